@@ -1,0 +1,4 @@
+export { EmbeddedPostgresError, type EmbeddedPostgresProblem } from "./errors.ts";
+export type { ServerExit } from "./server.ts";
+export { type EmbeddedPostgres, type StartOptions, startEmbeddedPostgres } from "./start.ts";
+export { startThrowawayPostgres } from "./throwaway.ts";
