@@ -1,0 +1,143 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { create } from "@bufbuild/protobuf";
+import { MessageSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { afterEach, expect, test } from "vitest";
+
+import type { ModelEvent } from "./model.ts";
+import { OpenAiModel } from "./openai-model.ts";
+
+type Answer = (response: ServerResponse, attempt: number) => void;
+const closers: (() => void)[] = [];
+
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+async function modelThat(answer: Answer, silenceTimeoutMs = 5_000) {
+  const bodies: Record<string, unknown>[] = [];
+  const headers: IncomingMessage["headers"][] = [];
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const chunk of request) text += chunk;
+    bodies.push(JSON.parse(text));
+    headers.push(request.headers);
+    answer(response, bodies.length);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+  const model = new OpenAiModel({ baseUrl, model: "m", apiKey: "secret", silenceTimeoutMs });
+  return { model, bodies, headers };
+}
+
+const chunk = (delta: object, finishReason: string | null = null) =>
+  `data: ${JSON.stringify({ model: "m-1", choices: [{ index: 0, delta, finish_reason: finishReason }] })}\n\n`;
+const usage = `data: ${JSON.stringify({ model: "m-1", choices: [], usage: { prompt_tokens: 7, completion_tokens: 2 } })}\n\n`;
+const done = "data: [DONE]\n\n";
+const sse = { "content-type": "text/event-stream" };
+
+async function ask(model: OpenAiModel, signal = new AbortController().signal) {
+  const message = create(MessageSchema, {
+    role: Role.USER,
+    parts: [{ content: { case: "text", value: "hi" } }],
+  });
+  const events: ModelEvent[] = [];
+  const parameters = { temperature: 0.5, metadata: { session_key: "x" }, model: "lanekeeper" };
+  const tools = [{ name: "t", description: "d", parameters: { type: "object" } }];
+  for await (const event of model.stream({ messages: [message], tools, parameters, signal })) {
+    events.push(event);
+  }
+  return events;
+}
+
+test("streams text, usage and the model's name; passes parameters on, but not ours", async () => {
+  const { model, bodies, headers } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(
+      chunk({ content: "he" }) + chunk({ content: "llo" }) + chunk({}, "stop") + usage + done,
+    );
+  });
+  expect(await ask(model)).toEqual([
+    { type: "text", text: "he" },
+    { type: "text", text: "llo" },
+    { type: "end", finishReason: "stop", inputTokens: 7, outputTokens: 2, model: "m-1" },
+  ]);
+  expect(bodies[0]).toMatchObject({
+    model: "m",
+    temperature: 0.5,
+    messages: [{ role: "user", content: "hi" }],
+    tools: [{ type: "function", function: { name: "t" } }],
+  });
+  expect(bodies[0]).not.toHaveProperty("metadata");
+  expect(headers[0]?.authorization).toBe("Bearer secret");
+});
+
+test("puts tool calls together from their pieces", async () => {
+  const piece = (call: object) => chunk({ tool_calls: [{ index: 0, ...call }] });
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(
+      piece({ id: "c1", type: "function", function: { name: "t", arguments: '{"a"' } }) +
+        piece({ function: { arguments: ":1}" } }) +
+        chunk({}, "tool_calls") +
+        done,
+    );
+  });
+  expect(await ask(model)).toMatchObject([
+    { type: "tool_call", call: { callId: "c1", name: "t", argumentsJson: '{"a":1}' } },
+    { type: "end", finishReason: "tool_calls" },
+  ]);
+});
+
+test("asks again before the first chunk, and only then", async () => {
+  const { model, bodies } = await modelThat((response, attempt) => {
+    if (attempt === 1) return response.writeHead(503, { "retry-after-ms": "1" }).end();
+    response.writeHead(200, sse);
+    return response.write(chunk({ content: "he" }), () => response.destroy());
+  });
+  await expect(ask(model)).rejects.toMatchObject({ reason: "MODEL_STREAM_CUT" });
+  expect(bodies).toHaveLength(2);
+});
+
+test("a stream that ends cleanly without a finish reason was cut", async () => {
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "he" }));
+  });
+  await expect(ask(model)).rejects.toMatchObject({ reason: "MODEL_STREAM_CUT" });
+});
+
+test("a refusal is MODEL_FAILED and tells the status", async () => {
+  const { model } = await modelThat((response) => {
+    response.writeHead(400, { "content-type": "application/json" });
+    response.end('{"error":{"message":"no such model"}}');
+  });
+  await expect(ask(model)).rejects.toMatchObject({
+    reason: "MODEL_FAILED",
+    message: expect.stringContaining("400 no such model"),
+  });
+});
+
+test("silence before and within a stream is MODEL_TIMEOUT", async () => {
+  const silent = await modelThat(() => {}, 50);
+  await expect(ask(silent.model)).rejects.toMatchObject({ reason: "MODEL_TIMEOUT" });
+  const stalled = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.write(chunk({ content: "he" }));
+  }, 50);
+  await expect(ask(stalled.model)).rejects.toMatchObject({ reason: "MODEL_TIMEOUT" });
+});
+
+test("the turn's signal ends the call with its own reason", async () => {
+  const controller = new AbortController();
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.write(chunk({ content: "he" }), () => controller.abort(new Error("rotated away")));
+  });
+  await expect(ask(model, controller.signal)).rejects.toThrow("rotated away");
+});

@@ -1,0 +1,98 @@
+import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "openai";
+
+import type { Model, ModelEvent, ModelRequest } from "./model.ts";
+import { ModelError } from "./model-error.ts";
+import { ChunkReader } from "./openai-chunks.ts";
+import { openAiRequest } from "./openai-request.ts";
+import { type SilenceGuard, silenceGuard } from "./silence.ts";
+
+/** Where an OpenAI-compatible endpoint is and how patient to be with it. */
+export interface OpenAiEndpoint {
+  readonly baseUrl: string;
+  readonly model: string;
+  /** Undefined: the endpoint wants no key. */
+  readonly apiKey: string | undefined;
+  /** Longest silence, before the first chunk and between chunks. */
+  readonly silenceTimeoutMs: number;
+}
+
+/** Retries before the first chunk, by the openai package's own rules (408, 409, 429, 5xx, connection). */
+const RETRIES_BEFORE_FIRST_CHUNK = 2;
+
+/** A model behind an endpoint that speaks OpenAI's chat completions. */
+export class OpenAiModel implements Model {
+  readonly name: string;
+  readonly #client: OpenAI;
+  readonly #silenceTimeoutMs: number;
+
+  constructor(endpoint: OpenAiEndpoint) {
+    this.name = endpoint.model;
+    this.#silenceTimeoutMs = endpoint.silenceTimeoutMs;
+    this.#client = new OpenAI({
+      baseURL: endpoint.baseUrl,
+      // The package insists on a key; endpoints without authentication ignore it.
+      apiKey: endpoint.apiKey ?? "none",
+      organization: null,
+      project: null,
+      maxRetries: RETRIES_BEFORE_FIRST_CHUNK,
+      timeout: endpoint.silenceTimeoutMs,
+    });
+  }
+
+  async *stream(request: ModelRequest): AsyncIterable<ModelEvent> {
+    const guard = silenceGuard(this.#silenceTimeoutMs, request.signal);
+    const reader = new ChunkReader(this.name);
+    let begun = false;
+    try {
+      const body = openAiRequest(this.name, request);
+      const chunks = await this.#client.chat.completions.create(body, { signal: guard.signal });
+      for await (const chunk of chunks) {
+        guard.heard();
+        const text = reader.text(chunk);
+        begun ||= text !== "";
+        if (text !== "") yield { type: "text", text };
+      }
+      this.#checkEnd(guard, request.signal);
+      yield* reader.end();
+    } catch (error) {
+      throw this.#explain(error, { guard, begun, outer: request.signal });
+    } finally {
+      guard.stop();
+    }
+  }
+
+  /** The package ends an aborted stream like a finished one. */
+  #checkEnd(guard: SilenceGuard, outer: AbortSignal): void {
+    if (outer.aborted) throw outer.reason;
+    if (guard.expired()) throw new APIConnectionTimeoutError();
+  }
+
+  #explain(
+    error: unknown,
+    seen: { guard: SilenceGuard; begun: boolean; outer: AbortSignal },
+  ): unknown {
+    if (seen.outer.aborted) return seen.outer.reason;
+    if (error instanceof ModelError) return error;
+    const options = { cause: error };
+    if (seen.guard.expired() || error instanceof APIConnectionTimeoutError) {
+      const message = `the model was silent for ${this.#silenceTimeoutMs} ms`;
+      return new ModelError("MODEL_TIMEOUT", message, options);
+    }
+    if (error instanceof APIUserAbortError) return error;
+    if (isHttpError(error)) {
+      return new ModelError(
+        "MODEL_FAILED",
+        `the model endpoint answered ${error.message}`,
+        options,
+      );
+    }
+    const text = error instanceof Error ? error.message : String(error);
+    return seen.begun
+      ? new ModelError("MODEL_STREAM_CUT", `the model's stream broke off: ${text}`, options)
+      : new ModelError("MODEL_FAILED", `the model endpoint could not be reached: ${text}`, options);
+  }
+}
+
+function isHttpError(error: unknown): error is APIError {
+  return error instanceof APIError && error.status !== undefined;
+}

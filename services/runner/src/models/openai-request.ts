@@ -1,0 +1,40 @@
+import type {
+  ChatCompletionCreateParamsStreaming,
+  ChatCompletionTool,
+} from "openai/resources/chat/completions";
+
+import type { ModelRequest, ToolSpec } from "./model.ts";
+import { openAiMessages } from "./openai-messages.ts";
+
+/** What belongs to the request as a whole and not to the model: never passed on. */
+const OURS = new Set(["model", "messages", "stream", "stream_options", "metadata", "n", "store"]);
+
+/** The body of a streaming chat completion. */
+export function openAiRequest(
+  model: string,
+  request: ModelRequest,
+): ChatCompletionCreateParamsStreaming {
+  const passed = Object.fromEntries(
+    Object.entries(request.parameters).filter(([name]) => !OURS.has(name)),
+  );
+  const tools = [...clientTools(passed["tools"]), ...request.tools.map(openAiTool)];
+  return {
+    ...passed,
+    ...(tools.length > 0 ? { tools } : {}),
+    model,
+    messages: openAiMessages(request.messages),
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+}
+
+function clientTools(tools: unknown): ChatCompletionTool[] {
+  return Array.isArray(tools) ? tools : [];
+}
+
+function openAiTool(spec: ToolSpec): ChatCompletionTool {
+  return {
+    type: "function",
+    function: { name: spec.name, description: spec.description, parameters: spec.parameters },
+  };
+}

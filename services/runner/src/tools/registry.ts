@@ -1,0 +1,26 @@
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+
+import { sessionStatus } from "./session-status.ts";
+import { sessionsSend } from "./sessions-send.ts";
+import type { Tool } from "./tool.ts";
+import type { ToolDeps } from "./tool-deps.ts";
+
+/** Makes a built-in tool. */
+type ToolFactory = (deps: ToolDeps) => Tool;
+
+/** Every built-in tool by its name; a configuration that names another is refused. */
+const BUILT_IN: Readonly<Record<string, ToolFactory>> = {
+  session_status: () => sessionStatus,
+  sessions_send: sessionsSend,
+};
+
+/** The names that `AgentConfig.tools` may hold. */
+export const TOOL_NAMES: readonly string[] = Object.keys(BUILT_IN);
+
+/** The tools that an agent's configuration names. */
+export function toolsFor(agent: AgentConfig, deps: ToolDeps): Tool[] {
+  return agent.tools.flatMap((name) => {
+    const factory = BUILT_IN[name];
+    return factory === undefined ? [] : [factory(deps)];
+  });
+}

@@ -1,0 +1,24 @@
+import type { Tool } from "./tool.ts";
+
+/** Tells an agent which conversation it is in. */
+export const sessionStatus: Tool = {
+  spec: {
+    name: "session_status",
+    description: "Tells which session this conversation is: its key, id and generation.",
+    parameters: { type: "object", properties: {}, additionalProperties: false },
+  },
+  run: async (_argumentsJson, { agentId, session, turnId }) => ({
+    text: JSON.stringify({
+      agent: agentId,
+      turn_id: turnId,
+      ...(session === undefined
+        ? { stateless: true }
+        : {
+            session_key: session.sessionKey,
+            session_id: session.sessionId,
+            generation: Number(session.generation),
+          }),
+    }),
+    isError: false,
+  }),
+};
