@@ -1,0 +1,27 @@
+import type { RpcHooks } from "../telemetry/hooks.ts";
+import type { RetryPolicy } from "./retry.ts";
+
+/** What is shown on each call; serviceCredential makes one. */
+export interface ClientCredential {
+  /** The whole `authorization` value. */
+  readonly authorization: string;
+}
+
+/** What all calls of one client share. */
+export interface ClientSettings {
+  /** As configured, for logs and metrics. */
+  readonly target: string;
+  readonly credential: ClientCredential;
+  readonly defaults: ClientDefaults;
+  readonly retry: RetryPolicy;
+  /** After UNAVAILABLE the next attempt waits for a connection, up to the deadline. */
+  readonly waitForReady: boolean;
+  readonly hooks: RpcHooks;
+}
+
+export interface ClientDefaults {
+  /** Of unary calls. */
+  readonly timeoutMs?: number;
+  readonly tenant?: string;
+  readonly principal?: string;
+}

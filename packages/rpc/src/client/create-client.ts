@@ -1,0 +1,123 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { Client as Channel } from "@grpc/grpc-js";
+import type { RpcHooks } from "../telemetry/hooks.ts";
+import type { ClientTlsOptions } from "../tls.ts";
+import type { CallOptions } from "./call-options.ts";
+import {
+  type ChannelLimits,
+  channelReady,
+  DEFAULT_CHANNEL_LIMITS,
+  openChannel,
+} from "./channel.ts";
+import type { ClientCredential, ClientDefaults, ClientSettings } from "./client-settings.ts";
+import type { MessageStream } from "./message-stream.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
+import { bidiCall, serverStreamCall } from "./stream-call.ts";
+import { unaryCall } from "./unary-call.ts";
+
+export interface ClientOptions {
+  /** `dns:///name:port`, `host:port`, or `address:port,address:port`. */
+  readonly target: string;
+  readonly credential: ClientCredential;
+  readonly defaults?: ClientDefaults;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Default false: a call fails when its attempts find nobody. */
+  readonly waitForReady?: boolean;
+  readonly limits?: Partial<ChannelLimits>;
+  readonly tls?: ClientTlsOptions;
+  readonly hooks?: RpcHooks;
+}
+
+type ClientMethod<M> =
+  M extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageInitShape<I>, options?: CallOptions) => Promise<MessageShape<O>>
+    : M extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageInitShape<I>, options?: CallOptions) => MessageStream<MessageShape<O>>
+      : M extends DescMethodBiDiStreaming<infer I, infer O>
+        ? (
+            requests: AsyncIterable<MessageInitShape<I>>,
+            options?: CallOptions,
+          ) => MessageStream<MessageShape<O>>
+        : never;
+
+/** One method per RPC. All throw RpcError; a refusal with a reason is a LanekeeperError. */
+export type ClientMethods<D extends DescService> = {
+  readonly [K in keyof D["method"]]: ClientMethod<D["method"][K]>;
+};
+
+/** The connection behind a client. No RPC has a name with `$`, so it stands in no one's way. */
+export interface ChannelControl extends Disposable {
+  readonly $target: string;
+  /** Resolves when a replica is connected. @throws Error when the time is over */
+  $ready(timeoutMs: number): Promise<void>;
+  /** Calls under way end, new ones fail. */
+  $close(): void;
+}
+
+export type GrpcClient<D extends DescService> = ClientMethods<D> & ChannelControl;
+
+/** A unary call may take this long where nobody says otherwise. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** A typed client. Connections are made on the first call and shared by target in the process. */
+export function createGrpcClient<D extends DescService>(
+  desc: D,
+  options: ClientOptions,
+): GrpcClient<D> {
+  const channel = openChannel(options.target, options.tls, {
+    ...DEFAULT_CHANNEL_LIMITS,
+    ...options.limits,
+  });
+  const settings = clientSettings(options);
+  const methods = desc.methods.map((method) => [
+    method.localName,
+    clientMethod(channel, settings, method),
+  ]);
+  const control: ChannelControl = {
+    $target: options.target,
+    $ready: (timeoutMs) => channelReady(channel, timeoutMs),
+    $close: () => channel.close(),
+    [Symbol.dispose]: () => channel.close(),
+  };
+  return Object.assign(Object.fromEntries(methods) as ClientMethods<D>, control);
+}
+
+export function clientSettings(options: ClientOptions): ClientSettings {
+  return {
+    target: options.target,
+    credential: options.credential,
+    defaults: { timeoutMs: DEFAULT_TIMEOUT_MS, ...options.defaults },
+    retry: { ...DEFAULT_RETRY, ...options.retry },
+    waitForReady: options.waitForReady ?? false,
+    hooks: options.hooks ?? {},
+  };
+}
+
+type Request = MessageInitShape<DescMessage>;
+
+function clientMethod(channel: Channel, settings: ClientSettings, method: DescMethod): unknown {
+  switch (method.methodKind) {
+    case "unary": {
+      const unary = method as DescMethodUnary;
+      return (request: Request, options: CallOptions = {}) =>
+        unaryCall(channel, settings, unary, request, options);
+    }
+    case "server_streaming":
+      return (request: Request, options: CallOptions = {}) =>
+        serverStreamCall(channel, settings, method, request, options);
+    case "bidi_streaming":
+      return (requests: AsyncIterable<Request>, options: CallOptions = {}) =>
+        bidiCall(channel, settings, method, requests, options);
+    case "client_streaming":
+      throw new Error(`${method.name}: client streaming is not used, see Routes`);
+  }
+}

@@ -1,0 +1,52 @@
+import type { Server } from "@grpc/grpc-js";
+import { draining } from "../errors/constructors.ts";
+import type { BuiltinServices } from "./builtin-services.ts";
+import type { InFlight } from "./in-flight.ts";
+
+/** How a drain went. */
+export interface DrainReport {
+  /** Calls that had to be cut off because the time was over. */
+  readonly cutOff: number;
+}
+
+/** Connections that do not close by themselves after their last call get this long. */
+const CLOSE_MS = 1_000;
+
+/**
+ * Ends a server so that callers notice as little as may be: health says NOT_SERVING, new calls get
+ * DRAINING and go elsewhere, streams are told to end, calls finish. What is left when the time is
+ * over is cut off.
+ */
+export async function drainServer(
+  server: Server,
+  inFlight: InFlight,
+  builtins: BuiltinServices,
+  timeoutMs: number,
+): Promise<DrainReport> {
+  builtins.setServing(false);
+  inFlight.startDraining();
+  await within(inFlight.idle(), timeoutMs);
+  const cutOff = inFlight.size;
+  inFlight.abortAll(draining());
+  builtins.endStreams();
+  const closed = await within(closeServer(server), CLOSE_MS);
+  if (!closed) server.forceShutdown();
+  return { cutOff };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.tryShutdown(() => resolve());
+  });
+}
+
+/** True if the work ended in time. */
+async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const done = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
+}
