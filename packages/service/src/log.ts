@@ -1,0 +1,89 @@
+import {
+  type DestinationStream,
+  destination,
+  type Logger,
+  pino,
+  stdSerializers,
+  stdTimeFunctions,
+} from "pino";
+import { activeTraceId } from "./trace.ts";
+import { keyText } from "./log-keys.ts";
+import { scrub } from "./scrub.ts";
+import type { Secret } from "./secret.ts";
+import type { LogKeys, LogLevel } from "./variables.ts";
+
+export type Log = Logger;
+
+export interface LogOptions {
+  readonly service: string;
+  readonly instanceId: string;
+  readonly level: LogLevel;
+  readonly keys: LogKeys;
+  /** Keys the hashes of LANEKEEPER_LOG_KEYS=hash. */
+  readonly keySecret?: Secret | undefined;
+  /** Where lines go; standard output without it. */
+  readonly destination?: DestinationStream | undefined;
+}
+
+/** Set on a child whose trace is not the active span's, such as work that waited in a queue. */
+export const TRACE_ID = Symbol("lanekeeper.trace_id");
+
+/**
+ * JSON lines: level, time (ISO 8601, UTC), service, instance_id, trace_id of the active span, fields,
+ * msg. Errors go in as `log.error({ err }, "…")` and come out with stack and causes. Session keys, raw
+ * keys and peers appear as LANEKEEPER_LOG_KEYS says; credentials never do.
+ */
+export function createLog(options: LogOptions): Log {
+  return pino(
+    {
+      level: options.level,
+      base: { service: options.service, instance_id: options.instanceId },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: serializers(options),
+      mixin: (_line, _level, logger) => traceField(logger),
+      hooks: { streamWrite: scrub },
+    },
+    options.destination ?? standardOutput(),
+  );
+}
+
+/** Writes what is buffered; for the end of a process that must not lose its last words. */
+export function flushLog(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    log.flush(() => resolve());
+  });
+}
+
+/** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
+function standardOutput(): DestinationStream {
+  return destination({ dest: 1, sync: false });
+}
+
+function serializers(options: LogOptions): Record<string, (value: unknown) => unknown> {
+  const key = keyText(options.keys, options.keySecret);
+  const names = ["session_key", "raw_key", "peer", "sessionKey", "rawKey"];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, key])),
+    err: error,
+    error,
+    generation: int64,
+    run_epoch: int64,
+  };
+}
+
+function error(value: unknown): unknown {
+  return value instanceof Error ? stdSerializers.errWithCause(value) : value;
+}
+
+/** JSON has no bigint; below 2^53 a plain number says the same. */
+function int64(value: unknown): unknown {
+  if (typeof value !== "bigint") return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+}
+
+function traceField(logger: object): object {
+  const fixed: unknown = Reflect.get(logger, TRACE_ID);
+  const traceId = fixed ?? activeTraceId();
+  return traceId === undefined ? {} : { trace_id: traceId };
+}

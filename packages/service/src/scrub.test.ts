@@ -1,0 +1,37 @@
+import { describe, expect, test } from "vitest";
+import { scrub } from "./scrub.ts";
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+describe("a credential is taken out", () => {
+  test.each<[string, string]>([
+    ["header", json({ authorization: "Bearer hunter2hunter2" })],
+    ["upper case", json({ Authorization: "Basic aHVudGVyMg==hunter2" })],
+    ["deep", json({ a: [{ b: { headers: { "proxy-authorization": "hunter2" } } }] })],
+    ["array value", json({ headers: { cookie: ["sid=hunter2", "x=hunter2"] } })],
+    ["raw headers", json({ rawHeaders: ["Host", "x", "Authorization", "Basic hunter2"] })],
+    ["with quotes in it", json({ password: 'a "hunter2" b' })],
+    ["api key", json({ "x-api-key": "hunter2" })],
+    ["camel case", json({ apiKey: "hunter2", clientSecret: "hunter2", botToken: "hunter2" })],
+    ["message", json({ msg: "sent authorization: Basic hunter2 to it" })],
+    ["bearer in a message", json({ msg: "Bearer hunter2hunter2 refused" })],
+    ["JSON in a message", json({ msg: json({ authorization: "Basic hunter2" }) })],
+    [
+      "error text",
+      json({ err: { stack: "Error: connect postgres://app:hunter2@db:5432/x\n at y" } }),
+    ],
+  ])("%s", (_where, line) => {
+    expect(line).toContain("hunter2");
+    const scrubbed = scrub(line);
+    expect(scrubbed).not.toContain("hunter2");
+    expect(() => JSON.parse(scrubbed)).not.toThrow();
+  });
+});
+
+test.each([
+  json({ msg: "ready", session_key: "agent:main:irc:net:direct:a[secret]b", tokens: 12 }),
+  json({ url: "http://127.0.0.1:8080/v1", msg: "user@example.com wrote" }),
+  json({ password: 5, note: "the bearer of this" }),
+])("%s stays as it is", (line) => {
+  expect(scrub(line)).toBe(line);
+});

@@ -1,0 +1,39 @@
+import { describe, expect, test } from "vitest";
+import { formatTarget, parseTarget } from "./target.ts";
+
+describe("targets", () => {
+  test.each([
+    "dns:///runner.internal:7102",
+    "127.0.0.1:7101",
+    "10.0.0.1:7101,10.0.0.2:7101",
+    "[::1]:7101,host-a:1",
+  ])("%s is read and written alike", (text) => {
+    const target = parseTarget(text);
+    expect(target).toBeDefined();
+    expect(target && formatTarget(target)).toBe(text);
+  });
+
+  test("a list may have spaces", () => {
+    expect(parseTarget("a:1, b:2")).toEqual({
+      kind: "list",
+      addresses: [
+        { host: "a", port: 1 },
+        { host: "b", port: 2 },
+      ],
+    });
+  });
+
+  test.each([
+    "a",
+    "a:0",
+    "a:65536",
+    ":1",
+    "a:1,",
+    "http://a:1",
+    "dns://resolver/a:1",
+    "dns:///a",
+    "::1:80",
+  ])("%j is none", (text) => {
+    expect(parseTarget(text)).toBeUndefined();
+  });
+});

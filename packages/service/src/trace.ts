@@ -1,0 +1,106 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
+
+export type SpanRole = "internal" | "server" | "client" | "producer" | "consumer";
+
+export interface SpanOptions {
+  /** W3C traceparent of the span that caused this one, in place of the active span. Ill-formed: ignored. */
+  readonly parent?: string | undefined;
+  /** What the span is to its parent; `internal` without it. */
+  readonly kind?: SpanRole | undefined;
+}
+
+const KINDS: Readonly<Record<SpanRole, SpanKind>> = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+};
+
+/**
+ * Runs `fn` in a span, which ends when `fn` returns or its promise settles; a throw or rejection marks
+ * it as failed and goes on to the caller.
+ */
+export function withSpan<T>(
+  name: string,
+  attributes: Attributes,
+  fn: (span: Span) => T,
+  options: SpanOptions = {},
+): T {
+  const parent = contextOf(options.parent) ?? context.active();
+  const kind = KINDS[options.kind ?? "internal"];
+  const span = trace.getTracer("lanekeeper").startSpan(name, { attributes, kind }, parent);
+  return context.with(trace.setSpan(parent, span), () => endWith(span, fn));
+}
+
+/** Runs `fn` as a part of the trace that a stored traceparent names, without a span of its own. */
+export function withTraceparent<T>(traceparent: string | undefined, fn: () => T): T {
+  const stored = contextOf(traceparent);
+  return stored === undefined ? fn() : context.with(stored, fn);
+}
+
+/** W3C traceparent of the active span, to be sent or stored; undefined without one. */
+export function activeTraceparent(): string | undefined {
+  const found = activeSpanContext();
+  return found && formatTraceparent(found);
+}
+
+/** 32 hex digits, as log lines carry them. */
+export function activeTraceId(): string | undefined {
+  return activeSpanContext()?.traceId;
+}
+
+function activeSpanContext(): SpanContext | undefined {
+  const found = trace.getSpanContext(context.active());
+  return found !== undefined && isSpanContextValid(found) ? found : undefined;
+}
+
+function contextOf(traceparent: string | undefined): Context | undefined {
+  const parent = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  return parent && trace.setSpanContext(ROOT_CONTEXT, parent);
+}
+
+function endWith<T>(span: Span, fn: (span: Span) => T): T {
+  let result: T;
+  try {
+    result = fn(span);
+  } catch (error) {
+    failed(span, error);
+    throw error;
+  }
+  if (!(result instanceof Promise)) {
+    span.end();
+    return result;
+  }
+  return settled(span, result) as T;
+}
+
+async function settled(span: Span, result: Promise<unknown>): Promise<unknown> {
+  try {
+    const value = await result;
+    span.end();
+    return value;
+  } catch (error) {
+    failed(span, error);
+    throw error;
+  }
+}
+
+function failed(span: Span, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+  if (error instanceof Error) span.recordException(error);
+  span.end();
+}

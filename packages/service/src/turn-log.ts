@@ -1,0 +1,32 @@
+import { type Log, TRACE_ID } from "./log.ts";
+
+/** The fields by which a turn is found in the logs of all services. */
+export interface TurnFields {
+  readonly tenant?: string | undefined;
+  readonly principal?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly account?: string | undefined;
+  readonly raw_key?: string | undefined;
+  readonly peer?: string | object | undefined;
+  readonly session_key?: string | undefined;
+  readonly session_id?: string | undefined;
+  readonly generation?: bigint | number | undefined;
+  readonly turn_id?: string | undefined;
+  readonly run_id?: string | undefined;
+  readonly request_id?: string | undefined;
+  /** Overrides the active span's, for a turn whose own trace is another. */
+  readonly trace_id?: string | undefined;
+  readonly disposition?: string | undefined;
+}
+
+/** `T` with every name that `TurnFields` lacks forbidden, also where `T` is not written as a literal. */
+type OnlyTurnFields<T> = T & { readonly [K in Exclude<keyof T, keyof TurnFields>]: never };
+
+/** A child logger whose lines carry these fields. A misspelt field does not compile. */
+export function turnLog<T extends TurnFields>(log: Log, fields: OnlyTurnFields<T>): Log {
+  const { trace_id: traceId, ...rest } = fields;
+  const child = log.child(rest);
+  // A binding would stand in the line beside the active span's field of the same name.
+  if (traceId !== undefined) Object.defineProperty(child, TRACE_ID, { value: traceId });
+  return child;
+}
