@@ -1,0 +1,20 @@
+import { SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
+import { CliError } from "../cli-error.ts";
+
+/**
+ * `lanekeeper start <service>`: that service in this process. Its `src/main.ts` reads the environment
+ * and runs until a signal, or the end of the supervisor, ends it.
+ */
+export async function startService(name: string): Promise<void> {
+  const service = SERVICE_NAMES.find((known) => known === name);
+  if (service === undefined) {
+    throw new CliError(
+      `There is no service ${name}: start one of ${SERVICE_NAMES.join(", ")}, or, without a name, all of them.`,
+    );
+  }
+  await import(mainModule(service));
+}
+
+function mainModule(service: ServiceName): string {
+  return new URL(`../../../../services/${service}/src/main.ts`, import.meta.url).href;
+}

@@ -1,0 +1,88 @@
+import { fileURLToPath } from "node:url";
+import { readSettings, type Settings } from "@lanekeeper/service";
+import { loadConfig } from "../config/load.ts";
+import { defaultConfig } from "../config/default.ts";
+import type { Config } from "../config/schema.ts";
+import { applyConfig } from "../constellation/apply-config.ts";
+import { banner } from "../constellation/banner.ts";
+import { Constellation } from "../constellation/constellation.ts";
+import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
+import { takeLock } from "../constellation/lock.ts";
+import { planPorts } from "../constellation/ports.ts";
+import { prepareDatabase } from "../constellation/prepare-database.ts";
+import { openCredentials } from "../constellation/secrets.ts";
+import { aborted, StopRequest } from "../constellation/stop-request.ts";
+import { targetOf } from "../constellation/targets.ts";
+import type { Output } from "../output.ts";
+
+/** The program that a service's process runs. */
+export const PROGRAM = fileURLToPath(new URL("../../bin/lanekeeper.js", import.meta.url));
+
+/**
+ * `lanekeeper start`: the whole constellation on this machine, until a signal ends it.
+ * @throws an error whose message says what to do, when it does not come up
+ */
+export async function start(output: Output): Promise<void> {
+  const settings = readSettings();
+  const tell = (line: string) => output.line(line);
+  const request = new StopRequest();
+  using _signals = request.listen();
+  const config = settings.config === undefined ? undefined : await loadConfig(settings.config);
+  const dir = await openDataDir(settings.dataDir);
+  await using lock = await takeLock(dir);
+  tell(`data in ${dir.path}`);
+  if (lock.recoveredFrom !== undefined) {
+    tell(`process ${lock.recoveredFrom} ended without giving its lock back: taking over`);
+  }
+  try {
+    await run({ settings, config, dir, request, tell });
+  } catch (error) {
+    if (!request.stop.aborted) throw error;
+  }
+  tell("stopped");
+}
+
+interface Start {
+  readonly settings: Settings;
+  /** Undefined: LANEKEEPER_CONFIG is not set. */
+  readonly config: Config | undefined;
+  readonly dir: DataDir;
+  readonly request: StopRequest;
+  readonly tell: (line: string) => void;
+}
+
+async function run({ settings, config, dir, request, tell }: Start): Promise<void> {
+  const ports = await planPorts(settings);
+  const credentials = await openCredentials(dir, given(settings));
+  const { stop, force } = request;
+  await using constellation = new Constellation({
+    settings,
+    env: process.env,
+    dir,
+    ports,
+    credentials,
+    program: { command: process.execPath, args: (service) => [PROGRAM, "start", service] },
+    prepare: (database) => prepareDatabase({ database, settings, credentials, tell }),
+    tell,
+    stop,
+    force,
+  });
+  await constellation.start();
+  const applied = config ?? defaultConfig(settings.model);
+  await applyConfig(applied, {
+    identity: targetOf("session-identity", ports, process.env),
+    runner: targetOf("runner", ports, process.env),
+    clusterSecret: credentials.clusterSecret,
+  });
+  tell(config === undefined ? "default configuration applied" : `${settings.config} applied`);
+  await constellation.markReady();
+  const model = config === undefined ? settings.model : undefined;
+  for (const line of banner({ ports, credentials, config: applied, model, logs: dir.logs }))
+    tell(line);
+  await aborted(stop);
+  tell("draining; a second Ctrl-C ends everything at once");
+}
+
+function given({ clusterSecret, apiKey }: Settings): Parameters<typeof openCredentials>[1] {
+  return { clusterSecret: clusterSecret?.reveal(), apiKey: apiKey?.reveal() };
+}

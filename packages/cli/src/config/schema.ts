@@ -1,0 +1,107 @@
+import { duration } from "@lanekeeper/service";
+import { z } from "zod";
+
+const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const YEAR_MS = 366 * 24 * 3_600_000;
+
+/** Milliseconds, from texts such as "90s" or "2h", or a whole number of milliseconds. */
+function span(bounds: { min: number; max: number }) {
+  const parser = duration(bounds);
+  return z.union([z.string(), z.int()]).transform((given, context) => {
+    const ms = parser.parse(String(given).trim());
+    if (ms !== undefined) return ms;
+    context.addIssue({ code: "custom", message: `expected ${parser.expected}` });
+    return z.NEVER;
+  });
+}
+
+const agentId = z
+  .string()
+  .regex(
+    AGENT_ID,
+    'expected an agent id: 1 to 64 of a-z, 0-9, "_", "-", beginning with a letter or digit',
+  );
+
+const endpoint = z.strictObject({
+  base_url: z.url({
+    protocol: /^https?$/,
+    error: "expected a URL that begins with http:// or https://",
+  }),
+  model: z.string().min(1, "expected the name of a model"),
+  api_key_env: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable")
+    .optional(),
+});
+
+/** How one agent answers, and how its keys are made. */
+const agent = z.strictObject({
+  system_prompt: z.string().max(65_536, "expected at most 64 KiB").optional(),
+  model: z.union([z.literal("scripted"), endpoint], {
+    error:
+      'expected "scripted", or base_url, model and api_key_env of an OpenAI-compatible endpoint',
+  }),
+  tools: z.array(z.string().min(1)).optional(),
+  on_conflict: z
+    .enum(["enqueue", "reject", "interrupt", "rollback", "coalesce", "steer"])
+    .optional(),
+  context_token_budget: z.int().min(1_000).max(10_000_000).optional(),
+  model_silence_timeout: span({ min: 1_000, max: 3_600_000 }).optional(),
+  max_waiting_turns: z.int().min(1).max(10_000).optional(),
+  keys: z
+    .strictObject({
+      dm_scope: z
+        .enum(["main", "per-peer", "per-channel-peer", "per-account-channel-peer"])
+        .optional(),
+      idle_after: span({ min: 1_000, max: YEAR_MS }).optional(),
+      daily_at: z
+        .string()
+        .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time such as "04:00", in quotes')
+        .optional(),
+      time_zone: z
+        .string()
+        .refine(isTimeZone, 'expected an IANA time zone such as "Europe/Berlin"')
+        .optional(),
+    })
+    .optional(),
+});
+
+const tenant = z
+  .strictObject({
+    default_agent: agentId.optional(),
+    agents: z.record(agentId, agent),
+  })
+  .superRefine(({ default_agent, agents }, context) => {
+    if (default_agent === undefined || default_agent in agents) return;
+    context.addIssue({
+      code: "custom",
+      path: ["default_agent"],
+      message: `expected one of the tenant's agents: ${Object.keys(agents).join(", ")}`,
+    });
+  });
+
+/** The whole file. Unknown fields are refused: a misspelt one would be without effect. */
+export const configSchema = z.strictObject({
+  tenants: z.record(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+        "expected a tenant's name: 1 to 64 letters, digits, _, . or -",
+      ),
+    tenant,
+  ),
+});
+
+export type Config = z.infer<typeof configSchema>;
+export type TenantConfig = z.infer<typeof tenant>;
+export type AgentEntry = z.infer<typeof agent>;
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

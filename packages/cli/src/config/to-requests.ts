@@ -1,0 +1,87 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type {
+  ApplyKeyPoliciesRequestSchema,
+  KeyPolicySchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import type {
+  AgentConfigSchema,
+  ApplyAgentsRequestSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { AgentEntry, TenantConfig } from "./schema.ts";
+
+/** What session-identity is told about a tenant. */
+export function keyPoliciesRequest(
+  tenant: TenantConfig,
+): MessageInitShape<typeof ApplyKeyPoliciesRequestSchema> {
+  return {
+    defaultAgentId: tenant.default_agent ?? "",
+    policies: Object.entries(tenant.agents).map(([id, agent]) => keyPolicy(id, agent)),
+  };
+}
+
+/** What the runner is told about a tenant. */
+export function agentsRequest(
+  tenant: TenantConfig,
+): MessageInitShape<typeof ApplyAgentsRequestSchema> {
+  return { agents: Object.entries(tenant.agents).map(([id, agent]) => agentConfig(id, agent)) };
+}
+
+const DM_SCOPE = {
+  main: DmScope.MAIN,
+  "per-peer": DmScope.PER_PEER,
+  "per-channel-peer": DmScope.PER_CHANNEL_PEER,
+  "per-account-channel-peer": DmScope.PER_ACCOUNT_CHANNEL_PEER,
+} as const;
+
+const ON_CONFLICT = {
+  enqueue: OnConflict.ENQUEUE,
+  reject: OnConflict.REJECT,
+  interrupt: OnConflict.INTERRUPT,
+  rollback: OnConflict.ROLLBACK,
+  coalesce: OnConflict.COALESCE,
+  steer: OnConflict.STEER,
+} as const;
+
+function keyPolicy(
+  agentId: string,
+  { keys = {} }: AgentEntry,
+): MessageInitShape<typeof KeyPolicySchema> {
+  const { dm_scope: scope, idle_after: idle, daily_at: dailyAt, time_zone: timeZone } = keys;
+  return {
+    agentId,
+    ...(scope === undefined ? {} : { dmScope: DM_SCOPE[scope] }),
+    ...(idle === undefined ? {} : { idleAfter: durationFromMs(idle) }),
+    dailyAt: dailyAt ?? "",
+    timeZone: timeZone ?? "",
+  };
+}
+
+function agentConfig(
+  agentId: string,
+  agent: AgentEntry,
+): MessageInitShape<typeof AgentConfigSchema> {
+  const { on_conflict: onConflict, model_silence_timeout: silence } = agent;
+  return {
+    agentId,
+    systemPrompt: agent.system_prompt ?? "",
+    model: { provider: provider(agent.model) },
+    tools: agent.tools ?? [],
+    ...(onConflict === undefined ? {} : { onConflict: ON_CONFLICT[onConflict] }),
+    contextTokenBudget: agent.context_token_budget ?? 0,
+    ...(silence === undefined ? {} : { modelSilenceTimeout: durationFromMs(silence) }),
+    maxWaitingTurns: agent.max_waiting_turns ?? 0,
+  };
+}
+
+type Provider = NonNullable<
+  NonNullable<MessageInitShape<typeof AgentConfigSchema>["model"]>["provider"]
+>;
+
+function provider(model: AgentEntry["model"]): Provider {
+  if (model === "scripted") return { case: "scripted", value: {} };
+  const { base_url: baseUrl, model: name, api_key_env: apiKeyEnv = "" } = model;
+  return { case: "openaiCompatible", value: { baseUrl, model: name, apiKeyEnv } };
+}

@@ -1,0 +1,134 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../fixtures/eventually.ts";
+import { fakeConstellation } from "../fixtures/fake-constellation.ts";
+import { testFolder } from "../fixtures/folder.ts";
+import { processLife } from "./process-life.ts";
+
+describe("a constellation", { timeout: 60_000 }, () => {
+  test("starts four services and stops them in order: ingress first, session-identity last", async () => {
+    await using folder = await testFolder();
+    const { constellation, said, journal, state } = await fakeConstellation(folder.path);
+    await constellation.start();
+    await constellation.markReady();
+    const { services, ready } = await state();
+    expect(ready).toBe(true);
+    expect(Object.keys(services)).toEqual(["session-identity", "runner", "delivery", "ingress"]);
+    for (const { pid } of Object.values(services))
+      expect(await processLife(pid ?? 0)).toBeDefined();
+
+    await constellation[Symbol.asyncDispose]();
+    const ends = (await journal()).filter((line) => line.endsWith("stopped"));
+    expect(ends).toEqual(
+      ["ingress", "runner", "delivery", "session-identity"].map((name) => `${name} stopped`),
+    );
+    for (const { pid } of Object.values(services))
+      expect(await processLife(pid ?? 0)).toBeUndefined();
+    expect(said).toContain("runner: warn: something to tell");
+    await expect(state()).rejects.toThrow("no constellation.json");
+  });
+
+  test("starts a killed service again at the same ports, and says so", async () => {
+    await using folder = await testFolder();
+    const { constellation, said, state } = await fakeConstellation(folder.path);
+    await using _running = constellation;
+    await constellation.start();
+    const before = (await state()).services["runner"];
+    process.kill(before?.pid ?? 0, "SIGKILL");
+    const after = await eventually("the runner is back", async () => {
+      const now = (await state()).services["runner"];
+      return now !== undefined && now.pid !== null && now.pid !== before?.pid ? now : undefined;
+    });
+    expect(after).toMatchObject({ restarts: 1, admin: before?.admin, grpc: before?.grpc });
+    await eventually("it answers", () =>
+      fetch(`${after.admin}/readyz`).then(
+        (r) => r.ok,
+        () => false,
+      ),
+    );
+    expect(said).toContain(
+      `runner (pid ${before?.pid}) was ended by SIGKILL: starting it again in 200 ms`,
+    );
+  });
+
+  test("a service ends by SIGKILL when it does not drain and a second signal comes", async () => {
+    await using folder = await testFolder();
+    const { constellation, force, journal } = await fakeConstellation(folder.path, {
+      FAKE_DELIVERY: "deaf",
+    });
+    await constellation.start();
+    const stopped = constellation[Symbol.asyncDispose]();
+    await eventually("runner was told", async () => (await journal()).includes("runner stopped"));
+    force.abort();
+    await stopped;
+    expect(await journal()).not.toContain("delivery stopped");
+  });
+
+  test("a wrong configuration fails the start instead of trying for ever", async () => {
+    await using folder = await testFolder();
+    const { constellation, journal } = await fakeConstellation(folder.path, {
+      FAKE_DELIVERY: "78",
+    });
+    await expect(constellation.start()).rejects.toThrow(
+      "delivery cannot start: its configuration is wrong.",
+    );
+    await constellation[Symbol.asyncDispose]();
+    expect((await journal()).filter((line) => line === "delivery started")).toHaveLength(1);
+  });
+
+  test("a service that crashes at every start fails the start and shows its last words", async () => {
+    await using folder = await testFolder();
+    const { constellation, said, journal } = await fakeConstellation(folder.path, {
+      FAKE_RUNNER: "crash",
+    });
+    await expect(constellation.start()).rejects.toThrow("runner does not come up.");
+    await constellation[Symbol.asyncDispose]();
+    expect((await journal()).filter((line) => line === "runner started")).toHaveLength(4);
+    expect(said.some((line) => line.startsWith("runner: Error: boom"))).toBe(true);
+  });
+
+  test("a stop during the start ends what was started", async () => {
+    await using folder = await testFolder();
+    const { constellation, stop, state } = await fakeConstellation(folder.path);
+    const starting = constellation.start();
+    await eventually(
+      "services run",
+      async () => (await state().catch(() => undefined))?.services["ingress"]?.pid,
+    );
+    const { services } = await state();
+    stop.abort(new Error("SIGTERM"));
+    await Promise.allSettled([starting]);
+    await constellation[Symbol.asyncDispose]();
+    for (const { pid } of Object.values(services)) {
+      expect(pid === null ? undefined : await processLife(pid)).toBeUndefined();
+    }
+  });
+
+  test("keeps logs and secrets from other users, and each service's secrets from the others", async () => {
+    await using folder = await testFolder();
+    const { constellation, state } = await fakeConstellation(folder.path, {
+      LANEKEEPER_MODEL_API_KEY: "sk-model",
+      http_proxy: "http://proxy.example:3128",
+    });
+    await using _running = constellation;
+    await constellation.start();
+    const { services, dataDir } = await state();
+    const env = async (name: string): Promise<Record<string, string>> =>
+      JSON.parse(await (await fetch(`${services[name]?.admin}/`)).text());
+    const [runner, ingress] = [await env("runner"), await env("ingress")];
+    expect(ingress["LANEKEEPER_API_KEY"]).toMatch(/^lk_/);
+    expect(runner["LANEKEEPER_API_KEY"]).toBeUndefined();
+    expect(runner["LANEKEEPER_MODEL_API_KEY"]).toBe("sk-model");
+    expect(ingress["LANEKEEPER_MODEL_API_KEY"]).toBeUndefined();
+    expect(runner["DATABASE_URL"]).toBeUndefined();
+    expect(runner["LANEKEEPER_RUNNER_DATABASE_URL"]).toBe(
+      "postgres://nobody:secret@127.0.0.1:1/none",
+    );
+    expect(runner["no_grpc_proxy"]).toContain("127.0.0.1");
+    for (const file of ["cluster-secret", "api-key", "run/constellation.json", "logs/runner.log"]) {
+      expect((await stat(join(dataDir, file))).mode & 0o777).toBe(0o600);
+    }
+    expect(await readFile(join(dataDir, "logs/runner.log"), "utf8")).toContain('"msg":"ready"');
+  });
+});

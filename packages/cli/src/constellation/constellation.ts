@@ -1,0 +1,193 @@
+import { join } from "node:path";
+import {
+  Disposal,
+  type Env,
+  SERVICE_NAMES,
+  type ServiceName,
+  type Settings,
+} from "@lanekeeper/service";
+import { CliError } from "../cli-error.ts";
+import type { DataDir } from "./data-dir.ts";
+import { atPort, type Database, openDatabase, type ServiceUrls } from "./database.ts";
+import { Guard } from "./guard.ts";
+import { LogFile } from "./log-file.ts";
+import type { PortPlan } from "./ports.ts";
+import type { Credentials } from "./secrets.ts";
+import { serviceEnv } from "./service-env.ts";
+import { ServiceGroup } from "./service-group.ts";
+import { stateOf } from "./state.ts";
+import { removeState, writeState } from "./state-file.ts";
+import { untilReady } from "./wait-ready.ts";
+
+/** How `lanekeeper start <service>` is run; tests put a small program in its place. */
+export interface ServiceProgram {
+  readonly command: string;
+  readonly args: (service: ServiceName) => readonly string[];
+}
+
+export interface ConstellationOptions {
+  readonly settings: Settings;
+  readonly env: Env;
+  readonly dir: DataDir;
+  readonly ports: PortPlan;
+  readonly credentials: Credentials;
+  readonly program: ServiceProgram;
+  /** Makes roles, schemas and tables; gives each service its URL. */
+  readonly prepare: (database: Database) => Promise<ServiceUrls>;
+  readonly tell: (line: string) => void;
+  /** Stop in order; also calls off a start. */
+  readonly stop: AbortSignal;
+  /** Stop at once. */
+  readonly force: AbortSignal;
+}
+
+/** Beyond its drain timeout a service closes what it opened, in at most 5 s; then it is ended. */
+const CLOSE_ALLOWANCE_MS = 7_000;
+/** Four services start in some 5 s on two cores; a small machine under load takes a minute. */
+const START_TIMEOUT_MS = 180_000;
+const TELL_WAIT_MS = 10_000;
+
+/** Database, services and guard of one data dir. Disposal stops all of it, in order. */
+export class Constellation implements AsyncDisposable {
+  readonly #options: ConstellationOptions;
+  readonly #opened = new Disposal();
+  readonly #failure = new AbortController();
+  #ready = false;
+  #database: Database | undefined;
+  #services: ServiceGroup | undefined;
+  #guard: Guard | undefined;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(options: ConstellationOptions) {
+    this.#options = options;
+  }
+
+  /** Everything up to the moment when all services are ready. Rejects when `stop` is aborted. */
+  async start(): Promise<void> {
+    const { tell, prepare } = this.#options;
+    this.#openGuard();
+    this.#database = this.#opened.use(await this.#openDatabase());
+    tell(this.#database.about);
+    const urls = await prepare(this.#database);
+    this.#options.stop.throwIfAborted();
+    const services = this.#startServices(urls);
+    tell(`starting ${SERVICE_NAMES.join(", ")}`);
+    await this.#untilReady();
+    services.allReady();
+  }
+
+  /** The configuration is applied: what waits for `ready` in the state file may come. */
+  async markReady(): Promise<void> {
+    this.#ready = true;
+    await this.#write();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened[Symbol.asyncDispose]();
+  }
+
+  #openGuard(): void {
+    const guard = new Guard(this.#graceMs());
+    this.#guard = guard;
+    this.#opened.defer(async () => {
+      guard.done();
+      await this.#written;
+      await removeState(this.#options.dir);
+    });
+  }
+
+  #openDatabase(): Promise<Database> {
+    const { settings, dir, tell, stop } = this.#options;
+    const changed = (pid: number | undefined) => {
+      this.#guard?.postgres(pid);
+      this.#changed();
+    };
+    const moved = () => this.#services?.bounce();
+    return openDatabase({ settings, dir, tell, stopping: stop, changed, moved });
+  }
+
+  #startServices(urls: ServiceUrls): ServiceGroup {
+    const { tell, force, program, dir } = this.#options;
+    const services = new ServiceGroup({
+      spec: (name) => ({
+        name,
+        command: program.command,
+        args: program.args(name),
+        env: () => this.#serviceEnv(name, urls[name]),
+        log: this.#opened.use(new LogFile(join(dir.logs, `${name}.log`))),
+      }),
+      tell,
+      changed: () => {
+        this.#guard?.services(services.pids());
+        this.#changed();
+      },
+      failed: (sentence) => this.#failure.abort(new CliError(`${sentence} See ${dir.logs}.`)),
+    });
+    this.#services = services;
+    this.#opened.defer(() => services.stop(this.#graceMs(), force));
+    services.start();
+    return services;
+  }
+
+  #serviceEnv(name: ServiceName, url: string): Env {
+    const { env: base, dir, ports, credentials } = this.#options;
+    const databaseUrl = atPort(url, this.#database?.server);
+    return serviceEnv(name, { base, dataDir: dir.path, ports, credentials, databaseUrl });
+  }
+
+  async #untilReady(): Promise<void> {
+    const { stop, ports, tell, dir } = this.#options;
+    const waiting = new Map<ServiceName, readonly string[]>();
+    const late = AbortSignal.timeout(START_TIMEOUT_MS);
+    const signal = AbortSignal.any([stop, this.#failure.signal, late]);
+    const teller = setInterval(() => tell(stillWaiting(waiting)), TELL_WAIT_MS);
+    try {
+      await Promise.all(
+        SERVICE_NAMES.map(async (name) => {
+          await untilReady(ports.services[name].admin, signal, (reasons) =>
+            waiting.set(name, reasons),
+          );
+          waiting.delete(name);
+          tell(`${name} ready`);
+        }),
+      );
+    } catch (error) {
+      if (!late.aborted || stop.aborted || this.#failure.signal.aborted) throw error;
+      const sentence = `The services are not ready after ${START_TIMEOUT_MS / 1_000} s`;
+      throw new CliError(`${sentence} (${stillWaiting(waiting)}): see ${dir.logs}.`);
+    } finally {
+      clearInterval(teller);
+    }
+  }
+
+  #graceMs(): number {
+    return this.#options.settings.drainTimeoutMs + CLOSE_ALLOWANCE_MS;
+  }
+
+  #changed(): void {
+    this.#write().catch((error: unknown) =>
+      this.#options.tell(`run/constellation.json: ${String(error)}`),
+    );
+  }
+
+  /** One after the other, so that the last written is the latest. */
+  #write(): Promise<void> {
+    const write = () => {
+      const { dir, ports, credentials } = this.#options;
+      const { apiKeyFile } = credentials;
+      const server = this.#database?.server;
+      const services = this.#services;
+      return writeState(
+        dir,
+        stateOf({ dir, ports, apiKeyFile, server, services, ready: this.#ready }),
+      );
+    };
+    this.#written = this.#written.then(write, write);
+    return this.#written;
+  }
+}
+
+function stillWaiting(waiting: ReadonlyMap<ServiceName, readonly string[]>): string {
+  const parts = [...waiting].map(([name, reasons]) => `${name}: ${reasons.join(", ")}`);
+  return `waiting for ${parts.join("; ")}`;
+}

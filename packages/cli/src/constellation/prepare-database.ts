@@ -1,0 +1,76 @@
+import { createHmac } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { migrate, provisionService } from "@lanekeeper/postgres";
+import { SERVICE_NAMES, type ServiceName, type Settings } from "@lanekeeper/service";
+import type { Database, ServiceUrls } from "./database.ts";
+import type { Credentials } from "./secrets.ts";
+
+export interface PrepareOptions {
+  readonly database: Pick<Database, "adminUrl">;
+  readonly settings: Settings;
+  readonly credentials: Pick<Credentials, "clusterSecret">;
+  readonly tell: (line: string) => void;
+}
+
+/** Role and schema of a service have one name. The prefix keeps them apart on a shared server. */
+const SCHEMA: Readonly<Record<ServiceName, string>> = {
+  "session-identity": "lanekeeper_identity",
+  runner: "lanekeeper_runner",
+  delivery: "lanekeeper_delivery",
+  ingress: "lanekeeper_ingress",
+};
+
+/** The schema of a service, which is also its role. */
+export function schemaOf(service: ServiceName): string {
+  return SCHEMA[service];
+}
+
+/** The folder of a service's migrations. */
+export function migrationsOf(service: ServiceName): string {
+  return fileURLToPath(new URL(`../../../../services/${service}/migrations`, import.meta.url));
+}
+
+/**
+ * Gives each service its role and its schema and brings the schema up to date. A service that has a
+ * database URL of its own keeps it: its role is somebody else's business, its schema is migrated.
+ */
+export async function prepareDatabase(options: PrepareOptions): Promise<ServiceUrls> {
+  const urls: [ServiceName, string][] = [];
+  for (const name of SERVICE_NAMES) urls.push([name, await prepareService(name, options)]);
+  return Object.fromEntries(urls) as ServiceUrls;
+}
+
+async function prepareService(service: ServiceName, options: PrepareOptions): Promise<string> {
+  const { tell, settings } = options;
+  const url =
+    settings.services[service].ownDatabaseUrl?.reveal() ?? (await provision(service, options));
+  const schema = schemaOf(service);
+  const { applied, version } = await migrate({
+    url,
+    schema,
+    directory: migrationsOf(service),
+    log: tell,
+  });
+  if (applied.length === 0) tell(`${schema}: at version ${version}`);
+  return url;
+}
+
+async function provision(service: ServiceName, options: PrepareOptions): Promise<string> {
+  const name = schemaOf(service);
+  const provisioned = await provisionService({
+    adminUrl: options.database.adminUrl(),
+    service,
+    role: name,
+    schema: name,
+    password: rolePassword(name, options.credentials.clusterSecret),
+  });
+  if (provisioned.notice !== undefined) options.tell(provisioned.notice);
+  return provisioned.url;
+}
+
+/** The same at every start and on every machine that knows the secret, and stored nowhere. */
+function rolePassword(role: string, clusterSecret: string): string {
+  return createHmac("sha256", clusterSecret)
+    .update(`lanekeeper postgres role ${role}`)
+    .digest("base64url");
+}

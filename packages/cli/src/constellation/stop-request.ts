@@ -1,0 +1,56 @@
+/** Ctrl-C under `npm start` comes twice within milliseconds: from the terminal, and from npm. */
+const ECHO_MS = 250;
+
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** What the signals of this process ask for. */
+export class StopRequest {
+  readonly #stop = new AbortController();
+  readonly #force = new AbortController();
+  #firstMs: number | undefined;
+
+  /** Aborted by the first signal: stop in order. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Aborted by a second one that was meant: stop at once. */
+  get force(): AbortSignal {
+    return this.#force.signal;
+  }
+
+  /**
+   * Listens from now on; what is disposed gives the signals back. A program that started us with an
+   * IPC channel ends us by its own end, however it comes.
+   */
+  listen(): Disposable {
+    for (const name of SIGNALS) process.on(name, this.#onSignal);
+    process.on("disconnect", this.#onDisconnect);
+    return {
+      [Symbol.dispose]: () => {
+        for (const name of SIGNALS) process.off(name, this.#onSignal);
+        process.off("disconnect", this.#onDisconnect);
+      },
+    };
+  }
+
+  readonly #onDisconnect = (): void => this.#stop.abort(new Error("whoever started this is gone"));
+
+  readonly #onSignal = (name: NodeJS.Signals): void => {
+    const nowMs = performance.now();
+    if (this.#firstMs === undefined) {
+      this.#firstMs = nowMs;
+      this.#stop.abort(new Error(name));
+    } else if (nowMs - this.#firstMs >= ECHO_MS) {
+      this.#force.abort(new Error(name));
+    }
+  };
+}
+
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,28 @@
+/** Where a command speaks to a person, or, with `--json`, to a program. */
+export interface Output {
+  /** One line for people. */
+  line(text: string): void;
+  /** One line about something that went wrong. */
+  problem(text: string): void;
+}
+
+/** Lines on standard output, problems on standard error. */
+export const terminal: Output = {
+  line: (text) => void process.stdout.write(`${text}\n`),
+  problem: (text) => void process.stderr.write(`${text}\n`),
+};
+
+/** A document for programs: int64 as decimal text, as protobuf's JSON has it. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_key, part: unknown) => (typeof part === "bigint" ? part.toString() : part),
+    2,
+  );
+}
+
+/** A terminal that was closed, or a pipe whose reader left, is no reason to stop in the middle. */
+export function outliveReaders(): void {
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
