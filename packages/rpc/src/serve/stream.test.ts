@@ -55,6 +55,7 @@ test("return() cancels while next() is pending", async () => {
         started.open();
         await aborted(call.signal);
         ended.open();
+        yield {};
       },
     },
   });
@@ -154,7 +155,10 @@ test("a client whose requests fail is no clean end for the server", async () => 
     routes: {
       async *chat(requests) {
         try {
-          for await (const _ of requests) arrived.open();
+          for await (const { text } of requests) {
+            arrived.open();
+            yield { text };
+          }
         } catch (error) {
           seen = error;
           ended.open();

@@ -1,0 +1,275 @@
+import { expect, test } from "vitest";
+import type { CallContext } from "../call/call-context.ts";
+import { storeUnavailable } from "../errors/constructors.ts";
+import { LanekeeperError } from "../errors/lanekeeper-error.ts";
+import { RpcError } from "../errors/rpc-error.ts";
+import type { CallReport } from "../telemetry/hooks.ts";
+import {
+  aborted,
+  collect,
+  echoClient,
+  type EchoClient,
+  type EchoRoutes,
+  failure,
+  gate,
+  startEcho,
+} from "../testing/echo.ts";
+import { tcpProxy } from "../testing/tcp-proxy.ts";
+
+/** A server whose `echo` makes a call to a second one with what `make` says. */
+async function chain(
+  backend: Partial<EchoRoutes>,
+  make: (client: EchoClient, call: CallContext) => Promise<unknown>,
+): Promise<EchoClient> {
+  const below = await startEcho({ routes: backend });
+  const client = echoClient(below.server.address, { defaults: { tenant: "default" } });
+  const above = await startEcho({
+    routes: {
+      echo: async (_, call) => {
+        await make(client, call);
+        return {};
+      },
+    },
+  });
+  return echoClient(above.server.address);
+}
+
+test("a call within a call inherits for whom, and never outlives the incoming deadline", async () => {
+  let seen: CallContext | undefined;
+  const client = await chain(
+    {
+      shout: async (_, call) => {
+        seen = call;
+        return {};
+      },
+    },
+    (below, call) => below.shout({}, { parent: call, timeoutMs: 60_000 }),
+  );
+  const options = { principal: "key-1", scopes: ["a"], requestId: "req-7", timeoutMs: 2_000 };
+  await client.echo({}, options);
+  expect(seen).toMatchObject({
+    tenant: "acme",
+    principal: "key-1",
+    scopes: ["a"],
+    requestId: "req-7",
+  });
+  expect(seen?.deadline?.getTime()).toBeLessThanOrEqual(Date.now() + 2_000);
+});
+
+test("when the outer caller cancels, the inner call is cancelled too", async () => {
+  const started = gate();
+  const ended = gate();
+  const client = await chain(
+    {
+      shout: async (_, call) => {
+        started.open();
+        await aborted(call.signal);
+        ended.open();
+        return {};
+      },
+    },
+    (below, call) => below.shout({}, { parent: call }),
+  );
+  const controller = new AbortController();
+  const pending = failure(client.echo({}, { signal: controller.signal }));
+  await started.opened;
+  controller.abort();
+  await ended.opened;
+  expect(await pending).toMatchObject({ codeName: "CANCELLED" });
+});
+
+test("a trace passes through two services without an SDK", async () => {
+  let seen: CallContext | undefined;
+  const client = await chain(
+    {
+      shout: async (_, call) => {
+        seen = call;
+        return {};
+      },
+    },
+    (below, call) => below.shout({}, { parent: call }),
+  );
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  await client.echo({}, { traceparent, tracestate: "vendor=1" });
+  expect(seen).toMatchObject({ traceparent, tracestate: "vendor=1" });
+});
+
+test("UNAVAILABLE is sent again with the same request, a refusal is not", async () => {
+  const texts: string[] = [];
+  const { server } = await startEcho({
+    routes: {
+      echo: async ({ text }) => {
+        texts.push(text);
+        if (texts.length < 3) throw storeUnavailable("the database is away");
+        return { text };
+      },
+      shout: async ({ text }) => {
+        texts.push(text);
+        throw new LanekeeperError("QUEUE_FULL", "full");
+      },
+    },
+  });
+  const reports: CallReport[] = [];
+  const hooks = { onCall: (report: CallReport) => reports.push(report) };
+  const client = echoClient(server.address, { hooks });
+  expect((await client.echo({ text: "same" })).text).toBe("same");
+  expect(texts).toEqual(["same", "same", "same"]);
+  expect(await failure(client.shout({ text: "once" }))).toMatchObject({ reason: "QUEUE_FULL" });
+  expect(texts.slice(3)).toEqual(["once"]);
+  expect(reports.map(({ method, code, reason }) => [method, code, reason])).toEqual([
+    ["Echo", "OK", ""],
+    ["Shout", "RESOURCE_EXHAUSTED", "QUEUE_FULL"],
+  ]);
+});
+
+test("attempts end: the last failure is thrown, and retry: false makes one attempt", async () => {
+  let calls = 0;
+  const { server } = await startEcho({
+    routes: {
+      echo: async () => {
+        calls += 1;
+        throw storeUnavailable("the database is away");
+      },
+    },
+  });
+  const client = echoClient(server.address);
+  expect(await failure(client.echo({}))).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  expect(calls).toBe(4);
+  await failure(client.echo({}, { retry: false }));
+  expect(calls).toBe(5);
+});
+
+test("a stream is opened again while nothing has come, and not afterwards", async () => {
+  let opened = 0;
+  const { server } = await startEcho({
+    routes: {
+      async *count() {
+        opened += 1;
+        if (opened === 1) throw storeUnavailable("not yet");
+        yield { index: 1 };
+        throw storeUnavailable("again");
+      },
+    },
+  });
+  const stream = echoClient(server.address).count({});
+  expect((await stream.next()).value?.index).toBe(1);
+  expect(await failure(stream.next())).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  expect(opened).toBe(2);
+});
+
+test("a deadline passes at the client too, and is no refusal", async () => {
+  const { server } = await startEcho({
+    routes: {
+      echo: async (_, call) => {
+        await aborted(call.signal);
+        return {};
+      },
+    },
+  });
+  const error = await failure(echoClient(server.address).echo({}, { timeoutMs: 50 }));
+  expect(error).toBeInstanceOf(RpcError);
+  expect(error).not.toBeInstanceOf(LanekeeperError);
+  expect(error).toMatchObject({ codeName: "DEADLINE_EXCEEDED" });
+});
+
+test("nobody there: UNAVAILABLE within the attempts", async () => {
+  const { server } = await startEcho();
+  await server.drain();
+  const client = echoClient(server.address, { retry: { maxAttempts: 2 } });
+  expect(await failure(client.echo({}))).toMatchObject({ codeName: "UNAVAILABLE" });
+});
+
+test("a list of targets is called in turn, and a dead one does not matter", async () => {
+  const servers = await Promise.all([startEcho(), startEcho(), startEcho()]);
+  const [one, two, dead] = servers.map(({ server }) => server);
+  if (one === undefined || two === undefined || dead === undefined) throw new Error("three");
+  await dead.drain();
+  const client = echoClient([one, two, dead].map(({ address }) => address).join(","));
+  await expect
+    .poll(async () => {
+      await client.echo({});
+      return servers.slice(0, 2).every(({ reports }) => reports.length > 2);
+    })
+    .toBe(true);
+});
+
+test("http_proxy in the environment does not catch loopback", async () => {
+  const { server } = await startEcho();
+  const before = { ...process.env };
+  process.env["http_proxy"] = process.env["grpc_proxy"] = "http://127.0.0.1:9";
+  try {
+    const client = echoClient(server.address);
+    expect((await client.echo({ text: "direct" })).text).toBe("direct");
+  } finally {
+    process.env = before;
+  }
+});
+
+test("a peer that falls silent is noticed by keepalive, and the next call finds another way", async () => {
+  const started = gate();
+  const { server } = await startEcho({
+    routes: {
+      shout: async (_, call) => {
+        started.open();
+        await aborted(call.signal);
+        return {};
+      },
+    },
+  });
+  const proxy = await tcpProxy(server.port);
+  const client = echoClient(proxy.address, {
+    limits: { keepaliveTimeMs: 100, keepaliveTimeoutMs: 100 },
+    retry: { maxAttempts: 1 },
+  });
+  const pending = failure(client.shout({}, { timeoutMs: 60_000 }));
+  await started.opened;
+  proxy.blackhole();
+  expect(await pending).toMatchObject({ codeName: "UNAVAILABLE" });
+});
+
+test("a connection that is cut ends a stream as UNAVAILABLE, after what had arrived", async () => {
+  const { server } = await startEcho({
+    routes: {
+      async *count(_, call) {
+        yield { index: 1 };
+        await aborted(call.signal);
+      },
+    },
+  });
+  const proxy = await tcpProxy(server.port);
+  const stream = echoClient(proxy.address).count({});
+  await stream.next();
+  proxy.cut();
+  expect(await failure(collect(stream))).toMatchObject({ codeName: "UNAVAILABLE" });
+});
+
+test("a connection grows old, and clients move to a new one without noticing", async () => {
+  const { server } = await startEcho({
+    limits: { maxConnectionAgeMs: 50, maxConnectionAgeGraceMs: 50 },
+  });
+  const proxy = await tcpProxy(server.port);
+  const client = echoClient(proxy.address);
+  await expect
+    .poll(async () => {
+      expect((await client.echo({ text: "x" })).text).toBe("x");
+      return proxy.connections();
+    })
+    .toBeGreaterThan(2);
+});
+
+test("an answer over the client's bound is PAYLOAD_TOO_LARGE", async () => {
+  const { server } = await startEcho({
+    routes: { echo: async () => ({ text: "x".repeat(10_000) }) },
+  });
+  const client = echoClient(server.address, { limits: { maxResponseBytes: 1_000 } });
+  expect(await failure(client.echo({}))).toMatchObject({ reason: "PAYLOAD_TOO_LARGE" });
+});
+
+test("a call of an aborted signal is not made", async () => {
+  const { server, reports } = await startEcho();
+  const signal = AbortSignal.abort();
+  expect(await failure(echoClient(server.address).echo({}, { signal }))).toMatchObject({
+    codeName: "CANCELLED",
+  });
+  expect(reports).toEqual([]);
+});
