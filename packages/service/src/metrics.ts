@@ -14,7 +14,7 @@ export interface Metrics {
   ): Histogram<L>;
 }
 
-/** From half a millisecond (a batched fence takes about two) to the half minute of a slow model's first token. */
+/** From half a millisecond, about one durable write, to half a minute, a slow model's first token. */
 export const LATENCY_SECONDS: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];

@@ -96,7 +96,8 @@ export const hostName: Parser<string> = {
 };
 
 export const target: Parser<Target> = {
-  expected: 'a list such as "host:7101,other:7101" or "dns:///name:7101"',
+  expected:
+    '"host:7101", "dns:///name:7101", or a list of IP addresses such as "10.0.0.1:7101,10.0.0.2:7101"',
   parse: parseTarget,
 };
 

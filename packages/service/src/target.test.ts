@@ -6,7 +6,8 @@ describe("targets", () => {
     "dns:///runner.internal:7102",
     "127.0.0.1:7101",
     "10.0.0.1:7101,10.0.0.2:7101",
-    "[::1]:7101,host-a:1",
+    "[::1]:7101,[::2]:7101",
+    "host-a:1",
   ])("%s is read and written alike", (text) => {
     const target = parseTarget(text);
     expect(target).toBeDefined();
@@ -14,11 +15,11 @@ describe("targets", () => {
   });
 
   test("a list may have spaces", () => {
-    expect(parseTarget("a:1, b:2")).toEqual({
+    expect(parseTarget("10.0.0.1:1, 10.0.0.2:2")).toEqual({
       kind: "list",
       addresses: [
-        { host: "a", port: 1 },
-        { host: "b", port: 2 },
+        { host: "10.0.0.1", port: 1 },
+        { host: "10.0.0.2", port: 2 },
       ],
     });
   });
@@ -29,6 +30,8 @@ describe("targets", () => {
     "a:65536",
     ":1",
     "a:1,",
+    "a:1,b:1",
+    "10.0.0.1:1,[::1]:1",
     "http://a:1",
     "dns://resolver/a:1",
     "dns:///a",

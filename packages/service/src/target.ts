@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /** A port that a client can dial: 1 to 65535. `host` is a name, an IPv4 address or a bare IPv6 address. */
 export interface HostPort {
   readonly host: string;
@@ -6,7 +8,9 @@ export interface HostPort {
 
 /**
  * Where clients find the replicas of a service: one name that DNS resolves to all of them
- * (`dns:///runner.internal:7102`), or the addresses themselves (`10.0.0.1:7102,10.0.0.2:7102`).
+ * (`dns:///runner.internal:7102`), one host, or the addresses themselves
+ * (`10.0.0.1:7102,10.0.0.2:7102`). A longer list has addresses of one family and no names: gRPC's
+ * resolvers take nothing else (https://github.com/grpc/grpc/blob/master/doc/naming.md).
  */
 export type Target =
   | { readonly kind: "dns"; readonly host: string; readonly port: number }
@@ -27,7 +31,14 @@ export function parseTarget(text: string): Target | undefined {
     if (address === undefined) return undefined;
     addresses.push(address);
   }
-  return { kind: "list", addresses };
+  return addresses.length === 1 || areOneFamily(addresses)
+    ? { kind: "list", addresses }
+    : undefined;
+}
+
+function areOneFamily(addresses: readonly HostPort[]): boolean {
+  const families = new Set(addresses.map(({ host }) => isIP(host)));
+  return families.size === 1 && !families.has(0);
 }
 
 /** The spelling that `parseTarget` reads. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, Socket } from "node:net";
 import { context, diag, propagation, trace } from "@opentelemetry/api";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { startTelemetry, type Telemetry } from "./telemetry.ts";
@@ -16,6 +16,7 @@ let telemetry: Telemetry | undefined;
 afterEach(async () => {
   await telemetry?.shutdown();
   telemetry = undefined;
+  vi.restoreAllMocks();
   vi.unstubAllEnvs();
   for (const server of servers.splice(0)) {
     server.closeAllConnections();
@@ -48,6 +49,14 @@ describe("without an exporter", () => {
       });
     },
   );
+
+  test("nothing is dialled, not even the default of localhost:4318", async () => {
+    const connect = vi.spyOn(Socket.prototype, "connect");
+    await start({});
+    withSpan("work", {}, () => undefined);
+    await telemetry?.shutdown();
+    expect(connect).not.toHaveBeenCalled();
+  });
 
   test("each root is a trace of its own", async () => {
     await start({});
@@ -100,10 +109,12 @@ describe("with a collector", () => {
       request.on("data", (chunk) => bodies.push(`${request.url} ${String(chunk)}`));
       request.on("end", () => response.end("{}"));
     });
+    const connect = vi.spyOn(Socket.prototype, "connect");
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" };
     expect((await start(env)).mode).toBe("exporting");
     withSpan("begin run", { tenant: "t" }, () => undefined);
     expect(await telemetry?.shutdown()).toEqual({ kind: "done" });
+    expect(connect).toHaveBeenCalled();
     const body = bodies.join("");
     expect(body).toContain("/v1/traces");
     for (const word of ["begin run", "runner", "r-1", "1.2.3"]) expect(body).toContain(word);

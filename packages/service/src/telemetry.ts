@@ -47,6 +47,7 @@ const FLUSH_TIMEOUT_MS = 3_000;
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const env = options.env ?? process.env;
   const mode = telemetryMode(env, options.spanProcessors);
+  if (mode === "off") return telemetry(mode, options, async () => undefined);
   // Loaded here, since it takes 90 ms and 25 MB that a command-line call need not spend.
   const sdk = await import("@opentelemetry/sdk-node");
   const node = new sdk.NodeSDK(configuration(sdk, options, env, mode));
