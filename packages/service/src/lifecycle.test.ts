@@ -63,6 +63,18 @@ describe("starting", () => {
     expect(messages()).toContain("start failed");
   });
 
+  test("a stop before the start keeps it from beginning", async () => {
+    const { life } = lifecycle();
+    let began = false;
+    life.stop("SIGTERM");
+    const start = async () => {
+      began = true;
+      return service([]);
+    };
+    expect(await life.run(start)).toBe(0);
+    expect(began).toBe(false);
+  });
+
   test("a start that gives up because it was told to stop is no failure", async () => {
     const { life, messages } = lifecycle();
     const running = life.run(

@@ -84,6 +84,7 @@ export class Lifecycle {
    * to its end as a drain, and may then reject: that is no failure.
    */
   async #start(start: () => Promise<RunningService>): Promise<RunningService | number> {
+    if (this.stopping.aborted) return EXIT.stopped;
     const starting = start();
     const settled = starting.then(noop, noop);
     await Promise.race([settled, aborted(this.stopping)]);
