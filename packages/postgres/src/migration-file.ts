@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/** One step of a schema: a plain SQL file, never edited once it has been applied anywhere. */
+export type Migration = {
+  version: number;
+  /** The file's name, for example "0003_add_leases.sql". */
+  name: string;
+  sql: string;
+  /** SHA-256 of the text, in hexadecimal. */
+  checksum: string;
+  /** Code of the release before must not run beside it. */
+  breaking: boolean;
+};
+
+const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
+const BREAKING = "--! breaking";
+
+/** Reads the migrations of a folder in order. Throws where one cannot tell the order. */
+export async function readMigrations(directory: string): Promise<Migration[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort();
+  const migrations = await Promise.all(
+    names.map(async (name) => parseMigration(name, await readFile(join(directory, name), "utf8"))),
+  );
+  for (const [index, { version, name }] of migrations.entries()) {
+    const earlier = migrations[index - 1];
+    if (earlier?.version === version) {
+      throw new Error(`${earlier.name} and ${name} in ${directory} have the same number`);
+    }
+  }
+  return migrations;
+}
+
+export function parseMigration(name: string, text: string): Migration {
+  const version = Number(FILE_NAME.exec(name)?.[1]);
+  if (!Number.isInteger(version)) {
+    throw new Error(`${name} is no name for a migration: NNNN_name.sql, of a-z, 0-9 and _`);
+  }
+  // A checkout on another system may have other line ends; the migration is the same.
+  const sql = text.replaceAll("\r\n", "\n");
+  const breaking = sql.split("\n", 1)[0]?.trimEnd() === BREAKING;
+  return { version, name, sql, checksum: createHash("sha256").update(sql).digest("hex"), breaking };
+}

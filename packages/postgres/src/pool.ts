@@ -1,0 +1,64 @@
+import pg from "pg";
+import { urlWithSearchPath, whereIs } from "./connection-url.ts";
+import { DatabaseUnavailableError, sqlState } from "./errors.ts";
+import { type Lease, lease } from "./lease.ts";
+import { LIMITS } from "./limits.ts";
+import { typeParsers } from "./type-parsers.ts";
+
+export type PoolOptions = {
+  url: string;
+  /** How many connections at most. */
+  poolSize: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  /** The schema that unqualified names are looked up in; pg_catalog always comes first. */
+  schema?: string;
+  /** Told, a line at a time, of connections lost while idle. */
+  log: (line: string) => void;
+  /** Default `LIMITS.statementTimeoutMs`. */
+  statementTimeoutMs?: number;
+  /** Default `LIMITS.acquireTimeoutMs`. */
+  acquireTimeoutMs?: number;
+};
+
+export function makePool(options: PoolOptions): pg.Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? LIMITS.statementTimeoutMs;
+  const { schema } = options;
+  const pool = new pg.Pool({
+    connectionString: schema === undefined ? options.url : urlWithSearchPath(options.url, [schema]),
+    max: options.poolSize,
+    application_name: options.applicationName,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + LIMITS.answerTimeoutMs - LIMITS.statementTimeoutMs,
+    idle_in_transaction_session_timeout: LIMITS.idleInTransactionTimeoutMs,
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? LIMITS.acquireTimeoutMs,
+    idleTimeoutMillis: LIMITS.idleConnectionMs,
+    maxLifetimeSeconds: LIMITS.connectionLifetimeSeconds,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: LIMITS.keepAliveDelayMs,
+    types: typeParsers,
+  });
+  // An "error" event that nobody listens to ends the process. The pool listens for its idle connections
+  // only; one that breaks while checked out also rejects its statement, which is told there.
+  pool.on("error", (error) =>
+    options.log(`an idle database connection was lost: ${error.message}`),
+  );
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
+}
+
+/** Checks a connection out. Throws `DatabaseUnavailableError`, or what the server said. */
+export async function acquire(pool: pg.Pool, url: string): Promise<Lease> {
+  try {
+    return lease(await pool.connect());
+  } catch (cause) {
+    if (sqlState(cause) !== undefined) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DatabaseUnavailableError(
+      `no connection to the database at ${whereIs(url)}: ${reason}`,
+      {
+        cause,
+      },
+    );
+  }
+}

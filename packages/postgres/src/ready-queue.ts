@@ -1,0 +1,68 @@
+/** What the queue knows of a waiting call. */
+export type Waiting = {
+  /** Calls of one key go one after another; those without a key are free. */
+  readonly key: string | undefined;
+  /** Set when it is taken. */
+  sent: boolean;
+  /** Set when its caller no longer waits: it is dropped when its turn comes. */
+  abandoned: boolean;
+};
+
+/**
+ * A queue of calls of which those under one key are handed out one at a time: the next one only after
+ * `release` of the one before. Each step costs the same however many calls wait behind one key.
+ */
+export class ReadyQueue<Call extends Waiting> {
+  /** Calls whose key is held by themselves. */
+  readonly #ready: Call[] = [];
+  /** A key stands here while a call holds it; the calls wait behind that one. */
+  readonly #behind = new Map<string, Call[]>();
+  #size = 0;
+
+  /** Calls that were added and not yet taken, abandoned ones included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  add(call: Call): void {
+    this.#size += 1;
+    if (call.key === undefined) {
+      this.#ready.push(call);
+      return;
+    }
+    const behind = this.#behind.get(call.key);
+    if (behind !== undefined) {
+      behind.push(call);
+      return;
+    }
+    this.#behind.set(call.key, []);
+    this.#ready.push(call);
+  }
+
+  /** Takes at most so many calls, all of different keys. */
+  take(most: number): Call[] {
+    const taken: Call[] = [];
+    let next = 0;
+    // The end moves: dropping an abandoned call makes the one behind it ready.
+    for (; next < this.#ready.length && taken.length < most; next += 1) {
+      const call = this.#ready[next] as Call;
+      this.#size -= 1;
+      if (call.abandoned) {
+        this.release(call);
+        continue;
+      }
+      call.sent = true;
+      taken.push(call);
+    }
+    this.#ready.splice(0, next);
+    return taken;
+  }
+
+  /** Gives the key of a taken call to the next one. */
+  release(call: Call): void {
+    if (call.key === undefined) return;
+    const next = this.#behind.get(call.key)?.shift();
+    if (next === undefined) this.#behind.delete(call.key);
+    else this.#ready.push(next);
+  }
+}
