@@ -26,6 +26,17 @@ export {
 } from "./client/create-client.ts";
 export { MessageStream } from "./client/message-stream.ts";
 export { backoffMs, DEFAULT_RETRY, type RetryPolicy } from "./client/retry.ts";
+export { closableServer, type HttpServerCloser } from "./connect/close-http-server.ts";
+export {
+  type ConnectHandler,
+  connectHandler,
+  type ConnectHandlerOptions,
+} from "./connect/connect-handler.ts";
+export { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect/connect-limits.ts";
+export type { ConnectService } from "./connect/connect-routes.ts";
+export { applyCors, type CorsOptions } from "./connect/cors.ts";
+export type { Authorize } from "./connect/open-connect-call.ts";
+export { proxyRoutes } from "./connect/proxy-routes.ts";
 export { Code, type CodeName, codeName } from "./errors/code.ts";
 export {
   draining,

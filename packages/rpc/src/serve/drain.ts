@@ -41,7 +41,7 @@ function closeServer(server: Server): Promise<void> {
 }
 
 /** True if the work ended in time. */
-async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+export async function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Code, type ConnectRouter, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { draining } from "../errors/constructors.ts";
+import { within } from "../serve/drain.ts";
+import { InFlight } from "../serve/in-flight.ts";
+import type { RpcHooks } from "../telemetry/hooks.ts";
+import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
+import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
+import { connectMethod, type ConnectService } from "./connect-routes.ts";
+import type { ConnectGate } from "./open-connect-call.ts";
+
+export interface ConnectHandlerOptions {
+  /** Unary and server-streaming methods are served; bidirectional ones need gRPC. */
+  readonly services: readonly ConnectService[];
+  readonly limits?: Partial<ConnectLimits>;
+  readonly hooks?: RpcHooks;
+}
+
+/** Serves Connect and gRPC-Web for a server of node:http. */
+export interface ConnectHandler {
+  /** True if the request's path is one of an RPC: it is answered. False: nothing was done. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  inFlight(): number;
+  /** New calls get DRAINING, streams end, calls finish; returns how many had to be cut off. */
+  drain(options?: { readonly timeoutMs?: number }): Promise<{ readonly cutOff: number }>;
+}
+
+/**
+ * The Connect door. JSON is strict: an unknown field, enum name or enum number is refused, since by
+ * Connect's default a misspelt `expectedGeneration` would be no precondition at all.
+ */
+export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
+  const limits = { ...DEFAULT_CONNECT_LIMITS, ...options.limits };
+  const inFlight = new InFlight(limits.maxInFlightCalls);
+  const gate = { limits, inFlight, hooks: options.hooks ?? {} };
+  const paths = handlersByPath(gate, options.services);
+  return {
+    handle: (request, response) => {
+      const handler = paths.get(request.url?.split("?", 1)[0] ?? "");
+      if (handler === undefined) return false;
+      void serve(handler, request, response, limits.readMaxBytes);
+      return true;
+    },
+    inFlight: () => inFlight.size,
+    drain: async ({ timeoutMs = limits.drainTimeoutMs } = {}) => {
+      inFlight.startDraining();
+      await within(inFlight.idle(), timeoutMs);
+      const cutOff = inFlight.size;
+      inFlight.abortAll(draining());
+      return { cutOff };
+    },
+  };
+}
+
+function handlersByPath(
+  gate: ConnectGate,
+  services: readonly ConnectService[],
+): Map<string, UniversalHandler> {
+  const { readMaxBytes } = gate.limits;
+  const router = createConnectRouter({
+    grpc: false,
+    jsonOptions: { ignoreUnknownFields: false },
+    readMaxBytes,
+    acceptCompression: [compressionGzip],
+    interceptors: [reasonInterceptor(readMaxBytes)],
+  });
+  for (const service of services) addService(gate, router, service);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+function addService(gate: ConnectGate, router: ConnectRouter, service: ConnectService): void {
+  for (const method of service.desc.methods) {
+    const implementation = connectMethod(gate, service, method);
+    if (implementation !== undefined) router.rpc(method, implementation as never);
+  }
+}
+
+/** Never rejects: a connection that breaks has nobody left to be told. */
+async function serve(
+  handler: UniversalHandler,
+  request: IncomingMessage,
+  response: ServerResponse,
+  readMaxBytes: number,
+): Promise<void> {
+  try {
+    const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    const answer = await handleCompletely(handler, universal, readMaxBytes);
+    await universalResponseToNodeResponse(answer, response);
+  } catch (error) {
+    if (ConnectError.from(error).code === Code.Aborted || response.headersSent) response.destroy();
+    else response.writeHead(400).end();
+  }
+}
