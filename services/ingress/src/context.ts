@@ -1,0 +1,22 @@
+import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
+import type { Clock, Log } from "@lanekeeper/service";
+import type { AgentDirectory } from "./agents/agent-directory.ts";
+import type { CredentialCheck } from "./credentials/check.ts";
+import type { BodyBudget } from "./http/read-body.ts";
+import type { IngressLimits } from "./limits.ts";
+import type { IngressMetrics } from "./metrics.ts";
+
+/** What the doors of ingress work with. */
+export interface IngressContext {
+  readonly limits: IngressLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: IngressMetrics;
+  readonly credentials: CredentialCheck;
+  readonly agents: AgentDirectory;
+  readonly identity: IdentityClient;
+  readonly runner: RunnerClient;
+  readonly bodyBudget: BodyBudget;
+  /** Aborted when the drain is over: whoever still waits is told to come again. */
+  readonly lastCall: AbortSignal;
+}

@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Log, Secret, type Settings } from "@lanekeeper/service";
+import { hashKey, SCOPES } from "./credential.ts";
+import type { CredentialStore } from "./store.ts";
+
+/** The id under which the first credential stands in turns and logs. */
+const BOOTSTRAP_ID = "bootstrap";
+
+/** Below this a key can be guessed. 128 bits in base64. */
+const MIN_KEY_CHARS = 22;
+
+/**
+ * Stores the first credential: all scopes, tenant `default`. There is one, and it is what the
+ * environment or the data dir says now: with another key there the old one stops working.
+ */
+export async function ensureBootstrapKey(
+  store: Pick<CredentialStore, "put">,
+  settings: Pick<Settings, "apiKey" | "dataDir">,
+  log: Log,
+): Promise<void> {
+  const key = settings.apiKey ?? (await keyFromFile(settings.dataDir, log));
+  if (key.reveal().length < MIN_KEY_CHARS) {
+    log.warn(`the first API key is shorter than ${MIN_KEY_CHARS} characters and can be guessed`);
+  }
+  const credential = {
+    principal: BOOTSTRAP_ID,
+    tenant: "default",
+    keyHash: hashKey(key.reveal()),
+    scopes: SCOPES,
+    agents: [],
+    keyPrefixes: [],
+  };
+  const replaced = await store.put(credential, "LANEKEEPER_API_KEY or <data dir>/api-key");
+  if (replaced) log.warn("the first API key has changed: the one before it no longer works");
+}
+
+/** Made when it is missing; of two processes that make it at once, both use the first one's. */
+async function keyFromFile(dataDir: string, log: Log): Promise<Secret> {
+  const path = join(dataDir, "api-key");
+  const fresh = `lk_${randomBytes(32).toString("base64url")}`;
+  try {
+    await mkdir(dataDir, { recursive: true });
+    await writeFile(path, `${fresh}\n`, { flag: "wx", mode: 0o600 });
+    log.info({ path }, "made the first API key");
+    return new Secret(fresh);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const key = (await readFile(path, "utf8")).trim();
+  if (key === "") throw new Error(`${path} is empty: delete it, or put an API key into it`);
+  return new Secret(key);
+}

@@ -1,0 +1,103 @@
+import { timingSafeEqual } from "node:crypto";
+import { isUnavailable } from "@lanekeeper/postgres";
+import { type Caller, LanekeeperError, storeUnavailable, unauthenticated } from "@lanekeeper/rpc";
+import type { Clock } from "@lanekeeper/service";
+import type { IngressLimits } from "../limits.ts";
+import { type Credential, hashKey } from "./credential.ts";
+import type { CredentialStore } from "./store.ts";
+
+/** What checking needs. */
+export interface CheckOptions {
+  readonly store: Pick<CredentialStore, "find">;
+  readonly clock: Clock;
+  readonly limits: Pick<
+    IngressLimits,
+    "credentialFreshMs" | "credentialStaleMs" | "maxCachedCredentials"
+  >;
+}
+
+interface Known {
+  readonly credential: Credential;
+  readonly sinceMs: number;
+}
+
+/** A key longer than this is none of ours, and is not hashed. */
+const MAX_KEY_CHARS = 512;
+
+/**
+ * Tells whom an `Authorization` header stands for. Known credentials are remembered for some seconds,
+ * and for longer while the database cannot be asked; unknown ones never.
+ */
+export class CredentialCheck {
+  readonly #options: CheckOptions;
+  readonly #known = new Map<string, Known>();
+  readonly #asking = new Map<string, Promise<Credential | undefined>>();
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws UNAUTHENTICATED without a credential or with one that is not known, STORE_UNAVAILABLE
+   * where that cannot be found out now.
+   */
+  async authenticate(authorization: string | undefined): Promise<Caller> {
+    const keyHash = hashKey(bearerToken(authorization));
+    const name = keyHash.toString("base64");
+    const remembered = this.#remembered(name, this.#options.limits.credentialFreshMs);
+    const credential = remembered ?? (await this.#ask(name, keyHash));
+    if (credential === undefined || !timingSafeEqual(credential.keyHash, keyHash)) {
+      throw unauthenticated("the API key is not known here, has expired or was revoked");
+    }
+    return credential;
+  }
+
+  /** Requests that come while the same key is being looked up wait for that look-up. */
+  #ask(name: string, keyHash: Buffer): Promise<Credential | undefined> {
+    const asking = this.#asking.get(name);
+    if (asking !== undefined) return asking;
+    const asked = this.#find(name, keyHash).finally(() => this.#asking.delete(name));
+    this.#asking.set(name, asked);
+    return asked;
+  }
+
+  async #find(name: string, keyHash: Buffer): Promise<Credential | undefined> {
+    try {
+      const found = await this.#options.store.find(keyHash);
+      this.#remember(name, found);
+      return found;
+    } catch (error) {
+      const stale = this.#remembered(name, this.#options.limits.credentialStaleMs);
+      if (stale !== undefined) return stale;
+      if (error instanceof LanekeeperError || !isUnavailable(error)) throw error;
+      throw storeUnavailable("the API key cannot be checked now; ask again", error);
+    }
+  }
+
+  #remembered(name: string, maxAgeMs: number): Credential | undefined {
+    const known = this.#known.get(name);
+    const isYoung =
+      known !== undefined && this.#options.clock.monotonicMs() - known.sinceMs < maxAgeMs;
+    return isYoung ? known.credential : undefined;
+  }
+
+  /** A Map keeps the order of insertion, so the first was looked up longest ago. */
+  #remember(name: string, credential: Credential | undefined): void {
+    this.#known.delete(name);
+    if (credential === undefined) return;
+    this.#known.set(name, { credential, sinceMs: this.#options.clock.monotonicMs() });
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > this.#options.limits.maxCachedCredentials && oldest !== undefined) {
+      this.#known.delete(oldest);
+    }
+  }
+}
+
+function bearerToken(authorization: string | undefined): string {
+  if (authorization === undefined) {
+    throw unauthenticated("no API key: send the header Authorization: Bearer <key>");
+  }
+  const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+  if (token !== undefined && token.length <= MAX_KEY_CHARS) return token;
+  throw unauthenticated("the Authorization header is not of the form Bearer <key>");
+}

@@ -1,0 +1,64 @@
+import type { Queryable } from "@lanekeeper/postgres";
+import type { Credential } from "./credential.ts";
+
+/** Where credentials are kept. */
+export interface CredentialStore {
+  /** The valid credential of this hash. */
+  find(keyHash: Buffer): Promise<Credential | undefined>;
+  /** Makes this key the one of its id. True: it was another one before. */
+  put(credential: Credential, label: string): Promise<boolean>;
+}
+
+interface Row {
+  readonly api_key_id: string;
+  readonly tenant: string;
+  readonly key_hash: Buffer;
+  readonly scopes: string[];
+  readonly agents: string[];
+  readonly key_prefixes: string[];
+}
+
+const FIND = {
+  name: "find_api_key",
+  text: `
+    SELECT api_key_id, tenant, key_hash, scopes, agents, key_prefixes
+    FROM api_keys
+    WHERE key_hash = $1
+      AND revoke_time IS NULL
+      AND (expire_time IS NULL OR expire_time > clock_timestamp())`,
+};
+
+/** The CTE sees the row as it was before, so `replaced` tells whether the hash changed. */
+const PUT = `
+  WITH before AS (SELECT key_hash FROM api_keys WHERE api_key_id = $1)
+  INSERT INTO api_keys (api_key_id, tenant, key_hash, scopes, agents, key_prefixes, label)
+  VALUES ($1, $2, $3, $4, $5, $6, $7)
+  ON CONFLICT (api_key_id) DO UPDATE
+    SET key_hash = EXCLUDED.key_hash, scopes = EXCLUDED.scopes
+  RETURNING coalesce((SELECT key_hash FROM before) <> $3, false) AS replaced`;
+
+/** Credentials in Postgres. */
+export function credentialStore(db: Pick<Queryable<unknown>, "query">): CredentialStore {
+  return {
+    async find(keyHash) {
+      const { rows } = await db.query<Row>(FIND, [keyHash]);
+      return rows[0] === undefined ? undefined : credentialOf(rows[0]);
+    },
+    async put({ principal, tenant, keyHash, scopes, agents, keyPrefixes }, label) {
+      const values = [principal, tenant, keyHash, scopes, agents, keyPrefixes, label];
+      const { rows } = await db.query<{ replaced: boolean }>(PUT, values);
+      return rows[0]?.replaced ?? false;
+    },
+  };
+}
+
+function credentialOf(row: Row): Credential {
+  return {
+    principal: row.api_key_id,
+    tenant: row.tenant,
+    keyHash: row.key_hash,
+    scopes: row.scopes,
+    agents: row.agents,
+    keyPrefixes: row.key_prefixes,
+  };
+}

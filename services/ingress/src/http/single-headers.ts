@@ -1,0 +1,46 @@
+import { invalid } from "@lanekeeper/rpc";
+
+/**
+ * The request headers that decide something. Node joins or drops repeats of a header, each name in
+ * its own way, so a repeat of one of these could say one thing to a proxy and another here.
+ */
+const SINGLE_HEADERS = [
+  "authorization",
+  "idempotency-key",
+  "x-agent-id",
+  "x-expect-generation",
+  "x-expect-session-id",
+  "x-on-conflict",
+  "x-openclaw-agent",
+  "x-openclaw-agent-id",
+  "x-openclaw-session-key",
+  "x-request-id",
+  "x-session-key",
+  "x-session-key-encoded",
+  "x-stainless-retry-count",
+] as const;
+
+export type SingleHeaderName = (typeof SINGLE_HEADERS)[number];
+
+/** Headers of one request of which each stands there at most once. */
+export interface SingleHeaders {
+  /** The text as it came, decoded as Latin-1, without the white space at its ends. */
+  get(name: SingleHeaderName): string | undefined;
+}
+
+const NAMES: ReadonlySet<string> = new Set(SINGLE_HEADERS);
+
+/**
+ * Reads them from `rawHeaders` (names and values in turn).
+ * @throws INVALID_REQUEST naming a header that is repeated.
+ */
+export function readSingleHeaders(rawHeaders: readonly string[]): SingleHeaders {
+  const found = new Map<string, string>();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]?.toLowerCase() ?? "";
+    if (!NAMES.has(name)) continue;
+    if (found.has(name)) throw invalid(name, "the header is repeated; send it once");
+    found.set(name, rawHeaders[i + 1] ?? "");
+  }
+  return { get: (name) => found.get(name) };
+}

@@ -1,0 +1,105 @@
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const MIB = 1024 * 1024;
+
+/** Every bound of ingress. Durations in milliseconds. */
+export interface IngressLimits {
+  /** One request body; more is PAYLOAD_TOO_LARGE. */
+  readonly maxBodyBytes: number;
+  /** Bodies being read, over all connections; more is RATE_LIMITED. */
+  readonly maxBodyBytesInFlight: number;
+  /** Nesting of a JSON body. */
+  readonly maxJsonDepth: number;
+  readonly maxMessages: number;
+  readonly maxPartsPerMessage: number;
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** How often the two timeouts above are checked. */
+  readonly timeoutCheckMs: number;
+  /** How long a turn's acceptance is tried for before the caller is told to ask again. */
+  readonly admissionTimeoutMs: number;
+  /** How long a replica may take to say `accepted` before another is asked. */
+  readonly attachAttemptMs: number;
+  /** How long a plain request waits for its answer; then WAIT_EXPIRED. */
+  readonly plainWaitMs: number;
+  /** How long a stream of an accepted turn may stay broken; then WAIT_EXPIRED. */
+  readonly reattachTimeoutMs: number;
+  /** The first and the longest pause between two attempts to attach. */
+  readonly reattachBackoffMs: { readonly first: number; readonly longest: number };
+  /** A comment is written on a stream after this silence. */
+  readonly pingIntervalMs: number;
+  /** How long a stream's reader may leave what was written unread; then its connection is cut. */
+  readonly slowReaderMs: number;
+  /** A credential is looked up again after this. */
+  readonly credentialFreshMs: number;
+  /** For this long a known credential is believed while the database cannot be reached. */
+  readonly credentialStaleMs: number;
+  readonly maxCachedCredentials: number;
+  /** A tenant's agents are asked for again after this. */
+  readonly agentsFreshMs: number;
+  /** An agent that is not among them makes the question be asked again, but no sooner than this. */
+  readonly agentsRecheckMs: number;
+  readonly maxCachedTenants: number;
+  /** Entries of the request log that wait to be written; more are counted and dropped. */
+  readonly maxBufferedRequests: number;
+  readonly requestLogBatchSize: number;
+  readonly requestLogFlushMs: number;
+  readonly requestLogRetentionMs: number;
+  readonly retentionSweepMs: number;
+  readonly retentionBatchSize: number;
+}
+
+export const DEFAULT_LIMITS: IngressLimits = {
+  // A few pictures as data URIs; above it a file belongs behind a URL.
+  maxBodyBytes: 8 * MIB,
+  // 32 bodies of the largest size, far more of the usual one, in a heap of Node's default size.
+  maxBodyBytesInFlight: 256 * MIB,
+  // google.protobuf.Struct takes two levels of the 100 that protobuf decoders follow for each of
+  // these; a JSON schema of 10 nested objects, the most that OpenAI takes, needs about 30.
+  maxJsonDepth: 40,
+  // As the runner's SubmitTurnRequest has them.
+  maxMessages: 1_000,
+  maxPartsPerMessage: 256,
+  // Node's own default; a key of 1,024 bytes is 3 KiB when each byte is percent-encoded.
+  maxHeaderBytes: 16 * 1024,
+  // A waiting caller holds a connection: lanes of many callers need thousands. Each is about 20 KiB.
+  maxConnections: 10_000,
+  headersTimeoutMs: 15 * SECOND_MS,
+  // The largest body at 140 KiB/s.
+  requestTimeoutMs: MINUTE_MS,
+  // Above the 60 s after which common load balancers close an idle connection, so that they close
+  // first and never send a request into a connection that is just being closed here.
+  keepAliveTimeoutMs: 75 * SECOND_MS,
+  timeoutCheckMs: 5 * SECOND_MS,
+  // Covers a restart of the runner or of the database; a client's own timeout is minutes.
+  admissionTimeoutMs: 15 * SECOND_MS,
+  // Admission is one transaction of a few milliseconds; this much is a replica that hangs.
+  attachAttemptMs: 5 * SECOND_MS,
+  // Common HTTP clients give up after 5 minutes of silence (undici's headersTimeout is 300 s).
+  plainWaitMs: 240 * SECOND_MS,
+  // A replica that died is replaced by another after a lease (15 s) and a sweep.
+  reattachTimeoutMs: MINUTE_MS,
+  reattachBackoffMs: { first: 50, longest: 2 * SECOND_MS },
+  pingIntervalMs: 10 * SECOND_MS,
+  slowReaderMs: MINUTE_MS,
+  // How long a revoked key may go on working.
+  credentialFreshMs: 10 * SECOND_MS,
+  credentialStaleMs: 15 * MINUTE_MS,
+  // About 1 KiB each.
+  maxCachedCredentials: 10_000,
+  agentsFreshMs: 5 * SECOND_MS,
+  agentsRecheckMs: 500,
+  maxCachedTenants: 1_000,
+  // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
+  maxBufferedRequests: 10_000,
+  requestLogBatchSize: 500,
+  requestLogFlushMs: 250,
+  requestLogRetentionMs: 30 * 24 * 60 * MINUTE_MS,
+  retentionSweepMs: 10 * MINUTE_MS,
+  retentionBatchSize: 5_000,
+};

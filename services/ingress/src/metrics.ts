@@ -1,0 +1,47 @@
+import type { Metrics } from "@lanekeeper/service";
+
+/** From the fast path to the longest that a plain request waits. */
+const WAIT_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 240, 600];
+
+/** What ingress counts. */
+export interface IngressMetrics {
+  request(labels: { route: string; status: number; reason: string }, seconds: number): void;
+  /** From acceptance to the first run. */
+  queueWait(seconds: number): void;
+  /** Streams that are open; call the result when one ends. */
+  streamOpened(): () => void;
+  requestLogDropped(count: number): void;
+  connectionRefused(): void;
+}
+
+export function ingressMetrics(metrics: Metrics): IngressMetrics {
+  const labels = ["route", "status", "reason"] as const;
+  const requests = metrics.counter("http_requests_total", "Requests answered over HTTP.", labels);
+  const seconds = metrics.histogram(
+    "http_request_duration_seconds",
+    "From a request's headers to the end of its answer.",
+    ["route"] as const,
+  );
+  const wait = metrics.histogram(
+    "turn_queue_wait_seconds",
+    "From a turn's acceptance to its first run.",
+    [],
+    WAIT_SECONDS,
+  );
+  const streams = metrics.gauge("open_streams", "Event streams that are open.");
+  const dropped = metrics.counter("request_log_dropped_total", "Request log entries given up.");
+  const refused = metrics.counter("http_connections_refused_total", "Connections over the bound.");
+  return {
+    request({ route, status, reason }, duration) {
+      requests.inc({ route, status: String(status), reason });
+      seconds.observe({ route }, duration);
+    },
+    queueWait: (value) => wait.observe(value),
+    streamOpened() {
+      streams.inc();
+      return () => streams.dec();
+    },
+    requestLogDropped: (count) => dropped.inc(count),
+    connectionRefused: () => refused.inc(),
+  };
+}

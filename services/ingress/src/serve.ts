@@ -1,0 +1,167 @@
+import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
+import { type ConnectHandler, type GrpcServer, serveGrpc, service } from "@lanekeeper/rpc";
+import {
+  Disposal,
+  explainBusyPort,
+  READY,
+  type RunningService,
+  type Secret,
+  type ServiceContext,
+} from "@lanekeeper/service";
+import { AgentDirectory } from "./agents/agent-directory.ts";
+import type { Clients } from "./clients.ts";
+import { connectDoor } from "./connect/door.ts";
+import type { IngressContext } from "./context.ts";
+import { CredentialCheck } from "./credentials/check.ts";
+import type { CredentialStore } from "./credentials/store.ts";
+import { corsOptions } from "./http/cors.ts";
+import { homeRoute } from "./http/home.ts";
+import { requestListener } from "./http/listener.ts";
+import { BodyBudget } from "./http/read-body.ts";
+import { type HttpServer, startHttpServer } from "./http/server.ts";
+import type { IngressLimits } from "./limits.ts";
+import { ingressMetrics } from "./metrics.ts";
+import { chatCompletionsRoute } from "./openai/chat-completions.ts";
+import { modelRoutes } from "./openai/models.ts";
+import { sweepRequests } from "./request-log/retention.ts";
+import type { RequestStore } from "./request-log/store.ts";
+import { RequestLogWriter } from "./request-log/writer.ts";
+import { ingressAuthenticator } from "./rpc/authenticator.ts";
+import { ingressRoutes } from "./rpc/routes.ts";
+
+/** What ingress stands on. */
+export interface IngressParts {
+  readonly service: ServiceContext;
+  readonly limits: IngressLimits;
+  readonly clients: Clients;
+  readonly credentialStore: Pick<CredentialStore, "find">;
+  readonly requestStore: RequestStore;
+  readonly corsOrigins: readonly string[];
+  readonly clusterSecret: Secret;
+}
+
+/** Ingress with its ports open. */
+export interface RunningIngress extends RunningService {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+}
+
+/** Opens the doors. @throws BusyPortError */
+export async function serveIngress(parts: IngressParts): Promise<RunningIngress> {
+  const { service: base, limits, requestStore } = parts;
+  const { clock, log } = base;
+  const lastCall = new AbortController();
+  const context = ingressContext(parts, lastCall.signal);
+  const { metrics, credentials } = context;
+  const opened = new Disposal();
+  try {
+    const onDropped = (count: number) => metrics.requestLogDropped(count);
+    const requestLog = new RequestLogWriter({ store: requestStore, clock, log, limits, onDropped });
+    opened.defer(() => requestLog.close());
+    startSweep(parts, opened);
+    const connect = connectOf(parts, credentials);
+    const grpc = opened.use(await openGrpc(parts, credentials));
+    const http = opened.use(
+      await startHttpServer({
+        listen: base.settings.http,
+        limits,
+        metrics,
+        listener: requestListener({
+          routes: routesOf(context, base.version),
+          connect,
+          cors: corsOptions(parts.corsOrigins),
+          clock,
+          log,
+          metrics,
+          requestLog,
+        }),
+      }),
+    );
+    log.info({ http_port: http.port, grpc_port: grpc.port }, "serving");
+    return running({ http, grpc, connect, lastCall, opened });
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressContext {
+  const { service: base, limits, clients, credentialStore: store } = parts;
+  const { clock, log } = base;
+  const { identity, runner } = clients;
+  return {
+    limits,
+    clock,
+    log,
+    metrics: ingressMetrics(base.metrics),
+    credentials: new CredentialCheck({ store, clock, limits }),
+    agents: new AgentDirectory({ identity, runner, clock, limits }),
+    identity,
+    runner,
+    bodyBudget: new BodyBudget(limits.maxBodyBytesInFlight),
+    lastCall,
+  };
+}
+
+/** Each door of the outside is one entry here. */
+function routesOf(context: IngressContext, version: string) {
+  return [homeRoute(version), chatCompletionsRoute(context), ...modelRoutes(context)];
+}
+
+function connectOf(parts: IngressParts, credentials: CredentialCheck): ConnectHandler {
+  const { clients, requestStore } = parts;
+  return connectDoor({
+    ...clients,
+    credentials,
+    ingress: ingressRoutes(requestStore),
+    hooks: clients.hooks,
+  });
+}
+
+function openGrpc(parts: IngressParts, credentials: CredentialCheck): Promise<GrpcServer> {
+  const { service: base, clusterSecret, clients, requestStore } = parts;
+  const { host, port, variable } = base.settings.services.ingress.grpc;
+  const allow = { getCaller: ["caller", "cli"], listRequests: ["caller", "cli"] } as const;
+  return serveGrpc({
+    host,
+    port,
+    authenticator: ingressAuthenticator(clusterSecret.reveal(), credentials),
+    services: [service({ desc: IngressService, routes: ingressRoutes(requestStore), allow })],
+    hooks: clients.hooks,
+    explainBusyPort: (taken) => explainBusyPort(taken, variable),
+  });
+}
+
+function startSweep({ service: base, limits, requestStore }: IngressParts, opened: Disposal): void {
+  const { clock, log } = base;
+  const stop = new AbortController();
+  const swept = sweepRequests({ store: requestStore, clock, log, limits, signal: stop.signal });
+  opened.defer(async () => {
+    stop.abort();
+    await swept;
+  });
+}
+
+interface Opened {
+  readonly http: HttpServer;
+  readonly grpc: GrpcServer;
+  readonly connect: ConnectHandler;
+  readonly lastCall: AbortController;
+  readonly opened: Disposal;
+}
+
+function running({ http, grpc, connect, lastCall, opened }: Opened): RunningIngress {
+  return {
+    httpPort: http.port,
+    grpcPort: grpc.port,
+    ready: () => READY,
+    drain: async (signal) => {
+      signal.addEventListener("abort", () => lastCall.abort(), { once: true });
+      await Promise.all([http.drain(), connect.drain(), grpc.drain()]);
+    },
+    [Symbol.asyncDispose]: async () => {
+      lastCall.abort();
+      await opened[Symbol.asyncDispose]();
+    },
+  };
+}

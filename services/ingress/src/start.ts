@@ -1,0 +1,59 @@
+import { fileURLToPath } from "node:url";
+import { checkSchema, createDatabase, type Database } from "@lanekeeper/postgres";
+import { Disposal, type RunningService, type ServiceContext } from "@lanekeeper/service";
+import { connectClients } from "./clients.ts";
+import { clusterSecret, readIngressConfig, SCHEMA } from "./config.ts";
+import { ensureBootstrapKey } from "./credentials/bootstrap.ts";
+import { credentialStore } from "./credentials/store.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { requestStore } from "./request-log/store.ts";
+import { rpcHooks } from "./rpc/hooks.ts";
+import { serveIngress } from "./serve.ts";
+
+/** Where the `NNNN_name.sql` files of this service are. */
+export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+
+/** Opens everything that ingress stands on, then its doors. */
+export async function startIngress(service: ServiceContext): Promise<RunningService> {
+  const { settings, log, metrics } = service;
+  const { corsOrigins } = readIngressConfig(process.env);
+  const secret = await clusterSecret(settings);
+  const opened = new Disposal();
+  try {
+    const db = opened.use(openDatabase(service));
+    await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
+    const credentials = credentialStore(db);
+    await ensureBootstrapKey(credentials, settings, log);
+    const clients = connectClients(settings, secret, rpcHooks(metrics, log));
+    opened.defer(() => clients[Symbol.dispose]());
+    const ingress = opened.use(
+      await serveIngress({
+        service,
+        limits: DEFAULT_LIMITS,
+        clients,
+        credentialStore: credentials,
+        requestStore: requestStore(db),
+        corsOrigins,
+        clusterSecret: secret,
+      }),
+    );
+    return { ...ingress, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function openDatabase({ settings, log }: ServiceContext): Database<unknown> {
+  const url = settings.services.ingress.databaseUrl;
+  if (url === undefined) {
+    throw new Error("no database: set LANEKEEPER_INGRESS_DATABASE_URL or DATABASE_URL");
+  }
+  return createDatabase({
+    url: url.reveal(),
+    schema: SCHEMA,
+    poolSize: settings.poolSize,
+    applicationName: "lanekeeper-ingress",
+    log: (line) => log.warn(line),
+  });
+}

@@ -1,0 +1,55 @@
+import { DatabaseUnavailableError } from "@lanekeeper/postgres";
+import { type Credential, hashKey, SCOPES } from "../credentials/credential.ts";
+import type { RequestEntry } from "../request-log/entry.ts";
+import type { RequestStore, StoredRequest } from "../request-log/store.ts";
+
+/** Credentials in memory, with a database that can be taken away. */
+export class MemoryCredentials {
+  readonly #credentials: Credential[] = [];
+  isDown = false;
+  finds = 0;
+
+  /** Adds a key and gives it back. */
+  add(key: string, init: Partial<Credential> = {}): string {
+    const standard = { tenant: "default", principal: key.slice(0, 8), scopes: SCOPES };
+    const bounds = { agents: [], keyPrefixes: [] };
+    this.#credentials.push({ ...standard, ...bounds, keyHash: hashKey(key), ...init });
+    return key;
+  }
+
+  async find(keyHash: Buffer): Promise<Credential | undefined> {
+    this.finds += 1;
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    return this.#credentials.find((credential) => credential.keyHash.equals(keyHash));
+  }
+}
+
+/** The request log in memory. */
+export class MemoryRequests implements RequestStore {
+  readonly entries: StoredRequest[] = [];
+  isDown = false;
+
+  async insert(entries: readonly RequestEntry[]): Promise<void> {
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    for (const entry of entries) {
+      this.entries.push({ ...entry, entryId: BigInt(this.entries.length + 1) });
+    }
+  }
+
+  async list(query: Parameters<RequestStore["list"]>[0]): Promise<StoredRequest[]> {
+    const { tenant, requestId, traceId, turnId, beforeEntryId, limit } = query;
+    const matches = (entry: StoredRequest): boolean =>
+      entry.tenant === tenant &&
+      (requestId === "" || entry.requestId === requestId) &&
+      (traceId === "" || entry.traceId === traceId) &&
+      (turnId === "" || entry.turnId === turnId) &&
+      (beforeEntryId === undefined || entry.entryId < beforeEntryId);
+    return this.entries.filter(matches).reverse().slice(0, limit);
+  }
+
+  async deleteBefore(endTime: Date, limit: number): Promise<number> {
+    const old = this.entries.filter((entry) => entry.endTime < endTime).slice(0, limit);
+    for (const entry of old) this.entries.splice(this.entries.indexOf(entry), 1);
+    return old.length;
+  }
+}

@@ -1,0 +1,160 @@
+import {
+  type AttachTurnRequest,
+  RunnerService,
+  type SubmitTurnRequest,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import {
+  type CallContext,
+  Code,
+  LanekeeperError,
+  notFound,
+  type Routes,
+  RpcError,
+} from "@lanekeeper/rpc";
+import { partialRoutes } from "./partial-routes.ts";
+import { StandInTurn } from "./stand-in-turn.ts";
+
+/** What becomes of a turn that was accepted. */
+export type Script = (turn: StandInTurn) => void;
+
+/** Answers at once, in two deltas. */
+export const answerHello: Script = (turn) => {
+  turn.begin().say("Hello").say(", world").complete();
+};
+
+/** Leaves the turn to the test. */
+export const holdTurn: Script = () => undefined;
+
+/** Runner as far as ingress calls it, in memory. */
+export class StandInRunner {
+  readonly turns: StandInTurn[] = [];
+  readonly calls: {
+    readonly method: string;
+    readonly call: CallContext;
+    readonly request: object;
+  }[] = [];
+  agentIds = ["main", "helper"];
+  script: Script = answerHello;
+  disposition: Disposition = Disposition.STARTED;
+  /** Thrown by AttachTurn instead of accepting, if set. */
+  refusal: Error | undefined;
+  /** The next so many attachments break right after acceptance, before the caller hears of it. */
+  breakBeforeAccepted = 0;
+  #break = withResolvers();
+
+  get routes(): Routes<typeof RunnerService> {
+    return partialRoutes(RunnerService, {
+      attachTurn: (request, call) => this.#attach(request, call),
+      findTurn: async (request, call) => {
+        this.#note("findTurn", request, call);
+        const turn = this.#known(request.idempotencyKey, request.fingerprint);
+        if (turn === undefined) throw notFound("turn", request.idempotencyKey);
+        const { turnId, session } = turn;
+        return { turn: session ? { turnId, session } : { turnId } };
+      },
+      listAgents: async () => ({ agents: this.agentIds.map((agentId) => ({ agentId })) }),
+      getLane: async (request) => ({ lane: { sessionKey: request.sessionKey, depth: 2 } }),
+      cancelTurn: async (request, call) => {
+        this.#note("cancelTurn", request, call);
+        return { turn: { turnId: request.turnId } };
+      },
+      listMessages: async (request, call) => {
+        this.#note("listMessages", request, call);
+        return { messages: [] };
+      },
+    });
+  }
+
+  /** The turn that was accepted last. */
+  get last(): StandInTurn {
+    const turn = this.turns.at(-1);
+    if (turn === undefined) throw new Error("no turn was accepted");
+    return turn;
+  }
+
+  /** Every open attachment breaks off, as when its replica dies. */
+  breakStreams(): void {
+    const { resolve } = this.#break;
+    this.#break = withResolvers();
+    resolve();
+  }
+
+  attachCount(): number {
+    return this.calls.filter(({ method }) => method === "attachTurn").length;
+  }
+
+  async *#attach(request: AttachTurnRequest, call: CallContext) {
+    this.#note("attachTurn", request, call);
+    if (this.refusal !== undefined) throw this.refusal;
+    const { turn, isNew } = this.#target(request);
+    if (this.breakBeforeAccepted > 0) {
+      this.breakBeforeAccepted -= 1;
+      throw broken();
+    }
+    const { turnId, position, intoTurnId, session } = turn;
+    const disposition = isNew ? turn.disposition : Disposition.JOINED;
+    const accepted = { turnId, disposition, position, intoTurnId };
+    const value = session ? { ...accepted, session } : accepted;
+    yield { event: { case: "accepted" as const, value } };
+    yield* this.#events(turn, Number(request.afterStreamSeq), call);
+  }
+
+  async *#events(turn: StandInTurn, after: number, call: CallContext) {
+    const broke = this.#break.promise.then(() => {
+      throw broken();
+    });
+    broke.catch(() => undefined);
+    const left = new Promise<never>((_resolve, reject) => {
+      call.signal.addEventListener("abort", () => reject(call.signal.reason as Error));
+    });
+    left.catch(() => undefined);
+    for (let index = after; ; ) {
+      const event = turn.events[index];
+      if (event === undefined && turn.hasEnded) return;
+      if (event === undefined) await Promise.race([turn.change, broke, left]);
+      else yield event;
+      if (event !== undefined) index += 1;
+    }
+  }
+
+  #note(method: string, request: object, call: CallContext): void {
+    this.calls.push({ method, request, call });
+  }
+
+  #target({ target }: AttachTurnRequest): { turn: StandInTurn; isNew: boolean } {
+    if (target.case === "submit") return this.#admit(target.value);
+    const turn = this.turns.find(({ turnId }) => turnId === target.value);
+    if (turn === undefined) throw notFound("turn", target.value ?? "");
+    return { turn, isNew: false };
+  }
+
+  #admit(submit: SubmitTurnRequest): { turn: StandInTurn; isNew: boolean } {
+    const known = this.#known(submit.idempotencyKey, submit.fingerprint);
+    if (known !== undefined) return { turn: known, isNew: false };
+    const isStateless = submit.target.case === "statelessAgentId";
+    const turn = new StandInTurn(submit, isStateless ? Disposition.STATELESS : this.disposition);
+    this.turns.push(turn);
+    this.script(turn);
+    return { turn, isNew: true };
+  }
+
+  #known(key: string, fingerprint: Uint8Array): StandInTurn | undefined {
+    const turn = this.turns.find(({ submit }) => submit.idempotencyKey === key);
+    if (turn === undefined || Buffer.compare(turn.submit.fingerprint, fingerprint) === 0)
+      return turn;
+    throw new LanekeeperError("IDEMPOTENCY_MISMATCH", "the key was used with other content");
+  }
+}
+
+function broken(): RpcError {
+  return new RpcError(Code.UNAVAILABLE, "the replica died");
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

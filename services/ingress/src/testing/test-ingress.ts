@@ -1,0 +1,116 @@
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import type { GrpcServer } from "@lanekeeper/rpc";
+import { Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
+import {
+  type CapturedLog,
+  captureLog,
+  testContext,
+  testSettings,
+} from "@lanekeeper/service/testing";
+import { connectClients } from "../clients.ts";
+import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
+import { type RunningIngress, serveIngress } from "../serve.ts";
+import { MemoryCredentials, MemoryRequests } from "./memory-stores.ts";
+import { StandInIdentity } from "./stand-in-identity.ts";
+import { StandInRunner } from "./stand-in-runner.ts";
+import { CLUSTER_SECRET, serveStandIn } from "./stand-in-server.ts";
+
+/** Ingress at free ports, with stand-ins of its neighbours over real gRPC. */
+export interface TestIngress extends AsyncDisposable {
+  readonly url: string;
+  /** Of the tenant `default`, with all scopes. */
+  readonly apiKey: string;
+  readonly identity: StandInIdentity;
+  readonly runner: StandInRunner;
+  readonly credentials: MemoryCredentials;
+  readonly requests: MemoryRequests;
+  readonly log: CapturedLog;
+  readonly ingress: RunningIngress;
+  /** The runner's server ends at once; another takes its place at the same port. */
+  restartRunner(): Promise<void>;
+}
+
+export interface TestIngressOptions {
+  readonly limits?: Partial<IngressLimits>;
+  readonly corsOrigins?: readonly string[];
+}
+
+/** So short that no test waits for it to pass by chance, and all that wait on purpose are quick. */
+const QUICK: Partial<IngressLimits> = {
+  requestLogFlushMs: 5,
+  reattachBackoffMs: { first: 5, longest: 50 },
+};
+
+export async function startTestIngress(options: TestIngressOptions = {}): Promise<TestIngress> {
+  const opened = new Disposal();
+  const identity = new StandInIdentity();
+  const runner = new StandInRunner();
+  const identityServer = opened.use(await serveStandIn(SessionIdentityService, identity.routes));
+  let runnerServer = await serveStandIn(RunnerService, runner.routes);
+  opened.defer(() => runnerServer[Symbol.asyncDispose]());
+  const credentials = new MemoryCredentials();
+  const requests = new MemoryRequests();
+  const log = captureLog({ service: "ingress" });
+  const ingress = await serve(opened, options, {
+    credentials,
+    requests,
+    log,
+    servers: { identityServer, runnerServer },
+  });
+  return {
+    url: `http://127.0.0.1:${ingress.httpPort}`,
+    apiKey: credentials.add("lk_test_key_0123456789abcdef"),
+    identity,
+    runner,
+    credentials,
+    requests,
+    log,
+    ingress,
+    restartRunner: async () => {
+      const { port } = runnerServer;
+      await runnerServer[Symbol.asyncDispose]();
+      runnerServer = await serveStandIn(RunnerService, runner.routes, port);
+    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+interface Inside {
+  readonly credentials: MemoryCredentials;
+  readonly requests: MemoryRequests;
+  readonly log: CapturedLog;
+  readonly servers: { readonly identityServer: GrpcServer; readonly runnerServer: GrpcServer };
+}
+
+async function serve(
+  opened: Disposal,
+  options: TestIngressOptions,
+  { credentials, requests, log, servers }: Inside,
+): Promise<RunningIngress> {
+  const clusterSecret = new Secret(CLUSTER_SECRET);
+  const settings = testSettings({
+    LANEKEEPER_IDENTITY_TARGET: servers.identityServer.address,
+    LANEKEEPER_RUNNER_TARGET: servers.runnerServer.address,
+    LANEKEEPER_DELIVERY_TARGET: servers.runnerServer.address,
+  });
+  const clients = connectClients(settings, clusterSecret, {});
+  opened.defer(() => clients[Symbol.dispose]());
+  const service = testContext("ingress", {
+    settings,
+    log: log.log,
+    clock: systemClock,
+    ids: systemIds,
+  });
+  return opened.use(
+    await serveIngress({
+      service,
+      limits: { ...DEFAULT_LIMITS, ...QUICK, ...options.limits },
+      clients,
+      credentialStore: credentials,
+      requestStore: requests,
+      corsOrigins: options.corsOrigins ?? [],
+      clusterSecret,
+    }),
+  );
+}

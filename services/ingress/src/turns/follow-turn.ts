@@ -1,0 +1,36 @@
+import type { CallOptions } from "@lanekeeper/rpc";
+import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { type AttachTarget, type Attaching, attachTurn, type TurnEvent } from "./attach-turn.ts";
+
+/**
+ * Hosts that a turn is followed into: a host is never coalesced or steered itself once it runs, so
+ * one is the rule, and the bound only ends what cannot happen.
+ */
+const MAX_HOSTS = 4;
+
+/**
+ * The events of a turn and, where it ended as a part of another without bringing that one's answer
+ * along, the events of its host. `accepted` is the turn's own, `ended` the last one's.
+ */
+export async function* followTurn(
+  deps: Attaching,
+  target: AttachTarget,
+  call: CallOptions & { readonly signal: AbortSignal },
+): AsyncGenerator<TurnEvent, void> {
+  let next: AttachTarget | undefined = target;
+  for (let hosts = 0; next !== undefined; hosts++) {
+    const events: AsyncGenerator<TurnEvent, void> = attachTurn(deps, next, call);
+    next = undefined;
+    for await (const event of events) {
+      const host = event.case === "ended" && hosts < MAX_HOSTS ? hostOf(event.value) : undefined;
+      if (host !== undefined) next = { case: "turnId", value: host };
+      else if (event.case !== "accepted" || hosts === 0) yield event;
+    }
+  }
+}
+
+function hostOf(ended: TurnEnded): string | undefined {
+  const isPart = ended.state === TurnState.COALESCED && ended.reply === undefined;
+  return isPart && ended.intoTurnId !== "" ? ended.intoTurnId : undefined;
+}
