@@ -1,3 +1,5 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+
 /** Where a command speaks to a person, or, with `--json`, to a program. */
 export interface Output {
   /** One line for people. */
@@ -12,13 +14,9 @@ export const terminal: Output = {
   problem: (text) => void process.stderr.write(`${text}\n`),
 };
 
-/** A document for programs: int64 as decimal text, as protobuf's JSON has it. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_key, part: unknown) => (typeof part === "bigint" ? part.toString() : part),
-    2,
-  );
+/** A document for programs, in protobuf's JSON where it holds messages. */
+export function jsonText(value: JsonValue): string {
+  return JSON.stringify(value, undefined, 2);
 }
 
 /** A terminal that was closed, or a pipe whose reader left, is no reason to stop in the middle. */

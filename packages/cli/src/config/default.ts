@@ -2,7 +2,7 @@ import type { ModelSettings } from "@lanekeeper/service";
 import type { AgentEntry, Config } from "./schema.ts";
 
 /** The tenant that the first credential belongs to. */
-export const DEFAULT_TENANT = "default";
+const DEFAULT_TENANT = "default";
 
 /** What holds without LANEKEEPER_CONFIG: one tenant with one agent. */
 export function defaultConfig(model: ModelSettings): Config {

@@ -34,7 +34,7 @@ export function banner(input: BannerInput): string[] {
 }
 
 /** Where people and SDKs go. */
-export function baseUrl({ http }: PortPlan): string {
+export function baseUrl({ http }: Pick<PortPlan, "http">): string {
   return `http://${hostPort(http)}`;
 }
 

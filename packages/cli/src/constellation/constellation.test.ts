@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { eventually } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
-import { eventually } from "../fixtures/eventually.ts";
 import { fakeConstellation } from "../fixtures/fake-constellation.ts";
 import { testFolder } from "../fixtures/folder.ts";
 import { processLife } from "./process-life.ts";
@@ -36,12 +36,12 @@ describe("a constellation", { timeout: 60_000 }, () => {
     await constellation.start();
     const before = (await state()).services["runner"];
     process.kill(before?.pid ?? 0, "SIGKILL");
-    const after = await eventually("the runner is back", async () => {
+    const after = await eventually(async () => {
       const now = (await state()).services["runner"];
       return now !== undefined && now.pid !== null && now.pid !== before?.pid ? now : undefined;
     });
     expect(after).toMatchObject({ restarts: 1, admin: before?.admin, grpc: before?.grpc });
-    await eventually("it answers", () =>
+    await eventually(() =>
       fetch(`${after.admin}/readyz`).then(
         (r) => r.ok,
         () => false,
@@ -59,7 +59,7 @@ describe("a constellation", { timeout: 60_000 }, () => {
     });
     await constellation.start();
     const stopped = constellation[Symbol.asyncDispose]();
-    await eventually("runner was told", async () => (await journal()).includes("runner stopped"));
+    await eventually(async () => (await journal()).includes("runner stopped"));
     force.abort();
     await stopped;
     expect(await journal()).not.toContain("delivery stopped");
@@ -92,10 +92,7 @@ describe("a constellation", { timeout: 60_000 }, () => {
     await using folder = await testFolder();
     const { constellation, stop, state } = await fakeConstellation(folder.path);
     const starting = constellation.start();
-    await eventually(
-      "services run",
-      async () => (await state().catch(() => undefined))?.services["ingress"]?.pid,
-    );
+    await eventually(async () => (await state().catch(() => undefined))?.services["ingress"]?.pid);
     const { services } = await state();
     stop.abort(new Error("SIGTERM"));
     await Promise.allSettled([starting]);

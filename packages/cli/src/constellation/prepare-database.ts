@@ -68,6 +68,14 @@ async function provision(service: ServiceName, options: PrepareOptions): Promise
   return provisioned.url;
 }
 
+/** What a service connects with where it has a role of its own, made from any URL of the server. */
+export function roleUrl(serverUrl: string, service: ServiceName, clusterSecret: string): string {
+  const url = new URL(serverUrl);
+  url.username = schemaOf(service);
+  url.password = rolePassword(schemaOf(service), clusterSecret);
+  return url.toString();
+}
+
 /** The same at every start and on every machine that knows the secret, and stored nowhere. */
 function rolePassword(role: string, clusterSecret: string): string {
   return createHmac("sha256", clusterSecret)

@@ -1,0 +1,51 @@
+import { readSettings } from "@lanekeeper/service";
+import { dataDirAt } from "../constellation/data-dir.ts";
+import { isExternal } from "../constellation/database.ts";
+import { lockHolder } from "../constellation/lock.ts";
+import { readOptional } from "../constellation/small-file.ts";
+import { readState } from "../constellation/state-file.ts";
+import { lookAtDatabase } from "../doctor/database.ts";
+import type { Finding } from "../doctor/finding.ts";
+import {
+  lookAtConfig,
+  lookAtDataDir,
+  lookAtPorts,
+  lookAtServices,
+  lookAtVariables,
+} from "../doctor/installation.ts";
+import { lookAtMachine } from "../doctor/machine.ts";
+import { jsonText, type Output } from "../output.ts";
+
+/**
+ * `lanekeeper doctor`: looks at everything that could keep Lanekeeper from working here, and changes
+ * nothing. Ends with 1 if it found a problem.
+ */
+export async function doctor(options: { json?: true }, output: Output): Promise<void> {
+  const findings = await examine();
+  const problems = findings.filter(({ verdict }) => verdict === "problem").length;
+  if (problems > 0) process.exitCode = 1;
+  if (options.json)
+    return output.line(jsonText({ problems, findings: findings.map((one) => ({ ...one })) }));
+  const width = Math.max(...findings.map(({ subject }) => subject.length));
+  for (const { subject, verdict, text } of findings) {
+    output.line(`${verdict.padEnd(7)}  ${subject.padEnd(width)}  ${text}`);
+  }
+  output.line(problems === 0 ? "no problems found" : `problems found: ${problems}`);
+}
+
+async function examine(): Promise<Finding[]> {
+  const settings = readSettings();
+  const dir = dataDirAt(settings.dataDir);
+  const isRunning = (await lockHolder(dir)) !== undefined;
+  const state = isRunning ? await readState(dir) : undefined;
+  const clusterSecret =
+    settings.clusterSecret?.reveal() ?? (await readOptional(dir.clusterSecretFile));
+  return [
+    ...lookAtMachine(process.env, !isExternal(settings)),
+    ...lookAtVariables(),
+    await lookAtDataDir(dir),
+    ...(await lookAtConfig(settings)),
+    ...(await lookAtDatabase({ settings, clusterSecret, state })),
+    ...(state === undefined ? await lookAtPorts(settings) : await lookAtServices(state)),
+  ];
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { toJson } from "@bufbuild/protobuf";
+import {
+  ExplainKeyResponseSchema,
+  GetSessionResponseSchema,
+  ListJournalResponseSchema,
+  ListSessionsResponseSchema,
+  RotateSessionResponseSchema,
+  SessionIdentityService,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { QueuedTurns, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { openOperator } from "../operator/open-operator.ts";
+import { canonicalKey, isUuid } from "../operator/session-key.ts";
+import { journalLine, rotationLine, sessionLine, sessionLines } from "../operator/session-lines.ts";
+import { explainLines } from "../operator/explain-lines.ts";
+import { jsonText, type Output } from "../output.ts";
+
+interface Json {
+  readonly json?: true;
+}
+
+const METHODS = SessionIdentityService.method;
+
+export interface ListOptions extends Json {
+  readonly agent?: string;
+  readonly prefix?: string;
+  readonly running?: true;
+  readonly limit: number;
+}
+
+/** `lanekeeper sessions list` */
+export async function listSessions(options: ListOptions, output: Output): Promise<void> {
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.listSessions, {
+    agentId: options.agent ?? "",
+    sessionKeyPrefix: options.prefix ?? "",
+    runningOnly: options.running ?? false,
+    pageSize: options.limit,
+  });
+  if (options.json) return output.line(jsonText(toJson(ListSessionsResponseSchema, answer)));
+  for (const session of answer.sessions) output.line(sessionLine(session));
+  if (answer.sessions.length === 0) output.line("no sessions");
+  if (answer.nextPageToken !== "") output.line(`and more: raise --limit, or narrow by --prefix`);
+}
+
+/** `lanekeeper sessions get <key or id>` */
+export async function getSession(name: string, options: Json, output: Output): Promise<void> {
+  const operator = await openOperator();
+  const session = isUuid(name)
+    ? { case: "sessionId" as const, value: name }
+    : { case: "sessionKey" as const, value: await canonicalKey(operator, name) };
+  const answer = await operator.call(METHODS.getSession, { session });
+  if (options.json) return output.line(jsonText(toJson(GetSessionResponseSchema, answer)));
+  if (answer.session !== undefined)
+    for (const line of sessionLines(answer.session)) output.line(line);
+  if (answer.rotation !== undefined) output.line(`asked for   ${rotationLine(answer.rotation)}`);
+}
+
+/** `lanekeeper sessions explain <any name>` */
+export async function explainKey(
+  name: string,
+  options: Json & { readonly agent?: string },
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.explainKey, {
+    agentId: options.agent ?? "",
+    name: { case: "rawKey", value: name },
+  });
+  if (options.json) return output.line(jsonText(toJson(ExplainKeyResponseSchema, answer)));
+  for (const line of explainLines(answer)) output.line(line);
+}
+
+export interface ResetOptions extends Json {
+  readonly expectGeneration?: bigint;
+  readonly skipQueued?: true;
+  readonly note?: string;
+}
+
+/** `lanekeeper sessions reset <key>`: a fresh conversation under the same name. */
+export async function resetSession(
+  name: string,
+  options: ResetOptions,
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const { expectGeneration: expected } = options;
+  const answer = await operator.call(METHODS.rotateSession, {
+    requestId: randomUUID(),
+    sessionKey: await canonicalKey(operator, name),
+    reason: RotationReason.RESET,
+    queuedTurns: options.skipQueued ? QueuedTurns.SKIP : QueuedTurns.CARRY,
+    note: options.note ?? "lanekeeper sessions reset",
+    ...(expected === undefined
+      ? {}
+      : { precondition: { case: "expectedGeneration" as const, value: expected } }),
+  });
+  if (options.json) return output.line(jsonText(toJson(RotateSessionResponseSchema, answer)));
+  const { rotation, endedRun } = answer;
+  if (rotation !== undefined) output.line(rotationLine(rotation));
+  output.line(`session id  ${rotation?.current?.sessionId}`);
+  if (endedRun !== undefined) output.line(`the run ${endedRun.runId} was ended`);
+  const perhaps = rotation?.perhapsSentCount ?? 0;
+  if (perhaps > 0) output.line(`${perhaps} replies of before may still arrive`);
+}
+
+/** `lanekeeper sessions journal <key>`: what was decided, newest first. */
+export async function listJournal(
+  name: string,
+  options: Json & { readonly refused?: true; readonly limit: number },
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.listJournal, {
+    sessionKey: await canonicalKey(operator, name),
+    refusedOnly: options.refused ?? false,
+    pageSize: options.limit,
+  });
+  if (options.json) return output.line(jsonText(toJson(ListJournalResponseSchema, answer)));
+  for (const entry of answer.entries) output.line(journalLine(entry));
+  if (answer.entries.length === 0) output.line("no decisions");
+  if (answer.nextPageToken !== "") output.line("and older ones: raise --limit");
+}

@@ -1,0 +1,40 @@
+import { CliError } from "../cli-error.ts";
+import { openOperator } from "../operator/open-operator.ts";
+import { jsonText, type Output } from "../output.ts";
+import { eventsOf, type TraceEvent } from "../trace/events.ts";
+import { gather } from "../trace/gather.ts";
+import { gatheredJson } from "../trace/gathered-json.ts";
+
+/** `lanekeeper trace <id>`: what happened to one request, in the order of time. Needs no collector. */
+export async function trace(id: string, options: { json?: true }, output: Output): Promise<void> {
+  const operator = await openOperator();
+  const found = await gather(operator, id.trim());
+  const events = eventsOf(found);
+  if (options.json) return output.line(jsonText(gatheredJson(found, events)));
+  if (events.length === 0) {
+    throw new CliError(
+      `Nothing at ${operator.url} knows ${id}: give a request id (x-request-id), a turn id or a trace ` +
+        "id; requests and journal are kept for 30 days.",
+    );
+  }
+  for (const line of timeline(events)) output.line(line);
+}
+
+function timeline(events: readonly TraceEvent[]): string[] {
+  const first = events[0]?.atMs ?? 0;
+  const widths = {
+    offset: Math.max(...events.map((event) => offset(event, first).length)),
+    service: Math.max(...events.map(({ service }) => service.length)),
+  };
+  return [
+    new Date(first).toISOString(),
+    ...events.map((event) => {
+      const when = offset(event, first).padStart(widths.offset);
+      return `  ${when}  ${event.service.padEnd(widths.service)}  ${event.what}`;
+    }),
+  ];
+}
+
+function offset({ atMs }: TraceEvent, first: number): string {
+  return `+${(atMs - first).toFixed(1)} ms`;
+}

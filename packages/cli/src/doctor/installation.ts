@@ -1,0 +1,87 @@
+import { access, constants, stat } from "node:fs/promises";
+import {
+  type ListenAddress,
+  SERVICE_NAMES,
+  type Settings,
+  unknownVariables,
+  variables,
+} from "@lanekeeper/service";
+import { loadConfig } from "../config/load.ts";
+import type { DataDir } from "../constellation/data-dir.ts";
+import { lockHolder } from "../constellation/lock.ts";
+import { planPorts } from "../constellation/ports.ts";
+import type { ConstellationState } from "../constellation/state-file.ts";
+import { probe } from "../constellation/wait-ready.ts";
+import { describeError } from "../describe-error.ts";
+import { type Finding, note, ok, problem } from "./finding.ts";
+
+/** Variables that no one reads: most likely misspelt. */
+export function lookAtVariables(): Finding[] {
+  return unknownVariables(variables, process.env, "LANEKEEPER_")
+    .filter(({ name }) => name !== "LANEKEEPER_URL")
+    .map(({ name, meant }) =>
+      note(
+        "variable",
+        `${name} has no effect${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+      ),
+    );
+}
+
+/** The folder, and who runs on it. */
+export async function lookAtDataDir(dir: DataDir): Promise<Finding> {
+  const found = await stat(dir.path).catch(() => undefined);
+  if (found === undefined) return ok("data dir", `${dir.path} will be made at the first start`);
+  try {
+    await access(dir.path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    return problem(
+      "data dir",
+      `${dir.path} is not writable: give it to this user, or set LANEKEEPER_DATA_DIR to another folder.`,
+    );
+  }
+  const holder = await lockHolder(dir);
+  return ok("data dir", holder === undefined ? dir.path : `${dir.path}, used by process ${holder}`);
+}
+
+export async function lookAtConfig({ config }: Settings): Promise<Finding[]> {
+  if (config === undefined)
+    return [ok("config", "LANEKEEPER_CONFIG is not set: one tenant with the agent main")];
+  try {
+    const { tenants } = await loadConfig(config);
+    return [ok("config", `${config}: ${Object.keys(tenants).length} tenants`)];
+  } catch (error) {
+    return [problem("config", describeError(error))];
+  }
+}
+
+/** Free, as long as nothing of ours runs. */
+export async function lookAtPorts(settings: Settings): Promise<Finding[]> {
+  try {
+    await planPorts(settings);
+    return [ok("ports", `${listed(settings)} are free`)];
+  } catch (error) {
+    return describeError(error)
+      .split("\n")
+      .map((sentence) => problem("ports", sentence));
+  }
+}
+
+/** Each service's own word. */
+export function lookAtServices({ services }: ConstellationState): Promise<Finding[]> {
+  return Promise.all(
+    Object.entries(services).map(async ([name, { admin, log }]) => {
+      const { hostname, port } = new URL(admin);
+      const found = await probe({ host: hostname, port: Number(port), variable: "" });
+      if (found.ready) return ok(name, `ready at ${admin}`);
+      return problem(name, `${name} is not ready (${found.reasons.join(", ")}): look into ${log}.`);
+    }),
+  );
+}
+
+function listed({ http, services }: Settings): string {
+  const addresses: ListenAddress[] = [
+    http,
+    ...SERVICE_NAMES.flatMap((name) => [services[name].grpc, services[name].admin]),
+  ];
+  return addresses.map(({ port }) => String(port)).join(", ");
+}

@@ -1,0 +1,43 @@
+import type { ExplainKeyResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import type { KeyBinding, Peer, RuleStep } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { journalLine, rotationLine, sessionLine, time } from "./session-lines.ts";
+
+/** The whole story of a name. */
+export function explainLines(answer: ExplainKeyResponse): string[] {
+  const { steps, refusal, binding, equivalences, session, rotations, journal } = answer;
+  return [
+    "rules:",
+    ...steps.map(stepLine),
+    ...(refusal === undefined ? [] : [`a call with this name is refused: ${refusal.message}`]),
+    ...(binding === undefined ? ["never seen"] : bindingLines(binding)),
+    ...equivalences.map(
+      (one) => `${peerText(one.peer)} and ${peerText(one.sameAs)} are one, by ${one.source}`,
+    ),
+    ...(session === undefined ? ["no session"] : ["session:", `  ${sessionLine(session)}`]),
+    ...section("generations, newest first:", rotations.map(rotationLine)),
+    ...section("decisions, newest first:", journal.map(journalLine)),
+  ];
+}
+
+function stepLine({ rule, before, after }: RuleStep): string {
+  const change =
+    before === after ? "nothing to do" : `${JSON.stringify(before)} → ${JSON.stringify(after)}`;
+  return `  ${rule}: ${change}`;
+}
+
+function bindingLines(binding: KeyBinding): string[] {
+  const { sessionKey, aliasOf, source, firstSeenTime, ruleSetVersion } = binding;
+  const alias = aliasOf === "" ? "" : `, an alias of ${aliasOf}`;
+  return [
+    `leads to ${sessionKey}${alias}`,
+    `  bound ${time(firstSeenTime)} by ${source}, rule set ${ruleSetVersion}`,
+  ];
+}
+
+function peerText(peer: Peer | undefined): string {
+  return [peer?.channel, peer?.accountId, peer?.peerId].filter(Boolean).join(":");
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+}

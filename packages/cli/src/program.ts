@@ -1,0 +1,114 @@
+import { packageVersion } from "@lanekeeper/service";
+import { Command, InvalidArgumentError } from "commander";
+import type { Output } from "./output.ts";
+
+/**
+ * The commands. What each needs is loaded when it is asked for: a service process needs nothing of the
+ * supervisor, and `--help` nothing at all.
+ */
+export function program(output: Output): Command {
+  const lanekeeper = new Command("lanekeeper")
+    .description("Keeps a conversation in one place.")
+    .version(packageVersion(import.meta.url))
+    .showHelpAfterError("(--help tells what there is)");
+  addInstallation(lanekeeper, output);
+  addTrace(lanekeeper, output);
+  addSessions(
+    lanekeeper.command("sessions").description("conversations and their decisions"),
+    output,
+  );
+  addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
+  return lanekeeper;
+}
+
+function addInstallation(lanekeeper: Command, output: Output): void {
+  lanekeeper
+    .command("start")
+    .description("run everything on this machine, or, with a name, one service")
+    .argument("[service]", "session-identity, runner, delivery or ingress")
+    .action(async (service: string | undefined) => {
+      if (service === undefined) await (await import("./commands/start.ts")).start(output);
+      else await (await import("./commands/start-service.ts")).startService(service);
+    });
+  lanekeeper
+    .command("migrate")
+    .description("make roles, schemas and tables on DATABASE_URL, or on the embedded Postgres")
+    .action(async () => (await import("./commands/migrate.ts")).migrate(output));
+  json(lanekeeper.command("doctor").description("look for what would keep it from working")).action(
+    async (options) => (await import("./commands/doctor.ts")).doctor(options, output),
+  );
+}
+
+function addTrace(lanekeeper: Command, output: Output): void {
+  json(
+    lanekeeper
+      .command("trace")
+      .description("tell what happened to one request, in the order of time")
+      .argument("<id>", "a request id (x-request-id), a turn id or a trace id"),
+  ).action(async (id: string, options) =>
+    (await import("./commands/trace.ts")).trace(id, options, output),
+  );
+}
+
+function addSessions(sessions: Command, output: Output): void {
+  const load = () => import("./commands/sessions.ts");
+  json(sessions.command("list"))
+    .description("sessions, by key")
+    .option("--agent <id>", "only this agent's")
+    .option("--prefix <text>", "only keys that begin so")
+    .option("--running", "only those that a run holds")
+    .option("--limit <count>", "at most so many", count, 50)
+    .action(async (options) => (await load()).listSessions(options, output));
+  json(
+    sessions
+      .command("get")
+      .argument("<name>", "a session key, any other name of it, or a session id"),
+  )
+    .description("one session")
+    .action(async (name: string, options) => (await load()).getSession(name, options, output));
+  json(sessions.command("explain").argument("<name>", "any name, also one that would be refused"))
+    .description("what a name leads to, and why")
+    .option("--agent <id>", "for names without an agent; default: the tenant's default agent")
+    .action(async (name: string, options) => (await load()).explainKey(name, options, output));
+  json(sessions.command("reset").argument("<name>", "a session key, or any other name of it"))
+    .description("begin a fresh conversation under the same name")
+    .option("--expect-generation <n>", "refuse if another one stands there", int64)
+    .option("--skip-queued", "turns that wait are skipped instead of running in the new one")
+    .option("--note <text>", "who and why, for the journal")
+    .action(async (name: string, options) => (await load()).resetSession(name, options, output));
+  json(sessions.command("journal").argument("<name>", "a session key, or any other name of it"))
+    .description("what was decided about it, newest first")
+    .option("--refused", "only what was refused")
+    .option("--limit <count>", "at most so many", count, 50)
+    .action(async (name: string, options) => (await load()).listJournal(name, options, output));
+}
+
+function addLane(lane: Command, output: Output): void {
+  const load = () => import("./commands/lane.ts");
+  json(lane.command("list"))
+    .description("lanes that have work")
+    .option("--limit <count>", "at most so many", count, 50)
+    .action(async (options) => (await load()).listLanes(options, output));
+  json(lane.command("get").argument("<name>", "a session key, or any other name of it"))
+    .description("who holds a lane, and who waits")
+    .action(async (name: string, options) => (await load()).getLane(name, options, output));
+  json(lane.command("cancel").argument("<turn-id>", "a turn that waits or runs"))
+    .description("cancel a turn")
+    .option("--note <text>", "who and why")
+    .action(async (id: string, options) => (await load()).cancelTurn(id, options, output));
+}
+
+function json(command: Command): Command {
+  return command.option("--json", "as a JSON document");
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 200) return value;
+  throw new InvalidArgumentError("expected a whole number from 1 to 200");
+}
+
+function int64(text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new InvalidArgumentError("expected a whole number");
+}
