@@ -1,0 +1,100 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+const SHARED = ["protocol", "rpc", "postgres", "service", "client"];
+
+/** Who may depend on whom; an import of another workspace needs a declared dependency. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  "packages/protocol": [],
+  "packages/session-key": [],
+  "packages/embedded-postgres": [],
+  "packages/postgres": [],
+  "packages/service": [],
+  "packages/rpc": ["protocol"],
+  "packages/client": ["protocol", "rpc"],
+  "packages/testing": [...SHARED, "embedded-postgres"],
+  "packages/cli": [...SHARED, "embedded-postgres", "session-key", "services"],
+  "services/session-identity": [...SHARED, "session-key"],
+  "services/runner": [...SHARED, "session-key"],
+  "services/delivery": [...SHARED, "session-key"],
+  "services/ingress": [...SHARED, "session-key"],
+};
+
+const SERVICES = ["session-identity", "runner", "delivery", "ingress"];
+
+/** Libraries that one package alone may import. */
+const ONE_IMPORTER: Readonly<Record<string, string>> = {
+  "@grpc/grpc-js": "packages/rpc",
+  "@connectrpc/": "packages/rpc",
+  pg: "packages/postgres",
+};
+
+const workspaces = ["packages", "services"].flatMap((group) =>
+  readdirSync(join(root, group)).map((name) => `${group}/${name}`),
+);
+
+function dependenciesOf(workspace: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(root, workspace, "package.json"), "utf8"));
+  return Object.keys(manifest.dependencies ?? {});
+}
+
+function importsOf(workspace: string): string[] {
+  const files = readdirSync(join(root, workspace, "src"), { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts") && !file.includes("test"))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, workspace, "src", file), "utf8");
+      return [...text.matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(([, name = ""]) => name);
+    });
+}
+
+describe("imports go one way", () => {
+  test.each(workspaces)("%s", (workspace) => {
+    const allowed = ALLOWED[workspace];
+    expect(allowed, `${workspace} has no entry in the table`).toBeDefined();
+    const ours = dependenciesOf(workspace).filter((name) => name.startsWith("@lanekeeper/"));
+    const others = ours
+      .map((name) => name.slice("@lanekeeper/".length))
+      .map((name) => (SERVICES.includes(name) ? "services" : name))
+      .filter((name) => !allowed?.includes(name));
+    expect(others).toEqual([]);
+  });
+
+  test.each(workspaces)("%s imports only what it declares", (workspace) => {
+    const declared = new Set(dependenciesOf(workspace));
+    const ours = importsOf(workspace)
+      .filter((name) => name.startsWith("@lanekeeper/"))
+      .map((name) => name.split("/").slice(0, 2).join("/"));
+    expect([...new Set(ours)].filter((name) => !declared.has(name))).toEqual([]);
+  });
+
+  test.each(Object.entries(ONE_IMPORTER))("only one package imports %s", (library, owner) => {
+    const importers = workspaces.filter((workspace) =>
+      importsOf(workspace).some((name) =>
+        library.endsWith("/") ? name.startsWith(library) : name === library,
+      ),
+    );
+    expect(importers.filter((workspace) => workspace !== owner)).toEqual([]);
+  });
+});
+
+describe("domain/ is pure", () => {
+  const domains = SERVICES.map((service) => join(root, "services", service, "src/domain"));
+
+  test.each(domains.filter((folder) => existsSync(folder)))("%s", (folder) => {
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    const impure = files
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => {
+        const text = readFileSync(join(folder, file), "utf8");
+        const names = [...text.matchAll(/from\s+"([^"]+)"/g)].map(([, name = ""]) => name);
+        return names.filter((name) =>
+          /^(?:pg|kysely|@lanekeeper\/postgres|\.\.\/(?:store|rpc)\/)/.test(name),
+        );
+      });
+    expect(impure).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+import { startConstellation, startModelServer } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { openAi, say } from "../support/client.ts";
+import { keptDataDir } from "../support/data-dir.ts";
+import { spoken } from "../support/transcript.ts";
+
+const RAW = "conversation:pair:user_a::user_b:space:space_123";
+const CANONICAL = `agent:main:${RAW}`;
+
+let model: Awaited<ReturnType<typeof startModelServer>>;
+let data: Awaited<ReturnType<typeof keptDataDir>>;
+let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
+
+beforeAll(async () => {
+  model = await startModelServer({ text: "ok" });
+  data = await keptDataDir();
+  lanekeeper = await startConstellation({ model, dataDir: data.path });
+});
+afterAll(async () => {
+  await lanekeeper?.stop();
+  await data?.[Symbol.asyncDispose]();
+  await model?.[Symbol.asyncDispose]();
+});
+
+async function resolve(rawKey: string): Promise<string> {
+  const answer = await lanekeeper.call("identity.v1.SessionIdentityService/ResolveSession", {
+    rawKey,
+  });
+  return (answer["session"] as { ref: { sessionId: string } }).ref.sessionId;
+}
+
+/** A turn of another session whose model sends into `key` with the tool `sessions_send`. */
+async function sendFromAnotherSession(key: string, message: string) {
+  model.next({
+    toolCalls: [{ id: "c1", name: "sessions_send", arguments: { session_key: key, message } }],
+  });
+  model.next({ text: `reply to ${message}` });
+  model.next({ text: "sent" });
+  const before = model.requests.length;
+  await say(openAi(lanekeeper), `sender:${message}`, "send it");
+  const toolMessage = model.requests[before + 2]?.messages.find(({ role }) => role === "tool");
+  return JSON.parse(String(toolMessage?.content)) as { session_id: string; reply: string };
+}
+
+test("raw, qualified and nested sends reach one session id, in any order", async () => {
+  const client = openAi(lanekeeper);
+  const nestedFirst = await sendFromAnotherSession(CANONICAL, "nested one");
+  expect(nestedFirst.reply).toBe("reply to nested one");
+  const raw = await say(client, RAW, "by raw key");
+  const qualified = await say(client, CANONICAL, "by canonical key");
+  const nestedRaw = await sendFromAnotherSession(RAW, "nested two");
+  const ids = [
+    nestedFirst.session_id,
+    raw.receipt.session_id,
+    qualified.receipt.session_id,
+    nestedRaw.session_id,
+    await resolve(RAW),
+    await resolve(CANONICAL),
+  ];
+  expect(new Set(ids).size).toBe(1);
+  expect((await spoken(lanekeeper, CANONICAL)).filter((line) => line.startsWith("user"))).toEqual([
+    "user: nested one",
+    "user: by raw key",
+    "user: by canonical key",
+    "user: nested two",
+  ]);
+});
+
+test("and again after a restart", async () => {
+  const before = await resolve(RAW);
+  await lanekeeper.stop();
+  lanekeeper = await startConstellation({ model, dataDir: data.path });
+  expect(await resolve(CANONICAL)).toBe(before);
+  expect((await say(openAi(lanekeeper), RAW, "still here?")).receipt.session_id).toBe(before);
+  expect(await spoken(lanekeeper, CANONICAL)).toHaveLength(10);
+});
