@@ -1,0 +1,175 @@
+import { describe, expect, test } from "vitest";
+import { testFolder } from "../fixtures/folder.ts";
+import { defaultConfig } from "./default.ts";
+import { loadConfig, parseConfig } from "./load.ts";
+import { agentsRequest, keyPoliciesRequest } from "./to-requests.ts";
+
+const FULL = `
+tenants:
+  default:
+    default_agent: main
+    agents:
+      main:
+        system_prompt: You help.
+        model:
+          base_url: https://api.example.org/v1
+          model: large
+          api_key_env: EXAMPLE_KEY
+        tools: [memory_save]
+        on_conflict: interrupt
+        context_token_budget: 50000
+        model_silence_timeout: 90s
+        max_waiting_turns: 16
+        keys:
+          dm_scope: per-peer
+          idle_after: 2h
+          daily_at: "04:00"
+          time_zone: Europe/Berlin
+      night:
+        model: scripted
+`;
+
+function problems(text: string): string[] {
+  try {
+    parseConfig(text, "c.yaml");
+  } catch (error) {
+    return String((error as Error).message).split("\n");
+  }
+  throw new Error("the configuration was taken");
+}
+
+describe("the configuration", () => {
+  test("becomes what the services are told", () => {
+    const tenant = parseConfig(FULL, "c.yaml").tenants["default"];
+    if (tenant === undefined) throw new Error("no tenant");
+    expect(keyPoliciesRequest(tenant)).toMatchObject({
+      defaultAgentId: "main",
+      policies: [
+        {
+          agentId: "main",
+          dmScope: 2,
+          idleAfter: { seconds: 7_200n },
+          dailyAt: "04:00",
+          timeZone: "Europe/Berlin",
+        },
+        { agentId: "night", dailyAt: "" },
+      ],
+    });
+    expect(agentsRequest(tenant)).toMatchObject({
+      agents: [
+        {
+          agentId: "main",
+          systemPrompt: "You help.",
+          model: {
+            provider: {
+              case: "openaiCompatible",
+              value: {
+                baseUrl: "https://api.example.org/v1",
+                model: "large",
+                apiKeyEnv: "EXAMPLE_KEY",
+              },
+            },
+          },
+          tools: ["memory_save"],
+          onConflict: 3,
+          contextTokenBudget: 50_000,
+          modelSilenceTimeout: { seconds: 90n },
+          maxWaitingTurns: 16,
+        },
+        { agentId: "night", model: { provider: { case: "scripted" } } },
+      ],
+    });
+  });
+
+  test.each([
+    [
+      "a misspelt field",
+      FULL.replace("system_prompt", "sytem_prompt"),
+      "c.yaml:7: tenants.default.agents.main.sytem_prompt: no such field",
+    ],
+    [
+      "a wrong choice",
+      FULL.replace("interrupt", "preempt"),
+      "c.yaml:13: tenants.default.agents.main.on_conflict: expected one of",
+    ],
+    [
+      "a wrong number",
+      FULL.replace("50000", "some"),
+      "c.yaml:14: tenants.default.agents.main.context_token_budget: expected",
+    ],
+    [
+      "a wrong duration",
+      FULL.replace("90s", "soon"),
+      "c.yaml:15: tenants.default.agents.main.model_silence_timeout: expected a duration",
+    ],
+    [
+      "a wrong time",
+      FULL.replace('"04:00"', "4am"),
+      'c.yaml:20: tenants.default.agents.main.keys.daily_at: expected a time such as "04:00"',
+    ],
+    [
+      "a time zone that is none",
+      FULL.replace("Europe/Berlin", "Mars/Base"),
+      "c.yaml:21: tenants.default.agents.main.keys.time_zone: expected an IANA time zone",
+    ],
+    [
+      "an unknown default agent",
+      FULL.replace("default_agent: main", "default_agent: mian"),
+      "c.yaml:4: tenants.default.default_agent: expected one of the tenant's agents: main, night",
+    ],
+    [
+      "an agent id that is none",
+      FULL.replace("night:", "Night Shift:"),
+      "c.yaml:22: tenants.default.agents.Night Shift: expected an agent id",
+    ],
+    [
+      "a model without a name",
+      FULL.replace("model: large", "modell: large"),
+      "c.yaml:8: tenants.default.agents.main.model",
+    ],
+    [
+      "no model",
+      FULL.replace("model: scripted", "tools: []"),
+      "c.yaml:22: tenants.default.agents.night.model: expected",
+    ],
+    ["something that is no YAML", "tenants: [", "c.yaml:1:"],
+    ["an empty file", "", "c.yaml:1: the file: expected"],
+    ["a field twice", "tenants: {}\ntenants: {}\n", "c.yaml:2:"],
+  ])("%s is refused with file, line and what was expected", (_what, text, expected) => {
+    const found = problems(text);
+    expect(
+      found.some((line) => line.startsWith(expected)),
+      found.join("\n"),
+    ).toBe(true);
+  });
+
+  test("every problem is told, not only the first", () => {
+    expect(problems(FULL.replace("90s", "soon").replace("interrupt", "preempt"))).toHaveLength(2);
+  });
+
+  test("a file that is not there is named", async () => {
+    await using folder = await testFolder();
+    await expect(loadConfig(`${folder.path}/none.yaml`)).rejects.toThrow(
+      `LANEKEEPER_CONFIG names ${folder.path}/none.yaml`,
+    );
+  });
+});
+
+describe("without a configuration", () => {
+  test("there is one tenant with the agent main and the model of the environment", () => {
+    const endpoint = {
+      kind: "endpoint",
+      baseUrl: "http://m/v1",
+      apiKey: undefined,
+      model: "x",
+    } as const;
+    expect(defaultConfig({ kind: "scripted", because: "" }).tenants).toEqual({
+      default: { default_agent: "main", agents: { main: { model: "scripted" } } },
+    });
+    expect(
+      defaultConfig({ ...endpoint, from: "OPENAI_BASE_URL" }).tenants["default"]?.agents["main"],
+    ).toEqual({
+      model: { base_url: "http://m/v1", model: "x" },
+    });
+  });
+});
