@@ -29,7 +29,25 @@ export function decodeMessage<D extends DescMessage>(
   }
 }
 
-export function encodeMessage<D extends DescMessage>(schema: D, init: MessageInitShape<D>): Buffer {
+/** A message that was encoded already, standing where a message is expected. */
+export class EncodedMessage {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
+
+export function encodeMessage<D extends DescMessage>(
+  schema: D,
+  init: MessageInitShape<D> | EncodedMessage,
+): Buffer {
+  if (init instanceof EncodedMessage) return init.bytes;
   const bytes = toBinary(schema, create(schema, init));
+  return asBuffer(bytes);
+}
+
+/** The same bytes, not a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

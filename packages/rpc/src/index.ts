@@ -14,6 +14,7 @@ export {
 } from "./auth/service-credential.ts";
 export { type CallContext, methodName, remainingMs } from "./call/call-context.ts";
 export type { BidiHandler, Routes, ServerStreamHandler, UnaryHandler } from "./call/routes.ts";
+export { PushStream, type PushStreamOptions } from "./call/push-stream.ts";
 export type { CallOptions } from "./client/call-options.ts";
 export { type ChannelLimits, DEFAULT_CHANNEL_LIMITS } from "./client/channel.ts";
 export type { ClientCredential, ClientDefaults } from "./client/client-settings.ts";
@@ -67,6 +68,9 @@ export {
 } from "./errors/reasons.ts";
 export { errorDetail, RpcError } from "./errors/rpc-error.ts";
 export { type OnInternalError, toStatus } from "./errors/to-status.ts";
+export type { ExchangeClientLimits } from "./exchange/exchange-client-limits.ts";
+export { exchangeHandler, type ExchangeOptions } from "./exchange/exchange-handler.ts";
+export { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/exchange-limits.ts";
 export type { Caller } from "./metadata/caller.ts";
 export { METADATA } from "./metadata/names.ts";
 export { decodeList, decodeValue, encodeList, encodeValue } from "./metadata/percent.ts";

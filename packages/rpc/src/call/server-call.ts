@@ -52,6 +52,9 @@ export class ServerCall implements CallContext {
   get peer(): Peer {
     return this.#init.peer;
   }
+  get hooks(): RpcHooks {
+    return this.#init.hooks;
+  }
   get requestId(): string {
     return this.#init.requestId;
   }
@@ -105,6 +108,12 @@ export class ServerCall implements CallContext {
   drain(reason: RpcError): void {
     if (this.#finishForDrain === undefined) this.abort(reason);
     else this.#finishForDrain();
+  }
+
+  /** A call that came within this one, from the same peer. */
+  child(init: Omit<ServerCallInit, "peer" | "hooks">): ServerCall {
+    const { peer, hooks } = this.#init;
+    return new ServerCall({ ...init, peer, hooks });
   }
 
   /** Runs a piece of the handler under the call's span. */

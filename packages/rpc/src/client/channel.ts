@@ -28,14 +28,20 @@ const ROUND_ROBIN = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] 
 /** A new name is looked up again at most this often after connections are lost. */
 const DNS_INTERVAL_MS = 5_000;
 
-/** A channel of grpc-js to all replicas behind a target. */
+/**
+ * A channel of grpc-js to all replicas behind a target. `serverName` is whom TLS expects there, where
+ * the target is the address of one replica of a name.
+ */
 export function openChannel(
   target: string,
   tls: ClientTlsOptions | undefined,
   limits: ChannelLimits,
+  serverName?: string,
 ): Client {
   quietGrpc();
+  const named = tls !== undefined && serverName !== undefined;
   return new Client(grpcTarget(target), channelCredentials(tls), {
+    ...(named ? { "grpc.ssl_target_name_override": serverName } : {}),
     // With http_proxy set grpc-js would send even loopback through the proxy.
     "grpc.enable_http_proxy": 0,
     "grpc.service_config": ROUND_ROBIN,

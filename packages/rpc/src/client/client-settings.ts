@@ -1,3 +1,4 @@
+import type { ExchangePool } from "../exchange/exchange-pool.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import type { RetryPolicy } from "./retry.ts";
 
@@ -17,6 +18,8 @@ export interface ClientSettings {
   /** After UNAVAILABLE the next attempt waits for a connection, up to the deadline. */
   readonly waitForReady: boolean;
   readonly hooks: RpcHooks;
+  /** Pipelined streams for the calls that have frames; undefined: all calls are unary. */
+  readonly exchange: ExchangePool | undefined;
 }
 
 export interface ClientDefaults {

@@ -9,6 +9,8 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Client as Channel } from "@grpc/grpc-js";
+import type { ExchangeClientLimits } from "../exchange/exchange-client-limits.ts";
+import { openPool } from "../exchange/open-pool.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import type { ClientTlsOptions } from "../tls.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -35,6 +37,11 @@ export interface ClientOptions {
   readonly limits?: Partial<ChannelLimits>;
   readonly tls?: ClientTlsOptions;
   readonly hooks?: RpcHooks;
+  /**
+   * Where the service has an Exchange, calls that have frames travel in it. `false`: never. Nothing
+   * but speed depends on it.
+   */
+  readonly exchange?: Partial<ExchangeClientLimits> | false;
 }
 
 type ClientMethod<M> =
@@ -73,11 +80,13 @@ export function createGrpcClient<D extends DescService>(
   desc: D,
   options: ClientOptions,
 ): GrpcClient<D> {
-  const channel = openChannel(options.target, options.tls, {
-    ...DEFAULT_CHANNEL_LIMITS,
-    ...options.limits,
-  });
-  const settings = clientSettings(options);
+  const channelLimits = { ...DEFAULT_CHANNEL_LIMITS, ...options.limits };
+  const channel = openChannel(options.target, options.tls, channelLimits);
+  const settings = clientSettings(desc, options, channelLimits);
+  const close = () => {
+    settings.exchange?.close();
+    channel.close();
+  };
   const methods = desc.methods.map((method) => [
     method.localName,
     clientMethod(channel, settings, method),
@@ -85,20 +94,29 @@ export function createGrpcClient<D extends DescService>(
   const control: ChannelControl = {
     $target: options.target,
     $ready: (timeoutMs) => channelReady(channel, timeoutMs),
-    $close: () => channel.close(),
-    [Symbol.dispose]: () => channel.close(),
+    $close: close,
+    [Symbol.dispose]: close,
   };
   return Object.assign(Object.fromEntries(methods) as ClientMethods<D>, control);
 }
 
-export function clientSettings(options: ClientOptions): ClientSettings {
+function clientSettings(
+  desc: DescService,
+  options: ClientOptions,
+  channelLimits: ChannelLimits,
+): ClientSettings {
+  const { target, credential, tls, exchange = {} } = options;
   return {
-    target: options.target,
-    credential: options.credential,
+    target,
+    credential,
     defaults: { timeoutMs: DEFAULT_TIMEOUT_MS, ...options.defaults },
     retry: { ...DEFAULT_RETRY, ...options.retry },
     waitForReady: options.waitForReady ?? false,
     hooks: options.hooks ?? {},
+    exchange:
+      exchange === false
+        ? undefined
+        : openPool(desc, { target, credential, tls, channelLimits, limits: exchange }),
   };
 }
 

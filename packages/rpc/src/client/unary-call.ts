@@ -10,6 +10,7 @@ import { decodeMessage, encodeMessage, rawBytes } from "../codec.ts";
 import { Code } from "../errors/code.ts";
 import { fromGrpcError } from "../errors/from-status.ts";
 import { RpcError } from "../errors/rpc-error.ts";
+import type { ExchangeStream } from "../exchange/exchange-stream.ts";
 import { reportCall } from "../telemetry/hooks.ts";
 import { abortError, anySignal, onAbort } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -35,7 +36,7 @@ export async function unaryCall<I extends DescMessage, O extends DescMessage>(
   try {
     const bytes = encodeMessage(method.input, request);
     const work = () => withRetries(channel, settings, method, bytes, call);
-    const response = decodeMessage(method.output, await context.with(call.span.context, work));
+    const response = await context.with(call.span.context, work);
     finish(undefined);
     return response;
   } catch (error) {
@@ -44,13 +45,13 @@ export async function unaryCall<I extends DescMessage, O extends DescMessage>(
   }
 }
 
-async function withRetries(
+async function withRetries<O extends DescMessage>(
   channel: Client,
   settings: ClientSettings,
-  method: DescMethodUnary,
+  method: DescMethodUnary<DescMessage, O>,
   bytes: Buffer,
   call: Outgoing,
-): Promise<Buffer> {
+): Promise<MessageShape<O>> {
   for (let failed = 0; ; ) {
     try {
       const wait = settings.waitForReady && failed > 0;
@@ -62,7 +63,42 @@ async function withRetries(
   }
 }
 
-function attempt(
+/** One attempt: as a frame where a stream is open, else as a call of its own. */
+async function attempt<O extends DescMessage>(
+  channel: Client,
+  settings: ClientSettings,
+  method: DescMethodUnary<DescMessage, O>,
+  bytes: Buffer,
+  call: Outgoing,
+  waitForReady: boolean,
+): Promise<MessageShape<O>> {
+  const ended = abortError(call.signals);
+  if (ended !== undefined) throw ended;
+  const stream = settings.exchange?.pick(method.localName);
+  const answer = stream && (await framed(stream, method, bytes, call));
+  if (answer !== undefined) return answer;
+  const response = await unary(channel, settings, method, bytes, call, waitForReady);
+  return decodeMessage(method.output, response);
+}
+
+/** Undefined where the server is older than the frame: then a unary call has to do. */
+async function framed<O extends DescMessage>(
+  stream: ExchangeStream,
+  method: DescMethodUnary<DescMessage, O>,
+  request: Buffer,
+  { caller, requestId, span, deadlineMs, signals }: Outgoing,
+): Promise<MessageShape<O> | undefined> {
+  const { traceparent } = span.headers;
+  const frame = { name: method.localName, request, caller, requestId, traceparent };
+  try {
+    return (await stream.call(frame, deadlineMs, signals)) as MessageShape<O>;
+  } catch (error) {
+    if (error instanceof RpcError && error.code === Code.UNIMPLEMENTED) return undefined;
+    throw error;
+  }
+}
+
+function unary(
   channel: Client,
   settings: ClientSettings,
   method: DescMethodUnary,
@@ -70,8 +106,6 @@ function attempt(
   call: Outgoing,
   waitForReady: boolean,
 ): Promise<Buffer> {
-  const ended = abortError(call.signals);
-  if (ended !== undefined) return Promise.reject(ended);
   return new Promise((resolve, reject) => {
     const grpcCall = channel.makeUnaryRequest(
       `/${method.parent.typeName}/${method.name}`,

@@ -1,5 +1,5 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, type ServerDuplexStream, type ServerWritableStream } from "@grpc/grpc-js";
 import { failedAnswer } from "../call/answer.ts";
 import { methodName } from "../call/call-context.ts";
 import type { BidiHandler, ServerStreamHandler } from "../call/routes.ts";
@@ -31,9 +31,10 @@ export function bidiMethod(gate: CallGate, binding: MethodBinding) {
   const handler = binding.handler as BidiHandler<DescMessage, DescMessage>;
   return (stream: ServerDuplexStream<Buffer, Buffer>): void => {
     const sink = new StreamSink(stream, gate.limits.slowConsumerMs);
-    void serveStream(gate, binding, stream, sink, (call) =>
-      handler(requestMessages(stream, binding.method.input, call, gate.limits), call),
-    );
+    void serveStream(gate, binding, stream, sink, (call) => {
+      stream.sendMetadata(new Metadata()); // tells the client at once that its stream was taken
+      return handler(requestMessages(stream, binding.method.input, call, gate.limits), call);
+    });
   };
 }
 

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/rpctest/v1/echo_service.proto.
  */
 export const file_lanekeeper_rpctest_v1_echo_service: GenFile = /*@__PURE__*/
-  fileDesc("CihsYW5la2VlcGVyL3JwY3Rlc3QvdjEvZWNob19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLnJwY3Rlc3QudjEiZwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIpCgRtb29kGAIgASgOMhsubGFuZWtlZXBlci5ycGN0ZXN0LnYxLk1vb2QSDgoGbnVtYmVyGAMgASgDEg8KB3BheWxvYWQYBCABKAwiUwoMRWNob1Jlc3BvbnNlEgwKBHRleHQYASABKAkSDgoGdGVuYW50GAIgASgJEhEKCXByaW5jaXBhbBgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjQKDENvdW50UmVxdWVzdBINCgVjb3VudBgBIAEoBRIVCg1tZXNzYWdlX2J5dGVzGAIgASgFIi8KDUNvdW50UmVzcG9uc2USDQoFaW5kZXgYASABKAUSDwoHcGF5bG9hZBgCIAEoDCIbCgtDaGF0UmVxdWVzdBIMCgR0ZXh0GAEgASgJIhwKDENoYXRSZXNwb25zZRIMCgR0ZXh0GAEgASgJIiQKBEhpbnQSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKAMiCAoGQ2FuY2VsIr0CCg9FeGNoYW5nZVJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoAxIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RyYWNlcGFyZW50GAMgASgJEg4KBnRlbmFudBgEIAEoCRIRCglwcmluY2lwYWwYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIvCgZjYW5jZWwYByABKAsyHS5sYW5la2VlcGVyLnJwY3Rlc3QudjEuQ2FuY2VsSAASMgoEZWNobxgIIAEoCzIiLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVxdWVzdEgAEjQKBXNob3V0GAkgASgLMiMubGFuZWtlZXBlci5ycGN0ZXN0LnYxLlNob3V0UmVxdWVzdEgAQgYKBGNhbGwivgEKEEV4Y2hhbmdlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoAxIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASMwoEZWNobxgDIAEoCzIjLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVzcG9uc2VIABI1CgVzaG91dBgEIAEoCzIkLmxhbmVrZWVwZXIucnBjdGVzdC52MS5TaG91dFJlc3BvbnNlSABCCAoGcmVzdWx0IhwKDFNob3V0UmVxdWVzdBIMCgR0ZXh0GAEgASgJIh0KDVNob3V0UmVzcG9uc2USDAoEdGV4dBgBIAEoCSo6CgRNb29kEhQKEE1PT0RfVU5TUEVDSUZJRUQQABINCglNT09EX0NBTE0QARINCglNT09EX0xPVUQQAjK+AwoLRWNob1NlcnZpY2USTwoERWNobxIiLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVxdWVzdBojLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVzcG9uc2USUgoFU2hvdXQSIy5sYW5la2VlcGVyLnJwY3Rlc3QudjEuU2hvdXRSZXF1ZXN0GiQubGFuZWtlZXBlci5ycGN0ZXN0LnYxLlNob3V0UmVzcG9uc2USVAoFQ291bnQSIy5sYW5la2VlcGVyLnJwY3Rlc3QudjEuQ291bnRSZXF1ZXN0GiQubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkNvdW50UmVzcG9uc2UwARJTCgRDaGF0EiIubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkNoYXRSZXF1ZXN0GiMubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkNoYXRSZXNwb25zZSgBMAESXwoIRXhjaGFuZ2USJi5sYW5la2VlcGVyLnJwY3Rlc3QudjEuRXhjaGFuZ2VSZXF1ZXN0GicubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkV4Y2hhbmdlUmVzcG9uc2UoATABYgZwcm90bzM", [file_google_protobuf_duration, file_google_rpc_status]);
+  fileDesc("CihsYW5la2VlcGVyL3JwY3Rlc3QvdjEvZWNob19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLnJwY3Rlc3QudjEiZwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIpCgRtb29kGAIgASgOMhsubGFuZWtlZXBlci5ycGN0ZXN0LnYxLk1vb2QSDgoGbnVtYmVyGAMgASgDEg8KB3BheWxvYWQYBCABKAwiUwoMRWNob1Jlc3BvbnNlEgwKBHRleHQYASABKAkSDgoGdGVuYW50GAIgASgJEhEKCXByaW5jaXBhbBgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIjQKDENvdW50UmVxdWVzdBINCgVjb3VudBgBIAEoBRIVCg1tZXNzYWdlX2J5dGVzGAIgASgFIi8KDUNvdW50UmVzcG9uc2USDQoFaW5kZXgYASABKAUSDwoHcGF5bG9hZBgCIAEoDCIbCgtDaGF0UmVxdWVzdBIMCgR0ZXh0GAEgASgJIhwKDENoYXRSZXNwb25zZRIMCgR0ZXh0GAEgASgJIiQKBEhpbnQSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKAMiCAoGQ2FuY2VsIvMCCg9FeGNoYW5nZVJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoAxIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RyYWNlcGFyZW50GAMgASgJEg4KBnRlbmFudBgEIAEoCRIRCglwcmluY2lwYWwYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIOCgZzY29wZXMYByABKAkSFAoMa2V5X3ByZWZpeGVzGAggASgJEg4KBmFnZW50cxgJIAEoCRIvCgZjYW5jZWwYCiABKAsyHS5sYW5la2VlcGVyLnJwY3Rlc3QudjEuQ2FuY2VsSAASMgoEZWNobxgLIAEoCzIiLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVxdWVzdEgAEjQKBXNob3V0GAwgASgLMiMubGFuZWtlZXBlci5ycGN0ZXN0LnYxLlNob3V0UmVxdWVzdEgAQgYKBGNhbGwivgEKEEV4Y2hhbmdlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoAxIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASMwoEZWNobxgDIAEoCzIjLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FY2hvUmVzcG9uc2VIABI1CgVzaG91dBgEIAEoCzIkLmxhbmVrZWVwZXIucnBjdGVzdC52MS5TaG91dFJlc3BvbnNlSABCCAoGcmVzdWx0IhwKDFNob3V0UmVxdWVzdBIMCgR0ZXh0GAEgASgJIi0KDVNob3V0UmVzcG9uc2USDAoEdGV4dBgBIAEoCRIOCgZ2b2x1bWUYAiABKAUqOgoETW9vZBIUChBNT09EX1VOU1BFQ0lGSUVEEAASDQoJTU9PRF9DQUxNEAESDQoJTU9PRF9MT1VEEAIyvgMKC0VjaG9TZXJ2aWNlEk8KBEVjaG8SIi5sYW5la2VlcGVyLnJwY3Rlc3QudjEuRWNob1JlcXVlc3QaIy5sYW5la2VlcGVyLnJwY3Rlc3QudjEuRWNob1Jlc3BvbnNlElIKBVNob3V0EiMubGFuZWtlZXBlci5ycGN0ZXN0LnYxLlNob3V0UmVxdWVzdBokLmxhbmVrZWVwZXIucnBjdGVzdC52MS5TaG91dFJlc3BvbnNlElQKBUNvdW50EiMubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkNvdW50UmVxdWVzdBokLmxhbmVrZWVwZXIucnBjdGVzdC52MS5Db3VudFJlc3BvbnNlMAESUwoEQ2hhdBIiLmxhbmVrZWVwZXIucnBjdGVzdC52MS5DaGF0UmVxdWVzdBojLmxhbmVrZWVwZXIucnBjdGVzdC52MS5DaGF0UmVzcG9uc2UoATABEl8KCEV4Y2hhbmdlEiYubGFuZWtlZXBlci5ycGN0ZXN0LnYxLkV4Y2hhbmdlUmVxdWVzdBonLmxhbmVrZWVwZXIucnBjdGVzdC52MS5FeGNoYW5nZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_rpc_status]);
 
 /**
  * @generated from message lanekeeper.rpctest.v1.EchoRequest
@@ -234,23 +234,38 @@ export type ExchangeRequest = Message<"lanekeeper.rpctest.v1.ExchangeRequest"> &
   requestId: string;
 
   /**
+   * @generated from field: string scopes = 7;
+   */
+  scopes: string;
+
+  /**
+   * @generated from field: string key_prefixes = 8;
+   */
+  keyPrefixes: string;
+
+  /**
+   * @generated from field: string agents = 9;
+   */
+  agents: string;
+
+  /**
    * @generated from oneof lanekeeper.rpctest.v1.ExchangeRequest.call
    */
   call: {
     /**
-     * @generated from field: lanekeeper.rpctest.v1.Cancel cancel = 7;
+     * @generated from field: lanekeeper.rpctest.v1.Cancel cancel = 10;
      */
     value: Cancel;
     case: "cancel";
   } | {
     /**
-     * @generated from field: lanekeeper.rpctest.v1.EchoRequest echo = 8;
+     * @generated from field: lanekeeper.rpctest.v1.EchoRequest echo = 11;
      */
     value: EchoRequest;
     case: "echo";
   } | {
     /**
-     * @generated from field: lanekeeper.rpctest.v1.ShoutRequest shout = 9;
+     * @generated from field: lanekeeper.rpctest.v1.ShoutRequest shout = 12;
      */
     value: ShoutRequest;
     case: "shout";
@@ -329,6 +344,11 @@ export type ShoutResponse = Message<"lanekeeper.rpctest.v1.ShoutResponse"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * @generated from field: int32 volume = 2;
+   */
+  volume: number;
 };
 
 /**

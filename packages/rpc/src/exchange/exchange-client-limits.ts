@@ -1,0 +1,29 @@
+/** How a client keeps its Exchange streams. */
+export interface ExchangeClientLimits {
+  /** Calls before the first stream is opened: a program of a few calls needs none. */
+  readonly warmUpCalls: number;
+  /** Calls on the way in one stream; more go as unary calls. Below the server's 1,024. */
+  readonly maxInFlight: number;
+  /** A stream is replaced at this age (±10 %), so that load spreads over new replicas. */
+  readonly maxAgeMs: number;
+  /** A stream without calls for so long is closed, so that it keeps no process alive. */
+  readonly idleMs: number;
+  /** Between two attempts to open a stream that failed, doubling up to the maximum, jittered. */
+  readonly redialMs: number;
+  readonly maxRedialMs: number;
+  /** Until a server that has no Exchange, or not for us, is asked again. */
+  readonly refusedMs: number;
+  /** Between two looks at which replicas there are. */
+  readonly refreshMs: number;
+}
+
+export const DEFAULT_EXCHANGE_CLIENT_LIMITS: ExchangeClientLimits = {
+  warmUpCalls: 16,
+  maxInFlight: 1_000,
+  maxAgeMs: 240_000,
+  idleMs: 60_000,
+  redialMs: 100,
+  maxRedialMs: 5_000,
+  refusedMs: 60_000,
+  refreshMs: 30_000,
+};

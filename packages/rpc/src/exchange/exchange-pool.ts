@@ -1,0 +1,90 @@
+import type { ExchangeClientLimits } from "./exchange-client-limits.ts";
+import { ExchangeLink, type LinkTransport } from "./exchange-link.ts";
+import type { ExchangeShape } from "./exchange-shape.ts";
+import type { ExchangeStream } from "./exchange-stream.ts";
+import type { Replicas } from "./replicas.ts";
+
+/** What the pool is told about the world. */
+export interface PoolTransport {
+  replicas(): Promise<Replicas>;
+  connect(address: string, serverName: string | undefined): LinkTransport;
+}
+
+/** How often idle streams are looked for, as a share of the time that they may be idle. */
+const IDLE_CHECKS = 4;
+
+/**
+ * One stream to each replica, used in turn. The pool only ever speeds calls up: where it has no open
+ * stream to offer, the caller makes a unary call.
+ */
+export class ExchangePool {
+  readonly #shape: ExchangeShape;
+  readonly #limits: ExchangeClientLimits;
+  readonly #transport: PoolTransport;
+  readonly #links = new Map<string, ExchangeLink>();
+  #order: ExchangeLink[] = [];
+  #calls = 0;
+  #refreshAtMs = 0;
+  #closed = false;
+  readonly #idleTimer: NodeJS.Timeout;
+
+  constructor(shape: ExchangeShape, limits: ExchangeClientLimits, transport: PoolTransport) {
+    this.#shape = shape;
+    this.#limits = limits;
+    this.#transport = transport;
+    this.#idleTimer = setInterval(() => this.#closeIdle(), limits.idleMs / IDLE_CHECKS).unref();
+  }
+
+  /** An open stream for a call of this method; undefined: make a unary call. */
+  pick(name: string): ExchangeStream | undefined {
+    if (this.#closed || !this.#shape.calls.has(name)) return undefined;
+    this.#calls += 1;
+    if (this.#calls <= this.#limits.warmUpCalls) return undefined;
+    const nowMs = Date.now();
+    if (nowMs >= this.#refreshAtMs) void this.#refresh(nowMs);
+    for (let tried = 0; tried < this.#order.length; tried += 1) {
+      const link = this.#order[(this.#calls + tried) % this.#order.length];
+      const stream = link?.pick(nowMs);
+      if (stream !== undefined) return stream;
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#idleTimer);
+    for (const link of this.#order) link.close();
+    this.#order = [];
+    this.#links.clear();
+  }
+
+  /** Never rejects: a name that cannot be looked up now leaves the streams as they are. */
+  async #refresh(nowMs: number): Promise<void> {
+    this.#refreshAtMs = nowMs + this.#limits.refreshMs;
+    try {
+      const { addresses, serverName } = await this.#transport.replicas();
+      if (!this.#closed) this.#adopt(addresses, serverName);
+    } catch {
+      this.#refreshAtMs = nowMs + this.#limits.maxRedialMs;
+    }
+  }
+
+  #adopt(addresses: readonly string[], serverName: string | undefined): void {
+    for (const [address, link] of this.#links) {
+      if (addresses.includes(address)) continue;
+      link.retire();
+      this.#links.delete(address);
+    }
+    for (const address of addresses) {
+      if (this.#links.has(address)) continue;
+      const transport = this.#transport.connect(address, serverName);
+      this.#links.set(address, new ExchangeLink(this.#shape, this.#limits, transport));
+    }
+    this.#order = [...this.#links.values()];
+  }
+
+  #closeIdle(): void {
+    const nowMs = Date.now();
+    for (const link of this.#order) link.closeIfIdle(nowMs);
+  }
+}

@@ -1,0 +1,162 @@
+import { fromBinary, type Message } from "@bufbuild/protobuf";
+import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import type { Status } from "@lanekeeper/protocol/google/rpc/status";
+import { abortError, onAbort } from "../client/abort.ts";
+import { Code } from "../errors/code.ts";
+import { fromGrpcError, fromStatus } from "../errors/from-status.ts";
+import { hasReason } from "../errors/lanekeeper-error.ts";
+import { RpcError } from "../errors/rpc-error.ts";
+import { cancelled, deadlineExceeded } from "../serve/deadline.ts";
+import { callFrame, cancelFrame, type OutgoingFrame } from "./frame-codec.ts";
+import type { ExchangeShape, ResponseFrame } from "./exchange-shape.ts";
+
+type Duplex = ClientDuplexStream<Buffer, Buffer>;
+
+interface Pending {
+  readonly deadlineMs: number;
+  resolve(answer: Message): void;
+  reject(error: RpcError): void;
+}
+
+/** What the owner of a stream is told. */
+export interface StreamEvents {
+  /** The server took the stream: calls may be sent. */
+  opened(): void;
+  /** The stream takes no further calls. */
+  ended(error: RpcError): void;
+}
+
+/** Deadlines within a stream are looked at this often; a frame's server keeps the exact one too. */
+const SWEEP_MS = 20;
+
+/** One Exchange stream: many calls on the way at once, each settled by its own answer. */
+export class ExchangeStream {
+  readonly #shape: ExchangeShape;
+  readonly #duplex: Duplex;
+  readonly #pending = new Map<bigint, Pending>();
+  readonly #events: StreamEvents;
+  #lastCallId = 0n;
+  #retired = false;
+  #error: RpcError | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(shape: ExchangeShape, duplex: Duplex, events: StreamEvents) {
+    this.#shape = shape;
+    this.#duplex = duplex;
+    this.#events = events;
+    duplex.on("metadata", () => events.opened());
+    duplex.on("data", (bytes: Buffer) => this.#receive(bytes));
+    duplex.on("error", (error: ServiceError) => this.#fail(fromGrpcError(error)));
+    duplex.on("end", () => this.#fail(streamClosed()));
+  }
+
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  get usable(): boolean {
+    return !this.#retired && this.#error === undefined;
+  }
+
+  /** Sends one call. Rejects with its refusal, or UNAVAILABLE when the stream breaks first. */
+  call(
+    frame: Omit<OutgoingFrame, "callId" | "timeoutMs">,
+    deadlineMs: number,
+    signals: readonly AbortSignal[],
+  ): Promise<Message> {
+    const callId = (this.#lastCallId += 1n);
+    return new Promise((resolve, reject) => {
+      const forget = onAbort(signals, () => this.#give(callId, abortError(signals) ?? cancelled()));
+      this.#pending.set(callId, {
+        deadlineMs,
+        resolve: (answer) => {
+          forget();
+          resolve(answer);
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      });
+      this.#sweepFrom(deadlineMs);
+      const timeoutMs = deadlineMs - Date.now();
+      this.#duplex.write(callFrame(this.#shape, { ...frame, callId, timeoutMs }));
+    });
+  }
+
+  /** Takes no further calls, and closes when those on the way are answered. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#pending.size === 0) this.#duplex.end();
+  }
+
+  cancel(): void {
+    this.#duplex.cancel();
+  }
+
+  #receive(bytes: Buffer): void {
+    let frame: ResponseFrame;
+    try {
+      frame = fromBinary(this.#shape.method.output, bytes) as unknown as ResponseFrame;
+    } catch (error) {
+      this.#fail(new RpcError(Code.INTERNAL, "a frame does not decode", { cause: error }));
+      this.#duplex.cancel();
+      return;
+    }
+    const pending = this.#take(frame.callId);
+    if (frame.result.case !== "error") {
+      pending?.resolve(frame.result.value as Message);
+      return;
+    }
+    const error = fromStatus(frame.result.value as Status);
+    if (hasReason(error, "DRAINING")) this.retire();
+    pending?.reject(error);
+  }
+
+  #take(callId: bigint): Pending | undefined {
+    const pending = this.#pending.get(callId);
+    this.#pending.delete(callId);
+    if (this.#retired && this.#pending.size === 0) this.#duplex.end();
+    return pending;
+  }
+
+  /** The caller waits no longer; the server is told, so that it stops too. */
+  #give(callId: bigint, error: RpcError): void {
+    if (!this.#pending.has(callId)) return;
+    this.#duplex.write(cancelFrame(this.#shape, callId));
+    this.#take(callId)?.reject(error);
+  }
+
+  #fail(error: RpcError): void {
+    if (this.#error !== undefined) return;
+    this.#error = error;
+    clearInterval(this.#sweeper);
+    const lost = new RpcError(Code.UNAVAILABLE, `the stream broke: ${error.message}`, {
+      cause: error,
+      remote: true,
+    });
+    for (const pending of this.#pending.values()) pending.reject(lost);
+    this.#pending.clear();
+    this.#events.ended(error);
+  }
+
+  /** One timer for all calls of the stream, while there are any with a deadline. */
+  #sweepFrom(deadlineMs: number): void {
+    if (this.#sweeper !== undefined || deadlineMs === Number.POSITIVE_INFINITY) return;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  #sweep(): void {
+    const now = Date.now();
+    for (const [callId, { deadlineMs }] of this.#pending) {
+      if (deadlineMs <= now) this.#give(callId, deadlineExceeded());
+    }
+    if (this.#pending.size > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+}
+
+function streamClosed(): RpcError {
+  return new RpcError(Code.UNAVAILABLE, "the server closed the stream", { remote: true });
+}
