@@ -128,4 +128,37 @@ describe("a constellation", { timeout: 60_000 }, () => {
     }
     expect(await readFile(join(dataDir, "logs/runner.log"), "utf8")).toContain('"msg":"ready"');
   });
+
+  test("starts a killed Postgres again at the same port, and leaves the services alone", async () => {
+    await using folder = await testFolder();
+    const embedded = { DATABASE_URL: undefined };
+    const { constellation, said, state } = await fakeConstellation(folder.path, embedded);
+    await using _running = constellation;
+    await constellation.start();
+    const before = await eventually(async () => {
+      const now = await state();
+      return now.postgres === undefined ? undefined : now;
+    });
+    process.kill(before.postgres?.pid ?? 0, "SIGKILL");
+    const after = await eventually(async () => {
+      const now = await state();
+      const isAnother = now.postgres !== undefined && now.postgres.pid !== before.postgres?.pid;
+      return isAnother ? now : undefined;
+    });
+    expect(after.postgres?.port).toBe(before.postgres?.port);
+    expect(after.services).toEqual(before.services);
+    expect(said).toContain("Postgres was ended by SIGKILL: starting it again");
+    expect(await processLife(after.postgres?.pid ?? 0)).toBeDefined();
+  });
+
+  test("leaves no Postgres behind when it stops", async () => {
+    await using folder = await testFolder();
+    const { constellation, state } = await fakeConstellation(folder.path, {
+      DATABASE_URL: undefined,
+    });
+    await constellation.start();
+    const postgres = await eventually(async () => (await state()).postgres);
+    await constellation[Symbol.asyncDispose]();
+    expect(await processLife(postgres.pid)).toBeUndefined();
+  });
 });
