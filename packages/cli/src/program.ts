@@ -12,6 +12,7 @@ export function program(output: Output): Command {
     .version(packageVersion(import.meta.url))
     .showHelpAfterError("(--help tells what there is)");
   addInstallation(lanekeeper, output);
+  addConfig(lanekeeper, output);
   addTrace(lanekeeper, output);
   addSessions(
     lanekeeper.command("sessions").description("conversations and their decisions"),
@@ -37,6 +38,28 @@ function addInstallation(lanekeeper: Command, output: Output): void {
   json(lanekeeper.command("doctor").description("look for what would keep it from working")).action(
     async (options) => (await import("./commands/doctor.ts")).doctor(options, output),
   );
+}
+
+function addConfig(lanekeeper: Command, output: Output): void {
+  const load = () => import("./commands/config.ts");
+  const file = "YAML with tenants, agents and policies; default: LANEKEEPER_CONFIG";
+  const config = lanekeeper.command("config").description("tenants, agents and policies");
+  json(config.command("check").argument("[file]", file))
+    .description("say what is wrong with it, and change nothing")
+    .action(async (path: string | undefined, options) =>
+      (await load()).checkConfig(path, options, output),
+    );
+  json(config.command("apply").argument("[file]", file))
+    .description("put it in force, at once")
+    .action(async (path: string | undefined, options) =>
+      (await load()).applyConfigFile(path, options, output),
+    );
+  const fence = lanekeeper.command("fence").description("after a restore from backup");
+  json(fence.command("raise"))
+    .description("let nothing that was valid before be accepted any more, for every key")
+    .option("--request-id <id>", "repeat a raise whose answer was lost")
+    .option("--note <text>", "who and why, for the journal")
+    .action(async (options) => (await import("./commands/fence.ts")).raiseFences(options, output));
 }
 
 function addTrace(lanekeeper: Command, output: Output): void {

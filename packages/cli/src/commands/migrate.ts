@@ -4,7 +4,7 @@ import { isExternal, openDatabase } from "../constellation/database.ts";
 import { takeLock } from "../constellation/lock.ts";
 import { prepareDatabase } from "../constellation/prepare-database.ts";
 import { openCredentials } from "../constellation/secrets.ts";
-import { StopRequest } from "../constellation/stop-request.ts";
+import { StopRequest, unlessStopped } from "../constellation/stop-request.ts";
 import type { Output } from "../output.ts";
 
 /**
@@ -33,6 +33,6 @@ export async function migrate(output: Output): Promise<void> {
     moved: noop,
   });
   tell(database.about);
-  await prepareDatabase({ database, settings, credentials, tell });
+  await unlessStopped(request.stop, prepareDatabase({ database, settings, credentials, tell }));
   tell("the database is up to date");
 }

@@ -3,15 +3,15 @@ import { readSettings, type Settings } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
 import { defaultConfig } from "../config/default.ts";
 import type { Config } from "../config/schema.ts";
-import { applyConfig } from "../constellation/apply-config.ts";
+import { applyConfig, applyDefault } from "../constellation/apply-config.ts";
 import { banner } from "../constellation/banner.ts";
 import { Constellation } from "../constellation/constellation.ts";
 import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
 import { takeLock } from "../constellation/lock.ts";
-import { planPorts } from "../constellation/ports.ts";
+import { type PortPlan, planPorts } from "../constellation/ports.ts";
 import { prepareDatabase } from "../constellation/prepare-database.ts";
-import { openCredentials } from "../constellation/secrets.ts";
-import { aborted, StopRequest } from "../constellation/stop-request.ts";
+import { type Credentials, openCredentials } from "../constellation/secrets.ts";
+import { aborted, StopRequest, unlessStopped } from "../constellation/stop-request.ts";
 import { targetOf } from "../constellation/targets.ts";
 import type { Output } from "../output.ts";
 
@@ -68,19 +68,48 @@ async function run({ settings, config, dir, request, tell }: Start): Promise<voi
     force,
   });
   await constellation.start();
-  const applied = config ?? defaultConfig(settings.model);
-  await applyConfig(applied, {
-    identity: targetOf("session-identity", ports, process.env),
-    runner: targetOf("runner", ports, process.env),
-    clusterSecret: credentials.clusterSecret,
-  });
-  tell(config === undefined ? "default configuration applied" : `${settings.config} applied`);
+  const applied = await unlessStopped(
+    stop,
+    configure(config, { ports, credentials, settings, tell }),
+  );
   await constellation.markReady();
   const model = config === undefined ? settings.model : undefined;
   for (const line of banner({ ports, credentials, config: applied, model, logs: dir.logs }))
     tell(line);
   await aborted(stop);
   tell("draining; a second Ctrl-C ends everything at once");
+}
+
+interface Configure {
+  readonly ports: PortPlan;
+  readonly credentials: Credentials;
+  readonly settings: Settings;
+  readonly tell: (line: string) => void;
+}
+
+/** Resolves to what is in force; undefined where an operator has applied something else before. */
+async function configure(
+  config: Config | undefined,
+  { ports, credentials, settings, tell }: Configure,
+): Promise<Config | undefined> {
+  const targets = {
+    identity: targetOf("session-identity", ports, process.env),
+    runner: targetOf("runner", ports, process.env),
+    clusterSecret: credentials.clusterSecret,
+  };
+  if (config !== undefined) {
+    await applyConfig(config, targets);
+    tell(`${settings.config} applied`);
+    return config;
+  }
+  const usual = defaultConfig(settings.model);
+  const isApplied = await applyDefault(usual, targets);
+  tell(
+    isApplied
+      ? "default configuration applied"
+      : "LANEKEEPER_CONFIG is not set: what was applied before stays",
+  );
+  return isApplied ? usual : undefined;
 }
 
 function given({ clusterSecret, apiKey }: Settings): Parameters<typeof openCredentials>[1] {

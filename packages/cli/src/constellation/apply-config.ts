@@ -1,30 +1,46 @@
-import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
-import { serviceCredential } from "@lanekeeper/rpc";
 import type { Config } from "../config/schema.ts";
 import { agentsRequest, keyPoliciesRequest } from "../config/to-requests.ts";
+import { isOrdinary } from "../config/ordinary.ts";
+import { openPeer, type PeerTargets } from "../operator/peer.ts";
 
-export interface ApplyTargets {
-  /** gRPC targets. */
-  readonly identity: string;
-  readonly runner: string;
-  readonly clusterSecret: string;
+/** What a tenant has now. */
+export interface Applied {
+  readonly tenant: string;
+  readonly policiesVersion: bigint;
+  readonly agentsVersion: bigint;
 }
-
-/** A service that has just come up answers at once; one that was restarted meanwhile, within this. */
-const TIMEOUT_MS = 30_000;
 
 /**
  * Tells session-identity and runner about every tenant. Policies go first: a turn that an agent
  * could answer but whose key nobody could make would be refused.
  */
-export async function applyConfig(config: Config, targets: ApplyTargets): Promise<void> {
-  const credential = serviceCredential("cli", targets.clusterSecret);
-  const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
-  const settings = { credential, defaults, waitForReady: true };
-  using identity = createIdentityClient({ ...settings, target: targets.identity });
-  using runner = createRunnerClient({ ...settings, target: targets.runner });
+export async function applyConfig(config: Config, targets: PeerTargets): Promise<Applied[]> {
+  using peer = openPeer(targets);
+  const applied: Applied[] = [];
   for (const [tenant, entry] of Object.entries(config.tenants)) {
-    await identity.applyKeyPolicies(keyPoliciesRequest(entry), { tenant });
-    await runner.applyAgents(agentsRequest(entry), { tenant });
+    const policies = await peer.identity.applyKeyPolicies(keyPoliciesRequest(entry), { tenant });
+    const agents = await peer.runner.applyAgents(agentsRequest(entry), { tenant });
+    applied.push({ tenant, policiesVersion: policies.version, agentsVersion: agents.version });
   }
+  return applied;
+}
+
+/**
+ * The default configuration, unless an operator has applied another one meanwhile: that stays.
+ * Resolves to whether it was applied.
+ */
+export async function applyDefault(config: Config, targets: PeerTargets): Promise<boolean> {
+  if (await hasOther(config, targets)) return false;
+  await applyConfig(config, targets);
+  return true;
+}
+
+async function hasOther(config: Config, targets: PeerTargets): Promise<boolean> {
+  using peer = openPeer(targets);
+  for (const tenant of Object.keys(config.tenants)) {
+    const { agents } = await peer.runner.listAgents({}, { tenant });
+    const { policies } = await peer.identity.getKeyPolicies({}, { tenant });
+    if (!isOrdinary(agents, policies)) return true;
+  }
+  return false;
 }

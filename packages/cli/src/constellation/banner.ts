@@ -6,7 +6,8 @@ import type { Credentials } from "./secrets.ts";
 export interface BannerInput {
   readonly ports: PortPlan;
   readonly credentials: Credentials;
-  readonly config: Config;
+  /** Undefined: what was applied before stays. */
+  readonly config: Config | undefined;
   /** Why the default agent has the model that it has; undefined where LANEKEEPER_CONFIG says it. */
   readonly model: ModelSettings | undefined;
   readonly logs: string;
@@ -43,6 +44,7 @@ function hostPort({ host, port }: { host: string; port: number }): string {
 }
 
 function modelLines({ config, model }: BannerInput): string[] {
+  if (config === undefined) return ["as the configuration that was applied before says"];
   if (model?.kind === "scripted") {
     return [
       `scripted: built in, no language model; it tells what it was shown (${model.because})`,

@@ -16,6 +16,7 @@ import type { Credentials } from "./secrets.ts";
 import { serviceEnv } from "./service-env.ts";
 import { ServiceGroup } from "./service-group.ts";
 import { stateOf } from "./state.ts";
+import { unlessStopped } from "./stop-request.ts";
 import { removeState, writeState } from "./state-file.ts";
 import { untilReady } from "./wait-ready.ts";
 
@@ -68,8 +69,7 @@ export class Constellation implements AsyncDisposable {
     this.#openGuard();
     this.#database = this.#opened.use(await this.#openDatabase());
     tell(this.#database.about);
-    const urls = await prepare(this.#database);
-    this.#options.stop.throwIfAborted();
+    const urls = await unlessStopped(this.#options.stop, prepare(this.#database));
     const services = this.#startServices(urls);
     tell(`starting ${SERVICE_NAMES.join(", ")}`);
     await this.#untilReady();

@@ -7,7 +7,13 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 export class StopRequest {
   readonly #stop = new AbortController();
   readonly #force = new AbortController();
+  readonly #nowMs: () => number;
   #firstMs: number | undefined;
+
+  /** @param nowMs monotonic */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   /** Aborted by the first signal: stop in order. */
   get stop(): AbortSignal {
@@ -37,7 +43,7 @@ export class StopRequest {
   readonly #onDisconnect = (): void => this.#stop.abort(new Error("whoever started this is gone"));
 
   readonly #onSignal = (name: NodeJS.Signals): void => {
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     if (this.#firstMs === undefined) {
       this.#firstMs = nowMs;
       this.#stop.abort(new Error(name));
@@ -53,4 +59,12 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
+}
+
+/** The result of `work`, unless the signal comes first: then its reason is thrown, and work goes on unwatched. */
+export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const stopped = aborted(signal).then((): never => {
+    throw signal.reason;
+  });
+  return Promise.race([work, stopped]);
 }

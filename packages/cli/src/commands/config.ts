@@ -1,0 +1,55 @@
+import { readSettings } from "@lanekeeper/service";
+import { CliError } from "../cli-error.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { applyConfig } from "../constellation/apply-config.ts";
+import { peerTargets } from "../operator/peer.ts";
+import { jsonText, type Output } from "../output.ts";
+
+interface Json {
+  readonly json?: true;
+}
+
+/** `lanekeeper config check [file]`: says what is wrong, and changes nothing. */
+export async function checkConfig(
+  file: string | undefined,
+  options: Json,
+  output: Output,
+): Promise<void> {
+  const { path, config } = await load(file);
+  if (options.json)
+    return output.line(jsonText({ file: path, tenants: Object.keys(config.tenants) }));
+  for (const [tenant, { agents }] of Object.entries(config.tenants)) {
+    output.line(`${tenant}: ${Object.keys(agents).join(", ")}`);
+  }
+  output.line(`${path} can be applied`);
+}
+
+/** `lanekeeper config apply [file]`: in force at once, for the tenants that it names. */
+export async function applyConfigFile(
+  file: string | undefined,
+  options: Json,
+  output: Output,
+): Promise<void> {
+  const { path, config } = await load(file);
+  const applied = await applyConfig(config, await peerTargets());
+  if (options.json) {
+    const tenants = applied.map(({ tenant, policiesVersion, agentsVersion }) => ({
+      tenant,
+      policiesVersion: String(policiesVersion),
+      agentsVersion: String(agentsVersion),
+    }));
+    return output.line(jsonText({ file: path, tenants }));
+  }
+  for (const { tenant, policiesVersion, agentsVersion } of applied) {
+    output.line(
+      `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}`,
+    );
+  }
+}
+
+async function load(file: string | undefined): Promise<{ path: string; config: Config }> {
+  const path = file ?? readSettings().config;
+  if (path === undefined) throw new CliError("Name a file, or set LANEKEEPER_CONFIG to one.");
+  return { path, config: await loadConfig(path) };
+}

@@ -1,0 +1,23 @@
+import type { KeyPolicy } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+
+/**
+ * Whether a tenant has nothing, or what the default configuration gives, whatever its model: the model
+ * is the environment's, so a new default may replace it. Anything else an operator has made.
+ */
+export function isOrdinary(
+  agents: readonly AgentConfig[],
+  policies: readonly KeyPolicy[],
+): boolean {
+  return agents.every(isOrdinaryAgent) && policies.every(isOrdinaryPolicy);
+}
+
+function isOrdinaryAgent({ agentId, systemPrompt, tools }: AgentConfig): boolean {
+  return agentId === "main" && systemPrompt === "" && tools.length === 0;
+}
+
+function isOrdinaryPolicy({ agentId, dmScope, idleAfter, dailyAt }: KeyPolicy): boolean {
+  const isDefaultScope = dmScope === DmScope.UNSPECIFIED || dmScope === DmScope.PER_CHANNEL_PEER;
+  return agentId === "main" && isDefaultScope && idleAfter === undefined && dailyAt === "";
+}

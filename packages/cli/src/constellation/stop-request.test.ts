@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { StopRequest, unlessStopped } from "./stop-request.ts";
+
+test("Ctrl-C under npm comes twice and is one request; a second that was meant forces", async () => {
+  let nowMs = 0;
+  const request = new StopRequest(() => nowMs);
+  using _signals = request.listen();
+  process.emit("SIGINT", "SIGINT");
+  nowMs = 20;
+  process.emit("SIGINT", "SIGINT");
+  expect([request.stop.aborted, request.force.aborted]).toEqual([true, false]);
+  nowMs = 600;
+  process.emit("SIGINT", "SIGINT");
+  expect(request.force.aborted).toBe(true);
+});
+
+test("the end of whoever started us is a request to stop", () => {
+  const request = new StopRequest();
+  {
+    using _signals = request.listen();
+    process.emit("disconnect");
+  }
+  expect(request.stop.aborted).toBe(true);
+  expect(process.listeners("SIGHUP")).toEqual([]);
+});
+
+test("work that hangs does not keep a stop waiting", async () => {
+  const stop = new AbortController();
+  const hangs = unlessStopped(stop.signal, new Promise<never>(() => undefined));
+  stop.abort(new Error("SIGTERM"));
+  await expect(hangs).rejects.toThrow("SIGTERM");
+  expect(await unlessStopped(new AbortController().signal, Promise.resolve(1))).toBe(1);
+});

@@ -1,0 +1,68 @@
+import {
+  createIdentityClient,
+  createRunnerClient,
+  type IdentityClient,
+  type RunnerClient,
+} from "@lanekeeper/client";
+import { serviceCredential } from "@lanekeeper/rpc";
+import { formatTarget, readSettings } from "@lanekeeper/service";
+import { CliError } from "../cli-error.ts";
+import { dataDirAt } from "../constellation/data-dir.ts";
+import { readOptional } from "../constellation/small-file.ts";
+import { readState } from "../constellation/state-file.ts";
+
+/** Where the services are, and the secret by which they know their own. */
+export interface PeerTargets {
+  /** gRPC targets. */
+  readonly identity: string;
+  readonly runner: string;
+  readonly clusterSecret: string;
+}
+
+/** The program as a peer of the services: for what no outside credential may do. */
+export interface Peer extends Disposable {
+  readonly identity: IdentityClient;
+  readonly runner: RunnerClient;
+}
+
+/** A service that has just come up answers at once; one that was restarted meanwhile, within this. */
+const TIMEOUT_MS = 30_000;
+
+export function openPeer({ identity, runner, clusterSecret }: PeerTargets): Peer {
+  const credential = serviceCredential("cli", clusterSecret);
+  const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
+  const settings = { credential, defaults, waitForReady: true };
+  const clients = {
+    identity: createIdentityClient({ ...settings, target: identity }),
+    runner: createRunnerClient({ ...settings, target: runner }),
+  };
+  const close = () => {
+    clients.identity.$close();
+    clients.runner.$close();
+  };
+  return { ...clients, [Symbol.dispose]: close };
+}
+
+/**
+ * The targets of this environment: what runs on the data dir, else LANEKEEPER_…_TARGET, else the
+ * local ports.
+ */
+export async function peerTargets(): Promise<PeerTargets> {
+  const settings = readSettings();
+  const dir = dataDirAt(settings.dataDir);
+  const services = (await readState(dir))?.services;
+  const secret = settings.clusterSecret?.reveal() ?? (await readOptional(dir.clusterSecretFile));
+  if (!secret) {
+    throw new CliError(
+      `There is no cluster secret in ${dir.clusterSecretFile}: run this where "npm start" ran, set ` +
+        "LANEKEEPER_DATA_DIR to its data dir, or set LANEKEEPER_CLUSTER_SECRET.",
+    );
+  }
+  return {
+    identity:
+      services?.["session-identity"]?.grpc ??
+      formatTarget(settings.services["session-identity"].target),
+    runner: services?.["runner"]?.grpc ?? formatTarget(settings.services.runner.target),
+    clusterSecret: secret,
+  };
+}
