@@ -7,6 +7,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,services}/*/src/**/*.test.ts"],
+          exclude: ["**/*.system.test.ts"],
           sequence: { groupOrder: 0 },
         },
       },
@@ -14,7 +15,7 @@ export default defineConfig({
         // A constellation of six processes each: one at a time, after everything else.
         test: {
           name: "system",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "packages/*/src/**/*.system.test.ts"],
           maxWorkers: 1,
           testTimeout: 120_000,
           hookTimeout: 180_000,

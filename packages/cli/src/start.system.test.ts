@@ -1,0 +1,214 @@
+import { execFile } from "node:child_process";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import {
+  eventually,
+  freeEnvironment,
+  runProgram,
+  startConstellation,
+  startModelServer,
+} from "@lanekeeper/testing";
+import { describe, expect, test } from "vitest";
+import { processLife } from "./constellation/process-life.ts";
+import { testFolder } from "./fixtures/folder.ts";
+
+const run = promisify(execFile);
+
+async function ask(
+  baseUrl: string,
+  apiKey: string,
+  text: string,
+  headers: Record<string, string> = {},
+) {
+  const response = await fetch(`${baseUrl}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json", ...headers },
+    body: JSON.stringify({ model: "lanekeeper", messages: [{ role: "user", content: text }] }),
+  });
+  const body = (await response.json()) as { choices?: { message: { content: string } }[] };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text: body.choices?.[0]?.message.content,
+    body,
+  };
+}
+
+async function lanekeeper(dataDir: string, ...args: string[]) {
+  const program = runProgram({ args, env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }) });
+  const { code } = await program.ended;
+  return { code, output: program.output() };
+}
+
+describe("lanekeeper start", () => {
+  test("says a line per step, answers the curl that it shows, and leaves nothing running", async () => {
+    await using running = await startConstellation();
+    const said = running.output();
+    expect(said).toContain("lanekeeper ready");
+    expect(said).toContain("scripted: built in, no language model");
+    const curl = said.split("\n").find((line) => line.startsWith("curl ")) ?? "";
+    const { stdout } = await run("sh", ["-c", curl.replace(/^curl/, "curl -sS")]);
+    expect(JSON.parse(stdout)).toMatchObject({ object: "chat.completion" });
+
+    const { services, postgres } = await running.state();
+    await running.stop();
+    expect((await running.program.ended).code).toBe(0);
+    for (const { pid } of Object.values(services))
+      expect(await processLife(pid ?? 0)).toBeUndefined();
+    expect(await processLife(postgres?.pid ?? 0)).toBeUndefined();
+  });
+
+  test("a second start finds the data of the first; another one beside it is refused with the pid", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "data");
+    await using model = await startModelServer();
+    const first = await startConstellation({ dataDir, model });
+    const named = { "x-session-key": "kept" };
+    const before = await ask(first.baseUrl, first.apiKey, "remember tea", named);
+    expect(before.status).toBe(200);
+    const beside = await lanekeeper(dataDir, "start");
+    expect(beside).toEqual({
+      code: 1,
+      output: expect.stringContaining(
+        `Process ${first.program.process.pid} already runs on ${dataDir}`,
+      ),
+    });
+    await first.stop();
+
+    await using second = await startConstellation({ dataDir, model });
+    expect(second.apiKey).toBe(first.apiKey);
+    const after = await ask(second.baseUrl, second.apiKey, "what was it?", named);
+    expect(after.headers.get("x-session-id")).toBe(before.headers.get("x-session-id"));
+    const shown = JSON.stringify(model.requests.at(-1)?.messages);
+    expect(shown).toContain("remember tea");
+  });
+
+  test("kill -9 of the supervisor leaves nothing running, and the next start takes over", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "data");
+    const first = await startConstellation({ dataDir });
+    const { services, postgres } = await first.state();
+    first.program.process.kill("SIGKILL");
+    await first.program.ended;
+    const pids = [...Object.values(services).map(({ pid }) => pid ?? 0), postgres?.pid ?? 0];
+    await eventually(
+      async () => (await Promise.all(pids.map(processLife))).every((life) => life === undefined),
+      { timeoutMs: 60_000, what: "all processes are gone" },
+    );
+    await using second = await startConstellation({ dataDir });
+    expect(second.output()).toContain(
+      `process ${first.program.process.pid} ended without giving its lock back`,
+    );
+    expect((await ask(second.baseUrl, second.apiKey, "hello")).status).toBe(200);
+  });
+
+  test("services and Postgres that are killed come back, and the next request is answered", async () => {
+    await using running = await startConstellation({ leaseMs: 2_000 });
+    for (const service of ["session-identity", "runner", "delivery", "ingress"] as const) {
+      await running.kill(service);
+      await running.waitReady();
+    }
+    await running.killPostgres();
+    await running.waitReady();
+    const { status, text } = await ask(running.baseUrl, running.apiKey, "still there?", {
+      "x-session-key": "k",
+    });
+    expect({ status, text }).toEqual({
+      status: 200,
+      text: expect.stringContaining("still there?"),
+    });
+  });
+
+  test("a proxy in the environment is not asked for calls inside", async () => {
+    const proxy = "http://127.0.0.1:1";
+    const env = {
+      http_proxy: proxy,
+      https_proxy: proxy,
+      HTTP_PROXY: proxy,
+      NODE_ENV: "production",
+    };
+    await using running = await startConstellation({ env });
+    expect(
+      (await ask(running.baseUrl, running.apiKey, "hello", { "x-session-key": "p" })).status,
+    ).toBe(200);
+  });
+
+  test("works in a folder with a path of 200 characters", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "long ".repeat(40).trim());
+    await using running = await startConstellation({ dataDir });
+    expect((await ask(running.baseUrl, running.apiKey, "hello")).status).toBe(200);
+    expect((await stat(join(running.dataDir, "api-key"))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe("what operators ask of a running constellation", () => {
+  test("trace, sessions and lane tell what became of a request", async () => {
+    await using running = await startConstellation();
+    const headers = { "x-session-key": "desk", "x-request-id": "req-1" };
+    const answer = await ask(running.baseUrl, running.apiKey, "hello", headers);
+    expect(answer.status).toBe(200);
+    const turnId = answer.headers.get("x-turn-id") ?? "";
+    const { dataDir } = running;
+
+    for (const id of ["req-1", turnId]) {
+      const traced = await lanekeeper(dataDir, "trace", id);
+      expect(traced, traced.output).toMatchObject({ code: 0 });
+      expect(traced.output).toContain('received POST /v1/chat/completions for "desk"');
+      expect(traced.output).toContain(`accepted as turn ${turnId} (STARTED)`);
+      expect(traced.output).toContain("COMPLETED");
+      expect(traced.output).toContain("the caller was told 200");
+    }
+    const json = JSON.parse((await lanekeeper(dataDir, "trace", turnId, "--json")).output);
+    expect(json.turns).toEqual([expect.objectContaining({ turnId })]);
+    expect(json.journal.length).toBeGreaterThan(0);
+
+    expect((await lanekeeper(dataDir, "sessions", "get", "desk")).output).toContain(
+      "agent:main:desk",
+    );
+    expect((await lanekeeper(dataDir, "sessions", "explain", "desk")).output).toContain(
+      "leads to agent:main:desk",
+    );
+    expect((await lanekeeper(dataDir, "lane", "get", "desk")).output).toContain("0 turns wait");
+    expect((await lanekeeper(dataDir, "sessions", "reset", "desk")).output).toContain(
+      "generation 1 → 2  RESET",
+    );
+    expect((await lanekeeper(dataDir, "sessions", "journal", "desk")).output).toContain(
+      "begin_run",
+    );
+    expect((await lanekeeper(dataDir, "sessions", "list")).output).toContain("generation 2");
+    const examined = await lanekeeper(dataDir, "doctor");
+    expect(examined, examined.output).toMatchObject({ code: 0 });
+    const nothing = await lanekeeper(dataDir, "trace", "no-such-request");
+    expect(nothing).toMatchObject({
+      code: 1,
+      output: expect.stringContaining("knows no-such-request"),
+    });
+  });
+
+  test("config apply is in force at once and survives a start without LANEKEEPER_CONFIG", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "data");
+    await using model = await startModelServer();
+    const config = [
+      "tenants:",
+      "  default:",
+      "    default_agent: clerk",
+      "    agents:",
+      "      clerk:",
+      "        system_prompt: You are the clerk.",
+      `        model: { base_url: "${model.baseUrl}", model: m }`,
+    ].join("\n");
+    const first = await startConstellation({ dataDir, config });
+    expect((await ask(first.baseUrl, first.apiKey, "hello", { "x-session-key": "c" })).status).toBe(
+      200,
+    );
+    expect(JSON.stringify(model.requests[0]?.messages)).toContain("You are the clerk.");
+    await first.stop();
+    await using second = await startConstellation({ dataDir });
+    expect(second.output()).toContain("what was applied before stays");
+    await ask(second.baseUrl, second.apiKey, "again", { "x-session-key": "c" });
+    expect(JSON.stringify(model.requests[1]?.messages)).toContain("You are the clerk.");
+  });
+});
