@@ -80,7 +80,7 @@ export class ExchangeStream {
       });
       this.#sweepFrom(deadlineMs);
       const timeoutMs = deadlineMs - Date.now();
-      this.#duplex.write(callFrame(this.#shape, { ...frame, callId, timeoutMs }));
+      this.#write(callFrame(this.#shape, { ...frame, callId, timeoutMs }));
     });
   }
 
@@ -92,6 +92,15 @@ export class ExchangeStream {
 
   cancel(): void {
     this.#duplex.cancel();
+  }
+
+  /**
+   * Past the stream's own queue, which hands the next message on only when the last was flushed: so
+   * Node writes what is sent in one go together. The calls on the way bound what may pile up, and an
+   * open stream has no pending metadata that a message could overtake.
+   */
+  #write(frame: Buffer): void {
+    this.#duplex.call?.sendMessageWithContext({}, frame);
   }
 
   #receive(bytes: Buffer): void {
@@ -123,7 +132,7 @@ export class ExchangeStream {
   /** The caller waits no longer; the server is told, so that it stops too. */
   #give(callId: bigint, error: RpcError): void {
     if (!this.#pending.has(callId)) return;
-    this.#duplex.write(cancelFrame(this.#shape, callId));
+    this.#write(cancelFrame(this.#shape, callId));
     this.#take(callId)?.reject(error);
   }
 

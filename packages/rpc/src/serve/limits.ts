@@ -17,7 +17,7 @@ export interface ServeLimits {
   readonly maxConnectionAgeMs: number;
   /** How long its streams may then go on. */
   readonly maxConnectionAgeGraceMs: number;
-  /** How long a stream's reader may leave 16 messages (and a window of 64 KiB) unread. */
+  /** How long a stream's reader may leave 80 messages (and a window of 64 KiB) unread. */
   readonly slowConsumerMs: number;
   /** How long `drain` waits for calls before it cuts them off. */
   readonly drainTimeoutMs: number;

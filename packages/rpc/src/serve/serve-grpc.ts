@@ -10,6 +10,7 @@ import { type DrainReport, drainServer } from "./drain.ts";
 import { InFlight } from "./in-flight.ts";
 import { DEFAULT_SERVE_LIMITS, serverOptions, type ServeLimits } from "./limits.ts";
 import { type ExplainBusyPort, hostPort, listen } from "./listen.ts";
+import { pipelinedWrites } from "./pipelined-writes.ts";
 import type { AnyServiceBinding } from "./service-binding.ts";
 
 export interface ServeOptions {
@@ -45,7 +46,7 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   const limits = { ...DEFAULT_SERVE_LIMITS, ...options.limits };
   const inFlight = new InFlight(limits.maxInFlightCalls);
   const { authenticator, hooks = {} } = options;
-  const server = new Server(serverOptions(limits));
+  const server = new Server({ ...serverOptions(limits), interceptors: [pipelinedWrites] });
   const builtins = addServices(server, options, { authenticator, limits, hooks, inFlight });
   const port = await listen(
     server,
