@@ -41,8 +41,14 @@ export class LanekeeperError extends RpcError {
   }
 }
 
-/** True if the error is a refusal with one of these reasons (with any, when none is named). */
-export function hasReason(error: unknown, ...reasons: readonly Reason[]): error is LanekeeperError {
+/**
+ * True if the error is a refusal with one of these reasons (with any, when none is named). False
+ * says nothing about its type: it may be a refusal with another reason.
+ */
+export function hasReason<R extends Reason = Reason>(
+  error: unknown,
+  ...reasons: readonly R[]
+): error is LanekeeperError & { readonly reason: R } {
   if (!(error instanceof LanekeeperError)) return false;
-  return reasons.length === 0 || reasons.includes(error.reason);
+  return reasons.length === 0 || (reasons as readonly Reason[]).includes(error.reason);
 }

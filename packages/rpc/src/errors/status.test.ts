@@ -8,7 +8,7 @@ import { invalid, later } from "./constructors.ts";
 import { errorInfo } from "./error-details.ts";
 import { fromGrpcError, fromStatus } from "./from-status.ts";
 import { isRetryable } from "./is-retryable.ts";
-import { LanekeeperError } from "./lanekeeper-error.ts";
+import { hasReason, LanekeeperError } from "./lanekeeper-error.ts";
 import { errorDetail, RpcError } from "./rpc-error.ts";
 import { SERVICE_IDENTITY, toStatus } from "./to-status.ts";
 
@@ -115,4 +115,10 @@ test("a trailer that does not decode leaves code and text", () => {
     code: Code.NOT_FOUND,
     message: "gone",
   });
+});
+
+test("an error that has another reason is still a refusal to the compiler", () => {
+  const error: LanekeeperError = invalid("text", "is empty");
+  if (hasReason(error, "NOT_FOUND") || isRetryable(error)) throw new Error("neither");
+  expect(error.reason).toBe("INVALID_REQUEST");
 });
