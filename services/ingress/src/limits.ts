@@ -14,6 +14,8 @@ export interface IngressLimits {
   readonly maxPartsPerMessage: number;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
+  /** Requests being answered, over all connections; one more is RATE_LIMITED. */
+  readonly maxRequestsInFlight: number;
   /** From the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to the end of its body. */
@@ -69,6 +71,7 @@ export const DEFAULT_LIMITS: IngressLimits = {
   maxHeaderBytes: 16 * 1024,
   // A waiting caller holds a connection: lanes of many callers need thousands. Each is about 20 KiB.
   maxConnections: 10_000,
+  maxRequestsInFlight: 10_000,
   headersTimeoutMs: 15 * SECOND_MS,
   // The largest body at 140 KiB/s.
   requestTimeoutMs: MINUTE_MS,

@@ -74,6 +74,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
           log,
           metrics,
           requestLog,
+          maxRequestsInFlight: limits.maxRequestsInFlight,
         }),
       }),
     );

@@ -84,8 +84,13 @@ export class AgentDirectory {
     return isFresh ? entry.agents : this.#ask(tenant);
   }
 
+  /** Where nobody can be asked, what was known last is believed: the runner judges the turn itself. */
   #ask(tenant: string): Promise<TenantAgents> {
-    const agents = fetchAgents(this.#sources, tenant);
+    const before = this.#entries.get(tenant)?.agents;
+    const agents = fetchAgents(this.#sources, tenant).catch((error: unknown) => {
+      if (before === undefined) throw error;
+      return before;
+    });
     const entry = { agents, sinceMs: this.#sources.clock.monotonicMs() };
     this.#remember(tenant, entry);
     agents.catch(() => {

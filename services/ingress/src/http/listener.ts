@@ -14,6 +14,7 @@ import type { RequestEntry } from "../request-log/entry.ts";
 import { requestEntry } from "../request-log/entry.ts";
 import { answerError } from "./answer-error.ts";
 import { type RequestFacts, sendJson } from "./exchange.ts";
+import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
 import { readSingleHeaders } from "./single-headers.ts";
 
@@ -26,47 +27,77 @@ export interface HttpApp {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: IngressMetrics;
+  readonly maxRequestsInFlight: number;
   readonly requestLog: { add(entry: RequestEntry): void };
 }
+
+type Span = Parameters<Parameters<typeof withSpan>[2]>[0];
 
 /** The client left before its answer was complete; as nginx logs it. */
 const CLIENT_LEFT = 499;
 
 /** Serves every request within one span, and tells log, metrics and request log what became of it. */
 export function requestListener(app: HttpApp): RequestListener {
+  const gate = new RequestGate(app.maxRequestsInFlight);
   return (req, res) => {
+    const requestId = requestIdOr(textHeader(req, "x-request-id"));
+    // Connect reads the label here too, so that there is one.
+    req.headers["x-request-id"] = requestId;
+    res.setHeader("x-request-id", requestId);
+    gate.enter(res);
     if (app.cors.allowedOrigins.length > 0 && applyCors(req, res, app.cors)) return;
-    if (app.connect.handle(req, res)) return;
-    const match = matchRoute(app.routes, req.method ?? "", pathOf(req));
-    const route = `${req.method} ${routeName(match)}`;
-    const attributes = { "http.request.method": req.method ?? "", "http.route": routeName(match) };
-    const parent = traceparentOf(req);
-    void withSpan(route, attributes, () => serve(app, match, route, req, res), {
-      parent,
-      kind: "server",
+    if (app.connect.handle(req, res)) {
+      logRpc(app, req, res, requestId);
+      return;
+    }
+    respond(app, gate, requestId, req, res).catch((err: unknown) => {
+      app.log.error({ err, request_id: requestId }, "a request could not be answered");
+      res.destroy();
     });
   };
 }
 
-async function serve(
+function respond(
   app: HttpApp,
-  match: Match,
-  route: string,
+  gate: RequestGate,
+  requestId: string,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const startedMs = app.clock.monotonicMs();
-  const closed = new Promise<void>((resolve) => {
-    res.once("close", resolve);
-  });
-  const facts: RequestFacts = {
-    requestId: requestIdOr(textHeader(req, "x-request-id")),
+  const match = matchRoute(app.routes, req.method ?? "", pathOf(req));
+  const route = `${req.method} ${routeName(match)}`;
+  const attributes = { "http.request.method": req.method ?? "", "http.route": routeName(match) };
+  const options = { parent: textHeader(req, "traceparent"), kind: "server" } as const;
+  return withSpan(
     route,
-    createTime: app.clock.now(),
-    traceId: activeTraceId() ?? "",
-  };
-  res.setHeader("x-request-id", facts.requestId);
+    attributes,
+    (span) => serve(app, { gate, match, route, requestId, span }, req, res),
+    options,
+  );
+}
+
+/** One request as it is served. */
+interface Visit {
+  readonly gate: RequestGate;
+  readonly match: Match;
+  readonly route: string;
+  readonly requestId: string;
+  readonly span: Span;
+}
+
+async function serve(
+  app: HttpApp,
+  visit: Visit,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const { match, route, requestId } = visit;
+  const startedMs = app.clock.monotonicMs();
+  const closed = untilClosed(res);
+  const traceId = activeTraceId() ?? "";
+  const facts: RequestFacts = { requestId, route, createTime: app.clock.now(), traceId };
   try {
+    visit.gate.check();
     await dispatch(match, facts, req, res);
   } catch (error) {
     if (isLogged(match) && facts.turnId === undefined) reject(res, facts);
@@ -76,7 +107,15 @@ async function serve(
   }
   await closed;
   const status = res.writableFinished ? res.statusCode : CLIENT_LEFT;
+  visit.span.setAttribute("http.response.status_code", status);
+  if (facts.error !== undefined) visit.span.setAttribute("error.type", facts.error.reason);
   report(app, match, facts, status, (app.clock.monotonicMs() - startedMs) / 1_000);
+}
+
+function untilClosed(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    res.once("close", resolve);
+  });
 }
 
 async function dispatch(
@@ -141,6 +180,20 @@ function report(
   }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
 }
 
+/** Who called what and why it was refused stands in the journal and in the services' own logs. */
+function logRpc(app: HttpApp, req: IncomingMessage, res: ServerResponse, requestId: string): void {
+  const startedMs = app.clock.monotonicMs();
+  const route = `${req.method} ${pathOf(req)}`;
+  res.once("close", () => {
+    const status = res.writableFinished ? res.statusCode : CLIENT_LEFT;
+    const duration = Math.round(app.clock.monotonicMs() - startedMs);
+    turnLog(app.log, { request_id: requestId }).info(
+      { route, status, duration_ms: duration },
+      "request",
+    );
+  });
+}
+
 function isLogged(match: Match): boolean {
   return match.kind === "route" && match.route.isLogged === true;
 }
@@ -153,10 +206,6 @@ function routeName(match: Match): string {
 
 function pathOf(req: IncomingMessage): string {
   return (req.url ?? "/").split("?", 1)[0] ?? "/";
-}
-
-function traceparentOf(req: IncomingMessage): string | undefined {
-  return textHeader(req, "traceparent");
 }
 
 function textHeader(req: IncomingMessage, name: string): string | undefined {

@@ -17,6 +17,11 @@ export class MemoryCredentials {
     return key;
   }
 
+  remove(principal: string): void {
+    const index = this.#credentials.findIndex((credential) => credential.principal === principal);
+    this.#credentials.splice(index, 1);
+  }
+
   async find(keyHash: Buffer): Promise<Credential | undefined> {
     this.finds += 1;
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");

@@ -41,6 +41,10 @@ export class StandInRunner {
   refusal: Error | undefined;
   /** The next so many attachments break right after acceptance, before the caller hears of it. */
   breakBeforeAccepted = 0;
+  /** No turn is accepted before this resolves. */
+  acceptance: Promise<void> | undefined;
+  /** Events handed over to attachments so far. */
+  told = 0;
   #break = withResolvers();
 
   get routes(): Routes<typeof RunnerService> {
@@ -87,6 +91,7 @@ export class StandInRunner {
   async *#attach(request: AttachTurnRequest, call: CallContext) {
     this.#note("attachTurn", request, call);
     if (this.refusal !== undefined) throw this.refusal;
+    await this.acceptance;
     const { turn, isNew } = this.#target(request);
     if (this.breakBeforeAccepted > 0) {
       this.breakBeforeAccepted -= 1;
@@ -114,7 +119,9 @@ export class StandInRunner {
       if (event === undefined && turn.hasEnded) return;
       if (event === undefined) await Promise.race([turn.change, broke, left]);
       else yield event;
-      if (event !== undefined) index += 1;
+      if (event === undefined) continue;
+      index += 1;
+      this.told += 1;
     }
   }
 

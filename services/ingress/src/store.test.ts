@@ -1,0 +1,110 @@
+import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
+import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SCHEMA } from "./config.ts";
+import { hashKey } from "./credentials/credential.ts";
+import { credentialStore } from "./credentials/store.ts";
+import type { RequestEntry } from "./request-log/entry.ts";
+import { requestStore } from "./request-log/store.ts";
+import { MIGRATIONS } from "./start.ts";
+
+let server: Awaited<ReturnType<typeof startThrowawayPostgres>>;
+let db: Database<unknown>;
+
+beforeAll(async () => {
+  server = await startThrowawayPostgres();
+  const log = (): void => undefined;
+  await migrate({ url: server.url, schema: SCHEMA, directory: MIGRATIONS, log });
+  db = createDatabase({ url: server.url, schema: SCHEMA, poolSize: 2, applicationName: "t", log });
+}, 60_000);
+
+afterAll(async () => {
+  await db?.close();
+  await server?.stop();
+});
+
+describe("credentials in Postgres", () => {
+  const credential = (key: string) => ({
+    principal: "p-1",
+    tenant: "acme",
+    keyHash: hashKey(key),
+    scopes: ["chat", "adapter"],
+    agents: ["main"],
+    keyPrefixes: ["agent:main:crm:"],
+  });
+
+  test("are found by their hash and replaced by their id", async () => {
+    const store = credentialStore(db);
+    expect(await store.put(credential("one"), "for tests")).toBe(false);
+    expect(await store.find(hashKey("one"))).toEqual(credential("one"));
+    expect(await store.put(credential("one"), "for tests")).toBe(false);
+    expect(await store.put(credential("two"), "for tests")).toBe(true);
+    expect(await store.find(hashKey("one"))).toBeUndefined();
+    expect(await store.find(hashKey("two"))).toEqual(credential("two"));
+  });
+
+  test.each(["revoke_time", "expire_time"])("are no longer found past their %s", async (column) => {
+    const store = credentialStore(db);
+    await store.put(credential("three"), "");
+    await db.query(`UPDATE api_keys SET ${column} = clock_timestamp() - interval '1 s'`);
+    expect(await store.find(hashKey("three"))).toBeUndefined();
+    await db.query(`UPDATE api_keys SET ${column} = NULL`);
+    expect(await store.find(hashKey("three"))).toBeDefined();
+  });
+});
+
+describe("the request log in Postgres", () => {
+  const entry = (requestId: string, more: Partial<RequestEntry> = {}): RequestEntry => ({
+    tenant: "acme",
+    requestId,
+    traceId: "trace-1",
+    principal: "p-1",
+    route: "POST /v1/chat/completions",
+    rawKey: 'Küche, {1} "2" \\ NULL',
+    sessionKey: "agent:main:Küche",
+    turnId: "",
+    disposition: "started",
+    status: 200,
+    reason: "",
+    errorMessage: "",
+    createTime: new Date("2026-01-01T00:00:00.123Z"),
+    endTime: new Date("2026-01-01T00:00:01Z"),
+    ...more,
+  });
+  const any = { tenant: "acme", requestId: "", traceId: "", turnId: "" };
+  const first = { ...any, beforeEntryId: undefined, limit: 10 };
+
+  test("gives back what was written, newest first, a page at a time", async () => {
+    const store = requestStore(db);
+    await store.insert([entry("a"), entry("b", { turnId: "t-1" }), entry("c", { traceId: "" })]);
+    await store.insert([entry("d", { tenant: "other", turnId: "t-1", status: 499 })]);
+    const all = await store.list(first);
+    expect(all.map(({ requestId }) => requestId)).toEqual(["c", "b", "a"]);
+    const { entryId, ...same } = all[2] ?? {};
+    expect(same).toEqual(entry("a"));
+    const page = await store.list({ ...first, limit: 1, beforeEntryId: all[0]?.entryId });
+    expect(page.map(({ requestId }) => requestId)).toEqual(["b"]);
+    expect(entryId).toBeTypeOf("bigint");
+  });
+
+  test.each([
+    [{ requestId: "b" }, ["b"]],
+    [{ traceId: "trace-1" }, ["b", "a"]],
+    [{ turnId: "t-1" }, ["b"]],
+    [{ requestId: "a", turnId: "t-1" }, []],
+    [{ tenant: "other" }, ["d"]],
+  ])("finds %j", async (wanted, found) => {
+    const listed = await requestStore(db).list({ ...first, ...wanted });
+    expect(listed.map(({ requestId }) => requestId)).toEqual(found);
+  });
+
+  test("deletes the oldest first, no more than it is told to", async () => {
+    const store = requestStore(db);
+    const now = new Date("2026-02-01T00:00:00Z");
+    await store.insert([entry("young", { endTime: now })]);
+    expect(await store.deleteBefore(now, 3)).toBe(3);
+    expect(await store.deleteBefore(now, 3)).toBe(1);
+    expect(await store.deleteBefore(now, 3)).toBe(0);
+    expect((await store.list(first)).map(({ requestId }) => requestId)).toEqual(["young"]);
+  });
+});
