@@ -5,8 +5,9 @@ import { defaultConfig } from "../config/default.ts";
 import type { Config } from "../config/schema.ts";
 import { applyConfig, applyDefault } from "../constellation/apply-config.ts";
 import { banner } from "../constellation/banner.ts";
-import { Constellation } from "../constellation/constellation.ts";
+import { CLOSE_ALLOWANCE_MS, Constellation } from "../constellation/constellation.ts";
 import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
+import { awaitLeftovers } from "../constellation/leftovers.ts";
 import { takeLock } from "../constellation/lock.ts";
 import { type PortPlan, planPorts } from "../constellation/ports.ts";
 import { prepareDatabase } from "../constellation/prepare-database.ts";
@@ -33,6 +34,8 @@ export async function start(output: Output): Promise<void> {
   tell(`data in ${dir.path}`);
   if (lock.recoveredFrom !== undefined) {
     tell(`process ${lock.recoveredFrom} ended without giving its lock back: taking over`);
+    const graceMs = settings.drainTimeoutMs + CLOSE_ALLOWANCE_MS;
+    await awaitLeftovers({ dir, graceMs, tell, stop: request.stop });
   }
   try {
     await run({ settings, config, dir, request, tell });

@@ -43,7 +43,7 @@ export interface ConstellationOptions {
 }
 
 /** Beyond its drain timeout a service closes what it opened, in at most 5 s; then it is ended. */
-const CLOSE_ALLOWANCE_MS = 7_000;
+export const CLOSE_ALLOWANCE_MS = 7_000;
 /** Four services start in some 5 s on two cores; a small machine under load takes a minute. */
 const START_TIMEOUT_MS = 180_000;
 const TELL_WAIT_MS = 10_000;

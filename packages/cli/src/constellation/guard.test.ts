@@ -1,11 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { processLife } from "./process-life.ts";
+import { processCommand, processLife } from "./process-life.ts";
 
+const run = promisify(execFile);
 const OWNER = fileURLToPath(new URL("../fixtures/guard-owner.ts", import.meta.url));
 const TSX = createRequire(import.meta.url).resolve("tsx");
 
@@ -51,22 +54,17 @@ test("after an orderly end the guard touches nothing", async () => {
 /** tsx has a child of its own, which compiles. */
 async function guardOf(supervisor: ChildProcess): Promise<number> {
   for (const pid of await children(supervisor.pid ?? 0)) {
-    const args = await output("ps", ["-ww", "-p", String(pid), "-o", "args="]);
-    if (args.includes("lanekeeper-guard")) return pid;
+    if ((await processCommand(pid)).includes("lanekeeper-guard")) return pid;
   }
   throw new Error("the supervisor has no guard");
 }
 
 /** The pids of a process's children. */
 async function children(pid: number): Promise<number[]> {
-  const text = await output("ps", ["-eo", "pid=,ppid="]);
-  const rows = text.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
-  return rows.filter(([, parent]) => parent === pid).map(([child = 0]) => child);
-}
-
-async function output(command: string, args: string[]): Promise<string> {
-  const child = spawn(command, args);
-  let text = "";
-  for await (const part of child.stdout) text += String(part);
-  return text;
+  if (process.platform === "linux") {
+    const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+    return text.split(" ").filter(Boolean).map(Number);
+  }
+  const { stdout } = await run("pgrep", ["-P", String(pid)]).catch(() => ({ stdout: "" }));
+  return stdout.split("\n").filter(Boolean).map(Number);
 }

@@ -5,8 +5,16 @@ import { readFile } from "node:fs/promises";
  * Names one life of a process, since pids are used again: on Linux by boot and start tick, elsewhere
  * by the start time that `ps` shows. Undefined where no such process runs; a zombie does not.
  */
-export function processLife(pid: number): Promise<string | undefined> {
-  return process.platform === "linux" ? fromProc(pid) : fromPs(pid);
+export async function processLife(pid: number): Promise<string | undefined> {
+  return process.platform === "linux" ? fromProc(pid) : (await psField(pid, "lstart")) || undefined;
+}
+
+/** The command line as the process shows it; empty where there is none. */
+export async function processCommand(pid: number): Promise<string> {
+  // Slim images have no ps.
+  if (process.platform !== "linux") return psField(pid, "args");
+  const text = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return text.replaceAll("\0", " ").trim();
 }
 
 /** See proc(5); the second field is the program's name, which may hold spaces and parentheses. */
@@ -19,10 +27,10 @@ async function fromProc(pid: number): Promise<string | undefined> {
   return `${boot.trim()}/${startTicks}`;
 }
 
-function fromPs(pid: number): Promise<string | undefined> {
+function psField(pid: number, field: "lstart" | "args"): Promise<string> {
   return new Promise((resolve) => {
-    execFile("ps", ["-p", String(pid), "-o", "lstart="], (_error, stdout) => {
-      resolve(stdout.trim() || undefined);
-    });
+    execFile("ps", ["-ww", "-p", String(pid), "-o", `${field}=`], (_error, stdout) =>
+      resolve(stdout.trim()),
+    );
   });
 }
