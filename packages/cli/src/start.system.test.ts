@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import {
   eventually,
   freeEnvironment,
@@ -11,9 +9,8 @@ import {
 } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
 import { processLife } from "./constellation/process-life.ts";
+import { pastedCurl } from "./fixtures/pasted-curl.ts";
 import { testFolder } from "./fixtures/folder.ts";
-
-const run = promisify(execFile);
 
 async function ask(
   baseUrl: string,
@@ -48,8 +45,9 @@ describe("lanekeeper start", () => {
     expect(said).toContain("lanekeeper ready");
     expect(said).toContain("scripted: built in, no language model");
     const curl = said.split("\n").find((line) => line.startsWith("curl ")) ?? "";
-    const { stdout } = await run("sh", ["-c", curl.replace(/^curl/, "curl -sS")]);
-    expect(JSON.parse(stdout)).toMatchObject({ object: "chat.completion" });
+    const { url, headers, body } = await pastedCurl(curl);
+    const answer = await fetch(url, { method: "POST", headers, body });
+    expect(await answer.json()).toMatchObject({ object: "chat.completion" });
 
     const { services, postgres } = await running.state();
     await running.stop();
