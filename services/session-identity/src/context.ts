@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import type { Clock, Ids, Log, Metrics } from "@lanekeeper/service";
+import { Engine } from "./engine/engine.ts";
+import { LIMITS } from "./limits.ts";
+import { createIdentityMetrics, type IdentityMetrics } from "./metrics.ts";
+import { LastSeen } from "./names/last-seen.ts";
+import { Resolver } from "./names/resolver.ts";
+import { Tenants } from "./names/tenants.ts";
+import { createReads, type Reads } from "./reads.ts";
+import type { Db } from "./store/db.ts";
+import { Feed } from "./watch/feed.ts";
+
+/** What handlers work with. */
+export interface IdentityContext extends AsyncDisposable {
+  readonly db: Db;
+  readonly engine: Engine;
+  readonly reads: Reads;
+  readonly resolver: Resolver;
+  readonly lastSeen: LastSeen;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly metrics: IdentityMetrics;
+  /** Where this replica counts what tenants hold. */
+  readonly usageShard: number;
+}
+
+export interface ContextOptions {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly instanceId: string;
+}
+
+/** Puts the parts together. Disposal ends them, not the database. */
+export function createContext(options: ContextOptions): IdentityContext {
+  const { db, clock, ids, log } = options;
+  const usageShard = shardOf(options.instanceId);
+  const metrics = createIdentityMetrics(options.metrics);
+  const polled = (gapMs: number) => metrics.watchLag.observe(gapMs / 1_000);
+  const feed = new Feed({ query: db, clock, log, polled });
+  const engine = new Engine(
+    { db, ids, usageShard },
+    {
+      batch: (size, durationMs) => metrics.batch(size, durationMs),
+      changed: () => feed.nudge(),
+    },
+  );
+  const reads = createReads(db);
+  const lastSeen = new LastSeen(db, log);
+  const resolver = new Resolver({
+    tenants: new Tenants(db),
+    readName: reads.name,
+    engine,
+    seen: (tenant, agentId, { wanted }, lastSeenMs, nowMs) => {
+      lastSeen.note({ tenant, agentId, kind: wanted.kind, name: wanted.name }, lastSeenMs, nowMs);
+    },
+  });
+  const close = async () => {
+    feed.close();
+    await Promise.all([engine.close(), reads.close()]);
+    await lastSeen.flush();
+  };
+  return {
+    ...{ db, engine, reads, resolver, lastSeen, feed, clock, ids, log, metrics, usageShard },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Replicas that count in different rows do not wait for each other's first contacts. */
+const USAGE_SHARDS = 64;
+
+function shardOf(instanceId: string): number {
+  return (createHash("sha256").update(instanceId).digest()[0] ?? 0) % USAGE_SHARDS;
+}
+
+/** The time between two sweeps, not the same on all replicas. */
+export function sweepPauseMs(random: () => number = Math.random): number {
+  return LIMITS.sweepEveryMs * (0.75 + random() / 2);
+}

@@ -1,0 +1,93 @@
+import type { CanonicalKey } from "@lanekeeper/session-key";
+
+export type TurnClass = "person" | "system";
+
+export type RunOutcome = "completed" | "failed" | "interrupted" | "cancelled" | "requeued";
+
+/** The run that holds a key. Times are milliseconds of the database's clock. */
+export interface ActiveRun {
+  readonly runId: string;
+  readonly turnId: string;
+  readonly turnClass: TurnClass;
+  readonly epoch: bigint;
+  /** The lowest generation that this run has held; those up to the current one are its own. */
+  readonly beginGeneration: bigint;
+  readonly lastEventSeq: bigint;
+  readonly leaseMs: number;
+  readonly leaseExpireMs: number;
+  readonly startMs: number;
+  readonly heartbeatMs: number;
+  /** Empty until the run said it. */
+  readonly model: string;
+}
+
+/** A run that no longer holds its key, as far as it is shown. */
+export interface PastRun {
+  readonly runId: string;
+  readonly turnId: string;
+  readonly epoch: bigint;
+  readonly startMs: number;
+  readonly heartbeatMs: number;
+  readonly endMs: number;
+  readonly outcome: RunOutcome;
+  readonly errorReason: string;
+  readonly errorMessage: string;
+  readonly model: string;
+}
+
+/** The session that stands under a key. */
+export interface Standing {
+  readonly sessionId: string;
+  readonly generation: bigint;
+  readonly parentSessionId: string | undefined;
+  /** Epoch of the last run that took the key; never falls. */
+  readonly runEpoch: bigint;
+  readonly activeRun: ActiveRun | undefined;
+  /** Of this generation only. */
+  readonly lastRun: PastRun | undefined;
+  /** Queued turns that were admitted under an earlier generation may no longer start. */
+  readonly oldestRunnable: bigint;
+  /** Replies that were committed under an earlier generation may no longer go out. */
+  readonly oldestDeliverable: bigint;
+  readonly createMs: number;
+  readonly rotateMs: number;
+  /** When a person last spoke or was last answered; undefined before the first. */
+  readonly personMs: number | undefined;
+  /** Whether this generation has a history that a rollover would end. */
+  readonly used: boolean;
+}
+
+/** One key's row. */
+export interface KeyState {
+  readonly tenant: string;
+  readonly sessionKey: CanonicalKey;
+  readonly agentId: string;
+  /** Grows by 1 at each change that watchers are told of. */
+  readonly revision: bigint;
+  /** Fenced as any other, never listed, watched or told of. */
+  readonly internal: boolean;
+  readonly aliasOf: CanonicalKey | undefined;
+  /** The key that this one was merged into. */
+  readonly movedTo: CanonicalKey | undefined;
+  readonly ruleSetVersion: number;
+  readonly source: string;
+  readonly bindMs: number;
+  readonly session: Standing | undefined;
+}
+
+/** A row whose session is there. */
+export type StandingKey = KeyState & { readonly session: Standing };
+
+export function hasSession(state: KeyState | undefined): state is StandingKey {
+  return state?.session !== undefined;
+}
+
+/** The same row with some of its session's values changed. */
+export function withSession(state: StandingKey, change: Partial<Standing>): StandingKey {
+  return { ...state, session: { ...state.session, ...change } };
+}
+
+/** The same row, one revision on: what watchers are told of. */
+export function revised(state: StandingKey): StandingKey {
+  return { ...state, revision: state.revision + 1n };
+}

@@ -1,0 +1,79 @@
+import { answered, currentFence, type Decision } from "./decision.ts";
+import { hasSession, type KeyState, revised, type StandingKey } from "./key-state.ts";
+import type { Birth } from "./records.ts";
+
+/** First contact: what a key needs for its first session. */
+export interface ReserveCommand {
+  readonly sessionKey: StandingKey["sessionKey"];
+  readonly internal: boolean;
+  /** For the journal. */
+  readonly rawKey: string;
+}
+
+export interface ReserveFacts {
+  readonly nowMs: number;
+  /** The row, which the engine made before it locked it. */
+  readonly state: KeyState;
+  readonly newSessionId: string;
+  readonly principal: string;
+  /** The floors at which new keys start, raised after a restore from backup. */
+  readonly generationFloor: bigint;
+  readonly epochFloor: bigint;
+}
+
+/**
+ * `standing`: the session that stands there, whoever of the racers made it. `elsewhere`: the key became an
+ * alias or was merged meanwhile, so the name has to be looked up again.
+ */
+export type ReserveAnswer =
+  | { readonly kind: "standing"; readonly state: StandingKey }
+  | { readonly kind: "elsewhere" };
+
+/** Mints the first session of a key, or joins the one that is there. */
+export function decideReserve(
+  command: ReserveCommand,
+  facts: ReserveFacts,
+): Decision<ReserveAnswer> {
+  const { state } = facts;
+  if (state.aliasOf !== undefined || state.movedTo !== undefined) {
+    return answered({ kind: "elsewhere" });
+  }
+  if (hasSession(state)) return answered({ kind: "standing", state });
+  const next = born(command, facts);
+  const { sessionId, generation } = next.session;
+  const birth: Birth = {
+    ...{ sessionKey: next.sessionKey, agentId: next.agentId, sessionId, generation },
+    ...{ principal: facts.principal, note: "", createMs: facts.nowMs },
+  };
+  const entry = {
+    ...{ operation: "reserve", sessionId, generation, rawKey: command.rawKey },
+    current: currentFence(next),
+  };
+  return answered(
+    { kind: "standing", state: next },
+    { state: next, told: true, generations: [birth], journal: [entry] },
+  );
+}
+
+function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
+  const { state, nowMs } = facts;
+  const first = facts.generationFloor + 1n;
+  return revised({
+    ...state,
+    internal: command.internal,
+    session: {
+      sessionId: facts.newSessionId,
+      generation: first,
+      parentSessionId: undefined,
+      runEpoch: facts.epochFloor,
+      activeRun: undefined,
+      lastRun: undefined,
+      oldestRunnable: first,
+      oldestDeliverable: first,
+      createMs: nowMs,
+      rotateMs: nowMs,
+      personMs: undefined,
+      used: false,
+    },
+  });
+}

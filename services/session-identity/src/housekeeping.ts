@@ -1,0 +1,41 @@
+import { sweepPauseMs, type IdentityContext } from "./context.ts";
+import { LIMITS } from "./limits.ts";
+import { sweep } from "./store/sweep.ts";
+
+/** What a replica does beside its calls, until the signal is aborted. Never rejects. */
+export async function keepHouse(context: IdentityContext, signal: AbortSignal): Promise<void> {
+  await Promise.all([
+    every(context, sweepPauseMs, signal, () => sweepOnce(context, signal)),
+    every(
+      context,
+      () => LIMITS.lastSeenFlushMs,
+      signal,
+      () => context.lastSeen.flush(),
+    ),
+  ]);
+}
+
+async function every(
+  { clock }: IdentityContext,
+  pauseMs: () => number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(pauseMs(), signal);
+    } catch {
+      return; // the signal's: the service ends
+    }
+    await work();
+  }
+}
+
+async function sweepOnce({ db, clock, log }: IdentityContext, signal: AbortSignal): Promise<void> {
+  try {
+    const rows = await sweep(db, clock.now().getTime(), signal);
+    if (rows > 0) log.debug({ rows }, "swept what was past retention");
+  } catch (err) {
+    log.warn({ err }, "the sweep failed; the next one goes on");
+  }
+}

@@ -1,0 +1,2 @@
+export { MIGRATIONS, SCHEMA } from "./migrations.ts";
+export { startSessionIdentity } from "./service.ts";

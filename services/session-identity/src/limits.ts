@@ -1,0 +1,100 @@
+/** Every bound of this service, with its reason. Units stand last in the names. */
+export const LIMITS = {
+  /** Below 1 s a garbage collection pause loses the lease; past 5 min a dead run holds its key too long. */
+  minLeaseMs: 1_000,
+  maxLeaseMs: 300_000,
+
+  /** A page that a person reads. */
+  defaultPageSize: 50,
+  /** A page that fits a message of 4 MiB with room: the longest keys and errors make about 4 KiB a row. */
+  maxPageSize: 500,
+  /** The journal's rows beside the rest of an explanation. */
+  maxExplainPageSize: 200,
+  /** Who stood under a key, in an explanation; the rest is ListRotations'. */
+  maxExplainRotations: 50,
+
+  /** Why somebody rotated or merged: a sentence or two. */
+  maxNoteChars: 500,
+  /** A run's error, for people. */
+  maxErrorChars: 500,
+  maxRequestIdChars: 128,
+  /** Turn and delivery ids: room for a UUID with a prefix and a number. */
+  maxIdChars: 128,
+  maxModelBytes: 200,
+  maxPhaseBytes: 200,
+  maxSourceBytes: 100,
+  maxProviderIdBytes: 1_000,
+  maxPrefixBytes: 1_024,
+  /** A tenant's name stands in every row and index entry. */
+  maxTenantBytes: 128,
+  /** A tenant's agents: each is a row to read when its policies change. */
+  maxPolicies: 1_000,
+  /** Less would roll over a person who is still typing; a year is never. */
+  minIdleMs: 1_000,
+  maxIdleMs: 366 * 86_400_000,
+
+  /** Names and keys are kept for ever, so a tenant may hold only so many of each. */
+  maxKeysPerTenant: 10_000_000,
+  /** What a caller over quota is told to wait: somebody has to act first. */
+  quotaRetryMs: 60_000,
+
+  /** Calls of one commit. Past a few hundred the statement takes longer than the commit it saves. */
+  maxBatch: 256,
+  /** Commits in flight of one replica: one waits for the disk while the next takes its locks. */
+  batchConcurrency: 3,
+  /** Calls that wait for a commit; at 5,000 a second these wait two seconds. */
+  maxWaiting: 10_000,
+  /** Reads of one statement, and statements of reads in flight. */
+  maxReadBatch: 512,
+  readConcurrency: 3,
+
+  /** Repeats of a look-up that lost to a concurrent change of the name; each loss needs another change. */
+  resolveAttempts: 8,
+
+  /** Journal, runs, settled replies. */
+  journalRetentionMs: 30 * 86_400_000,
+  /** Recorded answers to lifecycle writes: a writer repeats within minutes, an operator's redrive within days. */
+  eventRetentionMs: 3 * 86_400_000,
+  /** Request ids with their answers. */
+  requestRetentionMs: 24 * 3_600_000,
+  /** A run id minted longer ago than this may have begun and been forgotten, so it may not begin. */
+  runIdMaxAgeMs: 29 * 86_400_000,
+  /** The feed: a watcher that was away longer starts from a snapshot. */
+  changeRetentionMs: 3_600_000,
+  /** Changes are kept so much longer than tokens live, for transactions that were under way for long. */
+  changeMarginMs: 900_000,
+  /** How often a replica looks for rows past retention, and how many it takes away in one statement. */
+  sweepEveryMs: 60_000,
+  sweepRows: 5_000,
+  /** Statements of one table in one sweep: 500,000 rows a minute keep up with 8,000 writes a second. */
+  sweepRounds: 100,
+
+  /** A merge of two sessions of one person that began within minutes is no conflict but a race. */
+  youngSessionMs: 600_000,
+  /** Sessions under aliases of one key that a merge re-points; more is an operator's script. */
+  maxAliasesPerKey: 1_000,
+  /** Spellings of one peer. */
+  maxSpellingsPerPeer: 100,
+
+  /** last_seen is written at most so often per name. */
+  lastSeenEveryMs: 3_600_000,
+  /** Names whose last_seen waits to be written; more are left for their next use. */
+  maxLastSeenWaiting: 10_000,
+  lastSeenFlushMs: 10_000,
+
+  /** A change made elsewhere is seen after at most this; one statement by primary index each time. */
+  watchPollMs: 100,
+  /** After a commit of our own the next poll comes at once, but not more often than this. */
+  watchMinPollMs: 5,
+  /** Proxies close a silent stream after 60 s at the earliest. */
+  bookmarkEveryMs: 15_000,
+  /** Messages that a subscriber may leave unread. */
+  maxSubscriberBuffer: 5_000,
+  maxSubscribers: 1_000,
+  watchPageRows: 500,
+
+  /** Statements of an operator's RaiseFences touch every key. */
+  raiseTimeoutMs: 3_600_000,
+  /** What generation and epoch are lifted by: more than any history that was lost can hold. */
+  fenceLift: 2n ** 32n,
+} as const;

@@ -1,0 +1,28 @@
+import type { Metrics } from "@lanekeeper/service";
+
+/** What this service measures beside its calls. */
+export interface IdentityMetrics {
+  batch(size: number, durationMs: number): void;
+  refused(operation: string, reason: string): void;
+  readonly watchLag: { observe(seconds: number): void };
+}
+
+const BATCH_SIZES: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
+  const size = metrics.histogram("identity_batch_calls", "Calls of one commit", [], BATCH_SIZES);
+  const duration = metrics.histogram("identity_batch_seconds", "From BEGIN to the end of COMMIT");
+  const refused = metrics.counter("identity_refused_total", "Decisions against a call", [
+    "operation",
+    "reason",
+  ]);
+  const watchLag = metrics.histogram("identity_watch_lag_seconds", "Between two polls of the feed");
+  return {
+    batch: (calls, durationMs) => {
+      size.observe(calls);
+      duration.observe(durationMs / 1_000);
+    },
+    refused: (operation, reason) => refused.inc({ operation, reason }),
+    watchLag,
+  };
+}

@@ -1,0 +1,61 @@
+import { type CallContext, peerName, permissionDenied } from "@lanekeeper/rpc";
+import { type CanonicalKey, checkKeyPermission } from "@lanekeeper/session-key";
+import { keyError } from "../rpc/parse/key.ts";
+import type { Asker } from "../store/journal-rows.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** For whom a call is made, and what they may name. */
+export interface NameCaller {
+  readonly tenant: string;
+  /** True where the call acts for an outside credential; a service that acts for itself shows no scopes. */
+  readonly outside: boolean;
+  readonly scopes: readonly string[];
+  readonly agents: readonly string[];
+  readonly keyPrefixes: readonly string[];
+  readonly asker: Asker;
+  readonly signal: AbortSignal;
+}
+
+export function nameCaller(call: CallContext): NameCaller {
+  const { tenant, scopes, agents, keyPrefixes } = call;
+  const outside = scopes.length > 0 || call.peer.kind === "caller";
+  return {
+    ...{ tenant, outside, scopes, agents, keyPrefixes },
+    asker: askerOf(call),
+    get signal() {
+      return call.signal;
+    },
+  };
+}
+
+/** What the journal keeps of a call. */
+export function askerOf(call: CallContext): Asker {
+  return {
+    source: peerName(call.peer),
+    principal: call.principal,
+    requestId: call.requestId,
+    traceId: call.traceparent?.split("-")[1] ?? "",
+  };
+}
+
+/** @throws PERMISSION_DENIED if the credential is confined to other agents */
+export function checkAgent(agentId: string, agents: readonly string[]): void {
+  if (agents.length === 0 || agents.includes(agentId)) return;
+  throw permissionDenied(`the credential may not use agent ${agentId}`, { agent_id: agentId });
+}
+
+/** @throws RESERVED_NAMESPACE, PERMISSION_DENIED; on every call, whether or not the name was seen */
+export function checkMayUse(
+  key: CanonicalKey,
+  agentId: string,
+  caller: NameCaller,
+  tenant: Tenant,
+): void {
+  checkAgent(agentId, caller.agents);
+  const { outside, scopes, keyPrefixes } = caller;
+  const refusal = checkKeyPermission(key, {
+    ...{ outside, scopes, keyPrefixes },
+    typedChannels: tenant.channels,
+  });
+  if (refusal !== undefined) throw keyError(refusal);
+}

@@ -1,0 +1,16 @@
+import type { IdentityContext } from "../context.ts";
+import { askerOf } from "../names/caller.ts";
+import { applyPolicies } from "../store/apply-policies.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { policies } from "./parse/policies.ts";
+
+export function applyKeyPolicies(context: IdentityContext): IdentityRoutes["applyKeyPolicies"] {
+  const { db, usageShard, log } = context;
+  return async (request, call) => {
+    const next = policies(request);
+    const version = await applyPolicies(db, call.tenant, next, askerOf(call), usageShard);
+    const { tenant, principal } = call;
+    log.info({ tenant, principal, version: String(version) }, "key policies are in force");
+    return { version };
+  };
+}

@@ -1,0 +1,36 @@
+import type { CallContext } from "@lanekeeper/rpc";
+import { type TurnFields, turnLog } from "@lanekeeper/service";
+import type { IdentityContext } from "../context.ts";
+import { isRefusal, type Refusal } from "../domain/refusal.ts";
+import { refusalError } from "./show/refusal.ts";
+
+/** What a decision was about, as the log has it. */
+export type DecisionFields = Pick<
+  TurnFields,
+  "session_key" | "session_id" | "generation" | "turn_id" | "run_id"
+>;
+
+/** Operations that people look for in a log even when all went well. */
+const NOTABLE = new Set(["rotate", "merge", "register_alias", "remove_alias", "link_peer"]);
+
+/**
+ * One line for each decision: refusals and what operators do at info, the rest at debug. Gives the
+ * answer, or throws the refusal.
+ */
+export function decided<Answer>(
+  { log, metrics }: IdentityContext,
+  call: CallContext,
+  operation: string,
+  fields: DecisionFields,
+  result: Answer | Refusal,
+): Answer {
+  const { tenant, principal, requestId } = call;
+  const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
+  if (isRefusal(result)) {
+    metrics.refused(operation, result.reason);
+    line.info({ operation, reason: result.reason, metadata: result.metadata }, "refused");
+    throw refusalError(result);
+  }
+  line[NOTABLE.has(operation) ? "info" : "debug"]({ operation }, "accepted");
+  return result;
+}

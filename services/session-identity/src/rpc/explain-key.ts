@@ -1,0 +1,133 @@
+import { type CallContext, toStatus } from "@lanekeeper/rpc";
+import type { AgentId } from "@lanekeeper/session-key";
+import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { hasSession, type KeyState } from "../domain/key-state.ts";
+import { freshnessAt } from "../domain/freshness.ts";
+import type { IdentityContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import { checkMayUse, nameCaller } from "../names/caller.ts";
+import { bindingOf, checkMayBind, type LookedUp } from "../names/resolver.ts";
+import { listEquivalences } from "../store/list-equivalences.ts";
+import { listJournal } from "../store/list-journal.ts";
+import { listRotations } from "../store/list-rotations.ts";
+import { readTenant } from "../store/read-tenant.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { journalPage } from "./list-journal.ts";
+import { judgeName } from "./normalize-key.ts";
+import { agentId, type GivenName, givenName } from "./parse/key.ts";
+import { pageSize, readPageToken } from "./parse/page.ts";
+import { showBinding, showEquivalence, showStep } from "./show/binding.ts";
+import { showRotation, showSession } from "./show/session.ts";
+import { isOutside } from "./visible.ts";
+
+/** OK for any name: an operator asks because the name was refused. */
+export function explainKey(context: IdentityContext): IdentityRoutes["explainKey"] {
+  return async (request, call) => {
+    const agent = agentId(request.agentId);
+    const name = givenName(request.name);
+    const limit = pageSize(request.pageSize, LIMITS.maxExplainPageSize);
+    const tenant = await readTenant(context.db, call.tenant);
+    const judged = judgeName(agent, name, tenant);
+    const looked = await lookUp(context, agent, name, call);
+    const steps = judged.steps.map(showStep);
+    if (looked instanceof Error) return { steps, refusal: toStatus(looked) };
+    const refusal = refusalOf(looked, call);
+    return {
+      steps,
+      ...(refusal === undefined ? {} : { refusal: toStatus(refusal) }),
+      ...(await story(context, looked, request, call, limit)),
+    };
+  };
+}
+
+/** A name that the rules refuse and the ledger does not hold is an answer here, not a failure. */
+async function lookUp(
+  { resolver }: IdentityContext,
+  agent: AgentId | undefined,
+  name: GivenName,
+  call: CallContext,
+): Promise<LookedUp | Error> {
+  try {
+    return await resolver.lookUp(agent, name, nameCaller(call));
+  } catch (error) {
+    if (isAboutName(error)) return error;
+    throw error;
+  }
+}
+
+/** Refusals of the rules; that the database is away is a failure also here. */
+function isAboutName(error: unknown): error is Error {
+  return error instanceof Error && "reason" in error && error.reason !== "STORE_UNAVAILABLE";
+}
+
+/** What ResolveSession would say to this caller. */
+function refusalOf({ key, tenant, plan, bound }: LookedUp, call: CallContext): unknown {
+  try {
+    checkMayUse(key, plan.agentId, nameCaller(call), tenant);
+    if (!bound) checkMayBind(key, tenant);
+    return undefined;
+  } catch (refusal) {
+    return refusal;
+  }
+}
+
+async function story(
+  { db }: IdentityContext,
+  looked: LookedUp,
+  request: ExplainKeyRequest,
+  call: CallContext,
+  limit: number,
+) {
+  const { plan, found, key, bound, tenant } = looked;
+  const standing = found.target ?? found.key;
+  const sessionKey = standing?.sessionKey ?? key;
+  const question = ["explain", call.tenant, sessionKey];
+  const last = readPageToken(question, request.pageToken);
+  const equivalences = await listEquivalences(
+    db,
+    plan.wanted.tenant,
+    plan.agentId,
+    plan.wanted.party,
+  );
+  const there = isTold(standing, call) ? standing : undefined;
+  const rotations =
+    there === undefined
+      ? []
+      : await listRotations(db, call.tenant, sessionKey, LIMITS.maxExplainRotations);
+  const journal = await listJournal(db, {
+    ...{
+      tenant: call.tenant,
+      sessionKey,
+      requestId: "",
+      traceId: "",
+      turnId: "",
+      refusedOnly: false,
+    },
+    ...{ agents: call.agents, withInternal: !isOutside(call) },
+    before: last === undefined ? undefined : BigInt(last),
+    limit: limit + 1,
+  });
+  const { entries, nextPageToken } = journalPage(journal, limit, question);
+  return {
+    ...(bound ? { binding: showBinding(bindingOf(plan, found, key)) } : {}),
+    equivalences: equivalences.map(showEquivalence),
+    ...sessionOf(there, tenant.policies.get(there?.agentId ?? ""), found.nowMs),
+    rotations: rotations.map(showRotation),
+    journal: entries,
+    nextPageToken,
+  };
+}
+
+function isTold(state: KeyState | undefined, call: CallContext): boolean {
+  if (state === undefined || (state.internal && isOutside(call))) return false;
+  return call.agents.length === 0 || call.agents.includes(state.agentId);
+}
+
+function sessionOf(
+  state: KeyState | undefined,
+  policy: Parameters<typeof freshnessAt>[1],
+  nowMs: number,
+) {
+  if (!hasSession(state)) return {};
+  return { session: showSession(state, freshnessAt(state.session, policy, nowMs)) };
+}

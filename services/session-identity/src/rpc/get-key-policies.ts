@@ -1,0 +1,29 @@
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { IdentityContext } from "../context.ts";
+import type { AgentPolicy } from "../names/tenant.ts";
+import { readTenant } from "../store/read-tenant.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { DM_SCOPES, numberOf } from "./parse/enums.ts";
+
+export function getKeyPolicies({ db }: IdentityContext): IdentityRoutes["getKeyPolicies"] {
+  return async (_request, call) => {
+    const { version, defaultAgentId, policies, applyMs } = await readTenant(db, call.tenant);
+    const told = [...policies.values()]
+      .filter(({ agentId }) => call.agents.length === 0 || call.agents.includes(agentId))
+      .sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
+    return {
+      defaultAgentId: defaultAgentId ?? "",
+      policies: told.map(showPolicy),
+      version,
+      ...(version === 0n ? {} : { applyTime: timestampFromMs(applyMs) }),
+    };
+  };
+}
+
+function showPolicy({ agentId, dmScope, idleAfterMs, dailyAt, timeZone }: AgentPolicy) {
+  return {
+    ...{ agentId, dailyAt, timeZone },
+    dmScope: numberOf(DM_SCOPES, dmScope),
+    ...(idleAfterMs === undefined ? {} : { idleAfter: durationFromMs(idleAfterMs) }),
+  };
+}

@@ -1,0 +1,50 @@
+import { invalid } from "@lanekeeper/rpc";
+import type { IdentityContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import { type JournalEntryRow, listJournal as list } from "../store/list-journal.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { sessionKey } from "./parse/key.ts";
+import { pageSize, pageToken, readPageToken } from "./parse/page.ts";
+import { label, optionalId } from "./parse/text.ts";
+import { showEntry } from "./show/journal.ts";
+import { isOutside } from "./visible.ts";
+
+export function listJournal({ db }: IdentityContext): IdentityRoutes["listJournal"] {
+  return async (request, call) => {
+    const limit = pageSize(request.pageSize);
+    const filter = {
+      sessionKey: request.sessionKey === "" ? "" : sessionKey("session_key", request.sessionKey),
+      requestId: label("request_id", request.requestId, LIMITS.maxPrefixBytes),
+      traceId: traceId(request.traceId),
+      turnId: optionalId("turn_id", request.turnId),
+      refusedOnly: request.refusedOnly,
+    };
+    const { tenant, agents } = call;
+    const question = ["journal", tenant, filter];
+    const last = readPageToken(question, request.pageToken);
+    const before = last === undefined ? undefined : BigInt(last);
+    const scope = { tenant, agents, withInternal: !isOutside(call) };
+    const found = await list(db, { ...filter, ...scope, before, limit: limit + 1 });
+    return journalPage(found, limit, question);
+  };
+}
+
+/** Entries asked for with one more than fit, to know whether there is a next page. */
+export function journalPage(
+  found: readonly JournalEntryRow[],
+  limit: number,
+  question: readonly unknown[],
+) {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  const more = found.length > limit && last !== undefined;
+  return {
+    entries: page.map(showEntry),
+    nextPageToken: more ? pageToken(question, String(last.entry_id)) : "",
+  };
+}
+
+function traceId(text: string): string {
+  if (text === "" || /^[0-9a-f]{32}$/.test(text)) return text;
+  throw invalid("trace_id", "32 hex digits in lower case, as in a traceparent");
+}

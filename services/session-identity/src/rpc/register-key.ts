@@ -1,0 +1,42 @@
+import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import type { IdentityContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import { checkMayUse, nameCaller } from "../names/caller.ts";
+import { bindingOf, checkMayBind, newBinding } from "../names/resolver.ts";
+import { bindName } from "../store/bind-name.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { agentId, givenName } from "./parse/key.ts";
+import { label } from "./parse/text.ts";
+import { showBinding } from "./show/binding.ts";
+
+/** Known by its name: a repeat, and a racer, get the binding that stands. */
+export function registerKey({
+  db,
+  resolver,
+  usageShard,
+}: IdentityContext): IdentityRoutes["registerKey"] {
+  return async (request, call) => {
+    const source = label("source", request.source, LIMITS.maxSourceBytes) || "register";
+    const agent = agentId(request.agentId);
+    const name = givenName(request.name);
+    const caller = nameCaller(call);
+    for (let attempt = 0; attempt < LIMITS.resolveAttempts; attempt += 1) {
+      const looked = await resolver.lookUp(agent, name, caller);
+      const { plan, found, key, tenant } = looked;
+      checkMayUse(key, plan.agentId, caller, tenant);
+      if (looked.bound) return { binding: showBinding(bindingOf(plan, found, key)) };
+      checkMayBind(key, tenant);
+      const binding = newBinding(plan, key, tenant, source);
+      if (!(await bindName(db, binding, caller.asker, usageShard))) throw overQuota();
+    }
+    throw storeUnavailable("the name changed each time that it was looked up; ask again");
+  };
+}
+
+function overQuota(): LanekeeperError {
+  const limit = String(LIMITS.maxKeysPerTenant);
+  return new LanekeeperError("QUOTA", `the tenant holds ${limit} names already`, {
+    metadata: { limit },
+    retryAfterMs: LIMITS.quotaRetryMs,
+  });
+}

@@ -1,0 +1,27 @@
+import type { ResolveSessionRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import type { IdentityContext } from "../context.ts";
+import { nameCaller } from "../names/caller.ts";
+import type { ResolveQuestion } from "../names/resolver.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { agentId, givenName } from "./parse/key.ts";
+import { optionalPositive, optionalUuid } from "./parse/text.ts";
+import { showBinding } from "./show/binding.ts";
+import { showSession } from "./show/session.ts";
+
+export function resolveSession({ resolver }: IdentityContext): IdentityRoutes["resolveSession"] {
+  return async (request, call) => {
+    const { state, binding, freshness } = await resolver.resolve(parse(request), nameCaller(call));
+    return { session: showSession(state, freshness), binding: showBinding(binding) };
+  };
+}
+
+function parse(request: ResolveSessionRequest): ResolveQuestion {
+  return {
+    agent: agentId(request.agentId),
+    name: givenName(request.name),
+    lookUpOnly: request.lookUpOnly,
+    expectedSessionId: optionalUuid("expected_session_id", request.expectedSessionId),
+    expectedGeneration: optionalPositive("expected_generation", request.expectedGeneration),
+    internal: request.internal,
+  };
+}

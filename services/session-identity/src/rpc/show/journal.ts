@@ -1,0 +1,38 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  Decision,
+  type JournalEntrySchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import type { FenceJson } from "../../store/journal-rows.ts";
+import type { JournalEntryRow } from "../../store/list-journal.ts";
+
+export function showEntry(row: JournalEntryRow): MessageInitShape<typeof JournalEntrySchema> {
+  const { operation, reason, generation, source, principal, count } = row;
+  return {
+    entryId: row.entry_id,
+    createTime: timestampFromDate(row.create_time),
+    ...{ operation, reason, generation, source, principal, count },
+    decision: row.accepted ? Decision.ACCEPTED : Decision.REFUSED,
+    sessionKey: row.session_key,
+    rawKey: row.raw_key,
+    sessionId: row.session_id,
+    turnId: row.turn_id,
+    ...(row.shown === null ? {} : { shown: fenceOf(row.shown) }),
+    ...(row.current === null ? {} : { current: fenceOf(row.current) }),
+    deliveryId: row.delivery_id,
+    requestId: row.request_id,
+    traceId: row.trace_id,
+    ruleSetVersion: row.rule_set_version,
+    errorMessage: row.error_message,
+    lastTime: timestampFromDate(row.last_time),
+  };
+}
+
+function fenceOf({ sessionKey, sessionId, generation, runId, runEpoch }: FenceJson) {
+  return {
+    session: { sessionKey, sessionId, generation: BigInt(generation) },
+    runId,
+    runEpoch: BigInt(runEpoch),
+  };
+}

@@ -1,0 +1,5 @@
+/**
+ * Methods that a service may call without naming a tenant: a watch of all tenants, what concerns every
+ * tenant, and the stream whose frames name their own.
+ */
+export const TENANTLESS = ["watchSessions", "raiseFences", "exchange"] as const;

@@ -1,0 +1,21 @@
+import { type CallContext, notFound } from "@lanekeeper/rpc";
+import type { KeyState, StandingKey } from "../domain/key-state.ts";
+import { hasSession } from "../domain/key-state.ts";
+
+/** True where the call acts for an outside credential. */
+export function isOutside(call: CallContext): boolean {
+  return call.scopes.length > 0 || call.peer.kind === "caller";
+}
+
+/** @throws NOT_FOUND where no session stands, or none that this caller is told of */
+export function visibleSession(
+  state: KeyState | undefined,
+  call: CallContext,
+  name: string,
+): StandingKey {
+  const hidden = state?.internal === true && isOutside(call);
+  const confined =
+    call.agents.length > 0 && state !== undefined && !call.agents.includes(state.agentId);
+  if (!hasSession(state) || hidden || confined) throw notFound("session", name);
+  return state;
+}

@@ -1,0 +1,141 @@
+import type { FreshnessPolicy } from "../domain/freshness.ts";
+import type { EventRecord, ReplyRecord, RunRecord, WriterKind } from "../domain/records.ts";
+import type { Query } from "./db.ts";
+import {
+  type EventRow,
+  eventOf,
+  type ReplyRow,
+  replyOf,
+  type RunRow,
+  runOf,
+} from "./record-rows.ts";
+
+/** The ids that one command needs looked up, once its row is locked. What is absent is not looked for. */
+export interface Wanted {
+  readonly tenant: string;
+  readonly sessionKey: string;
+  readonly runId?: string | undefined;
+  /** The run that holds the key. */
+  readonly activeRunId?: string | undefined;
+  readonly writer?: { readonly kind: WriterKind; readonly id: string; readonly eventSeq: bigint };
+  readonly deliveryId?: string;
+  readonly requestId?: string;
+  readonly sourceSessionId?: string | undefined;
+  readonly countSending?: boolean;
+  readonly policyAgentId?: string;
+}
+
+export interface Found {
+  readonly nowMs: number;
+  readonly postmasterStartMs: number;
+  readonly generationFloor: bigint;
+  readonly epochFloor: bigint;
+  readonly run: RunRecord | undefined;
+  readonly activeRun: RunRecord | undefined;
+  readonly event: EventRecord | undefined;
+  readonly reply: ReplyRecord | undefined;
+  readonly request: { readonly fingerprint: string; readonly answer: unknown } | undefined;
+  readonly source: { readonly sessionKey: string; readonly agentId: string } | undefined;
+  readonly sendingCount: number;
+  readonly policy: FreshnessPolicy | undefined;
+}
+
+interface FoundRow {
+  readonly now_ms: number;
+  readonly start_ms: number;
+  readonly generation_floor: bigint;
+  readonly epoch_floor: bigint;
+  readonly run: RunRow | null;
+  readonly active_run: RunRow | null;
+  readonly event: EventRow | null;
+  readonly reply: ReplyRow | null;
+  readonly fingerprint: string | null;
+  readonly answer: unknown;
+  readonly source_key: string | null;
+  readonly source_agent: string | null;
+  readonly sending_count: bigint;
+  readonly policy: { idle_after_ms: number | null; daily_at: string; time_zone: string } | null;
+}
+
+/**
+ * One row per command, in order. A statement of its own after the lock, so that it sees what whoever
+ * held the lock before has committed: a repeat that waited for its twin finds the twin's record.
+ */
+const LOOK_UP = {
+  name: "look_up",
+  text: `
+    select
+      floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
+      floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
+      h.generation_floor, h.epoch_floor,
+      to_jsonb(r) as run, to_jsonb(a) as active_run, to_jsonb(e) as event, to_jsonb(p) as reply,
+      q.fingerprint, q.answer, s.session_key as source_key, s.agent_id as source_agent,
+      case when w.count_sending then (
+        select count(*) from replies o
+        where o.tenant = w.tenant and o.session_key = w.session_key and o.state = 'sending'
+      ) else 0 end as sending_count,
+      to_jsonb(kp) as policy
+    from unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
+        $8::text[], $9::text[], $10::uuid[], $11::boolean[], $12::text[])
+      with ordinality as w(tenant, session_key, run_id, active_run_id, writer_kind, writer_id, event_seq,
+        delivery_id, request_id, source_id, count_sending, policy_agent, place)
+    cross join history h
+    left join runs r on r.tenant = w.tenant and r.run_id = w.run_id
+    left join runs a on a.tenant = w.tenant and a.run_id = w.active_run_id
+    left join lifecycle_events e on e.tenant = w.tenant and e.writer_kind = w.writer_kind
+      and e.writer_id = w.writer_id and e.event_seq = w.event_seq
+    left join replies p on p.tenant = w.tenant and p.delivery_id = w.delivery_id
+    left join requests q on q.tenant = w.tenant and q.request_id = w.request_id
+    left join generations s on s.session_id = w.source_id and s.tenant = w.tenant
+    left join tenant_policies tp on tp.tenant = w.tenant and w.policy_agent is not null
+    left join key_policies kp on kp.tenant = tp.tenant and kp.version = tp.version
+      and kp.agent_id = w.policy_agent
+    order by w.place`,
+};
+
+export async function lookUp(query: Query, wanted: readonly Wanted[]): Promise<readonly Found[]> {
+  const { rows } = await query.query<FoundRow>(LOOK_UP, [
+    wanted.map(({ tenant }) => tenant),
+    wanted.map(({ sessionKey }) => sessionKey),
+    wanted.map(({ runId }) => runId ?? null),
+    wanted.map(({ activeRunId }) => activeRunId ?? null),
+    wanted.map(({ writer }) => writer?.kind ?? null),
+    wanted.map(({ writer }) => writer?.id ?? null),
+    wanted.map(({ writer }) => writer?.eventSeq ?? null),
+    wanted.map(({ deliveryId }) => deliveryId ?? null),
+    wanted.map(({ requestId }) => requestId ?? null),
+    wanted.map(({ sourceSessionId }) => sourceSessionId ?? null),
+    wanted.map(({ countSending }) => countSending ?? false),
+    wanted.map(({ policyAgentId }) => policyAgentId ?? null),
+  ]);
+  return rows.map(foundOf);
+}
+
+function foundOf(row: FoundRow): Found {
+  const { fingerprint, answer, source_key: sourceKey, source_agent: sourceAgent } = row;
+  return {
+    nowMs: row.now_ms,
+    postmasterStartMs: row.start_ms,
+    generationFloor: row.generation_floor,
+    epochFloor: row.epoch_floor,
+    run: row.run === null ? undefined : runOf(row.run),
+    activeRun: row.active_run === null ? undefined : runOf(row.active_run),
+    event: row.event === null ? undefined : eventOf(row.event),
+    reply: row.reply === null ? undefined : replyOf(row.reply),
+    request: fingerprint === null ? undefined : { fingerprint, answer },
+    source:
+      sourceKey === null || sourceAgent === null
+        ? undefined
+        : { sessionKey: sourceKey, agentId: sourceAgent },
+    sendingCount: Number(row.sending_count),
+    policy: row.policy === null ? undefined : policyOf(row.policy),
+  };
+}
+
+function policyOf(row: NonNullable<FoundRow["policy"]>): FreshnessPolicy {
+  return {
+    idleAfterMs: row.idle_after_ms ?? undefined,
+    dailyAt: row.daily_at,
+    timeZone: row.time_zone,
+  };
+}

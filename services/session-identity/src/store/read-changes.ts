@@ -1,0 +1,129 @@
+import { hasSession, type StandingKey } from "../domain/key-state.ts";
+import { parseSnapshot, type Snapshot } from "../watch/snapshot.ts";
+import type { History } from "../watch/token.ts";
+import type { Query } from "./db.ts";
+import { type KeyRow, stateOf } from "./key-row.ts";
+
+/** One change of a key. */
+export interface Change {
+  readonly changeId: bigint;
+  readonly xid: bigint;
+  readonly state: StandingKey;
+  /** Set where the change was a merge of this key into another. */
+  readonly mergedInto: string | undefined;
+}
+
+interface ChangeRow {
+  readonly change_id: bigint | null;
+  readonly xid: string;
+  readonly state: KeyRow;
+  readonly merged_into: string | null;
+}
+
+const NOW = `select h.history_id, pg_current_snapshot() as snapshot,
+    floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms from history h`;
+
+interface NowRow {
+  readonly history_id: string;
+  readonly snapshot: string;
+  readonly now_ms: number;
+}
+
+const READ_HISTORY = {
+  name: "read_history",
+  text: `select n.history_id, n.snapshot::text as snapshot, n.now_ms from (${NOW}) n`,
+};
+
+/** What is committed now. */
+export async function readHistory(query: Query): Promise<History> {
+  const { rows } = await query.query<NowRow>(READ_HISTORY);
+  return historyOf(rows[0]);
+}
+
+/** xid is compared by index; what began before the older snapshot's xmin was over by then. */
+const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::pg_snapshot)`;
+const COLUMNS = "c.change_id, c.xid::text as xid, c.state, c.merged_into";
+
+const POLL_CHANGES = {
+  name: "poll_changes",
+  text: `
+    select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
+    left join lateral (
+      select ${COLUMNS} from session_changes c where ${BETWEEN} order by c.change_id limit $2
+    ) c on true`,
+};
+
+/**
+ * What was committed since a snapshot, and the snapshot of this statement itself: the next poll begins
+ * there. At most `limit` changes; if there are as many, the rest is `changesBetween`'s.
+ */
+export async function pollChanges(
+  query: Query,
+  since: Snapshot,
+  limit: number,
+): Promise<{ readonly history: History; readonly changes: readonly Change[] }> {
+  const { rows } = await query.query<NowRow & ChangeRow>(POLL_CHANGES, [since.text, limit]);
+  return { history: historyOf(rows[0]), changes: changesOf(rows) };
+}
+
+const CHANGES_BETWEEN = {
+  name: "changes_between",
+  text: `
+    select ${COLUMNS} from session_changes c
+    where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot) and c.change_id > $3
+    order by c.change_id limit $4`,
+};
+
+/** Changes that `to` sees and `from` does not, after a change id, in order. */
+export async function changesBetween(
+  query: Query,
+  from: Snapshot,
+  to: Snapshot,
+  after: bigint,
+  limit: number,
+): Promise<readonly Change[]> {
+  const params = [from.text, to.text, after, limit];
+  return changesOf((await query.query<ChangeRow>(CHANGES_BETWEEN, params)).rows);
+}
+
+const SNAPSHOT_PAGE = {
+  name: "snapshot_page",
+  text: `
+    select n.history_id, n.snapshot::text as snapshot, n.now_ms, to_jsonb(k) as key from (${NOW}) n
+    left join lateral (
+      select * from session_keys k
+      where (k.tenant, k.session_key) > ($1, $2) and ($3::text is null or k.tenant = $3)
+        and k.session_key >= $4 and k.session_key < $4 || U&'\\+10FFFF'
+        and k.session_id is not null and not k.internal
+      order by k.tenant, k.session_key limit $5
+    ) k on true`,
+};
+
+/** A page of sessions in (tenant, key) order, with the snapshot that it was read in. */
+export async function readSnapshotPage(
+  query: Query,
+  after: { readonly tenant: string; readonly sessionKey: string },
+  filter: { readonly tenant: string | undefined; readonly prefix: string },
+  limit: number,
+): Promise<{ readonly history: History; readonly states: readonly StandingKey[] }> {
+  const { rows } = await query.query<NowRow & { key: KeyRow | null }>(SNAPSHOT_PAGE, [
+    ...[after.tenant, after.sessionKey, filter.tenant ?? null, filter.prefix, limit],
+  ]);
+  const states = rows.flatMap(({ key }) => (key === null ? [] : [stateOf(key)])).filter(hasSession);
+  return { history: historyOf(rows[0]), states };
+}
+
+function changesOf(rows: readonly ChangeRow[]): Change[] {
+  return rows.flatMap(({ change_id: changeId, xid, state, merged_into: mergedInto }) => {
+    if (changeId === null) return [];
+    const key = stateOf(state);
+    if (!hasSession(key)) return [];
+    return [{ changeId, xid: BigInt(xid), state: key, mergedInto: mergedInto ?? undefined }];
+  });
+}
+
+function historyOf(row: NowRow | undefined): History {
+  const snapshot = row === undefined ? undefined : parseSnapshot(row.snapshot);
+  if (row === undefined || snapshot === undefined) throw new Error("the database tells no history");
+  return { historyId: row.history_id, nowMs: row.now_ms, snapshot };
+}

@@ -1,0 +1,128 @@
+import type { KeyState } from "../domain/key-state.ts";
+import type { Query } from "./db.ts";
+import { type KeyRow, stateOf } from "./key-row.ts";
+import { type Moment, ms } from "./values.ts";
+
+/** One name to be looked up. */
+export interface NameWanted {
+  readonly tenant: string;
+  readonly agentId: string;
+  readonly kind: "raw" | "peer";
+  /** As the ledger has it; empty: no ledger entry is possible. */
+  readonly name: string;
+  /** The text itself, where it may be a canonical key; else empty. */
+  readonly own: string;
+  /** What the rules make of the name; empty where they refuse it. */
+  readonly candidate: string;
+  /** Peers: the identity that equivalences and links are kept for; else empty. */
+  readonly party: string;
+}
+
+export interface BindingRow {
+  readonly sessionKey: string;
+  readonly dmScope: string | undefined;
+  readonly ruleSetVersion: number;
+  readonly source: string;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+}
+
+export interface NameFound {
+  /** Of the tenant's policies, and how many typed channels it has: what a cached Tenant is checked by. */
+  readonly tenantVersion: bigint;
+  readonly channelCount: bigint;
+  readonly nowMs: number;
+  readonly binding: BindingRow | undefined;
+  /** The spelling that stays, where the peer's is another. */
+  readonly root: string | undefined;
+  readonly person: string | undefined;
+  /** The row of the text itself, else of the binding's key, else of the candidate. */
+  readonly key: KeyState | undefined;
+  /** Where that row leads: an alias' or a merged key's target. */
+  readonly target: KeyState | undefined;
+}
+
+interface NameRow {
+  readonly tenant_version: bigint | null;
+  readonly channel_count: bigint;
+  readonly now_ms: number;
+  readonly bound: {
+    session_key: string;
+    peer: { dm_scope: string } | null;
+    rule_set_version: number;
+    source: string;
+    first_seen_time: Moment;
+    last_seen_time: Moment;
+  } | null;
+  readonly root: string | null;
+  readonly person: string | null;
+  readonly key: KeyRow | null;
+  readonly target: KeyRow | null;
+}
+
+/**
+ * All that a bound name needs, for many names, in one statement without a transaction. A canonical key
+ * that exists is its own binding, looked up before the ledger.
+ */
+const READ_NAMES = {
+  name: "read_names",
+  text: `
+    select t.version as tenant_version,
+      (select count(*) from tenant_channels c where c.tenant = w.tenant) as channel_count,
+      floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
+      to_jsonb(b) as bound, e.root_party as root, l.person,
+      to_jsonb(k) as key, to_jsonb(k2) as target
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+      with ordinality as w(tenant, agent_id, kind, name, own, candidate, party, place)
+    left join tenant_policies t on t.tenant = w.tenant
+    left join session_keys o on o.tenant = w.tenant and o.session_key = w.own
+    left join key_bindings b on b.tenant = w.tenant and b.agent_id = w.agent_id and b.kind = w.kind
+      and b.name = w.name
+    left join peer_equivalences e on e.tenant = w.tenant and e.agent_id = w.agent_id and e.party = w.party
+    left join person_links l on l.tenant = w.tenant and l.agent_id = w.agent_id
+      and l.party = coalesce(e.root_party, w.party)
+    left join session_keys k on k.tenant = w.tenant
+      and k.session_key = coalesce(o.session_key, b.session_key, w.candidate)
+    left join session_keys k2 on k2.tenant = w.tenant and k2.session_key = coalesce(k.alias_of, k.moved_to)
+    order by w.place`,
+};
+
+export async function readNames(
+  query: Query,
+  wanted: readonly NameWanted[],
+): Promise<readonly NameFound[]> {
+  const { rows } = await query.query<NameRow>(READ_NAMES, [
+    wanted.map(({ tenant }) => tenant),
+    wanted.map(({ agentId }) => agentId),
+    wanted.map(({ kind }) => kind),
+    wanted.map(({ name }) => name),
+    wanted.map(({ own }) => own),
+    wanted.map(({ candidate }) => candidate),
+    wanted.map(({ party }) => party),
+  ]);
+  return rows.map(foundOf);
+}
+
+function foundOf(row: NameRow): NameFound {
+  return {
+    tenantVersion: row.tenant_version ?? 0n,
+    channelCount: row.channel_count,
+    nowMs: row.now_ms,
+    binding: row.bound === null ? undefined : bindingOf(row.bound),
+    root: row.root ?? undefined,
+    person: row.person ?? undefined,
+    key: row.key === null ? undefined : stateOf(row.key),
+    target: row.target === null ? undefined : stateOf(row.target),
+  };
+}
+
+function bindingOf(row: NonNullable<NameRow["bound"]>): BindingRow {
+  return {
+    sessionKey: row.session_key,
+    dmScope: row.peer?.dm_scope,
+    ruleSetVersion: row.rule_set_version,
+    source: row.source,
+    firstSeenMs: ms(row.first_seen_time),
+    lastSeenMs: ms(row.last_seen_time),
+  };
+}

@@ -1,0 +1,120 @@
+const JOURNAL_COLUMNS = `tenant, create_time, operation, accepted, reason, session_key, raw_key,
+        session_id, generation, turn_id, shown, current, delivery_id, source, principal, request_id,
+        trace_id, rule_set_version, error_message, note, count, refusal_hash`;
+
+const JOURNAL_RECORD = `(tenant text, create_time timestamptz, operation text, accepted boolean,
+        reason text, session_key text, raw_key text, session_id text, generation bigint, turn_id text,
+        shown jsonb, current jsonb, delivery_id text, source text, principal text, request_id text,
+        trace_id text, rule_set_version integer, error_message text, note text, count integer,
+        refusal_hash text)`;
+
+const RUN_COLUMNS = `tenant, run_id, session_key, turn_id, run_epoch, begin_generation,
+        begin_session_id, lease_ms, begin_time, state, stale_generation, ending`;
+
+const EVENT_COLUMNS = `tenant, writer_kind, writer_id, event_seq, session_key, fingerprint, applied,
+        lease_ms, revision, create_time`;
+
+const GENERATION_COLUMNS = `tenant, session_key, generation, session_id, agent_id, reason,
+        previous_session_id, previous_generation, parent_session_id, parent_through_turn_id, principal,
+        note, create_time, queued_turns, pending_replies, perhaps_sent_count`;
+
+const REQUEST_COLUMNS = "tenant, request_id, fingerprint, answer, create_time";
+
+const REPLY_COLUMNS = `tenant, delivery_id, session_key, generation, turn_id, state, claimed, attempt,
+        provider_message_id, error_message, update_time`;
+
+/**
+ * Everything that a batch changes, in one statement and so one round trip: each part writes a table of
+ * its own and none reads another's. Rows come as JSON, in which int8 and times are text.
+ *
+ * New runs and replies meet the primary key: an id that began under another key at the same moment
+ * fails the batch, whose commands are then run one by one and find the other's record.
+ */
+export const WRITE_BATCH = {
+  name: "write_batch",
+  text: `
+    with written_keys as (
+      update session_keys k set
+        revision = x.revision, internal = x.internal, alias_of = x.alias_of, moved_to = x.moved_to,
+        session_id = x.session_id, generation = x.generation, run_epoch = x.run_epoch,
+        parent_session_id = x.parent_session_id,
+        oldest_runnable_generation = x.oldest_runnable_generation,
+        oldest_deliverable_generation = x.oldest_deliverable_generation,
+        create_time = x.create_time, rotate_time = x.rotate_time, person_time = x.person_time,
+        used = x.used, active_run_id = x.active_run_id, active_turn_id = x.active_turn_id,
+        active_turn_class = x.active_turn_class, active_begin_generation = x.active_begin_generation,
+        active_last_event_seq = x.active_last_event_seq, active_lease_ms = x.active_lease_ms,
+        active_lease_expire_time = x.active_lease_expire_time, active_start_time = x.active_start_time,
+        active_heartbeat_time = x.active_heartbeat_time, active_model = x.active_model,
+        last_run = x.last_run
+      from json_populate_recordset(null::session_keys, $1::json) x
+      where k.tenant = x.tenant and k.session_key = x.session_key
+    ), written_changes as (
+      insert into session_changes (tenant, session_key, agent_id, state, merged_into)
+      select tenant, session_key, agent_id, state, merged_into
+      from json_populate_recordset(null::session_changes, $2::json)
+    ), written_new_runs as (
+      insert into runs (${RUN_COLUMNS})
+      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, $3::json)
+    ), written_runs as (
+      update runs r set state = x.state, stale_generation = x.stale_generation, ending = x.ending
+      from json_populate_recordset(null::runs, $4::json) x
+      where r.tenant = x.tenant and r.run_id = x.run_id
+    ), written_events as (
+      insert into lifecycle_events (${EVENT_COLUMNS})
+      select ${EVENT_COLUMNS} from json_populate_recordset(null::lifecycle_events, $5::json)
+    ), written_new_replies as (
+      insert into replies (${REPLY_COLUMNS})
+      select ${REPLY_COLUMNS} from json_populate_recordset(null::replies, $6::json)
+    ), written_replies as (
+      update replies p set state = x.state, claimed = x.claimed, attempt = x.attempt,
+        provider_message_id = x.provider_message_id, error_message = x.error_message,
+        update_time = x.update_time
+      from json_populate_recordset(null::replies, $7::json) x
+      where p.tenant = x.tenant and p.delivery_id = x.delivery_id
+    ), written_generations as (
+      insert into generations (${GENERATION_COLUMNS})
+      select ${GENERATION_COLUMNS} from json_populate_recordset(null::generations, $8::json)
+    ), written_requests as (
+      insert into requests (${REQUEST_COLUMNS})
+      select ${REQUEST_COLUMNS} from json_populate_recordset(null::requests, $9::json)
+    ), new_bindings as (
+      select * from json_to_recordset($10::json) as x(tenant text, agent_id text, kind text, name text,
+        session_key text, peer jsonb, channel text, rule_set_version integer, source text,
+        seen_time timestamptz)
+    ), written_bindings as (
+      insert into key_bindings (tenant, agent_id, kind, name, session_key, peer, rule_set_version,
+        source, first_seen_time, last_seen_time)
+      select tenant, agent_id, kind, name, session_key, peer, rule_set_version, source, seen_time, seen_time
+      from new_bindings
+      order by tenant collate "C", agent_id collate "C", kind, name collate "C"
+      on conflict do nothing
+      returning tenant
+    ), written_channels as (
+      insert into tenant_channels (tenant, channel)
+      select distinct tenant collate "C", channel collate "C" from new_bindings n
+      where channel is not null and not exists (
+        select from tenant_channels c where c.tenant = n.tenant and c.channel = n.channel)
+      order by 1, 2
+      on conflict do nothing
+    ), written_journal as (
+      insert into journal (${JOURNAL_COLUMNS}, last_time)
+      select ${JOURNAL_COLUMNS}, create_time
+      from json_to_recordset($11::json) as x${JOURNAL_RECORD}
+    ), written_refusals as (
+      insert into journal (${JOURNAL_COLUMNS}, last_time)
+      select ${JOURNAL_COLUMNS}, create_time
+      from json_to_recordset($12::json) as x${JOURNAL_RECORD}
+      on conflict (tenant, refusal_hash) where refusal_hash is not null
+      do update set count = journal.count + excluded.count, last_time = excluded.last_time
+    )
+    insert into tenant_usage (tenant, shard, key_count, binding_count)
+    select tenant, $14::smallint, sum(keys), sum(bindings) from (
+      select unnest($13::text[]) as tenant, 1 as keys, 0 as bindings
+      union all select tenant, 0, 1 from written_bindings
+    ) held
+    group by tenant order by tenant
+    on conflict (tenant, shard) do update set
+      key_count = tenant_usage.key_count + excluded.key_count,
+      binding_count = tenant_usage.binding_count + excluded.binding_count`,
+};

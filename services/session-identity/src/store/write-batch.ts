@@ -1,0 +1,144 @@
+import type { Birth, EventRecord, ReplyRecord, Rotation, RunRecord } from "../domain/records.ts";
+import type { KeyState } from "../domain/key-state.ts";
+import type { Query } from "./db.ts";
+import type { JournalRow } from "./journal-rows.ts";
+import { rowOf } from "./key-row.ts";
+import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
+import { iso } from "./values.ts";
+import { WRITE_BATCH } from "./write-batch-sql.ts";
+
+/** A name to be bound in the ledger. */
+export interface NewBinding {
+  readonly tenant: string;
+  readonly agentId: string;
+  readonly kind: "raw" | "peer";
+  readonly name: string;
+  readonly sessionKey: string;
+  /** Peers: the one spelling. */
+  readonly peer: object | undefined;
+  readonly channel: string | undefined;
+  readonly ruleSetVersion: number;
+  readonly source: string;
+}
+
+/** Everything that one batch changes. */
+export class BatchWrites {
+  readonly #keys: object[] = [];
+  readonly #changes: object[] = [];
+  readonly #newRuns: object[] = [];
+  readonly #runs: object[] = [];
+  readonly #events: object[] = [];
+  readonly #newReplies: object[] = [];
+  readonly #replies: object[] = [];
+  readonly #generations: object[] = [];
+  readonly #requests: object[] = [];
+  readonly #bindings: object[] = [];
+  readonly #journal: JournalRow[] = [];
+  readonly #refusals = new Map<string, JournalRow>();
+  readonly #madeKeys: string[] = [];
+
+  /** `told`: watchers get the state; internal sessions are never shown to any. */
+  key(state: KeyState, told: boolean, mergedInto?: string): void {
+    const row = rowOf(state);
+    this.#keys.push(row);
+    if (!told || state.internal) return;
+    const { tenant, session_key, agent_id } = row;
+    this.#changes.push({
+      tenant,
+      session_key,
+      agent_id,
+      state: row,
+      merged_into: mergedInto ?? null,
+    });
+  }
+
+  newRun(tenant: string, run: RunRecord): void {
+    this.#newRuns.push(runRow(tenant, run));
+  }
+
+  run(tenant: string, run: RunRecord): void {
+    this.#runs.push(runRow(tenant, run));
+  }
+
+  event(tenant: string, event: EventRecord): void {
+    this.#events.push(eventRow(tenant, event));
+  }
+
+  newReply(tenant: string, reply: ReplyRecord): void {
+    this.#newReplies.push(replyRow(tenant, reply));
+  }
+
+  reply(tenant: string, reply: ReplyRecord): void {
+    this.#replies.push(replyRow(tenant, reply));
+  }
+
+  generation(tenant: string, begun: Rotation | Birth): void {
+    this.#generations.push(generationRow(tenant, begun));
+  }
+
+  request(
+    tenant: string,
+    requestId: string,
+    fingerprint: string,
+    answer: unknown,
+    nowMs: number,
+  ): void {
+    const row = { tenant, request_id: requestId, fingerprint, answer, create_time: iso(nowMs) };
+    this.#requests.push(row);
+  }
+
+  binding(binding: NewBinding, nowMs: number): void {
+    this.#bindings.push({
+      tenant: binding.tenant,
+      agent_id: binding.agentId,
+      kind: binding.kind,
+      name: binding.name,
+      session_key: binding.sessionKey,
+      peer: binding.peer ?? null,
+      channel: binding.channel ?? null,
+      rule_set_version: binding.ruleSetVersion,
+      source: binding.source,
+      seen_time: iso(nowMs),
+    });
+  }
+
+  madeKey(tenant: string): void {
+    this.#madeKeys.push(tenant);
+  }
+
+  /** A statement cannot write one row twice, so equal refusals of a batch are counted here. */
+  journal(row: JournalRow): void {
+    if (row.refusal_hash === null) {
+      this.#journal.push(row);
+      return;
+    }
+    const name = `${row.tenant}\u0000${row.refusal_hash}`;
+    const known = this.#refusals.get(name);
+    this.#refusals.set(name, { ...row, count: (known?.count ?? 0) + 1 });
+  }
+
+  /** Whether a watcher has something to look for once this is committed. */
+  get tellsWatchers(): boolean {
+    return this.#changes.length > 0;
+  }
+
+  async flush(query: Query, usageShard: number): Promise<void> {
+    const tables = [
+      this.#keys,
+      this.#changes,
+      this.#newRuns,
+      this.#runs,
+      this.#events,
+      this.#newReplies,
+      this.#replies,
+      this.#generations,
+      this.#requests,
+      this.#bindings,
+      this.#journal,
+      [...this.#refusals.values()],
+    ];
+    if (tables.every((rows) => rows.length === 0) && this.#madeKeys.length === 0) return;
+    const params = tables.map((rows) => JSON.stringify(rows));
+    await query.query(WRITE_BATCH, [...params, this.#madeKeys, usageShard]);
+  }
+}

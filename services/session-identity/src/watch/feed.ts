@@ -1,0 +1,149 @@
+import type { Clock, ClockTimer, Log } from "@lanekeeper/service";
+import { LIMITS } from "../limits.ts";
+import type { Query } from "../store/db.ts";
+import { type Change, changesBetween, pollChanges, readHistory } from "../store/read-changes.ts";
+import { expired, type History } from "./token.ts";
+
+/** What one poll found: all that was committed between two snapshots. */
+export interface Batch {
+  readonly history: History;
+  readonly changes: readonly Change[];
+}
+
+/** Who is told. Neither may throw. */
+export interface FeedListener {
+  batch(batch: Batch): void;
+  fail(error: Error): void;
+}
+
+export interface FeedParts {
+  readonly query: Query;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds from the newest change's poll to the one before it: how late a watcher may hear. */
+  readonly polled?: (gapMs: number, changes: number) => void;
+}
+
+/** After a failed poll; the database is not helped by more questions. */
+const RETRY_MS = 1_000;
+
+/**
+ * One poller for all watchers of a replica, while there are any. It asks for what was committed since
+ * its last snapshot: soon after a commit of this replica, otherwise at a bounded rate.
+ */
+export class Feed {
+  readonly #parts: FeedParts;
+  readonly #listeners = new Set<FeedListener>();
+  #last: History | undefined;
+  #lastPollMs = 0;
+  #timer: ClockTimer | undefined;
+  #polling = false;
+  #nudged = false;
+  #closed = false;
+
+  constructor(parts: FeedParts) {
+    this.#parts = parts;
+  }
+
+  get watchers(): number {
+    return this.#listeners.size;
+  }
+
+  /** Tells the listener of what is committed from some moment before this returns; gives an end to it. */
+  async listen(listener: FeedListener): Promise<() => void> {
+    const { query, clock } = this.#parts;
+    if (this.#last === undefined) {
+      const history = await readHistory(query);
+      this.#last ??= history;
+      this.#lastPollMs = clock.monotonicMs();
+    }
+    this.#listeners.add(listener);
+    this.#plan(LIMITS.watchPollMs);
+    return () => this.#leave(listener);
+  }
+
+  /** A commit of this replica: there is something to see. */
+  nudge(): void {
+    if (this.#listeners.size === 0) return;
+    this.#nudged = true;
+    if (this.#polling) return;
+    const sinceMs = this.#parts.clock.monotonicMs() - this.#lastPollMs;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#plan(Math.max(0, LIMITS.watchMinPollMs - sinceMs));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  /** Without listeners there is nothing to keep up with; the next one begins anew. */
+  #leave(listener: FeedListener): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#last = undefined;
+  }
+
+  #plan(ms: number): void {
+    if (this.#closed || this.#polling || this.#timer !== undefined) return;
+    this.#timer = this.#parts.clock.setTimer(ms, () => {
+      this.#timer = undefined;
+      void this.#poll();
+    });
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    this.#nudged = false;
+    const waitMs = await this.#pollOnce();
+    this.#polling = false;
+    if (this.#listeners.size > 0) this.#plan(this.#nudged ? LIMITS.watchMinPollMs : waitMs);
+  }
+
+  /** Gives the pause until the next one. */
+  async #pollOnce(): Promise<number> {
+    const { query, clock, log, polled } = this.#parts;
+    const since = this.#last;
+    if (since === undefined) return LIMITS.watchPollMs;
+    try {
+      const batch = await readBatch(query, since);
+      if (this.#last !== since) return LIMITS.watchPollMs;
+      const gapMs = clock.monotonicMs() - this.#lastPollMs;
+      this.#lastPollMs = clock.monotonicMs();
+      polled?.(gapMs, batch.changes.length);
+      this.#tell(since, batch, gapMs);
+      return LIMITS.watchPollMs;
+    } catch (err) {
+      log.warn({ err }, "the feed could not be read");
+      return RETRY_MS;
+    }
+  }
+
+  /** After a restore from backup, or an outage longer than retention, nothing can be carried on. */
+  #tell(since: History, batch: Batch, gapMs: number): void {
+    this.#last = batch.history;
+    const other = since.historyId !== batch.history.historyId;
+    if (!other && gapMs < LIMITS.changeRetentionMs) {
+      for (const listener of this.#listeners) listener.batch(batch);
+      return;
+    }
+    const error = expired("the feed was cut off");
+    for (const listener of [...this.#listeners]) listener.fail(error);
+  }
+}
+
+/** All that was committed since, however much: a poll that finds a full page reads on to its own snapshot. */
+async function readBatch(query: Query, since: History): Promise<Batch> {
+  const limit = LIMITS.watchPageRows;
+  const { history, changes } = await pollChanges(query, since.snapshot, limit);
+  const all = [...changes];
+  for (let page = changes; page.length === limit; ) {
+    const after = all.at(-1)?.changeId ?? 0n;
+    page = await changesBetween(query, since.snapshot, history.snapshot, after, limit);
+    all.push(...page);
+  }
+  return { history, changes: all };
+}

@@ -1,0 +1,39 @@
+/**
+ * A pg_snapshot: which transactions were committed when it was taken. Everything below xmin was over,
+ * nothing from xmax on had begun, those listed between were under way.
+ */
+export interface Snapshot {
+  readonly text: string;
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly underWay: ReadonlySet<bigint>;
+}
+
+const TEXT = /^(\d{1,19}):(\d{1,19}):((?:\d{1,19}(?:,\d{1,19})*)?)$/;
+
+/** Undefined for what Postgres would not take for one. */
+export function parseSnapshot(text: string): Snapshot | undefined {
+  const parts = TEXT.exec(text);
+  if (parts === null) return undefined;
+  const [, least = "", most = "", list = ""] = parts;
+  const xmin = BigInt(least);
+  const xmax = BigInt(most);
+  const ids = list === "" ? [] : list.split(",").map(BigInt);
+  const ascending = ids.every(
+    (id, index) => id >= xmin && id < xmax && id > (ids[index - 1] ?? -1n),
+  );
+  if (xmin > xmax || xmin === 0n || xmax >= 2n ** 63n || !ascending) return undefined;
+  return { text, xmin, xmax, underWay: new Set(ids) };
+}
+
+/** Was this transaction over when the snapshot was taken? For one whose rows were seen: committed. */
+export function isVisible(snapshot: Snapshot, xid: bigint): boolean {
+  if (xid < snapshot.xmin) return true;
+  return xid < snapshot.xmax && !snapshot.underWay.has(xid);
+}
+
+/** The one taken later: it sees all that the other sees. */
+export function later(a: Snapshot, b: Snapshot): Snapshot {
+  if (a.xmax !== b.xmax) return a.xmax > b.xmax ? a : b;
+  return a.underWay.size <= b.underWay.size ? a : b;
+}

@@ -1,0 +1,72 @@
+import { invalid, LanekeeperError } from "@lanekeeper/rpc";
+import { LIMITS } from "../limits.ts";
+import { parseSnapshot, type Snapshot } from "./snapshot.ts";
+
+/**
+ * How far a watcher has come: everything that `from` sees and, of what is in `to` and not in `from`,
+ * the changes up to `after`.
+ */
+export interface Position {
+  readonly from: Snapshot;
+  readonly partial: { readonly to: Snapshot; readonly after: bigint } | undefined;
+  /** When the snapshots were taken, by the database's clock. */
+  readonly atMs: number;
+}
+
+export function encodeToken(historyId: string, { from, partial, atMs }: Position): string {
+  const rest = partial === undefined ? [] : [partial.to.text, String(partial.after)];
+  return Buffer.from(JSON.stringify([historyId, atMs, from.text, ...rest])).toString("base64url");
+}
+
+/** What the database says of itself, to judge a token by. */
+export interface History {
+  readonly historyId: string;
+  readonly nowMs: number;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * @throws INVALID_REQUEST for what is no token, RESUME_TOKEN_EXPIRED for one that is too old or speaks of
+ * a history that this database does not have
+ */
+export function decodeToken(token: string, history: History): Position {
+  const parts = parse(token);
+  const [historyId, atMs, from, to, after] = parts;
+  const position = positionOf(atMs, from, to, after);
+  if (position === undefined) throw invalid("resume_token", "was not given out by WatchSessions");
+  const newest = position.partial?.to ?? position.from;
+  if (historyId !== history.historyId || newest.xmax > history.snapshot.xmax) {
+    throw expired("the token is of a history that the database no longer has");
+  }
+  if (history.nowMs - position.atMs > LIMITS.changeRetentionMs) {
+    throw expired("the token is older than the changes that are kept");
+  }
+  return position;
+}
+
+export function expired(message: string): LanekeeperError {
+  return new LanekeeperError("RESUME_TOKEN_EXPIRED", `${message}; begin with a snapshot`);
+}
+
+function parse(token: string): readonly unknown[] {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));
+    return Array.isArray(parsed) ? parsed : [];
+  } catch {
+    return [];
+  }
+}
+
+function positionOf(
+  atMs: unknown,
+  from: unknown,
+  to: unknown,
+  after: unknown,
+): Position | undefined {
+  const start = typeof from === "string" ? parseSnapshot(from) : undefined;
+  if (typeof atMs !== "number" || start === undefined) return undefined;
+  if (to === undefined) return { from: start, partial: undefined, atMs };
+  const end = typeof to === "string" ? parseSnapshot(to) : undefined;
+  if (end === undefined || typeof after !== "string" || !/^\d{1,18}$/.test(after)) return undefined;
+  return { from: start, partial: { to: end, after: BigInt(after) }, atMs };
+}

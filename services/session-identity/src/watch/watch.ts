@@ -1,0 +1,258 @@
+import { LanekeeperError } from "@lanekeeper/rpc";
+import type { Clock } from "@lanekeeper/service";
+import type { StandingKey } from "../domain/key-state.ts";
+import { LIMITS } from "../limits.ts";
+import type { Query } from "../store/db.ts";
+import {
+  type Change,
+  changesBetween,
+  readHistory,
+  readSnapshotPage,
+} from "../store/read-changes.ts";
+import type { Feed } from "./feed.ts";
+import { isVisible, later, type Snapshot } from "./snapshot.ts";
+import { Subscription } from "./subscription.ts";
+import { decodeToken, encodeToken, type History } from "./token.ts";
+
+export interface WatchQuestion {
+  /** Undefined: all tenants. */
+  readonly tenant: string | undefined;
+  /** Every key begins so. */
+  readonly prefix: string;
+  /** Empty: any agent. */
+  readonly agents: readonly string[];
+  /** Empty: from a snapshot. */
+  readonly resumeToken: string;
+  readonly skipSnapshot: boolean;
+}
+
+export type WatchEvent =
+  | { readonly kind: "snapshot"; readonly state: StandingKey }
+  | { readonly kind: "snapshot_end"; readonly token: string }
+  | { readonly kind: "changed"; readonly change: Change; readonly token: string }
+  | { readonly kind: "bookmark"; readonly token: string };
+
+export interface WatchParts {
+  readonly query: Query;
+  readonly feed: Feed;
+  readonly clock: Clock;
+}
+
+/** A watcher's place: all that `seen` sees, it has seen. */
+interface Place {
+  readonly historyId: string;
+  readonly seen: Snapshot;
+  readonly atMs: number;
+}
+
+/** Snapshot, then changes; or changes alone, from a token. Ends by throwing, or with its reader. */
+export async function* watch(
+  parts: WatchParts,
+  question: WatchQuestion,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent> {
+  if (parts.feed.watchers >= LIMITS.maxSubscribers) throw tooMany();
+  const place = yield* start(parts, question);
+  const concerns = (change: Change) => isWanted(question, change.state);
+  const subscription = new Subscription(parts.clock, (batch) => ({
+    ...batch,
+    changes: batch.changes.filter(concerns),
+  }));
+  const leave = await parts.feed.listen(subscription);
+  try {
+    // What was committed before the feed began to tell this watcher.
+    const caughtUp = yield* catchUp(parts, question, place, await readHistory(parts.query));
+    yield* follow(subscription, caughtUp, signal);
+  } finally {
+    leave();
+  }
+}
+
+function tooMany(): LanekeeperError {
+  const limit = String(LIMITS.maxSubscribers);
+  return new LanekeeperError("RATE_LIMITED", `${limit} watchers are served already`, {
+    metadata: { limit },
+    retryAfterMs: 1_000,
+  });
+}
+
+async function* start(
+  parts: WatchParts,
+  question: WatchQuestion,
+): AsyncGenerator<WatchEvent, Place> {
+  const now = await readHistory(parts.query);
+  if (question.resumeToken !== "") return yield* resume(parts, question, now);
+  if (!question.skipSnapshot) return yield* snapshot(parts, question);
+  const place = placeOf(now);
+  yield { kind: "bookmark", token: tokenAt(place) };
+  return place;
+}
+
+function placeOf({ historyId, snapshot: seen, nowMs: atMs }: History): Place {
+  return { historyId, seen, atMs };
+}
+
+function tokenAt({ historyId, seen, atMs }: Place): string {
+  return encodeToken(historyId, { from: seen, partial: undefined, atMs });
+}
+
+async function* resume(
+  parts: WatchParts,
+  question: WatchQuestion,
+  now: History,
+): AsyncGenerator<WatchEvent, Place> {
+  const { from, partial, atMs } = decodeToken(question.resumeToken, now);
+  const place = { historyId: now.historyId, seen: from, atMs };
+  if (partial === undefined) return yield* catchUp(parts, question, place, now);
+  const { to, after } = partial;
+  yield* changes(parts, question, place, { seen: to, atMs }, after);
+  return yield* catchUp(parts, question, { ...place, seen: to }, now);
+}
+
+async function* catchUp(
+  parts: WatchParts,
+  question: WatchQuestion,
+  place: Place,
+  now: History,
+): AsyncGenerator<WatchEvent, Place> {
+  const end = placeOf(now);
+  yield* changes(parts, question, place, end, 0n);
+  return end;
+}
+
+/** What `end` sees and `place` does not. The token of each says how far within the step it is. */
+async function* changes(
+  { query }: WatchParts,
+  question: WatchQuestion,
+  place: Place,
+  end: { readonly seen: Snapshot; readonly atMs: number },
+  after: bigint,
+): AsyncGenerator<WatchEvent> {
+  for await (const change of changesOf(query, place.seen, end.seen, after)) {
+    if (isWanted(question, change.state)) yield changed(place, end, change);
+  }
+}
+
+async function* changesOf(
+  query: Query,
+  from: Snapshot,
+  to: Snapshot,
+  start: bigint,
+): AsyncGenerator<Change> {
+  const limit = LIMITS.watchPageRows;
+  for (let after = start; ; ) {
+    const page = await changesBetween(query, from, to, after, limit);
+    yield* page;
+    if (page.length < limit) return;
+    after = page.at(-1)?.changeId ?? after;
+  }
+}
+
+function changed(
+  place: Place,
+  end: { readonly seen: Snapshot; readonly atMs: number },
+  change: Change,
+): WatchEvent {
+  const partial = { to: end.seen, after: change.changeId };
+  const token = encodeToken(place.historyId, { from: place.seen, partial, atMs: place.atMs });
+  return { kind: "changed", change, token };
+}
+
+/** A page, and what its statement saw. */
+interface PageSeen {
+  readonly last: { readonly tenant: string; readonly sessionKey: string };
+  readonly seen: Snapshot;
+}
+
+/**
+ * Pages are statements of their own, so that no snapshot is held open while a slow reader reads; each
+ * tells what it saw. What changed after its page was read comes once more before the snapshot ends.
+ */
+async function* snapshot(
+  { query }: WatchParts,
+  question: WatchQuestion,
+): AsyncGenerator<WatchEvent, Place> {
+  const pages: PageSeen[] = [];
+  let after = { tenant: "", sessionKey: "" };
+  for (;;) {
+    const page = await readSnapshotPage(query, after, question, LIMITS.watchPageRows);
+    for (const state of page.states) {
+      if (isWanted(question, state)) yield { kind: "snapshot", state };
+    }
+    const lastState = page.states.at(-1);
+    if (lastState === undefined || page.states.length < LIMITS.watchPageRows) {
+      pages.push({ last: END, seen: page.history.snapshot });
+      break;
+    }
+    after = { tenant: lastState.tenant, sessionKey: lastState.sessionKey };
+    pages.push({ last: after, seen: page.history.snapshot });
+  }
+  return yield* completeSnapshot(query, question, pages);
+}
+
+/** Behind every key. */
+const END = { tenant: "\u{10FFFF}", sessionKey: "" };
+
+async function* completeSnapshot(
+  query: Query,
+  question: WatchQuestion,
+  pages: readonly PageSeen[],
+): AsyncGenerator<WatchEvent, Place> {
+  const end = placeOf(await readHistory(query));
+  const first = pages[0]?.seen ?? end.seen;
+  for await (const change of changesOf(query, first, end.seen, 0n)) {
+    const seen = pageOf(pages, change.state)?.seen ?? first;
+    if (!isVisible(seen, change.xid) && isWanted(question, change.state)) {
+      yield { kind: "snapshot", state: change.state };
+    }
+  }
+  yield { kind: "snapshot_end", token: tokenAt(end) };
+  return end;
+}
+
+/** The page that a key stands on, had it existed: the first that ends at or behind it. */
+function pageOf(pages: readonly PageSeen[], key: StandingKey): PageSeen | undefined {
+  let low = 0;
+  let high = pages.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const page = pages[middle];
+    if (page !== undefined && isBefore(page.last, key)) low = middle + 1;
+    else high = middle;
+  }
+  return pages[low];
+}
+
+/** By bytes, as collation "C" orders. */
+function isBefore(a: PageSeen["last"], b: PageSeen["last"]): boolean {
+  const byTenant = Buffer.compare(Buffer.from(a.tenant), Buffer.from(b.tenant));
+  if (byTenant !== 0) return byTenant < 0;
+  return Buffer.compare(Buffer.from(a.sessionKey), Buffer.from(b.sessionKey)) < 0;
+}
+
+/** From where the catching up ended: the feed's first batches may tell what was seen by then. */
+async function* follow(
+  subscription: Subscription,
+  start: Place,
+  signal: AbortSignal,
+): AsyncGenerator<WatchEvent> {
+  for (let place = start; ; ) {
+    const arrival = await subscription.next(signal);
+    if (arrival.kind === "batch") {
+      const { history, changes: batch } = arrival.batch;
+      const end = placeOf(history);
+      for (const change of batch) {
+        if (!isVisible(place.seen, change.xid)) yield changed(place, end, change);
+      }
+      place = later(place.seen, end.seen) === end.seen ? end : place;
+      if (batch.length > 0) continue;
+    }
+    yield { kind: "bookmark", token: tokenAt(place) };
+  }
+}
+
+function isWanted({ tenant, prefix, agents }: WatchQuestion, state: StandingKey): boolean {
+  if (tenant !== undefined && state.tenant !== tenant) return false;
+  if (agents.length > 0 && !agents.includes(state.agentId)) return false;
+  return state.sessionKey.startsWith(prefix);
+}
