@@ -7,13 +7,14 @@ import {
   LanekeeperError,
   requestIdOr,
 } from "@lanekeeper/rpc";
-import { activeTraceId, type Clock, type Log, turnLog, withSpan } from "@lanekeeper/service";
+import { activeTraceId, type Clock, type Log, withSpan } from "@lanekeeper/service";
 import type { IngressMetrics } from "../metrics.ts";
 import { errorAnswer } from "../openai/errors.ts";
 import type { RequestEntry } from "../request-log/entry.ts";
 import { requestEntry } from "../request-log/entry.ts";
 import { answerError } from "./answer-error.ts";
 import { type RequestFacts, sendJson } from "./exchange.ts";
+import { finalStatus, logRpc, reportRequest } from "./report.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
 import { readSingleHeaders } from "./single-headers.ts";
@@ -32,9 +33,6 @@ export interface HttpApp {
 }
 
 type Span = Parameters<Parameters<typeof withSpan>[2]>[0];
-
-/** The client left before its answer was complete; as nginx logs it. */
-const CLIENT_LEFT = 499;
 
 /** Serves every request within one span, and tells log, metrics and request log what became of it. */
 export function requestListener(app: HttpApp): RequestListener {
@@ -106,10 +104,11 @@ async function serve(
     );
   }
   await closed;
-  const status = res.writableFinished ? res.statusCode : CLIENT_LEFT;
+  const status = finalStatus(res);
   visit.span.setAttribute("http.response.status_code", status);
   if (facts.error !== undefined) visit.span.setAttribute("error.type", facts.error.reason);
-  report(app, match, facts, status, (app.clock.monotonicMs() - startedMs) / 1_000);
+  if (isLogged(match)) app.requestLog.add(requestEntry(facts, status, app.clock.now()));
+  reportRequest(app, facts, status, (app.clock.monotonicMs() - startedMs) / 1_000);
 }
 
 function untilClosed(res: ServerResponse): Promise<void> {
@@ -153,45 +152,6 @@ function refuseMethod(
 function reject(res: ServerResponse, facts: RequestFacts): void {
   facts.disposition = "rejected";
   if (!res.headersSent) res.setHeader("x-lane-disposition", "rejected");
-}
-
-function report(
-  { log, metrics, requestLog, clock }: HttpApp,
-  match: Match,
-  facts: RequestFacts,
-  status: number,
-  seconds: number,
-): void {
-  const { route, error, caller, session } = facts;
-  const reason = error?.reason ?? "";
-  metrics.request({ route, status, reason }, seconds);
-  if (isLogged(match)) requestLog.add(requestEntry(facts, status, clock.now()));
-  turnLog(log, {
-    tenant: caller?.tenant,
-    principal: caller?.principal,
-    raw_key: facts.rawKey,
-    session_key: session?.sessionKey,
-    session_id: session?.sessionId,
-    generation: session?.generation,
-    turn_id: facts.turnId,
-    run_id: facts.runId,
-    request_id: facts.requestId,
-    disposition: facts.disposition,
-  }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
-}
-
-/** Who called what and why it was refused stands in the journal and in the services' own logs. */
-function logRpc(app: HttpApp, req: IncomingMessage, res: ServerResponse, requestId: string): void {
-  const startedMs = app.clock.monotonicMs();
-  const route = `${req.method} ${pathOf(req)}`;
-  res.once("close", () => {
-    const status = res.writableFinished ? res.statusCode : CLIENT_LEFT;
-    const duration = Math.round(app.clock.monotonicMs() - startedMs);
-    turnLog(app.log, { request_id: requestId }).info(
-      { route, status, duration_ms: duration },
-      "request",
-    );
-  });
 }
 
 function isLogged(match: Match): boolean {

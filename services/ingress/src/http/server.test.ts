@@ -167,6 +167,17 @@ describe("what is no proper request", () => {
     expect(other.runner.turns).toHaveLength(0);
   });
 
+  test("a client that leaves while it sends has no turn, and is logged as 499", async () => {
+    const socket = connect(lane.ingress.httpPort, "127.0.0.1");
+    const head = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${lane.apiKey}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n`;
+    socket.write(`${head}{"model"`);
+    await expect.poll(() => lane.credentials.finds).toBe(1);
+    socket.destroy();
+    await expect.poll(() => lane.requests.entries.length).toBe(1);
+    expect(lane.requests.entries[0]).toMatchObject({ status: 499, turnId: "", reason: "" });
+    expect(lane.runner.turns).toHaveLength(0);
+  });
+
   test("an early refusal leaves the connection usable for the next request", async () => {
     const body = JSON.stringify(HELLO);
     const wrong = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;

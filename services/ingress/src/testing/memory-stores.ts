@@ -42,6 +42,7 @@ export class MemoryRequests implements RequestStore {
   }
 
   async list(query: Parameters<RequestStore["list"]>[0]): Promise<StoredRequest[]> {
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
     const { tenant, requestId, traceId, turnId, beforeEntryId, limit } = query;
     const matches = (entry: StoredRequest): boolean =>
       entry.tenant === tenant &&

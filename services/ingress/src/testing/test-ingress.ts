@@ -1,7 +1,14 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { GrpcServer } from "@lanekeeper/rpc";
-import { Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
+import {
+  createMetrics,
+  Disposal,
+  type Metrics,
+  Secret,
+  systemClock,
+  systemIds,
+} from "@lanekeeper/service";
 import {
   type CapturedLog,
   captureLog,
@@ -27,6 +34,8 @@ export interface TestIngress extends AsyncDisposable {
   readonly requests: MemoryRequests;
   readonly log: CapturedLog;
   readonly ingress: RunningIngress;
+  /** As Prometheus reads them. */
+  metrics(): Promise<string>;
   /** The runner's server ends at once; another takes its place at the same port. */
   restartRunner(): Promise<void>;
 }
@@ -52,7 +61,9 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   const credentials = new MemoryCredentials();
   const requests = new MemoryRequests();
   const log = captureLog({ service: "ingress" });
+  const metrics = createMetrics("ingress", { ofProcess: false });
   const ingress = await serve(opened, options, {
+    metrics,
     credentials,
     requests,
     log,
@@ -67,6 +78,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     requests,
     log,
     ingress,
+    metrics: () => metrics.registry.metrics(),
     restartRunner: async () => {
       const { port } = runnerServer;
       await runnerServer[Symbol.asyncDispose]();
@@ -80,13 +92,14 @@ interface Inside {
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
   readonly log: CapturedLog;
+  readonly metrics: Metrics;
   readonly servers: { readonly identityServer: GrpcServer; readonly runnerServer: GrpcServer };
 }
 
 async function serve(
   opened: Disposal,
   options: TestIngressOptions,
-  { credentials, requests, log, servers }: Inside,
+  { credentials, requests, log, metrics, servers }: Inside,
 ): Promise<RunningIngress> {
   const clusterSecret = new Secret(CLUSTER_SECRET);
   const settings = testSettings({
@@ -99,6 +112,7 @@ async function serve(
   const service = testContext("ingress", {
     settings,
     log: log.log,
+    metrics,
     clock: systemClock,
     ids: systemIds,
   });

@@ -1,0 +1,110 @@
+import { recordSpans } from "@lanekeeper/service/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ask, HELLO } from "../testing/ask.ts";
+import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
+
+let lane: TestIngress;
+
+beforeEach(async () => {
+  lane = await startTestIngress();
+});
+
+afterEach(async () => {
+  await lane[Symbol.asyncDispose]();
+});
+
+const TRACE = "0af7651916cd43dd8448eb211c80319c";
+const TRACEPARENT = `00-${TRACE}-b7ad6b7169203331-01`;
+const line = () => lane.log.lines.find(({ msg }) => msg === "request");
+
+describe("a request is seen", () => {
+  test("as one root span in the caller's trace, which the runner's call continues", async () => {
+    await using spans = await recordSpans();
+    const headers = { "x-session-key": "kitchen", traceparent: TRACEPARENT };
+    await ask(lane, { headers });
+    await expect
+      .poll(() => spans.finished().some(({ name }) => name.startsWith("POST")))
+      .toBe(true);
+    const roots = spans
+      .finished()
+      .filter((span) => span.parentSpanContext?.spanId === "b7ad6b7169203331");
+    expect(roots.map(({ name }) => name)).toEqual(["POST /v1/chat/completions"]);
+    expect(roots[0]?.attributes).toMatchObject({
+      "http.request.method": "POST",
+      "http.route": "/v1/chat/completions",
+      "http.response.status_code": 200,
+    });
+    const attach = lane.runner.calls.find(({ method }) => method === "attachTurn");
+    expect(attach?.call.traceparent).toContain(TRACE);
+    expect(line()).toMatchObject({ trace_id: TRACE });
+    await expect.poll(() => lane.requests.entries[0]).toMatchObject({ traceId: TRACE });
+  });
+
+  test("as one line with the ids of its turn", async () => {
+    await ask(lane, { headers: { "x-session-key": "kitchen", "x-request-id": "label-1" } });
+    await expect.poll(line).toBeDefined();
+    const { turnId, runId, session } = lane.runner.last;
+    expect(line()).toMatchObject({
+      level: "info",
+      route: "POST /v1/chat/completions",
+      status: 200,
+      reason: "",
+      duration_ms: expect.any(Number),
+      tenant: "default",
+      principal: "lk_test_",
+      raw_key: "kitchen",
+      session_key: "agent:main:kitchen",
+      session_id: session?.sessionId,
+      generation: 1,
+      turn_id: turnId,
+      run_id: runId,
+      request_id: "label-1",
+      disposition: "started",
+    });
+  });
+
+  test("without its credential, in no log line, answer or error", async () => {
+    const secret = "lk_very_secret_0123456789";
+    const headers = { authorization: `Bearer ${secret}` };
+    const answers = [await ask(lane, { headers }), await ask(lane, { headers, path: "/v1/x" })];
+    lane.credentials.add(secret);
+    answers.push(await ask(lane, { headers }));
+    await expect.poll(() => lane.log.lines.filter(({ msg }) => msg === "request").length).toBe(3);
+    expect(lane.log.text()).not.toContain(secret);
+    for (const { text, headers: told } of answers) {
+      expect(text + JSON.stringify(told)).not.toContain(secret);
+    }
+    expect(JSON.stringify(lane.requests.entries, bigints)).not.toContain(secret);
+  });
+
+  test("in the counts, by route, status and reason, with few distinct labels", async () => {
+    await ask(lane);
+    await ask(lane, { body: { ...HELLO, model: "x" } });
+    await ask(lane, { path: "/some/path/nobody/knows" });
+    const stream = await ask(lane, { body: { ...HELLO, stream: true } });
+    expect(stream.status).toBe(200);
+    const metrics = () => lane.metrics();
+    const count = (labels: string) => `lanekeeper_http_requests_total{${labels},service="ingress"}`;
+    const route = 'route="POST /v1/chat/completions"';
+    await expect.poll(metrics).toContain(`${count(`${route},status="200",reason=""`)} 2`);
+    const text = await metrics();
+    expect(text).toContain(`${count(`${route},status="404",reason="UNKNOWN_MODEL"`)} 1`);
+    expect(text).toContain(`${count('route="POST (none)",status="404",reason="NOT_FOUND"')} 1`);
+    expect(text).toContain('lanekeeper_turn_queue_wait_seconds_count{service="ingress"} 2');
+    expect(text).toContain('lanekeeper_open_streams{service="ingress"} 0');
+  });
+
+  test("also over Connect, with the label that its caller was told", async () => {
+    const path = "/lanekeeper.ingress.v1.IngressService/GetCaller";
+    const { headers } = await ask(lane, { path, body: {} });
+    await expect.poll(line).toMatchObject({
+      route: `POST ${path}`,
+      status: 200,
+      request_id: headers["x-request-id"],
+    });
+  });
+});
+
+function bigints(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? String(value) : value;
+}

@@ -1,0 +1,54 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Clock, type Log, turnLog } from "@lanekeeper/service";
+import type { IngressMetrics } from "../metrics.ts";
+import type { RequestFacts } from "./exchange.ts";
+
+/** The client left before its answer was complete; as nginx logs it. */
+const CLIENT_LEFT = 499;
+
+/** The status that a request ended with. */
+export function finalStatus(res: ServerResponse): number {
+  return res.writableFinished ? res.statusCode : CLIENT_LEFT;
+}
+
+/** The log line and the counts of a request that has ended. */
+export function reportRequest(
+  { log, metrics }: { readonly log: Log; readonly metrics: IngressMetrics },
+  facts: RequestFacts,
+  status: number,
+  seconds: number,
+): void {
+  const { route, error, caller, session } = facts;
+  const reason = error?.reason ?? "";
+  metrics.request({ route, status, reason }, seconds);
+  turnLog(log, {
+    tenant: caller?.tenant,
+    principal: caller?.principal,
+    raw_key: facts.rawKey,
+    session_key: session?.sessionKey,
+    session_id: session?.sessionId,
+    generation: session?.generation,
+    turn_id: facts.turnId,
+    run_id: facts.runId,
+    request_id: facts.requestId,
+    disposition: facts.disposition,
+  }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
+}
+
+/** Who called what and why it was refused stands in the journal and in the services' own logs. */
+export function logRpc(
+  app: { readonly clock: Clock; readonly log: Log },
+  req: IncomingMessage,
+  res: ServerResponse,
+  requestId: string,
+): void {
+  const startedMs = app.clock.monotonicMs();
+  const route = `${req.method} ${req.url?.split("?", 1)[0] ?? ""}`;
+  res.once("close", () => {
+    const duration = Math.round(app.clock.monotonicMs() - startedMs);
+    turnLog(app.log, { request_id: requestId }).info(
+      { route, status: finalStatus(res), duration_ms: duration },
+      "request",
+    );
+  });
+}

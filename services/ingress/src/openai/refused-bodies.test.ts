@@ -1,0 +1,184 @@
+import { describe } from "vitest";
+import { HELLO } from "../testing/ask.ts";
+import {
+  ingressForRefusals,
+  ONE_AGENT_KEY,
+  OPERATORS_KEY,
+  type Refused,
+  testRefusals,
+  USER,
+} from "../testing/refusals.ts";
+
+const user = (content: unknown): object => ({
+  model: "lanekeeper",
+  messages: [{ role: "user", content }],
+});
+const nested = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+
+const CASES: readonly Refused[] = [
+  ["no credential", { headers: { authorization: "" } }, 401, "UNAUTHENTICATED", null],
+  [
+    "a scheme other than Bearer",
+    { headers: { authorization: "Basic eDp5" } },
+    401,
+    "UNAUTHENTICATED",
+    null,
+  ],
+  [
+    "an unknown key",
+    { headers: { authorization: "Bearer lk_wrong" } },
+    401,
+    "UNAUTHENTICATED",
+    null,
+  ],
+  [
+    "an endless key",
+    { headers: { authorization: `Bearer ${"x".repeat(600)}` } },
+    401,
+    "UNAUTHENTICATED",
+    null,
+  ],
+  [
+    "a key without the scope",
+    { headers: { authorization: `Bearer ${OPERATORS_KEY}` } },
+    403,
+    "PERMISSION_DENIED",
+    null,
+  ],
+  [
+    "an agent that the key may not use",
+    {
+      headers: { authorization: `Bearer ${ONE_AGENT_KEY}` },
+      body: { ...HELLO, model: "lanekeeper/main" },
+    },
+    403,
+    "PERMISSION_DENIED",
+    null,
+  ],
+  [
+    "the default agent where the key may not use it",
+    { headers: { authorization: `Bearer ${ONE_AGENT_KEY}` } },
+    403,
+    "PERMISSION_DENIED",
+    null,
+  ],
+  [
+    "text instead of JSON",
+    { headers: { "content-type": "text/plain" } },
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+    null,
+  ],
+  [
+    "a form",
+    { headers: { "content-type": "application/x-www-form-urlencoded" } },
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+    null,
+  ],
+  [
+    "another charset",
+    { headers: { "content-type": "application/json; charset=utf-16" } },
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+    null,
+  ],
+  [
+    "a compressed body",
+    { headers: { "content-encoding": "gzip" } },
+    415,
+    "UNSUPPORTED_MEDIA_TYPE",
+    null,
+  ],
+  ["a body over the bound", { body: user("x".repeat(20_000)) }, 413, "PAYLOAD_TOO_LARGE", null],
+  [
+    "a chunked body over the bound",
+    { headers: { "transfer-encoding": "chunked" }, body: user("x".repeat(20_000)) },
+    413,
+    "PAYLOAD_TOO_LARGE",
+    null,
+  ],
+  ["broken JSON", { body: '{"model": ' }, 400, "INVALID_REQUEST", "body"],
+  ["no body", { body: "" }, 400, "INVALID_REQUEST", "body"],
+  ["a list as the body", { body: "[]" }, 400, "INVALID_REQUEST", "body"],
+  [
+    "bytes that are no UTF-8",
+    { body: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]) },
+    400,
+    "INVALID_REQUEST",
+    "body",
+  ],
+  [
+    "a body that is nested too deeply",
+    { body: `{"x":${nested(100)}}` },
+    400,
+    "INVALID_REQUEST",
+    "body",
+  ],
+  [
+    "a number that JSON cannot carry on",
+    { body: '{"model":"lanekeeper","top_p":1e999}' },
+    400,
+    "INVALID_REQUEST",
+    "body",
+  ],
+  ["no model", { body: { messages: [USER] } }, 400, "INVALID_REQUEST", "model"],
+  ["a model that is no text", { body: { ...HELLO, model: 7 } }, 400, "INVALID_REQUEST", "model"],
+  ["a provider's model", { body: { ...HELLO, model: "gpt-4o" } }, 404, "UNKNOWN_MODEL", "model"],
+  [
+    "an agent that does not exist",
+    { body: { ...HELLO, model: "lanekeeper/nobody" } },
+    404,
+    "UNKNOWN_MODEL",
+    "model",
+  ],
+  [
+    "an agent id in capitals",
+    { body: { ...HELLO, model: "lanekeeper/Main" } },
+    404,
+    "UNKNOWN_MODEL",
+    "model",
+  ],
+  [
+    "a header that names another agent",
+    { headers: { "x-agent-id": "helper" }, body: { ...HELLO, model: "agent:main" } },
+    400,
+    "AGENT_MISMATCH",
+    null,
+  ],
+  [
+    "two headers that name two agents",
+    { headers: { "x-agent-id": "helper", "x-openclaw-agent": "main" } },
+    400,
+    "AGENT_MISMATCH",
+    null,
+  ],
+  [
+    "a header that is no agent id",
+    { headers: { "x-agent-id": "Ma in" } },
+    400,
+    "INVALID_REQUEST",
+    "x-agent-id",
+  ],
+  ["several choices", { body: { ...HELLO, n: 2 } }, 400, "INVALID_REQUEST", "n"],
+  [
+    "a stream flag that is no flag",
+    { body: { ...HELLO, stream: "yes" } },
+    400,
+    "INVALID_REQUEST",
+    "stream",
+  ],
+  [
+    "stream options that are none",
+    { body: { ...HELLO, stream: true, stream_options: true } },
+    400,
+    "INVALID_REQUEST",
+    "stream_options",
+  ],
+];
+
+const lane = ingressForRefusals();
+
+describe("refused and without effect:", () => {
+  testRefusals(lane, CASES);
+});
