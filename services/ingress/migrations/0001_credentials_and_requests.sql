@@ -20,8 +20,8 @@ CREATE TABLE api_keys (
 -- What came in over HTTP and what it was told. Written in batches, off the path of the request.
 CREATE TABLE requests (
   entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  -- Empty where no credential was known.
-  tenant text NOT NULL,
+  -- Requests without a known credential belong to nobody and are not kept.
+  tenant text NOT NULL CHECK (tenant <> ''),
   request_id text NOT NULL,
   trace_id text NOT NULL,
   principal text NOT NULL,

@@ -107,8 +107,16 @@ async function serve(
   const status = finalStatus(res);
   visit.span.setAttribute("http.response.status_code", status);
   if (facts.error !== undefined) visit.span.setAttribute("error.type", facts.error.reason);
-  if (isLogged(match)) app.requestLog.add(requestEntry(facts, status, app.clock.now()));
+  if (isLogged(match)) keep(app, facts, status);
   reportRequest(app, facts, status, (app.clock.monotonicMs() - startedMs) / 1_000);
+}
+
+/**
+ * Requests without a known credential stand in the process' log alone: they belong to no tenant who
+ * could list them, and anybody could fill the table with them.
+ */
+function keep({ requestLog, clock }: HttpApp, facts: RequestFacts, status: number): void {
+  if (facts.caller !== undefined) requestLog.add(requestEntry(facts, status, clock.now()));
 }
 
 function untilClosed(res: ServerResponse): Promise<void> {

@@ -74,6 +74,7 @@ describe("a request is seen", () => {
     for (const { text, headers: told } of answers) {
       expect(text + JSON.stringify(told)).not.toContain(secret);
     }
+    await expect.poll(() => lane.requests.entries.length).toBe(1);
     expect(JSON.stringify(lane.requests.entries, bigints)).not.toContain(secret);
   });
 

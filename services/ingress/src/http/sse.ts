@@ -37,7 +37,8 @@ export class EventStream {
 
   /** Resolves when more may be written. @throws CANCELLED if the reader left or reads too slowly. */
   async data(...events: readonly (object | string)[]): Promise<void> {
-    for (const event of events) await this.#write(`data: ${text(event)}\n\n`);
+    if (events.length === 0) return;
+    await this.#write(events.map((event) => `data: ${text(event)}\n\n`).join(""));
   }
 
   end(): void {
