@@ -6,9 +6,9 @@ export interface Credentials {
   /** The `authorization` metadata; undefined if there is none. */
   readonly authorization: string | undefined;
   /** Any other metadata value, by lower-case name. */
-  header(name: string): string | undefined;
+  readonly header: (name: string) => string | undefined;
   /** The peer's certificate where mutual TLS verified one. */
-  certificate(): PeerCertificate | undefined;
+  readonly certificate: () => PeerCertificate | undefined;
 }
 
 /**

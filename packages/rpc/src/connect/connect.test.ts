@@ -283,6 +283,6 @@ test("closing an HTTP/2 server does not wait for a client that keeps its session
   if (address === null || typeof address === "string") throw new Error("not a TCP server");
   const session = connectHttp2(`http://127.0.0.1:${address.port}`);
   await new Promise((resolve) => session.once("remoteSettings", resolve));
-  await closer.close(1_000);
+  await closer.close(60_000);
   session.destroy();
 });

@@ -28,6 +28,25 @@ test("an error in the middle comes after the messages before it", async () => {
   expect((await stream.next()).done).toBe(true);
 });
 
+test("an error that overtakes a reader who is behind loses no message", async () => {
+  const { server } = await startEcho({
+    routes: {
+      async *count() {
+        for (let index = 0; index < 24; index += 1) yield { index };
+        throw new LanekeeperError("RESUME_TOKEN_EXPIRED", "too old");
+      },
+    },
+  });
+  const finished = gate();
+  const client = echoClient(server.address, { hooks: { onCall: () => finished.open() } });
+  const stream = client.count({});
+  await finished.opened;
+  for (let index = 0; index < 24; index += 1) {
+    expect((await stream.next()).value?.index).toBe(index);
+  }
+  expect(await failure(stream.next())).toMatchObject({ reason: "RESUME_TOKEN_EXPIRED" });
+});
+
 test("a reader that leaves the loop cancels the call, and the generator cleans up", async () => {
   const cleaned = gate();
   const { server } = await startEcho({

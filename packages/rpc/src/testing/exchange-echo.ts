@@ -5,6 +5,7 @@ import {
   exchangeHandler,
   type ExchangeLimits,
   type PeerName,
+  type TlsOptions,
 } from "../index.ts";
 import {
   type EchoClient,
@@ -21,11 +22,12 @@ interface Options {
   readonly routes?: Partial<EchoRoutes>;
   readonly limits?: Partial<ExchangeLimits>;
   readonly shoutAllow?: readonly PeerName[];
+  readonly tls?: TlsOptions;
 }
 
 /** A server whose Echo and Shout also come as frames. */
 export function startExchange(options: Options = {}): Promise<EchoServer> {
-  const { routes, limits = {}, shoutAllow = ["runner"], port = 0 } = options;
+  const { routes, limits = {}, shoutAllow = ["runner"], port = 0, tls } = options;
   const unary = { ...echoRoutes, ...routes };
   const exchange = exchangeHandler({
     desc: EchoService,
@@ -33,7 +35,11 @@ export function startExchange(options: Options = {}): Promise<EchoServer> {
     allow: { ...allowAll(EchoService, "runner"), shout: shoutAllow },
     limits,
   });
-  return startEcho({ port, routes: { exchange, ...routes } });
+  return startEcho({
+    port,
+    routes: { exchange, ...routes },
+    ...(tls === undefined ? {} : { tls }),
+  });
 }
 
 /** A client whose calls travel as frames from the first one that a stream is open for. */
