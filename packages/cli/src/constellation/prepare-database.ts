@@ -12,9 +12,9 @@ export interface PrepareOptions {
   readonly tell: (line: string) => void;
 }
 
-/** Role and schema of a service have one name. The prefix keeps them apart on a shared server. */
+/** As each service has it (a test compares); loading a service to ask it would cost a start a second. */
 const SCHEMA: Readonly<Record<ServiceName, string>> = {
-  "session-identity": "lanekeeper_identity",
+  "session-identity": "session_identity",
   runner: "lanekeeper_runner",
   delivery: "lanekeeper_delivery",
   ingress: "lanekeeper_ingress",
