@@ -1,0 +1,87 @@
+import { modelFor } from "./models/registry.ts";
+import { toolsFor } from "./tools/registry.ts";
+import { accept } from "./rpc/accept.ts";
+import { Agents } from "./running/agents.ts";
+import { Attachments } from "./running/attachments.ts";
+import type { CancelParts } from "./running/cancel.ts";
+import type { AgentBehaviour, RunnerDeps } from "./running/deps.ts";
+import type { FollowParts } from "./running/follow.ts";
+import { LocalRuns } from "./running/local-runs.ts";
+import { submitNested } from "./running/nested-send.ts";
+import { Relay } from "./running/relay.ts";
+import { type Collaborators, Runner } from "./running/runner.ts";
+import { StreamHub } from "./running/stream-hub.ts";
+import { Sweeper } from "./running/sweeper.ts";
+import { Tail } from "./running/tail.ts";
+import { watchRotations } from "./running/rotations.ts";
+import type { NewLaneTurn } from "./store/new-turn.ts";
+
+/** What handlers work with. */
+export interface RunnerContext {
+  readonly deps: RunnerDeps;
+  readonly runner: Runner;
+  readonly runs: LocalRuns;
+  readonly agents: Agents;
+  readonly attachments: Attachments;
+  readonly followParts: FollowParts;
+  readonly cancelParts: CancelParts;
+  readonly sweeper: Sweeper;
+  readonly relay: Relay;
+}
+
+/** Puts the parts together; nothing runs yet. */
+export function createContext(deps: RunnerDeps): RunnerContext {
+  const runs = new LocalRuns((count) => deps.metrics.running(count));
+  const hub = new StreamHub(deps);
+  const agents = new Agents(deps.db, deps.clock);
+  const relay = new Relay(deps);
+  const pump = (tenant: string, sessionKey: string): void => runner.pump(tenant, sessionKey, false);
+  const followParts = { deps, hub, tail: new Tail(deps), onFreeLane: pump };
+  const nested = {
+    deps,
+    runs,
+    followParts,
+    submit: (turn: NewLaneTurn) => submitHere(context, turn),
+  };
+  const toolDeps = {
+    sendToSession: (message: Parameters<typeof submitNested>[1]) => submitNested(nested, message),
+  };
+  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps };
+  const runner = new Runner(parts);
+  const sweeper = new Sweeper({ parts, runner, relay });
+  const cancelParts = { deps, runs, onFreed: pump };
+  const attachments = new Attachments();
+  const context = {
+    deps,
+    runner,
+    runs,
+    agents,
+    attachments,
+    followParts,
+    cancelParts,
+    sweeper,
+    relay,
+  };
+  return context;
+}
+
+/** A nested send runs where it was sent, if its lane is free. */
+async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<string> {
+  return (await accept(context, turn, false)).turn.turnId;
+}
+
+/** Sweeps and watches until the signal; resolves when both have stopped. */
+export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
+  const { deps, runs, sweeper, relay } = context;
+  sweeper.start();
+  await watchRotations(deps, runs, signal);
+  await sweeper.stop();
+  await relay.stop();
+}
+
+/** Agents that answer by the model and the tools of their configuration. */
+export function configuredAgents(
+  env: Readonly<Record<string, string | undefined>>,
+): AgentBehaviour {
+  return { model: (agent) => modelFor(agent, env), tools: toolsFor };
+}

@@ -1,0 +1,138 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Message,
+  MessageSchema,
+  Role,
+  type ToolCall,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { messageChars } from "./message-text.ts";
+
+export interface ContextBudget {
+  readonly tokens: number;
+  readonly charsPerToken: number;
+  readonly charsPerFile: number;
+}
+
+export interface ContextParts {
+  /** Empty: none. */
+  readonly systemPrompt: string;
+  /** The transcript through the parent chain, oldest first. */
+  readonly history: readonly Message[];
+  /** Of this turn, never dropped: seed apart, which belongs to the history. */
+  readonly input: readonly Message[];
+}
+
+/**
+ * What the model is shown. Of the history as many of the last exchanges as the budget holds: whole
+ * ones, so that no answer stands without its question and no tool result without its call. Calls that
+ * nobody answered get a synthetic result, since providers refuse a conversation that lacks one.
+ */
+export function assembleContext(parts: ContextParts, budget: ContextBudget): Message[] {
+  const system = parts.systemPrompt === "" ? [] : [textMessage(Role.SYSTEM, parts.systemPrompt)];
+  const fixed = charsOf([...system, ...parts.input], budget);
+  const left = budget.tokens * budget.charsPerToken - fixed;
+  const history = lastExchanges(parts.history, left, budget);
+  return [...system, ...answerOpenCalls([...history, ...parts.input])];
+}
+
+/** One text in one message. */
+export function textMessage(role: Role, text: string): Message {
+  return create(MessageSchema, { role, parts: [{ content: { case: "text", value: text } }] });
+}
+
+function charsOf(messages: readonly Message[], { charsPerFile }: ContextBudget): number {
+  return messages.reduce((sum, message) => sum + messageChars(message, charsPerFile), 0);
+}
+
+function lastExchanges(
+  history: readonly Message[],
+  chars: number,
+  budget: ContextBudget,
+): Message[] {
+  const kept: Message[][] = [];
+  let left = chars;
+  for (const exchange of exchanges(history).toReversed()) {
+    left -= charsOf(exchange, budget);
+    if (left < 0) break;
+    kept.push(exchange);
+  }
+  return kept.toReversed().flat();
+}
+
+/** An exchange begins where somebody speaks after the agent has: with what was said until it answers. */
+export function exchanges(history: readonly Message[]): Message[][] {
+  const found: Message[][] = [];
+  let hasAnswer = true;
+  for (const message of history) {
+    const isNew = hasAnswer && (message.role === Role.USER || message.role === Role.SYSTEM);
+    if (isNew || found.length === 0) found.push([]);
+    found.at(-1)?.push(message);
+    if (isNew) hasAnswer = false;
+    if (message.role === Role.ASSISTANT) hasAnswer = true;
+  }
+  return found;
+}
+
+export const NO_RESULT_YET = "No result yet: the client that runs this tool has not answered.";
+
+/**
+ * Puts a synthetic result behind each call without one. A result that comes later is new input and
+ * stands where it was said; results without a call are shown as what they are to the reader, text.
+ */
+export function answerOpenCalls(messages: readonly Message[]): Message[] {
+  const shown: Message[] = [];
+  let open: ToolCall[] = [];
+  for (const message of messages) {
+    if (message.role !== Role.TOOL) {
+      shown.push(...open.map(noResult));
+      open = [];
+      shown.push(message);
+      if (message.role === Role.ASSISTANT) open = callsOf(message);
+      continue;
+    }
+    const answered = resultIds(message);
+    const isExpected = open.some((call) => answered.has(call.callId));
+    open = open.filter((call) => !answered.has(call.callId));
+    shown.push(isExpected ? message : lateResult(message));
+  }
+  return [...shown, ...open.map(noResult)];
+}
+
+export function callsOf(message: Message): ToolCall[] {
+  return message.parts.flatMap(({ content }) =>
+    content.case === "toolCall" ? [content.value] : [],
+  );
+}
+
+export function toolResultMessage(callId: string, text: string, isError: boolean): Message {
+  return create(MessageSchema, {
+    role: Role.TOOL,
+    parts: [{ content: { case: "toolResult", value: { callId, text, isError } } }],
+  });
+}
+
+function resultIds(message: Message): Set<string> {
+  return new Set(
+    message.parts.flatMap(({ content }) =>
+      content.case === "toolResult" ? [content.value.callId] : [],
+    ),
+  );
+}
+
+function noResult(call: ToolCall): Message {
+  return toolResultMessage(call.callId, NO_RESULT_YET, false);
+}
+
+/** A provider refuses a tool message whose call does not stand right before it. */
+function lateResult(message: Message): Message {
+  const text = message.parts
+    .map(({ content }) =>
+      content.case === "toolResult"
+        ? `Result of the tool call ${content.value.callId}: ${content.value.text}`
+        : content.case === "text"
+          ? content.value
+          : "",
+    )
+    .join("\n");
+  return textMessage(Role.USER, text);
+}

@@ -1,0 +1,3 @@
+export { MIGRATIONS, SCHEMA } from "./config.ts";
+export { LIMITS } from "./limits.ts";
+export { startRunner } from "./start.ts";

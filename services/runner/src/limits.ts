@@ -1,0 +1,109 @@
+/**
+ * Every bound of the runner, with its reason. Bounds that a request can meet are named by the error
+ * that refuses it.
+ */
+export const LIMITS = {
+  /** A heartbeat each third of the lease: two may be lost before anybody may take the key. */
+  heartbeatsPerLease: 3,
+  /** A chain of nested sends: deeper ones are loops in practice, and each hop holds a lane. */
+  hopBudget: 8,
+  /** Waiting turns of a lane where the agent states none: minutes of work for any model. */
+  waitingTurnsPerLane: 128,
+  /** An agent may ask for more, up to what a page of a lane can still be told from. */
+  maxWaitingTurnsPerLane: 10_000,
+  /** Runs that began: a turn that three processes died of would kill the fourth. */
+  runsPerTurn: 3,
+  /** After so many person turns one system turn is served, so that schedules do not starve. */
+  personTurnsPerSystemTurn: 8,
+
+  /** A request's messages; clients resend whole histories. */
+  messagesPerRequest: 1_000,
+  partsPerMessage: 256,
+  /** Larger files are passed by URI: they would stand in every context. */
+  fileBytes: 1024 * 1024,
+  senderIdBytes: 256,
+  /** Providers' event ids are far shorter; Stripe's customary bound for the header. */
+  idempotencyKeyChars: 255,
+  /** SHA-256; others may pass any digest up to this. */
+  fingerprintBytes: 64,
+  routeIdBytes: 128,
+  sourceBytes: 100,
+  rawKeyBytes: 1_024,
+  externalIdBytes: 512,
+  /** Sampling and tool schemas; larger ones would not fit a context anyway. */
+  parametersBytes: 256 * 1024,
+  noteChars: 500,
+  errorMessageChars: 500,
+
+  /** An agent's prompt; it stands in every context. */
+  systemPromptBytes: 64 * 1024,
+  agentsPerTenant: 1_000,
+  toolsPerAgent: 128,
+  /** Tokens of context where the agent states none. */
+  contextTokenBudget: 100_000,
+  maxContextTokenBudget: 10_000_000,
+  /** Characters of a token, on average, of English text with OpenAI's tokenizers. */
+  charsPerToken: 4,
+  /** A file's share of a context, in characters: pictures cost about a thousand tokens. */
+  charsPerFile: 4_000,
+  /** Messages read of a transcript in one statement. */
+  transcriptPage: 256,
+  /** Generations that a context reaches back through. */
+  parentDepth: 64,
+
+  /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
+  modelCallsPerRun: 16,
+  /** An answer; past it the model has lost its way. */
+  replyBytes: 4 * 1024 * 1024,
+  /** Turns that one replica runs at once; each holds its context in memory. */
+  activeRunsPerReplica: 512,
+  /** Giving turns back at the end of the process; below the 5 s that closing may take. */
+  requeueMs: 3_000,
+  /** Attachments of one replica; each holds a stream. */
+  attachmentsPerReplica: 20_000,
+
+  /** What is said reaches the database in portions: at most so late, and so large. */
+  streamFlushMs: 100,
+  streamFlushBytes: 2_048,
+  /** How often attachments look at a turn that runs elsewhere. */
+  tailPollMs: 50,
+  /** Turns looked at in one poll. */
+  tailPollBatch: 500,
+  /** Rows of stored events that one poll reads of a turn. */
+  tailPageRows: 200,
+  /** How often a waiting caller is told of its position, at most. */
+  positionMs: 1_000,
+  /** How often a replica looks whether somebody asked to stop one of its turns. */
+  stopPollMs: 200,
+  /** A freed lane is left this long to the replica that has the head's caller. */
+  preferenceMs: 250,
+
+  /** Between two sweeps, jittered by half. */
+  sweepMs: 1_000,
+  /** Rows of each kind that one sweep takes. */
+  sweepBatch: 100,
+  /** Between two removals of what is past its retention. */
+  retentionSweepMs: 60_000,
+  retentionBatch: 5_000,
+  /** A finished turn's events can be replayed for this long. */
+  eventsRetentionMs: 3_600_000,
+  /** A repeated request joins its turn for this long, and at least until the turn is settled. */
+  idempotencyRetentionMs: 86_400_000,
+  /** After a reset under a run, BeginRun finds the key busy for moments only. */
+  busyRetryMs: 100,
+
+  /** A claim of an outbox row; a hand-over takes milliseconds. */
+  outboxClaimMs: 10_000,
+  outboxBackoff: { baseMs: 200, maxMs: 30_000 },
+  /** Parts of a reply that delivery takes. */
+  partsPerDelivery: 64,
+
+  /** Turns of a session that are compared with what a client resends. */
+  rememberedTurns: 32,
+  /** Messages that one turn may collect by coalescing. */
+  messagesPerTurn: 1_000,
+  /** A message joins the last waiting turn if that is not older than this. */
+  coalesceDebounceMs: 10_000,
+  /** A nested send waits at most this long unless it says otherwise. */
+  nestedWaitMs: 120_000,
+} as const;

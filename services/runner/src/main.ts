@@ -1,0 +1,9 @@
+import { runService } from "@lanekeeper/service";
+import { startRunner } from "./start.ts";
+
+await runService({
+  name: "runner",
+  moduleUrl: import.meta.url,
+  schema: "0001",
+  start: startRunner,
+});

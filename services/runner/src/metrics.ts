@@ -1,0 +1,47 @@
+import type { Metrics } from "@lanekeeper/service";
+
+/** What the runner counts. */
+export interface RunnerMetrics {
+  /** A turn was accepted. */
+  admitted(disposition: string): void;
+  /** A turn ended. */
+  ended(state: string, reason: string): void;
+  /** From acceptance to the grant of its first run. */
+  waited(seconds: number): void;
+  /** A run ended, however. */
+  ran(outcome: string, seconds: number): void;
+  /** A dead run's turn was taken over. */
+  tookOver(how: "run again" | "ending repeated"): void;
+  /** Runs of this replica. */
+  running(count: number): void;
+  /** Turns that wait in a lane, as seen when one was accepted. */
+  laneDepth(depth: number): void;
+  /** A hand-over to delivery. */
+  handedOver(result: "accepted" | "failed" | "refused"): void;
+}
+
+const DEPTHS = [0, 1, 2, 4, 8, 16, 32, 64, 128];
+const RUN_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600];
+
+export function runnerMetrics(metrics: Metrics): RunnerMetrics {
+  const admitted = metrics.counter("turns_admitted_total", "Turns accepted", ["disposition"]);
+  const ended = metrics.counter("turns_ended_total", "Turns ended", ["state", "reason"]);
+  const waited = metrics.histogram("turn_wait_seconds", "From acceptance to the first run");
+  const ran = metrics.histogram("run_seconds", "How long runs took", ["outcome"], RUN_SECONDS);
+  const takeovers = metrics.counter("takeovers_total", "Turns taken over from a dead run", ["how"]);
+  const running = metrics.gauge("runs_active", "Runs of this replica");
+  const depth = metrics.histogram("lane_depth_turns", "Turns before an accepted one", [], DEPTHS);
+  const outbox = metrics.counter("outbox_handovers_total", "Replies handed to delivery", [
+    "result",
+  ]);
+  return {
+    admitted: (disposition) => admitted.inc({ disposition }),
+    ended: (state, reason) => ended.inc({ state, reason }),
+    waited: (seconds) => waited.observe(seconds),
+    ran: (outcome, seconds) => ran.observe({ outcome }, seconds),
+    tookOver: (how) => takeovers.inc({ how }),
+    running: (count) => running.set(count),
+    laneDepth: (count) => depth.observe(count),
+    handedOver: (result) => outbox.inc({ result }),
+  };
+}

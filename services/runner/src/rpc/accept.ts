@@ -1,0 +1,84 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { draining, LanekeeperError } from "@lanekeeper/rpc";
+import { LIMITS } from "../limits.ts";
+import type { RunnerContext } from "../context.ts";
+import { admit, type AdmissionResult } from "../running/admission.ts";
+import { logOf } from "../running/turn-fields.ts";
+import type { NewTurn } from "../store/new-turn.ts";
+import { findRequest } from "../store/find-request.ts";
+import { nameOf } from "./disposition-name.ts";
+import type { ParsedSubmit } from "./parse-submit.ts";
+
+/**
+ * Accepts a turn and, where its lane is free, starts it here. Whatever the caller does next, the turn
+ * goes on.
+ */
+export async function accept(
+  context: RunnerContext,
+  parsed: ParsedSubmit,
+  hasCaller: boolean,
+): Promise<AdmissionResult> {
+  const { deps, runner, agents, runs } = context;
+  if (runner.isDraining) throw draining();
+  const agent = await agents.listed(parsed.tenant, parsed.agentId);
+  if (agent === undefined && !(await isKnown(context, parsed))) {
+    throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${parsed.agentId}`, {
+      metadata: { agent_id: parsed.agentId },
+    });
+  }
+  const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
+  const turn: NewTurn = { ...parsed, onConflict, turnId: deps.ids.uuid() };
+  const result = await admit(deps, turn, {
+    mayClaim: runner.mayClaim,
+    hasCaller,
+    maxWaiting: agent?.maxWaitingTurns || LIMITS.waitingTurnsPerLane,
+  });
+  report(context, result);
+  if (result.stopped !== undefined) {
+    const { runId, stop } = result.stopped;
+    runs.abort(runId, { kind: "stopped", stop, note: "a later turn interrupted it" });
+  }
+  start(context, result);
+  return result;
+}
+
+async function isKnown({ deps }: RunnerContext, parsed: ParsedSubmit): Promise<boolean> {
+  const { tenant, principal, idempotencyKey } = parsed;
+  return (await findRequest(deps.db, tenant, principal, idempotencyKey)) !== undefined;
+}
+
+function report({ deps }: RunnerContext, { turn, disposition, position }: AdmissionResult): void {
+  const name = nameOf(disposition);
+  deps.metrics.admitted(name);
+  if (disposition !== Disposition.JOINED) deps.metrics.laneDepth(position);
+  logOf(deps.log, turn, { disposition: name }).info({ position }, "turn accepted");
+}
+
+function start({ runner }: RunnerContext, { turn, claimedRunId }: AdmissionResult): void {
+  if (claimedRunId === undefined) return;
+  const { sessionKey } = turn;
+  if (sessionKey === undefined) runner.runStateless(turn, claimedRunId);
+  else runner.runClaimed({ ...turn, sessionKey }, claimedRunId);
+}
+
+/** The answer to who submitted. */
+export function acceptedMessage(
+  result: AdmissionResult,
+): MessageInitShape<typeof SubmitTurnResponseSchema> {
+  const { turn, disposition, position } = result;
+  const { sessionKey, turnId } = turn;
+  const session = {
+    sessionKey: sessionKey ?? "",
+    sessionId: turn.sessionId ?? turn.admittedSessionId,
+    generation: turn.generation ?? turn.admittedGeneration,
+  };
+  return {
+    turnId,
+    disposition,
+    position,
+    intoTurnId: turn.intoTurnId ?? "",
+    ...(sessionKey === undefined ? {} : { session }),
+  };
+}

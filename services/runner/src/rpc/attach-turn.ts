@@ -1,0 +1,119 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type AttachTurnRequest,
+  type AttachTurnResponse,
+  AttachTurnResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { type CallContext, invalid, LanekeeperError, notFound } from "@lanekeeper/rpc";
+import type { RunnerContext } from "../context.ts";
+import { isTerminal } from "../domain/turn-state.ts";
+import { LIMITS } from "../limits.ts";
+import type { AdmissionResult } from "../running/admission.ts";
+import { cancelTurn } from "../running/cancel.ts";
+import { follow } from "../running/follow.ts";
+import { markCallerGone } from "../store/find-request.ts";
+import { readPosition } from "../store/read-position.ts";
+import { readTurn } from "../store/read-turn.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import { accept, acceptedMessage } from "./accept.ts";
+import type { Handler } from "./handler.ts";
+import { parseUuid } from "./parse-field.ts";
+import { parseSubmit } from "./parse-submit.ts";
+import { asTold } from "./told.ts";
+
+/** Attaches to a turn, or accepts one and attaches; ends with the turn. */
+export const attachTurn: Handler<"attachTurn"> = (context) =>
+  async function* (request, call) {
+    try {
+      yield* attach(context, request, call);
+    } catch (error) {
+      throw asTold(error);
+    }
+  };
+
+async function* attach(
+  context: RunnerContext,
+  request: AttachTurnRequest,
+  call: CallContext,
+): AsyncGenerator<AttachTurnResponse> {
+  if (request.afterStreamSeq < 0n) throw invalid("after_stream_seq", "is below 0");
+  if (context.attachments.total >= LIMITS.attachmentsPerReplica) {
+    throw new LanekeeperError("RATE_LIMITED", "this replica holds as many attachments as it may", {
+      retryAfterMs: 1_000,
+    });
+  }
+  const result = await resultOf(context, request, call);
+  const { turn } = result;
+  const leave = context.attachments.enter(turn.turnId);
+  let isOver = false;
+  try {
+    yield create(AttachTurnResponseSchema, {
+      event: { case: "accepted", value: acceptedMessage(result) },
+    });
+    for await (const event of follow(
+      context.followParts,
+      turn,
+      request.afterStreamSeq,
+      call.signal,
+    )) {
+      isOver ||= event.event.case === "ended";
+      yield event;
+    }
+  } finally {
+    const { isLast } = leave();
+    if (!isOver && call.signal.aborted) {
+      onLeft(context, turn, request.cancelOnDisconnect && isLast);
+    }
+  }
+}
+
+function resultOf(
+  context: RunnerContext,
+  request: AttachTurnRequest,
+  call: CallContext,
+): Promise<AdmissionResult> {
+  const { target } = request;
+  switch (target.case) {
+    case "submit":
+      return accept(context, parseSubmit(target.value, call), true);
+    case "turnId":
+      return known(context, call.tenant, parseUuid("turn_id", target.value));
+    case undefined:
+      throw invalid("target", "is required");
+  }
+}
+
+/** An attachment by id is told of the turn as one that was accepted before. */
+async function known(
+  context: RunnerContext,
+  tenant: string,
+  turnId: string,
+): Promise<AdmissionResult> {
+  const turn = await readTurn(context.deps.db, tenant, turnId);
+  if (turn === undefined) throw notFound("turn", turnId);
+  await markCallerGone(context.deps.db, tenant, turnId, false);
+  const position = await positionOf(context, turn);
+  const disposition = Disposition.JOINED;
+  return { turn, disposition, position, claimedRunId: undefined, stopped: undefined };
+}
+
+async function positionOf({ deps }: RunnerContext, turn: StoredTurn): Promise<number> {
+  if (isTerminal(turn.state) || turn.sessionKey === undefined) return 0;
+  const found = await readPosition(deps.db, turn.tenant, turn.sessionKey, turn.turnId);
+  return found?.position ?? 0;
+}
+
+/** Who leaves does not cancel, unless asked to; a retry without a key may join what was left. */
+function onLeft(context: RunnerContext, turn: StoredTurn, isCancelling: boolean): void {
+  const { deps } = context;
+  const { tenant, turnId } = turn;
+  // A server that ends cuts its streams off; its callers come back to another replica.
+  if (context.runner.isDraining) return;
+  const work = isCancelling
+    ? cancelTurn(context.cancelParts, tenant, turnId, "the caller hung up")
+    : markCallerGone(deps.db, tenant, turnId, true);
+  work.catch((err: unknown) =>
+    deps.log.warn({ err, turn_id: turnId }, "a caller's leaving was not recorded"),
+  );
+}

@@ -1,0 +1,41 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { LIMITS } from "../limits.ts";
+import { readLane } from "../store/lane-row.ts";
+import { readTurns } from "../store/list-turns.ts";
+import { readQueue } from "../store/read-position.ts";
+import { readRuns } from "../store/read-turn.ts";
+import type { Handler } from "./handler.ts";
+import { parseSessionKey } from "./parse-field.ts";
+import { turnMessage } from "./turn-message.ts";
+
+/** A lane where nobody ever spoke is an empty one. */
+export const getLane: Handler<"getLane"> = (context) => async (request, call) => {
+  const { db } = context.deps;
+  const sessionKey = parseSessionKey("session_key", request.sessionKey);
+  const [lane, { order, holder }] = await Promise.all([
+    readLane(db, call.tenant, sessionKey),
+    readQueue(db, call.tenant, sessionKey),
+  ]);
+  const waiting = order.slice(0, LIMITS.waitingTurnsPerLane).map(({ turnId }) => turnId);
+  const activeTurnId = lane?.activeTurnId;
+  const shown = activeTurnId === undefined ? waiting : [activeTurnId, ...waiting];
+  const [turns, runs] = await Promise.all([
+    readTurns(db, call.tenant, shown),
+    readRuns(db, call.tenant, shown),
+  ]);
+  const ahead = holder.holderRunId === undefined ? 0 : 1;
+  const active = turns.find(({ turnId }) => turnId === activeTurnId);
+  const queued = turns.filter(({ turnId }) => turnId !== activeTurnId);
+  const { heartbeatAgeMs } = holder;
+  return {
+    lane: {
+      sessionKey,
+      depth: lane?.depth ?? 0,
+      ...(active === undefined ? {} : { activeTurn: turnMessage(active, runs) }),
+      ...(heartbeatAgeMs === undefined
+        ? {}
+        : { heartbeatAge: durationFromMs(Math.round(heartbeatAgeMs)) }),
+      queuedTurns: queued.map((turn, index) => turnMessage(turn, runs, index + ahead)),
+    },
+  };
+};

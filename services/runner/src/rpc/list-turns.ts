@@ -1,0 +1,38 @@
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { listTurns as list } from "../store/list-turns.ts";
+import { readRuns } from "../store/read-turn.ts";
+import type { Handler } from "./handler.ts";
+import { formatPageToken, parsePageToken } from "./page-token.ts";
+import { parseOptionalEnum, parsePageSize, parseSessionKey, parseUuid } from "./parse-field.ts";
+import { turnMessage } from "./turn-message.ts";
+
+/** By any of the ids that a person has at hand; newest first. */
+export const listTurns: Handler<"listTurns"> = (context) => async (request, call) => {
+  const { db } = context.deps;
+  const limit = parsePageSize(request.pageSize, 500, 50);
+  const [before] = parsePageToken(request.pageToken, 1) ?? [];
+  const found = await list(db, call.tenant, {
+    sessionKey: optional(request.sessionKey, (text) => parseSessionKey("session_key", text)),
+    state: parseOptionalEnum("state", request.state, TurnState),
+    requestId: optional(request.requestId, (text) => text),
+    traceId: optional(request.traceId, (text) => text),
+    parentTurnId: optional(request.parentTurnId, (text) => parseUuid("parent_turn_id", text)),
+    beforeTurnId: before === undefined ? undefined : parseUuid("page_token", before),
+    limit: limit + 1,
+  });
+  const page = found.slice(0, limit);
+  const runs = await readRuns(
+    db,
+    call.tenant,
+    page.map(({ turnId }) => turnId),
+  );
+  const last = page.at(-1);
+  return {
+    turns: page.map((turn) => turnMessage(turn, runs)),
+    nextPageToken: found.length > limit && last ? formatPageToken([last.turnId]) : "",
+  };
+};
+
+function optional<T>(text: string, parse: (text: string) => T): T | undefined {
+  return text === "" ? undefined : parse(text);
+}

@@ -1,0 +1,74 @@
+import type { AgentConfig, ModelEndpoint } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { invalid } from "@lanekeeper/rpc";
+import { parseAgentId } from "@lanekeeper/session-key";
+import { LIMITS } from "../limits.ts";
+import { TOOL_NAMES } from "../tools/registry.ts";
+import { parseDuration, parseOptionalEnum, refuseLarger } from "./parse-field.ts";
+
+const MODEL_NAME_BYTES = 200;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+/** A whole set of agents. @throws INVALID_REQUEST naming the field. */
+export function parseAgents(agents: readonly AgentConfig[]): readonly AgentConfig[] {
+  if (agents.length > LIMITS.agentsPerTenant) {
+    throw invalid("agents", `has ${agents.length} agents of at most ${LIMITS.agentsPerTenant}`);
+  }
+  const seen = new Set<string>();
+  for (const [index, agent] of agents.entries()) {
+    const field = `agents[${index}]`;
+    checkAgent(field, agent);
+    if (seen.has(agent.agentId)) throw invalid(`${field}.agent_id`, "stands there twice");
+    seen.add(agent.agentId);
+  }
+  return agents;
+}
+
+function checkAgent(field: string, agent: AgentConfig): void {
+  if (parseAgentId(agent.agentId) === undefined)
+    throw invalid(`${field}.agent_id`, "is no agent id");
+  refuseLarger(
+    `${field}.system_prompt`,
+    Buffer.byteLength(agent.systemPrompt),
+    LIMITS.systemPromptBytes,
+  );
+  checkModel(`${field}.model`, agent.model);
+  checkTools(`${field}.tools`, agent.tools);
+  const onConflict = parseOptionalEnum(`${field}.on_conflict`, agent.onConflict, OnConflict);
+  if (onConflict === OnConflict.STEER) {
+    throw invalid(`${field}.on_conflict`, "STEER is not served by this release");
+  }
+  within(`${field}.context_token_budget`, agent.contextTokenBudget, LIMITS.maxContextTokenBudget);
+  within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
+  parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);
+}
+
+function checkModel(field: string, model: ModelEndpoint | undefined): void {
+  const provider = model?.provider;
+  if (provider?.case === undefined) throw invalid(field, "is required");
+  if (provider.case === "scripted") return;
+  const { baseUrl, model: name, apiKeyEnv } = provider.value;
+  const protocol = URL.canParse(baseUrl) ? new URL(baseUrl).protocol : "";
+  if (!["http:", "https:"].includes(protocol))
+    throw invalid(`${field}.base_url`, "is no http or https URL");
+  if (name === "" || Buffer.byteLength(name) > MODEL_NAME_BYTES) {
+    throw invalid(`${field}.model`, `is not of 1..${MODEL_NAME_BYTES} bytes`);
+  }
+  if (apiKeyEnv !== "" && !ENV_NAME.test(apiKeyEnv)) {
+    throw invalid(`${field}.api_key_env`, "is no name of an environment variable");
+  }
+}
+
+function checkTools(field: string, tools: readonly string[]): void {
+  if (tools.length > LIMITS.toolsPerAgent)
+    throw invalid(field, `has more than ${LIMITS.toolsPerAgent}`);
+  for (const [index, name] of tools.entries()) {
+    if (!TOOL_NAMES.includes(name)) {
+      throw invalid(`${field}[${index}]`, `${name} is none of ${TOOL_NAMES.join(", ")}`);
+    }
+  }
+}
+
+function within(field: string, value: number, max: number): void {
+  if (value < 0 || value > max) throw invalid(field, `is not within 0..${max}`);
+}

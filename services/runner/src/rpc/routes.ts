@@ -1,0 +1,41 @@
+import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { allowAll, type AnyServiceBinding, type Routes, service } from "@lanekeeper/rpc";
+import type { RunnerContext } from "../context.ts";
+import { applyAgents } from "./apply-agents.ts";
+import { attachTurn } from "./attach-turn.ts";
+import { cancelTurn } from "./cancel-turn.ts";
+import { findTurn } from "./find-turn.ts";
+import { getLane } from "./get-lane.ts";
+import { getTurn } from "./get-turn.ts";
+import { listAgents } from "./list-agents.ts";
+import { listLanes } from "./list-lanes.ts";
+import { listMessages } from "./list-messages.ts";
+import { listTurns } from "./list-turns.ts";
+import { submitTurn } from "./submit-turn.ts";
+import { told } from "./told.ts";
+
+/** One handler per RPC: a method of the proto without one does not compile. */
+export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerService> {
+  return {
+    submitTurn: told(submitTurn(context)),
+    attachTurn: attachTurn(context),
+    findTurn: told(findTurn(context)),
+    getTurn: told(getTurn(context)),
+    listTurns: told(listTurns(context)),
+    cancelTurn: told(cancelTurn(context)),
+    getLane: told(getLane(context)),
+    listLanes: told(listLanes(context)),
+    listMessages: told(listMessages(context)),
+    applyAgents: told(applyAgents(context)),
+    listAgents: told(listAgents(context)),
+  };
+}
+
+/** The service as it is served: to ingress for its callers, and to the operator's program. */
+export function runnerBinding(context: RunnerContext): AnyServiceBinding {
+  return service({
+    desc: RunnerService,
+    routes: runnerRoutes(context),
+    allow: allowAll(RunnerService, "ingress", "cli"),
+  });
+}

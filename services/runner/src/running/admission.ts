@@ -1,0 +1,287 @@
+import { timestampFromDate, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { isUniqueViolation } from "@lanekeeper/postgres";
+import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { errorDetail, LanekeeperError, later } from "@lanekeeper/rpc";
+import { needsSession, newInput } from "../domain/new-input.ts";
+import { LIMITS } from "../limits.ts";
+import { coalesceInto, findHost } from "../store/coalesce.ts";
+import { findCutOff, findRequest, type KnownRequest } from "../store/find-request.ts";
+import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
+import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
+import { lockOrCreateLane, readLane } from "../store/lane-row.ts";
+import type { Admission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
+import { readKnownSession } from "../store/read-known-session.ts";
+import { readTurn } from "../store/read-turn.ts";
+import { requestStop } from "../store/request-stop.ts";
+import type { Sql } from "../store/sql.ts";
+import type { Stop, StoredTurn } from "../store/turn-row.ts";
+import { storedTurn } from "./admitted-turn.ts";
+import type { RunnerDeps } from "./deps.ts";
+
+/** What became of a request. */
+export interface AdmissionResult {
+  readonly turn: StoredTurn;
+  readonly disposition: Disposition;
+  readonly position: number;
+  /** The run that holds the turn already, of this replica. */
+  readonly claimedRunId: string | undefined;
+  /** A run that the turn stops. */
+  readonly stopped: { readonly runId: string; readonly stop: Stop } | undefined;
+}
+
+/** How a turn is to be admitted here. */
+export interface AdmissionOptions {
+  /** A run may begin here now. */
+  readonly mayClaim: boolean;
+  /** The caller waits here: this replica is preferred to run the turn. */
+  readonly hasCaller: boolean;
+  readonly maxWaiting: number;
+}
+
+/** A lane may change between the refusal and the look at why; it does not do so for ever. */
+const ATTEMPTS = 5;
+
+/**
+ * Accepts a turn, or joins the one that the same request was accepted as. The answer is given after
+ * the commit. A refusal stores nothing.
+ * @throws IDEMPOTENCY_MISMATCH, SESSION_BUSY, QUEUE_FULL, WOULD_DEADLOCK.
+ */
+export async function admit(
+  deps: RunnerDeps,
+  turn: NewTurn,
+  options: AdmissionOptions,
+): Promise<AdmissionResult> {
+  const cutOff = await cutOffTurn(deps, turn);
+  if (cutOff !== undefined) return joined(deps, turn, cutOff);
+  for (let attempt = 1; ; attempt++) {
+    const result = await admitOnce(deps, turn, options).catch((error: unknown) => {
+      if (isUniqueViolation(error, "idempotency_pkey")) return undefined;
+      throw error;
+    });
+    if (result !== undefined) return result;
+    const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
+    if (known !== undefined) return joined(deps, turn, known);
+    if (turn.session !== undefined) await refuseIfFull(deps, turn as NewLaneTurn, options);
+    if (attempt >= ATTEMPTS) throw later("SESSION_BUSY", "the lane changes too fast", 100);
+  }
+}
+
+async function admitOnce(
+  deps: RunnerDeps,
+  turn: NewTurn,
+  options: AdmissionOptions,
+): Promise<AdmissionResult | undefined> {
+  if (!isOfLane(turn)) return admitStateless(deps, turn);
+  const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || turn.onConflict === OnConflict.REJECT;
+  // Nothing to look up: one statement does it all.
+  if (onlyWaits && !needsSession(turn.messages)) {
+    return insert(deps, deps.db, turn, options, { seed: [], input: turn.messages });
+  }
+  return deps.db
+    .transaction((sql) => admitLooking(deps, sql, turn, options))
+    .catch((error: unknown) => {
+      if (error instanceof Refused) return undefined;
+      throw error;
+    });
+}
+
+/** Undoes the transaction of a turn that was refused. */
+class Refused extends Error {}
+
+/** Decides under the lane's lock what is new and what to do about the turn that runs. */
+async function admitLooking(
+  deps: RunnerDeps,
+  sql: Sql,
+  turn: NewLaneTurn,
+  options: AdmissionOptions,
+): Promise<AdmissionResult> {
+  const { tenant, session } = turn;
+  const lane = await lockOrCreateLane(sql, tenant, session.sessionKey);
+  if ((await findRequest(sql, tenant, turn.principal, turn.idempotencyKey)) !== undefined)
+    throw new Refused();
+  const said = needsSession(turn.messages)
+    ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
+    : { seed: [], input: turn.messages };
+  if (turn.onConflict === OnConflict.COALESCE) {
+    const host = await coalesced(deps, sql, turn, said.input);
+    if (host !== undefined) return host;
+  }
+  const stop = stopAskedBy(turn.onConflict);
+  const stopped =
+    stop === undefined || lane.activeTurnId === undefined
+      ? undefined
+      : await requestStop(sql, tenant, lane.activeTurnId, stop, "a later turn interrupted it");
+  const result = await insert(deps, sql, turn, options, said);
+  if (result === undefined) throw new Refused();
+  return stopped === undefined || stop === undefined
+    ? result
+    : { ...result, stopped: { runId: stopped.runId, stop } };
+}
+
+function stopAskedBy(onConflict: number): Stop | undefined {
+  if (onConflict === OnConflict.INTERRUPT) return "interrupted";
+  return onConflict === OnConflict.ROLLBACK ? "rolled_back" : undefined;
+}
+
+async function insert(
+  deps: RunnerDeps,
+  sql: Sql,
+  turn: NewLaneTurn,
+  options: AdmissionOptions,
+  said: Pick<Admission, "seed" | "input">,
+): Promise<AdmissionResult | undefined> {
+  const runId = options.mayClaim ? deps.ids.uuid() : undefined;
+  const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
+  const admitted = await insertLaneTurn(sql, turn, {
+    ...said,
+    claimRunId: runId,
+    replica,
+    front: stopAskedBy(turn.onConflict) !== undefined,
+    mayWait: turn.onConflict !== OnConflict.REJECT,
+    maxWaiting: options.maxWaiting,
+  });
+  return admitted && accepted(turn, said, admitted, replica, runId);
+}
+
+function accepted(
+  turn: NewLaneTurn,
+  said: Pick<Admission, "seed" | "input">,
+  admitted: Admitted,
+  replica: string,
+  runId: string | undefined,
+): AdmissionResult {
+  const claimedRunId = admitted.isClaimed ? runId : undefined;
+  const disposition = admitted.isClaimed ? Disposition.STARTED : Disposition.QUEUED;
+  const { laneSeq, acceptTime, position } = admitted;
+  const row = {
+    ...said,
+    laneSeq,
+    acceptTime,
+    replica,
+    disposition,
+    runId: claimedRunId,
+    state: "QUEUED" as const,
+  };
+  return { turn: storedTurn(turn, row), disposition, position, claimedRunId, stopped: undefined };
+}
+
+async function admitStateless(
+  deps: RunnerDeps,
+  turn: NewTurn,
+): Promise<AdmissionResult | undefined> {
+  const runId = deps.ids.uuid();
+  const { replica } = deps;
+  const admitted = await insertStatelessTurn(deps.db, turn, { runId, replica });
+  if (admitted === undefined) return undefined;
+  const disposition = Disposition.STATELESS;
+  const row = {
+    seed: [],
+    input: turn.messages,
+    laneSeq: 0n,
+    acceptTime: admitted.acceptTime,
+    replica,
+    disposition,
+    runId,
+    state: "ACTIVE" as const,
+  };
+  const stored = storedTurn(turn, row);
+  return { turn: stored, disposition, position: 0, claimedRunId: runId, stopped: undefined };
+}
+
+async function coalesced(
+  deps: RunnerDeps,
+  sql: Sql,
+  turn: NewLaneTurn,
+  input: Admission["input"],
+): Promise<AdmissionResult | undefined> {
+  const host = await findHost(sql, turn, LIMITS.coalesceDebounceMs);
+  if (host === undefined || host.messages + input.length > LIMITS.messagesPerTurn) return undefined;
+  const joinedTurn = await coalesceInto(sql, turn, host.turnId, input, deps.replica);
+  const disposition = Disposition.COALESCED;
+  return {
+    turn: joinedTurn,
+    disposition,
+    position: 0,
+    claimedRunId: undefined,
+    stopped: undefined,
+  };
+}
+
+/** A retry without a key of the client's own joins the turn whose caller was cut off. */
+function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
+  if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
+  return findCutOff(deps.db, turn.tenant, turn.principal, turn.fingerprint);
+}
+
+async function joined(
+  deps: RunnerDeps,
+  turn: NewTurn,
+  known: KnownRequest,
+): Promise<AdmissionResult> {
+  if (!Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
+    throw new LanekeeperError(
+      "IDEMPOTENCY_MISMATCH",
+      "the idempotency key was used with other content",
+      { metadata: { turn_id: known.turnId } },
+    );
+  }
+  const found = await readTurn(deps.db, turn.tenant, known.turnId);
+  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
+  const disposition = Disposition.JOINED;
+  return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+}
+
+/** Why the lane took no turn; nothing, if it would take it now. */
+async function refuseIfFull(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  { maxWaiting }: AdmissionOptions,
+): Promise<void> {
+  const lane = await readLane(deps.db, turn.tenant, turn.session.sessionKey);
+  if (lane === undefined || (lane.holderRunId === undefined && lane.depth === 0)) return;
+  if (turn.onConflict === OnConflict.REJECT) throw await sessionBusy(deps, turn, lane);
+  if (lane.depth < maxWaiting) return;
+  throw later(
+    "QUEUE_FULL",
+    `the lane holds ${lane.depth} waiting turns of at most ${maxWaiting}`,
+    1_000,
+    {
+      metadata: { depth: String(lane.depth), max_waiting_turns: String(maxWaiting) },
+    },
+  );
+}
+
+async function sessionBusy(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  lane: {
+    readonly depth: number;
+    readonly holderRunId: string | undefined;
+    readonly activeTurnId: string | undefined;
+  },
+): Promise<LanekeeperError> {
+  const { rows } = await deps.db.query<{ renewed_at: Date | null; age_ms: number }>(
+    `SELECT renewed_at, extract(epoch FROM clock_timestamp() - renewed_at)::float8 * 1000 AS age_ms
+     FROM turns WHERE tenant = $1 AND turn_id = $2`,
+    [turn.tenant, lane.activeTurnId ?? null],
+  );
+  const renewedAt = rows[0]?.renewed_at ?? undefined;
+  const detail = errorDetail(SessionBusySchema, {
+    holder: {
+      runId: lane.holderRunId ?? "",
+      turnId: lane.activeTurnId ?? "",
+      ...(renewedAt === undefined ? {} : { heartbeatTime: timestampFromDate(renewedAt) }),
+    },
+    heartbeatAge: durationFromMs(Math.max(0, Math.round(rows[0]?.age_ms ?? 0))),
+    depth: lane.depth,
+  });
+  return later("SESSION_BUSY", "a run holds the session's lane", 1_000, {
+    details: [detail],
+    metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth) },
+  });
+}
+
+function isOfLane(turn: NewTurn): turn is NewLaneTurn {
+  return turn.session !== undefined;
+}

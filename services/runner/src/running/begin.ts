@@ -1,0 +1,113 @@
+import { durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type {
+  BeginRunResponse,
+  TurnClass,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import type { Fence, Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { isRetryable, LanekeeperError } from "@lanekeeper/rpc";
+import { backoffMs } from "@lanekeeper/service";
+import type { StoredTurn } from "../store/turn-row.ts";
+import { renew } from "../store/renew.ts";
+import type { RunnerDeps } from "./deps.ts";
+import { persist } from "./persist.ts";
+import { callFor } from "./turn-fields.ts";
+
+/** A key that a run was granted. */
+export interface Grant {
+  readonly fence: Fence;
+  readonly session: Session | undefined;
+  /** This call rolled the session over. */
+  readonly rolledOver: boolean;
+  /** When the lease ends, on this process' monotonic clock, unless it is renewed. */
+  readonly leaseUntilMs: number;
+}
+
+/** What came of asking for the key. */
+export type BeginResult =
+  | { readonly kind: "granted"; readonly grant: Grant }
+  /** Another run's lease lives. */
+  | { readonly kind: "busy"; readonly retryAfterMs: number }
+  /** The turn may not run, for this reason. */
+  | { readonly kind: "refused"; readonly error: LanekeeperError }
+  /** The key was merged into another. */
+  | { readonly kind: "moved" }
+  /** The turn is not this run's any more, or the process drains. */
+  | { readonly kind: "lost" };
+
+const BACKOFF = { baseMs: 50, maxMs: 2_000 };
+
+/**
+ * Asks session-identity for the key until it answers: the call is known by its run_id, so that asking
+ * again is safe. Meanwhile the claim is renewed, so that nobody takes it for dead.
+ */
+export async function begin(
+  deps: RunnerDeps,
+  turn: StoredTurn & { readonly sessionKey: string },
+  runId: string,
+  signal: AbortSignal,
+): Promise<BeginResult> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return { kind: "granted", grant: await beginOnce(deps, turn, runId, signal) };
+    } catch (error) {
+      const result = resultOf(error);
+      if (result !== undefined) return result;
+      if (signal.aborted) return { kind: "lost" };
+      deps.log.warn(
+        { err: error, turn_id: turn.turnId, run_id: runId },
+        "the run could not begin; trying again",
+      );
+    }
+    const holds = await persist(deps, "renew a claim", () => renew(deps.db, { ...turn, runId }));
+    if (!holds) return { kind: "lost" };
+    await deps.clock.sleep(backoffMs(attempt, BACKOFF) + 1);
+    if (signal.aborted) return { kind: "lost" };
+  }
+}
+
+async function beginOnce(
+  deps: RunnerDeps,
+  turn: StoredTurn & { readonly sessionKey: string },
+  runId: string,
+  signal: AbortSignal,
+): Promise<Grant> {
+  const sentAtMs = deps.clock.monotonicMs();
+  const answer = await deps.identity.beginRun(
+    {
+      sessionKey: turn.sessionKey,
+      admittedGeneration: turn.admittedGeneration,
+      turnId: turn.turnId,
+      runId,
+      leaseDuration: durationFromMs(deps.leaseMs),
+      acceptTime: timestampFromDate(turn.acceptTime),
+      turnClass: turn.turnClass as TurnClass,
+      requiredGeneration: turn.requiredGeneration,
+    },
+    { ...callFor(turn), signal, timeoutMs: deps.leaseMs },
+  );
+  return grantOf(answer, sentAtMs, deps.leaseMs);
+}
+
+function grantOf(answer: BeginRunResponse, sentAtMs: number, leaseMs: number): Grant {
+  if (answer.fence?.session === undefined) {
+    throw new LanekeeperError("INTERNAL", "BeginRun was answered without a fence");
+  }
+  const granted = answer.leaseDuration === undefined ? leaseMs : durationMs(answer.leaseDuration);
+  return {
+    fence: answer.fence,
+    session: answer.session,
+    rolledOver: answer.rolledOver !== undefined,
+    leaseUntilMs: sentAtMs + granted,
+  };
+}
+
+/** Undefined: asking again may help. */
+function resultOf(error: unknown): BeginResult | undefined {
+  if (isRetryable(error) || !(error instanceof LanekeeperError)) return undefined;
+  if (error.reason === "INTERNAL") return undefined;
+  if (error.reason === "SESSION_BUSY") {
+    return { kind: "busy", retryAfterMs: error.retryAfterMs ?? 1_000 };
+  }
+  if (error.reason === "KEY_MOVED") return { kind: "moved" };
+  return { kind: "refused", error };
+}

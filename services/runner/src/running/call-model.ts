@@ -1,0 +1,84 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Message,
+  MessageSchema,
+  type Part,
+  PartSchema,
+  Role,
+  type ToolCall,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { LIMITS } from "../limits.ts";
+import { ModelError } from "../models/model-error.ts";
+import type { AnswerJob } from "./answer.ts";
+
+/** What the model said when it was asked once. */
+export interface ModelReply {
+  /** Its text and its calls, as one message of the transcript. */
+  readonly message: Message;
+  readonly calls: readonly ToolCall[];
+  readonly finishReason: string;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly model: string;
+}
+
+/** Asks the model once; what it says reaches those attached as it comes. */
+export async function callModel(
+  {
+    model,
+    tools,
+    turn,
+    stream,
+    signal,
+  }: Pick<AnswerJob, "model" | "tools" | "turn" | "stream" | "signal">,
+  messages: readonly Message[],
+): Promise<ModelReply> {
+  const ownNames = new Set(tools.map(({ spec }) => spec.name));
+  const calls: ToolCall[] = [];
+  const text: string[] = [];
+  let bytes = 0;
+  const request = {
+    messages,
+    tools: tools.map(({ spec }) => spec),
+    parameters: turn.parameters,
+    signal,
+  };
+  for await (const event of model.stream(request)) {
+    signal.throwIfAborted();
+    if (event.type === "end") return replyOf(text.join(""), calls, event);
+    if (event.type === "text") {
+      text.push(event.text);
+      if (event.text !== "") stream.emit({ case: "textDelta", value: event.text });
+    } else {
+      calls.push(event.call);
+      if (!ownNames.has(event.call.name)) stream.emit({ case: "toolCall", value: event.call });
+    }
+    bytes +=
+      event.type === "text" ? Buffer.byteLength(event.text) : event.call.argumentsJson.length;
+    if (bytes > LIMITS.replyBytes) throw tooLong();
+  }
+  throw new ModelError("MODEL_STREAM_CUT", "the model's stream ended before the model said so");
+}
+
+function tooLong(): ModelError {
+  return new ModelError(
+    "MODEL_FAILED",
+    `the model's answer has more than ${LIMITS.replyBytes} bytes`,
+  );
+}
+
+function replyOf(
+  text: string,
+  calls: readonly ToolCall[],
+  end: Pick<ModelReply, "finishReason" | "inputTokens" | "outputTokens" | "model">,
+): ModelReply {
+  const parts: Part[] = calls.map((value) =>
+    create(PartSchema, { content: { case: "toolCall", value } }),
+  );
+  if (text !== "" || calls.length === 0) {
+    parts.unshift(create(PartSchema, { content: { case: "text", value: text } }));
+  }
+  const { finishReason, inputTokens, outputTokens, model } = end;
+  const message = create(MessageSchema, { role: Role.ASSISTANT, parts });
+  return { message, calls, finishReason, inputTokens, outputTokens, model };
+}

@@ -1,0 +1,44 @@
+import type { DeliveryClient, IdentityClient } from "@lanekeeper/client";
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type { Clock, Ids, Log } from "@lanekeeper/service";
+import type { Model } from "../models/model.ts";
+import type { RunnerMetrics } from "../metrics.ts";
+import type { RunnerDatabase } from "../store/sql.ts";
+import type { Tool } from "../tools/tool.ts";
+import type { ToolDeps } from "../tools/tool-deps.ts";
+
+/** What the runner asks of session-identity. */
+export type Identity = Pick<
+  IdentityClient,
+  | "resolveSession"
+  | "beginRun"
+  | "writeLifecycle"
+  | "checkFence"
+  | "getSession"
+  | "listRotations"
+  | "watchSessions"
+>;
+
+/** What the runner asks of delivery. */
+export type Delivery = Pick<DeliveryClient, "enqueueDelivery">;
+
+/** What runs are made of. Tests put doubles in the place of any. */
+export interface RunnerDeps {
+  readonly db: RunnerDatabase;
+  readonly identity: Identity;
+  readonly delivery: Delivery;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  readonly metrics: RunnerMetrics;
+  /** This process, as it stands in turns and runs. */
+  readonly replica: string;
+  readonly leaseMs: number;
+  readonly agents: AgentBehaviour;
+}
+
+/** How an agent's configuration becomes something that answers. */
+export interface AgentBehaviour {
+  model(agent: AgentConfig): Model;
+  tools(agent: AgentConfig, deps: ToolDeps): readonly Tool[];
+}

@@ -1,0 +1,162 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type AttachTurnResponse,
+  AttachTurnResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { firstStreamSeq } from "../domain/stream-seq.ts";
+import { isTerminal } from "../domain/turn-state.ts";
+import { LIMITS } from "../limits.ts";
+import { readPosition } from "../store/read-position.ts";
+import { readTurn } from "../store/read-turn.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import type { RunnerDeps } from "./deps.ts";
+import type { StreamHub } from "./stream-hub.ts";
+import type { Tail, TailUpdate } from "./tail.ts";
+import { endedFrom } from "./turn-ended.ts";
+import { untilAny } from "./until-any.ts";
+
+export interface FollowParts {
+  readonly deps: Pick<RunnerDeps, "db" | "clock">;
+  readonly hub: StreamHub;
+  readonly tail: Tail;
+  /** The lane of a waiting turn whose caller is here has no holder. */
+  readonly onFreeLane: (tenant: string, sessionKey: string) => void;
+}
+
+type Event = AttachTurnResponse;
+type Followed = Pick<StoredTurn, "tenant" | "turnId" | "sessionKey">;
+
+/**
+ * What a turn's caller is told, wherever it runs: from this replica's memory while it runs here, from
+ * the table otherwise, across takeovers, up to `ended`.
+ */
+export async function* follow(
+  parts: FollowParts,
+  turn: Followed,
+  afterSeq: bigint,
+  signal: AbortSignal,
+): AsyncGenerator<Event> {
+  const told = new Told(parts, turn, afterSeq);
+  for (let at: "once" | "next poll" = "once"; !told.isOver; ) {
+    const stream = parts.hub.get(turn.turnId);
+    if (stream !== undefined) {
+      for await (const event of stream.read(told.lastSeq, signal)) yield told.note(event);
+      at = "once";
+      if (!told.isOver) yield* told.fromTail(await lookOrOpen(parts, told, at, signal), signal);
+      continue;
+    }
+    yield* told.fromTail(await lookOrOpen(parts, told, at, signal), signal);
+    at = "next poll";
+  }
+}
+
+/** Undefined: the turn was claimed by this replica meanwhile, whose memory is the better source. */
+async function lookOrOpen(
+  { hub, tail }: FollowParts,
+  told: Told,
+  at: "once" | "next poll",
+  signal: AbortSignal,
+): Promise<TailUpdate | undefined> {
+  const opened = untilOpen(hub, told.turn.turnId);
+  const leave = new AbortController();
+  try {
+    const followed = { tenant: told.turn.tenant, turnId: told.turn.turnId, afterSeq: told.lastSeq };
+    const update = tail.look(followed, at, AbortSignal.any([signal, leave.signal]));
+    return await untilAny(update, opened.promise);
+  } finally {
+    opened.stop();
+    leave.abort();
+  }
+}
+
+function untilOpen(hub: StreamHub, turnId: string): { promise: Promise<undefined>; stop(): void } {
+  let stop = (): void => undefined;
+  const promise = new Promise<undefined>((resolve) => {
+    stop = hub.onOpen((opened) => {
+      if (opened === turnId) resolve(undefined);
+    });
+    if (hub.get(turnId)?.state === "open") resolve(undefined);
+  });
+  return { promise, stop };
+}
+
+/** What one attachment was told so far. */
+class Told {
+  readonly turn: Followed;
+  readonly #parts: FollowParts;
+  lastSeq: bigint;
+  isOver = false;
+  #position: number | undefined;
+  #positionAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: FollowParts, turn: Followed, afterSeq: bigint) {
+    this.#parts = parts;
+    this.turn = turn;
+    this.lastSeq = afterSeq;
+  }
+
+  note(event: Event): Event {
+    if (event.streamSeq > this.lastSeq) this.lastSeq = event.streamSeq;
+    if (event.event.case === "ended") this.isOver = true;
+    return event;
+  }
+
+  async *fromTail(update: TailUpdate | undefined, signal: AbortSignal): AsyncGenerator<Event> {
+    if (update === undefined) return;
+    for (const event of update.events) yield this.note(event);
+    if (update.state === "QUEUED") yield* this.#waiting(update);
+    // A full page may have more behind it: the turn's end is told after all of it.
+    if (isTerminal(update.state) && update.isWhole) yield* this.#end(signal);
+  }
+
+  async *#waiting(update: TailUpdate): AsyncGenerator<Event> {
+    const { deps, onFreeLane } = this.#parts;
+    const { tenant, sessionKey, turnId } = this.turn;
+    if (sessionKey === undefined) return;
+    if (update.laneIsFree) onFreeLane(tenant, sessionKey);
+    const now = deps.clock.monotonicMs();
+    if (now - this.#positionAtMs < LIMITS.positionMs) return;
+    this.#positionAtMs = now;
+    const found = await readPosition(deps.db, tenant, sessionKey, turnId);
+    if (found === undefined || found.position === this.#position) return;
+    this.#position = found.position;
+    const { position, holderRunId, heartbeatAgeMs } = found;
+    const age =
+      heartbeatAgeMs === undefined
+        ? {}
+        : { holderHeartbeatAge: durationFromMs(Math.round(heartbeatAgeMs)) };
+    yield response(0n, {
+      case: "queued",
+      value: { position, holderRunId: holderRunId ?? "", ...age },
+    });
+  }
+
+  async *#end(signal: AbortSignal): AsyncGenerator<Event> {
+    const turn = await readTurn(this.#parts.deps.db, this.turn.tenant, this.turn.turnId);
+    if (turn === undefined) throw new Error(`turn ${this.turn.turnId} is gone`);
+    if (turn.state === "COALESCED" && turn.intoTurnId !== undefined) {
+      yield* this.#host(turn.intoTurnId, signal);
+      return;
+    }
+    const seq = turn.endedStreamSeq ?? firstStreamSeq(1);
+    const streamSeq = seq > this.lastSeq ? seq : this.lastSeq + 1n;
+    yield this.note(response(streamSeq, { case: "ended", value: endedFrom(turn) }));
+  }
+
+  /** Each caller of a coalesced turn gets the outcome of the turn that answers it. */
+  async *#host(hostTurnId: string, signal: AbortSignal): AsyncGenerator<Event> {
+    const host = { ...this.turn, turnId: hostTurnId };
+    for await (const event of follow(this.#parts, host, this.lastSeq, signal)) {
+      if (event.event.case === "ended") event.event.value.intoTurnId = hostTurnId;
+      yield this.note(event);
+    }
+  }
+}
+
+function response(
+  streamSeq: bigint,
+  event: NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["event"]>,
+): Event {
+  return create(AttachTurnResponseSchema, { streamSeq, event });
+}

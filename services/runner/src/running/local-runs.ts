@@ -1,0 +1,98 @@
+import { LIMITS } from "../limits.ts";
+import type { Log } from "@lanekeeper/service";
+import { type AbortCause, RunAborted } from "./run-abort.ts";
+
+/** A run of this replica, from its claim to its end. */
+export interface LocalRun {
+  readonly tenant: string;
+  /** Undefined: stateless. */
+  readonly sessionKey: string | undefined;
+  readonly turnId: string;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** The generation that the run holds; set once it has begun. */
+  generation: bigint | undefined;
+  /** Looks at once whether the run may still write. */
+  check: () => void;
+}
+
+/** The runs of this replica, and how many there may be. */
+export class LocalRuns {
+  readonly #runs = new Map<string, LocalRun & { readonly controller: AbortController }>();
+  readonly #onCount: (count: number) => void;
+  readonly #idle = new Set<() => void>();
+  #waitingAside = 0;
+
+  constructor(onCount: (count: number) => void) {
+    this.#onCount = onCount;
+  }
+
+  /** Whether one more run may begin here. A run that waits for another lane's turn holds no slot. */
+  get hasSlot(): boolean {
+    return this.#runs.size - this.#waitingAside < LIMITS.activeRunsPerReplica;
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  open(run: Pick<LocalRun, "tenant" | "sessionKey" | "turnId" | "runId" | "log">): LocalRun {
+    const controller = new AbortController();
+    const local = {
+      ...run,
+      controller,
+      signal: controller.signal,
+      generation: undefined,
+      check: () => undefined,
+    };
+    this.#runs.set(run.runId, local);
+    this.#onCount(this.#runs.size);
+    return local;
+  }
+
+  close(runId: string): void {
+    this.#runs.delete(runId);
+    this.#onCount(this.#runs.size);
+    if (this.#runs.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
+  }
+
+  has(runId: string): boolean {
+    return this.#runs.has(runId);
+  }
+
+  abort(runId: string, cause: AbortCause): void {
+    this.#runs.get(runId)?.controller.abort(new RunAborted(cause));
+  }
+
+  abortAll(cause: AbortCause): void {
+    for (const runId of this.#runs.keys()) this.abort(runId, cause);
+  }
+
+  list(): readonly LocalRun[] {
+    return [...this.#runs.values()];
+  }
+
+  /** The run that this replica has on a key, if any. */
+  ofKey(tenant: string, sessionKey: string): readonly LocalRun[] {
+    return this.list().filter((run) => run.tenant === tenant && run.sessionKey === sessionKey);
+  }
+
+  /** Resolves once no run is left. */
+  untilIdle(): Promise<void> {
+    if (this.#runs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.add(resolve));
+  }
+
+  /** Gives the caller's slot back while it waits for another lane; it has first claim afterwards. */
+  async asideWhile<T>(work: () => Promise<T>): Promise<T> {
+    this.#waitingAside += 1;
+    try {
+      return await work();
+    } finally {
+      this.#waitingAside -= 1;
+    }
+  }
+}

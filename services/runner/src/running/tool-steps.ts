@@ -1,0 +1,129 @@
+import type { Message, ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { callsOf, toolResultMessage } from "../domain/context.ts";
+import { textOf } from "../domain/message-text.ts";
+import { beginStep, finishStep, readSteps, type ToolStep } from "../store/tool-steps.ts";
+import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
+import type { RunnerDeps } from "./deps.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import { persist } from "./persist.ts";
+import { RunAborted } from "./run-abort.ts";
+import type { TurnStream } from "./turn-stream.ts";
+
+export interface ToolStepsOptions {
+  readonly deps: Pick<RunnerDeps, "db" | "clock" | "log">;
+  /** Everything but the step's number. */
+  readonly context: Omit<ToolContext, "step">;
+  readonly stream: TurnStream;
+  readonly heartbeat: Heartbeat | undefined;
+  /** True: earlier runs of the turn may have left steps. */
+  readonly mayResume: boolean;
+}
+
+type Tools = ReadonlyMap<string, Tool>;
+
+export const PERHAPS_DONE =
+  "This call was begun and its end was not recorded: perhaps it was done, perhaps not. Find out before you repeat it.";
+
+/**
+ * The tool steps of a turn, numbered across its runs. Each is recorded before it acts and after: what
+ * finished is not done again by the turn's next run, and what may have been done is told as that.
+ */
+export class ToolSteps {
+  readonly #options: ToolStepsOptions;
+  #lastStep = 0;
+
+  constructor(options: ToolStepsOptions) {
+    this.#options = options;
+  }
+
+  /** What earlier runs of the turn said and did with tools, finished where it was not begun. */
+  async resume(tools: Tools): Promise<Message[]> {
+    if (!this.#options.mayResume) return [];
+    const { deps, context, stream } = this.#options;
+    const steps = await readSteps(deps.db, context.tenant, context.turnId);
+    const produced: Message[] = [];
+    for (const round of roundsOf(steps)) {
+      produced.push(round.said);
+      const text = textOf(round.said);
+      if (text !== "") stream.emit({ case: "textDelta", value: text });
+      produced.push(...(await this.#resumeRound(round, tools)));
+    }
+    return produced;
+  }
+
+  /** Runs the calls of one message of the agent, one after the other. */
+  async run(said: Message, calls: readonly ToolCall[], tools: Tools): Promise<Message[]> {
+    const results: Message[] = [];
+    for (const [index, call] of calls.entries()) {
+      results.push(await this.#runOne(call, index === 0 ? said : undefined, tools));
+    }
+    return results;
+  }
+
+  async #resumeRound({ said, steps }: Round, tools: Tools): Promise<Message[]> {
+    const results: Message[] = [];
+    for (const call of callsOf(said).filter(({ name }) => tools.has(name))) {
+      const step = steps.find(({ callId }) => callId === call.callId);
+      if (step === undefined) {
+        results.push(await this.#runOne(call, undefined, tools));
+        continue;
+      }
+      this.#lastStep = Math.max(this.#lastStep, step.step);
+      const { text, isError } = step.result ?? { text: PERHAPS_DONE, isError: true };
+      results.push(toolResultMessage(call.callId, text, isError));
+    }
+    return results;
+  }
+
+  async #runOne(call: ToolCall, said: Message | undefined, tools: Tools): Promise<Message> {
+    const { deps, context, stream, heartbeat } = this.#options;
+    context.signal.throwIfAborted();
+    this.#lastStep += 1;
+    const step = this.#lastStep;
+    const begun = await persist(deps, "begin a tool step", () =>
+      beginStep(deps.db, context, { step, callId: call.callId, name: call.name, said }),
+    );
+    if (!begun) throw new RunAborted({ kind: "lost" });
+    stream.emit({ case: "toolActivity", value: { name: call.name, finished: false } });
+    if (heartbeat !== undefined) heartbeat.phase = `tool:${call.name}`.slice(0, 200);
+    const { text, isError } = await runTool(tools.get(call.name), call, { ...context, step });
+    if (heartbeat !== undefined) heartbeat.phase = "model";
+    await persist(deps, "finish a tool step", () =>
+      finishStep(deps.db, context, step, { text, isError }),
+    );
+    context.signal.throwIfAborted();
+    stream.emit({ case: "toolActivity", value: { name: call.name, finished: true } });
+    return toolResultMessage(call.callId, text, isError);
+  }
+}
+
+/** A tool that throws has failed; what it threw is told to the model as little as to anybody outside. */
+async function runTool(
+  tool: Tool | undefined,
+  call: ToolCall,
+  context: ToolContext,
+): Promise<ToolOutcome> {
+  if (tool === undefined) return { text: `There is no tool named ${call.name}.`, isError: true };
+  try {
+    return await tool.run(call.argumentsJson, context);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    const name = error instanceof Error ? error.name : "error";
+    return { text: `The tool ${call.name} failed (${name}).`, isError: true };
+  }
+}
+
+/** One message of the agent with the steps that its calls made. */
+interface Round {
+  readonly said: Message;
+  readonly steps: ToolStep[];
+}
+
+function roundsOf(steps: readonly ToolStep[]): Round[] {
+  const rounds: Round[] = [];
+  for (const step of steps) {
+    if (step.said !== undefined) rounds.push({ said: step.said, steps: [] });
+    rounds.at(-1)?.steps.push(step);
+  }
+  return rounds;
+}

@@ -1,0 +1,56 @@
+import type { CallOptions } from "@lanekeeper/rpc";
+import type { Log, TurnFields } from "@lanekeeper/service";
+import { turnLog } from "@lanekeeper/service";
+import type { StoredTurn } from "../store/turn-row.ts";
+
+/** What a log line about a turn tells. */
+type Described = Pick<
+  StoredTurn,
+  | "tenant"
+  | "principal"
+  | "origin"
+  | "sessionKey"
+  | "sessionId"
+  | "generation"
+  | "admittedSessionId"
+  | "admittedGeneration"
+  | "turnId"
+  | "requestId"
+  | "traceId"
+>;
+
+/** A logger whose lines carry the fields by which a turn is found in all services. */
+export function logOf(
+  log: Log,
+  turn: Described,
+  more: Pick<TurnFields, "run_id" | "disposition"> = {},
+): Log {
+  const { peer } = turn.origin;
+  return turnLog(log, {
+    tenant: turn.tenant,
+    principal: turn.principal,
+    channel: peer?.channel ?? turn.origin.source,
+    account: peer?.accountId,
+    raw_key: turn.origin.rawKey,
+    session_key: turn.sessionKey,
+    session_id: turn.sessionId ?? turn.admittedSessionId,
+    generation: turn.generation ?? turn.admittedGeneration,
+    turn_id: turn.turnId,
+    request_id: turn.requestId,
+    trace_id: turn.traceId,
+    run_id: more.run_id,
+    disposition: more.disposition,
+  });
+}
+
+/** How a call to another service is made on behalf of a turn: as the runner itself, for its tenant. */
+export function callFor(
+  turn: Pick<StoredTurn, "tenant" | "principal" | "requestId" | "traceparent">,
+): CallOptions {
+  return {
+    tenant: turn.tenant,
+    principal: turn.principal,
+    requestId: turn.requestId,
+    traceparent: turn.traceparent === "" ? undefined : turn.traceparent,
+  };
+}

@@ -1,0 +1,121 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import {
+  type AttachTurnResponse,
+  AttachTurnResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { firstStreamSeq } from "../domain/stream-seq.ts";
+import type { EventChunk } from "../store/turn-events.ts";
+
+type Event = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["event"]>;
+
+/** Open: the turn is claimed or runs here. Ended: `ended` was told. Detached: look elsewhere. */
+export type StreamState = "open" | "ended" | "detached";
+
+/** What one run of this replica tells its turn's callers. Those who read are never waited for. */
+export class TurnStream {
+  readonly #events: AttachTurnResponse[] = [];
+  readonly #waiting = new Set<() => void>();
+  readonly #onPending: (bytes: number) => void;
+  #nextSeq = firstStreamSeq(1);
+  #stored = 0;
+  #pendingBytes = 0;
+  #state: StreamState = "open";
+
+  /** @param onPending told how much is not yet stored, with each event. */
+  constructor(onPending: (bytes: number) => void = () => undefined) {
+    this.#onPending = onPending;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** The number that the next event gets. */
+  get nextSeq(): bigint {
+    return this.#nextSeq;
+  }
+
+  /** The run's place among the turn's is known once it has begun. */
+  begin(ordinal: number): void {
+    this.#nextSeq = firstStreamSeq(ordinal);
+  }
+
+  emit(event: Event): void {
+    if (this.#state !== "open") return;
+    this.#push(event);
+    this.#pendingBytes += event.case === "textDelta" ? (event.value?.length ?? 0) : 64;
+    this.#onPending(this.#pendingBytes);
+    this.#wake();
+  }
+
+  /** The last event. It is told from the turn's row elsewhere, so it is not stored as an event. */
+  end(ended: Event): void {
+    if (this.#state !== "open") return;
+    this.#push(ended);
+    this.#finish("ended");
+  }
+
+  /** This replica tells no more of the turn. */
+  detach(): void {
+    if (this.#state === "open") this.#finish("detached");
+  }
+
+  /** What was told and not yet stored; undefined: nothing. */
+  takePending(): EventChunk | undefined {
+    const pending = this.#events.slice(this.#stored).filter(({ event }) => event.case !== "ended");
+    const [firstEvent, last] = [pending[0], pending.at(-1)];
+    this.#stored += pending.length;
+    this.#pendingBytes = 0;
+    if (firstEvent === undefined || last === undefined) return undefined;
+    const body = Buffer.concat(
+      pending.map((event) => sizeDelimitedEncode(AttachTurnResponseSchema, event)),
+    );
+    return { firstSeq: firstEvent.streamSeq, lastSeq: last.streamSeq, body };
+  }
+
+  /** Events after a number, as they come, until the stream ends or is detached. */
+  async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
+    let at = 0;
+    for (;;) {
+      for (; at < this.#events.length; at++) {
+        const event = this.#events[at];
+        if (event !== undefined && event.streamSeq > afterSeq) yield event;
+      }
+      if (this.#state !== "open") return;
+      await this.#changed(signal);
+    }
+  }
+
+  #push(event: Event): void {
+    this.#events.push(create(AttachTurnResponseSchema, { streamSeq: this.#nextSeq, event }));
+    this.#nextSeq += 1n;
+  }
+
+  #finish(state: StreamState): void {
+    this.#state = state;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resume of waiting) resume();
+  }
+
+  #changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const abort = (): void => {
+        this.#waiting.delete(resume);
+        reject(signal.reason);
+      };
+      const resume = (): void => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      this.#waiting.add(resume);
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { createDeliveryClient, createIdentityClient } from "@lanekeeper/client";
+import { checkSchema, createDatabase } from "@lanekeeper/postgres";
+import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
+import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
+import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
+import { configuredAgents } from "./context.ts";
+import { runnerMetrics } from "./metrics.ts";
+import type { RunnerDeps } from "./running/deps.ts";
+import { serveRunner } from "./serve.ts";
+import type { RunnerDatabase } from "./store/sql.ts";
+
+/** Opens everything that the runner stands on, then its door, then its sweepers. */
+export async function startRunner(service: ServiceContext): Promise<RunningService> {
+  const config = await readConfig(service.settings);
+  const opened = new Disposal();
+  try {
+    const db = opened.use(openDatabase(service, config));
+    await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
+    const deps = connect(service, config, db, opened);
+    const hooks = rpcHooks(service.log);
+    const running = opened.use(await serveRunner({ service, config, deps, hooks }));
+    return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function connect(
+  service: ServiceContext,
+  config: RunnerConfig,
+  db: RunnerDatabase,
+  opened: Disposal,
+): RunnerDeps {
+  const credential = serviceCredential("runner", config.clusterSecret.reveal());
+  const identity = createIdentityClient({ target: config.identityTarget, credential });
+  opened.defer(() => identity.$close());
+  const delivery = createDeliveryClient({ target: config.deliveryTarget, credential });
+  opened.defer(() => delivery.$close());
+  const { clock, ids, log, instanceId: replica, settings } = service;
+  const metrics = runnerMetrics(service.metrics);
+  const agents = configuredAgents(process.env);
+  return {
+    db,
+    identity,
+    delivery,
+    clock,
+    ids,
+    log,
+    metrics,
+    replica,
+    leaseMs: settings.leaseMs,
+    agents,
+  };
+}
+
+function openDatabase({ settings, log }: ServiceContext, config: RunnerConfig): RunnerDatabase {
+  return createDatabase<unknown>({
+    url: config.databaseUrl.reveal(),
+    schema: SCHEMA,
+    poolSize: settings.poolSize,
+    applicationName: "lanekeeper runner",
+    log: (line) => log.warn(line),
+  });
+}
+
+function rpcHooks(log: Log): RpcHooks {
+  return {
+    onInternalError: ({ error: err, errorId, method, requestId, tenant }) => {
+      log.error(
+        { err, error_id: errorId, method, request_id: requestId, tenant },
+        "internal error",
+      );
+    },
+  };
+}

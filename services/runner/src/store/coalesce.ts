@@ -1,0 +1,106 @@
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { stateCode } from "../domain/turn-state.ts";
+import { messagesBytes, originBytes } from "./codec.ts";
+import type { NewLaneTurn } from "./new-turn.ts";
+import { first, type Sql } from "./sql.ts";
+import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
+
+const FIND_HOST = {
+  name: "runner_find_host",
+  text: `
+SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages FROM (
+  SELECT * FROM turns
+  WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
+  ORDER BY lane_seq DESC LIMIT 1
+) last
+WHERE last.run_id IS NULL AND last.run_count = 0 AND last.principal = $3 AND last.route_id = $4
+  AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
+  AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
+};
+
+/**
+ * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
+ * generation, never had a run and is not older than the debounce. Read under the lane's lock.
+ */
+export function findHost(
+  sql: Sql,
+  turn: NewLaneTurn,
+  debounceMs: number,
+): Promise<{ readonly turnId: string; readonly messages: number } | undefined> {
+  return first(sql, FIND_HOST, [
+    turn.tenant,
+    turn.session.sessionKey,
+    turn.principal,
+    turn.routeId,
+    turn.turnClass,
+    turn.parameters,
+    turn.session.generation,
+    debounceMs,
+  ]);
+}
+
+const COALESCE = {
+  name: "runner_coalesce",
+  text: `
+WITH host AS (
+  UPDATE turns SET input = input || $20::bytea[] WHERE tenant = $1 AND turn_id = $2
+), lane AS (
+  UPDATE lanes SET next_seq = next_seq + 1 WHERE tenant = $1 AND session_key = $4
+  RETURNING next_seq - 1 AS lane_seq
+), t AS (
+  INSERT INTO turns (
+    tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
+    front, principal, request_id, idempotency_key, trace_id, traceparent, origin, route_id,
+    admitted_session_id, admitted_generation, required_generation, accept_time, seed, input,
+    parameters, parent_turn_id, call_chain, replica, into_turn_id, end_time, ended_stream_seq)
+  SELECT $1, $3, $5, $4, ${stateCode("COALESCED")}, $6, ${Disposition.COALESCED}, $7, lane.lane_seq,
+    false, $8, $9, $10, $11, $12, $13, $14,
+    $15, $16, $17, clock_timestamp(), '{}', $20::bytea[],
+    $18, $19, $21, $22, $2, clock_timestamp(), 1
+  FROM lane
+  RETURNING *
+), known AS (
+  INSERT INTO idempotency (tenant, principal, key, fingerprint, turn_id, is_generated, create_time)
+  SELECT $1, $8, $10, $23, $3, $24, clock_timestamp()
+)
+SELECT ${TURN_COLUMNS} FROM t`,
+};
+
+/** Adds the messages to the host's, and records the turn as answered by it. Under the lane's lock. */
+export async function coalesceInto(
+  sql: Sql,
+  turn: NewLaneTurn,
+  hostTurnId: string,
+  input: readonly Message[],
+  replica: string,
+): Promise<StoredTurn> {
+  const row = await first<TurnRow>(sql, COALESCE, [
+    turn.tenant,
+    hostTurnId,
+    turn.turnId,
+    turn.session.sessionKey,
+    turn.agentId,
+    turn.turnClass,
+    turn.onConflict,
+    turn.principal,
+    turn.requestId,
+    turn.idempotencyKey,
+    turn.traceId,
+    turn.traceparent,
+    originBytes(turn.origin),
+    turn.routeId,
+    turn.session.sessionId,
+    turn.session.generation,
+    turn.requiredGeneration,
+    turn.parameters,
+    turn.parentTurnId ?? null,
+    messagesBytes(input),
+    turn.callChain,
+    replica,
+    turn.fingerprint,
+    turn.keyIsGenerated,
+  ]);
+  if (row === undefined) throw new Error("a lane that is locked is gone; lanes are never removed");
+  return turnOf(row);
+}

@@ -1,0 +1,49 @@
+import { lockOrCreateLane } from "./lane-row.ts";
+import { first, type RunnerDatabase, type Sql } from "./sql.ts";
+
+/** Claims that never began go with the rest; an active turn is ended by its own run. */
+const MOVE = {
+  name: "runner_move_waiting",
+  text: `
+WITH waiting AS (
+  SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
+  WHERE tenant = $1 AND session_key = $2 AND state = 1
+), survivor AS (
+  UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
+    depth = depth + (SELECT count(*) FROM waiting)
+  WHERE tenant = $1 AND session_key = $3
+  RETURNING next_seq - (SELECT count(*) FROM waiting) AS first_seq
+), moved AS (
+  UPDATE turns t SET session_key = $3, lane_seq = survivor.first_seq + waiting.place, front = false,
+    admitted_session_id = $4, admitted_generation = $5, run_id = NULL
+  FROM waiting, survivor
+  WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND t.state = 1
+  RETURNING t.turn_id
+)
+UPDATE lanes l SET depth = 0,
+  active_turn_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.active_turn_id END,
+  holder_run_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.holder_run_id END
+WHERE l.tenant = $1 AND l.session_key = $2
+RETURNING (SELECT count(*) FROM moved)::int AS count`,
+};
+
+/** Puts a merged key's waiting turns behind the survivor's, in order. Gives how many. */
+export function moveWaiting(
+  db: RunnerDatabase,
+  tenant: string,
+  fromKey: string,
+  to: { readonly sessionKey: string; readonly sessionId: string; readonly generation: bigint },
+): Promise<number> {
+  return db.transaction(async (sql: Sql) => {
+    // Both lanes in key order: two merges that meet cannot wait for each other.
+    for (const key of [fromKey, to.sessionKey].toSorted()) await lockOrCreateLane(sql, tenant, key);
+    await sql.query(MOVE_EDGES, [tenant, fromKey, to.sessionKey]);
+    const params = [tenant, fromKey, to.sessionKey, to.sessionId, to.generation];
+    return (await first<{ count: number }>(sql, MOVE, params))?.count ?? 0;
+  });
+}
+
+const MOVE_EDGES = {
+  name: "runner_move_wait_edges",
+  text: "UPDATE wait_edges SET to_key = $3 WHERE tenant = $1 AND to_key = $2",
+};

@@ -1,0 +1,49 @@
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import type { Origin } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+
+/** A turn to be admitted, checked and with its agent known. */
+export interface NewTurn {
+  readonly tenant: string;
+  readonly principal: string;
+  readonly turnId: string;
+  readonly agentId: string;
+  /** Undefined: stateless. */
+  readonly session:
+    | { readonly sessionKey: string; readonly sessionId: string; readonly generation: bigint }
+    | undefined;
+  /** 0n: any. */
+  readonly requiredGeneration: bigint;
+  readonly turnClass: number;
+  /** As asked, or the agent's default; never unspecified. */
+  readonly onConflict: number;
+  readonly idempotencyKey: string;
+  readonly fingerprint: Uint8Array;
+  readonly keyIsGenerated: boolean;
+  readonly clientRetryCount: number;
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly traceparent: string;
+  readonly origin: Origin;
+  readonly routeId: string;
+  readonly maxWaitMs: number | undefined;
+  /** JSON. */
+  readonly parameters: string;
+  readonly messages: readonly Message[];
+  readonly parentTurnId: string | undefined;
+  readonly callChain: readonly string[];
+}
+
+/** A turn of a lane. */
+export type NewLaneTurn = NewTurn & { readonly session: NonNullable<NewTurn["session"]> };
+
+/** What a turn is inserted with, besides itself. */
+export interface Admission {
+  readonly seed: readonly Message[];
+  readonly input: readonly Message[];
+  /** The run that takes the turn at once where its lane is free; undefined: it waits for a claim. */
+  readonly claimRunId: string | undefined;
+  readonly replica: string;
+  readonly front: boolean;
+  readonly mayWait: boolean;
+  readonly maxWaiting: number;
+}

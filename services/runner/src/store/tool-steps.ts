@@ -1,0 +1,86 @@
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { messageBytes, messageOf } from "./codec.ts";
+import { first, rows, type Sql } from "./sql.ts";
+
+/** A tool step of a turn. */
+export interface ToolStep {
+  readonly step: number;
+  readonly callId: string;
+  readonly name: string;
+  /** The agent's message that made the call; stands with the first step of that message. */
+  readonly said: Message | undefined;
+  /** Undefined: begun, and perhaps done. */
+  readonly result: { readonly text: string; readonly isError: boolean } | undefined;
+}
+
+const BEGIN_STEP = {
+  name: "runner_begin_step",
+  text: `
+INSERT INTO tool_steps (tenant, turn_id, step, run_id, call_id, name, said)
+SELECT $1, $2, $4, $3, $5, $6, $7
+WHERE EXISTS (SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state = 2)
+ON CONFLICT (tenant, turn_id, step) DO UPDATE SET run_id = excluded.run_id
+WHERE tool_steps.run_id = excluded.run_id
+RETURNING step`,
+};
+
+/** Recorded before the tool acts. False: the run holds the turn no more. */
+export async function beginStep(
+  sql: Sql,
+  held: { readonly tenant: string; readonly turnId: string; readonly runId: string },
+  step: Omit<ToolStep, "result">,
+): Promise<boolean> {
+  const row = await first(sql, BEGIN_STEP, [
+    held.tenant,
+    held.turnId,
+    held.runId,
+    step.step,
+    step.callId,
+    step.name,
+    step.said === undefined ? null : messageBytes(step.said),
+  ]);
+  return row !== undefined;
+}
+
+const FINISH_STEP = {
+  name: "runner_finish_step",
+  text: `
+UPDATE tool_steps SET result = $4, is_error = $5
+WHERE tenant = $1 AND turn_id = $2 AND step = $3 AND result IS NULL`,
+};
+
+export async function finishStep(
+  sql: Sql,
+  held: { readonly tenant: string; readonly turnId: string },
+  step: number,
+  result: { readonly text: string; readonly isError: boolean },
+): Promise<void> {
+  await sql.query(FINISH_STEP, [held.tenant, held.turnId, step, result.text, result.isError]);
+}
+
+const READ_STEPS = {
+  name: "runner_read_steps",
+  text: `
+SELECT step, call_id, name, said, result, is_error FROM tool_steps
+WHERE tenant = $1 AND turn_id = $2 ORDER BY step`,
+};
+
+/** What earlier runs of the turn did with tools, in order. */
+export async function readSteps(sql: Sql, tenant: string, turnId: string): Promise<ToolStep[]> {
+  interface Row {
+    readonly step: number;
+    readonly call_id: string;
+    readonly name: string;
+    readonly said: Buffer | null;
+    readonly result: string | null;
+    readonly is_error: boolean;
+  }
+  const found = await rows<Row>(sql, READ_STEPS, [tenant, turnId]);
+  return found.map((row) => ({
+    step: row.step,
+    callId: row.call_id,
+    name: row.name,
+    said: row.said === null ? undefined : messageOf(row.said),
+    result: row.result === null ? undefined : { text: row.result, isError: row.is_error },
+  }));
+}

@@ -1,0 +1,339 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import type {
+  BeginRunRequest,
+  WriteLifecycleRequest,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import {
+  type Fence,
+  RunOutcome,
+  type Session,
+  SessionBusySchema,
+  SessionSchema,
+  type SessionRef,
+  StaleFenceSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
+  allowAll,
+  errorDetail,
+  type GrpcServer,
+  LanekeeperError,
+  later,
+  notFound,
+  type Routes,
+  serveGrpc,
+  service,
+  serviceTokenAuthenticator,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
+
+interface ActiveRun {
+  readonly runId: string;
+  readonly turnId: string;
+  readonly epoch: bigint;
+  readonly generations: bigint[];
+  leaseUntilMs: number;
+}
+
+interface KeyRow {
+  readonly sessionKey: string;
+  sessionId: string;
+  generation: bigint;
+  epoch: bigint;
+  parentSessionId: string;
+  oldestRunnable: bigint;
+  active: ActiveRun | undefined;
+  movedTo: string;
+}
+
+interface EndedRun {
+  readonly outcome: number;
+  readonly sessionKey: string;
+}
+
+type Answer = Awaited<ReturnType<Routes<typeof SessionIdentityService>["beginRun"]>>;
+
+/** session-identity as far as the runner calls it: the fences in memory, over real gRPC. */
+export class IdentityStandIn implements AsyncDisposable {
+  /** Answers nothing but UNAVAILABLE while set. */
+  isDown = false;
+  /** Every `ended` that was accepted first, in order. */
+  readonly endings: {
+    readonly runId: string;
+    readonly turnId: string;
+    readonly outcome: number;
+  }[] = [];
+  readonly granted: { readonly runId: string; readonly turnId: string }[] = [];
+  readonly #keys = new Map<string, KeyRow>();
+  readonly #begun = new Map<string, Answer>();
+  readonly #ended = new Map<string, EndedRun>();
+  readonly #watchers = new Set<(tenant: string, session: Session) => void>();
+  readonly #secret: string;
+  #server: GrpcServer | undefined;
+
+  constructor(secret: string) {
+    this.#secret = secret;
+  }
+
+  get target(): string {
+    return this.#server?.address ?? "";
+  }
+
+  async start(): Promise<this> {
+    this.#server = await serveGrpc({
+      services: [
+        service({
+          desc: SessionIdentityService,
+          routes: this.#routes(),
+          allow: allowAll(SessionIdentityService, "runner"),
+          tenantless: ["watchSessions"],
+        }),
+      ],
+      host: "127.0.0.1",
+      port: 0,
+      authenticator: serviceTokenAuthenticator(this.#secret),
+    });
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server?.drain({ timeoutMs: 0 });
+  }
+
+  /** Who stands under a key now; reserved on first contact. */
+  ref(tenant: string, sessionKey: string): SessionRef {
+    return sessionOf(this.#key(tenant, sessionKey)).ref as SessionRef;
+  }
+
+  /** Rotates as an operator does: whoever holds the key has lost it. */
+  rotate(
+    tenant: string,
+    sessionKey: string,
+    options: { readonly parentSessionId?: string; readonly skipsQueued?: boolean } = {},
+  ): SessionRef {
+    const row = this.#key(tenant, sessionKey);
+    row.sessionId = randomUUID();
+    row.generation += 1n;
+    row.parentSessionId = options.parentSessionId ?? "";
+    if (options.skipsQueued === true) row.oldestRunnable = row.generation;
+    row.active = undefined;
+    this.#told(tenant, row);
+    return this.ref(tenant, sessionKey);
+  }
+
+  /** Merges a key into another. */
+  move(tenant: string, sessionKey: string, survivor: string): void {
+    this.#key(tenant, survivor);
+    this.#key(tenant, sessionKey).movedTo = survivor;
+  }
+
+  /** The run that holds a key. */
+  holder(tenant: string, sessionKey: string): string | undefined {
+    return this.#key(tenant, sessionKey).active?.runId;
+  }
+
+  #key(tenant: string, sessionKey: string): KeyRow {
+    const at = `${tenant}\n${sessionKey}`;
+    const found = this.#keys.get(at);
+    if (found !== undefined) return found;
+    const row: KeyRow = {
+      sessionKey,
+      sessionId: randomUUID(),
+      generation: 1n,
+      epoch: 0n,
+      parentSessionId: "",
+      oldestRunnable: 1n,
+      active: undefined,
+      movedTo: "",
+    };
+    this.#keys.set(at, row);
+    return row;
+  }
+
+  #told(tenant: string, row: KeyRow): void {
+    for (const tell of this.#watchers) tell(tenant, sessionOf(row));
+  }
+
+  #routes(): Routes<typeof SessionIdentityService> {
+    const never = async (): Promise<never> => {
+      throw new Error("the stand-in does not answer this");
+    };
+    return {
+      resolveSession: async (request, { tenant }) => {
+        this.#refuseWhenDown();
+        const name = request.name.case === "rawKey" ? request.name.value : "";
+        const key = name.startsWith("agent:") ? name : `agent:${request.agentId || "main"}:${name}`;
+        return { session: sessionOf(this.#key(tenant, key)) };
+      },
+      beginRun: async (request, { tenant }) => this.#begin(tenant, request),
+      writeLifecycle: async (request, { tenant }) => this.#write(tenant, request),
+      checkFence: async (request, { tenant }) => {
+        this.#refuseWhenDown();
+        const fence = request.writer.case === "run" ? request.writer.value : undefined;
+        const row = this.#key(tenant, fence?.session?.sessionKey ?? "");
+        this.#judge(row, fence);
+        return { session: sessionOf(row) };
+      },
+      getSession: async (request, { tenant }) => {
+        this.#refuseWhenDown();
+        const { session } = request;
+        const rows = [...this.#keys.entries()].filter(([at]) => at.startsWith(`${tenant}\n`));
+        const found = rows.find(
+          ([, row]) =>
+            (session.case === "sessionKey" ? row.sessionKey : row.sessionId) === session.value,
+        );
+        if (found === undefined) throw notFound("session", session.value ?? "");
+        return { session: sessionOf(found[1]) };
+      },
+      listRotations: async () => ({ rotations: [] }),
+      watchSessions: (_request, call) => this.#watch(call.signal),
+      normalizeKey: never,
+      explainKey: never,
+      rotateSession: never,
+      listSessions: never,
+      listJournal: never,
+      registerKey: never,
+      registerEquivalence: never,
+      registerAlias: never,
+      removeAlias: never,
+      linkPeer: never,
+      mergeSessions: never,
+      applyKeyPolicies: never,
+      getKeyPolicies: never,
+      raiseFences: never,
+      async *exchange() {},
+    };
+  }
+
+  async *#watch(signal: AbortSignal) {
+    const pending: { readonly tenant: string; readonly session: Session }[] = [];
+    let wake = (): void => undefined;
+    const tell = (tenant: string, session: Session): void => {
+      pending.push({ tenant, session });
+      wake();
+    };
+    this.#watchers.add(tell);
+    try {
+      for (;;) {
+        for (const { tenant, session } of pending.splice(0)) {
+          yield { tenant, resumeToken: "1", event: { case: "changed" as const, value: session } };
+        }
+        await new Promise<void>((resolve, reject) => {
+          wake = resolve;
+          if (pending.length > 0) resolve();
+          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        });
+      }
+    } finally {
+      this.#watchers.delete(tell);
+    }
+  }
+
+  #refuseWhenDown(): void {
+    if (this.isDown) throw storeUnavailable("the stand-in is down");
+  }
+
+  #begin(tenant: string, request: BeginRunRequest): Answer {
+    this.#refuseWhenDown();
+    const { runId, turnId, sessionKey } = request;
+    const row = this.#key(tenant, sessionKey);
+    if (this.#ended.has(runId)) throw runEnded(this.#ended.get(runId));
+    const before = this.#begun.get(runId);
+    if (before !== undefined) return before;
+    if (row.movedTo !== "") throw new LanekeeperError("KEY_MOVED", "merged");
+    if (request.requiredGeneration !== 0n && request.requiredGeneration !== row.generation) {
+      throw new LanekeeperError("GENERATION_MISMATCH", "another generation stands there");
+    }
+    if (request.admittedGeneration < row.oldestRunnable) {
+      throw new LanekeeperError("TURN_SKIPPED", "a rotation told queued turns to be skipped");
+    }
+    if (row.active !== undefined && row.active.leaseUntilMs > performance.now())
+      throw busy(row.active);
+    const leaseMs = durationMs(request.leaseDuration ?? durationFromMs(15_000));
+    row.epoch += 1n;
+    row.active = {
+      runId,
+      turnId,
+      epoch: row.epoch,
+      generations: [row.generation],
+      leaseUntilMs: performance.now() + leaseMs,
+    };
+    const fence = { session: sessionOf(row).ref as SessionRef, runId, runEpoch: row.epoch };
+    const answer = { fence, leaseDuration: durationFromMs(leaseMs), session: sessionOf(row) };
+    this.#begun.set(runId, answer);
+    this.granted.push({ runId, turnId });
+    this.#told(tenant, row);
+    return answer;
+  }
+
+  #write(tenant: string, request: WriteLifecycleRequest) {
+    this.#refuseWhenDown();
+    const fence = request.writer.case === "run" ? request.writer.value : undefined;
+    const row = this.#key(tenant, fence?.session?.sessionKey ?? "");
+    const ended = this.#ended.get(fence?.runId ?? "");
+    const { event } = request;
+    if (ended !== undefined) {
+      if (event.case === "ended" && event.value.outcome === ended.outcome) return { applied: true };
+      throw runEnded(ended);
+    }
+    const active = this.#judge(row, fence);
+    if (event.case === "ended") {
+      const { outcome } = event.value;
+      this.#ended.set(active.runId, { outcome, sessionKey: row.sessionKey });
+      this.endings.push({ runId: active.runId, turnId: active.turnId, outcome });
+      row.active = undefined;
+      return { applied: true };
+    }
+    const begun = this.#begun.get(active.runId);
+    const leaseMs = durationMs(
+      (begun?.leaseDuration ?? durationFromMs(0)) as ReturnType<typeof durationFromMs>,
+    );
+    active.leaseUntilMs = performance.now() + leaseMs;
+    return { applied: true, leaseDuration: durationFromMs(leaseMs) };
+  }
+
+  /** The fence of a run: its epoch, and a generation that it has held. */
+  #judge(row: KeyRow, fence: Fence | undefined): ActiveRun {
+    const active = row.active;
+    if (active !== undefined && active.runId === fence?.runId && active.epoch === fence.runEpoch)
+      return active;
+    const isRotated = (fence?.session?.generation ?? 0n) < row.generation;
+    const current = {
+      session: sessionOf(row).ref as SessionRef,
+      runId: active?.runId ?? "",
+      runEpoch: row.epoch,
+    };
+    throw new LanekeeperError(
+      isRotated ? "STALE_GENERATION" : "TAKEN_OVER",
+      isRotated ? "rotated away" : "another run took the key",
+      { details: [errorDetail(StaleFenceSchema, { current })] },
+    );
+  }
+}
+
+function busy(active: ActiveRun): LanekeeperError {
+  const leftMs = Math.max(1, active.leaseUntilMs - performance.now());
+  const detail = errorDetail(SessionBusySchema, {
+    holder: { runId: active.runId, turnId: active.turnId },
+  });
+  return later("SESSION_BUSY", "a run holds the key", leftMs, { details: [detail] });
+}
+
+function runEnded(ended: EndedRun | undefined): LanekeeperError {
+  return new LanekeeperError("RUN_ENDED", "the run has ended", {
+    metadata: { outcome: String(ended?.outcome ?? RunOutcome.UNSPECIFIED) },
+  });
+}
+
+function sessionOf(row: KeyRow): Session {
+  const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
+  return create(SessionSchema, {
+    ref: { sessionKey, sessionId, generation },
+    runEpoch: epoch,
+    parentSessionId,
+    movedToSessionKey: movedTo,
+    ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
+  });
+}

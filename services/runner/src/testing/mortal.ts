@@ -1,0 +1,76 @@
+import type { RunnerDatabase } from "../store/sql.ts";
+import type { Identity } from "../running/deps.ts";
+
+/** A switch that makes a replica as good as killed: nothing that it does has an effect any more. */
+export class Life {
+  #isOver = false;
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  kill(): void {
+    this.#isOver = true;
+  }
+
+  /** What a killed process awaits never comes. */
+  guard<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isOver) return new Promise(() => undefined);
+    return work().then(
+      (value) => (this.#isOver ? new Promise<T>(() => undefined) : value),
+      (error: unknown) => (this.#isOver ? new Promise<T>(() => undefined) : Promise.reject(error)),
+    );
+  }
+}
+
+/** A database whose statements are void once the replica is dead; a transaction under way rolls back. */
+export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
+  return {
+    ...db,
+    kysely: db.kysely,
+    query: (statement, params) => life.guard(() => db.query(statement, params)),
+    transaction: (work, options) =>
+      life.guard(() =>
+        db.transaction(async (transaction) => {
+          const result = await work({
+            ...transaction,
+            kysely: transaction.kysely,
+            query: async (statement, params) => {
+              if (life.isOver) throw new Error("the replica is dead");
+              return transaction.query(statement, params);
+            },
+          });
+          if (life.isOver) throw new Error("the replica is dead");
+          return result;
+        }, options),
+      ),
+  };
+}
+
+export interface IdentityHooks {
+  /** Called with each event of a run before it is sent, and after it was answered. */
+  beforeWrite?: (event: string | undefined) => void;
+  afterWrite?: (event: string | undefined) => void;
+}
+
+/** An identity client whose calls are void once the replica is dead. */
+export function mortalIdentity(identity: Identity, life: Life, hooks: IdentityHooks): Identity {
+  return {
+    resolveSession: (request, options) =>
+      life.guard(() => identity.resolveSession(request, options)),
+    beginRun: (request, options) => life.guard(() => identity.beginRun(request, options)),
+    checkFence: (request, options) => life.guard(() => identity.checkFence(request, options)),
+    getSession: (request, options) => life.guard(() => identity.getSession(request, options)),
+    listRotations: (request, options) => life.guard(() => identity.listRotations(request, options)),
+    watchSessions: (request, options) => identity.watchSessions(request, options),
+    writeLifecycle: (request, options) => {
+      const event = request.event?.case;
+      hooks.beforeWrite?.(event);
+      return life.guard(async () => {
+        const answer = await identity.writeLifecycle(request, options);
+        hooks.afterWrite?.(event);
+        return answer;
+      });
+    },
+  };
+}

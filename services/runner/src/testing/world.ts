@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+
+import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
+import { createDatabase, migrate } from "@lanekeeper/postgres";
+import { createIdentityClient, createRunnerClient, type RunnerClient } from "@lanekeeper/client";
+import { serviceCredential } from "@lanekeeper/rpc";
+import { createMetrics, Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
+import { captureLog, testSettings } from "@lanekeeper/service/testing";
+import { MIGRATIONS } from "../config.ts";
+import type { RunnerContext } from "../context.ts";
+import { runnerMetrics } from "../metrics.ts";
+import type { Tool } from "../tools/tool.ts";
+import { toolsFor } from "../tools/registry.ts";
+import type { RunnerDeps } from "../running/deps.ts";
+import { serveRunner } from "../serve.ts";
+import type { RunnerDatabase } from "../store/sql.ts";
+import { DeliveryStandIn } from "./delivery-stand-in.ts";
+import { IdentityStandIn } from "./identity-stand-in.ts";
+import { ModelDouble } from "./model-double.ts";
+import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
+
+const SECRET = "test-secret-test-secret-test-secret";
+
+/** One replica of the runner, over real gRPC. */
+export interface Replica {
+  readonly name: string;
+  readonly client: RunnerClient;
+  readonly context: RunnerContext;
+  readonly log: ReturnType<typeof captureLog>;
+  /** As `kill -9` does, as far as anybody outside can tell. */
+  kill(): void;
+  /** As SIGTERM does; the signal is the end of the drain timeout. */
+  drain(timeUp: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ReplicaOptions {
+  readonly hooks?: IdentityHooks;
+  readonly leaseMs?: number;
+}
+
+/** A database with the runner's schema, session-identity and delivery beside it, and replicas on demand. */
+export class World implements AsyncDisposable {
+  readonly identity = new IdentityStandIn(SECRET);
+  readonly delivery = new DeliveryStandIn();
+  readonly model = new ModelDouble();
+  /** Tools that every agent has, besides those of its configuration. */
+  readonly tools: Tool[] = [];
+  readonly db: RunnerDatabase;
+  readonly #url: string;
+  readonly #schema: string;
+  readonly #opened = new Disposal();
+  #count = 0;
+
+  private constructor(url: string, schema: string) {
+    this.#url = url;
+    this.#schema = schema;
+    this.db = this.#opened.use(this.#database());
+  }
+
+  static async start(server: EmbeddedPostgres): Promise<World> {
+    const schema = `runner_${randomBytes(6).toString("hex")}`;
+    await migrate({ url: server.url, schema, directory: MIGRATIONS, log: () => undefined });
+    const world = new World(server.url, schema);
+    world.#opened.use(await world.identity.start());
+    return world;
+  }
+
+  async replica(options: ReplicaOptions = {}): Promise<Replica> {
+    this.#count += 1;
+    const name = `replica-${this.#count}`;
+    const life = new Life();
+    const log = captureLog({ level: "debug" });
+    const opened = new Disposal();
+    const deps = this.#deps(name, life, log, opened, options);
+    const clusterSecret = new Secret(SECRET);
+    const grpc = { host: "127.0.0.1", port: 0, variable: "LANEKEEPER_RUNNER_PORT" };
+    const service = { settings: testSettings(), log: log.log };
+    const running = opened.use(
+      await serveRunner({ service, deps, config: { grpc, clusterSecret }, hooks: {} }),
+    );
+    const client = createRunnerClient({
+      target: `127.0.0.1:${running.grpcPort}`,
+      credential: serviceCredential("ingress", SECRET),
+      defaults: { tenant: "t1", principal: "p1" },
+    });
+    opened.defer(() => client.$close());
+    let stopped: Promise<void> | undefined;
+    const stop = (): Promise<void> => {
+      // What a killed replica waits for never comes.
+      stopped ??= life.isOver ? Promise.resolve() : opened[Symbol.asyncDispose]();
+      return stopped;
+    };
+    this.#opened.defer(stop);
+    const drain = (timeUp: AbortSignal) => running.drain(timeUp);
+    return { name, client, context: running.context, log, kill: () => life.kill(), drain, stop };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#opened[Symbol.asyncDispose]();
+  }
+
+  #database(): RunnerDatabase {
+    return createDatabase<unknown>({
+      url: this.#url,
+      schema: this.#schema,
+      poolSize: 6,
+      applicationName: "test",
+      log: () => undefined,
+    });
+  }
+
+  #deps(
+    replica: string,
+    life: Life,
+    log: ReturnType<typeof captureLog>,
+    opened: Disposal,
+    options: ReplicaOptions,
+  ): RunnerDeps {
+    const db = opened.use(this.#database());
+    const credential = serviceCredential("runner", SECRET);
+    const identity = createIdentityClient({ target: this.identity.target, credential });
+    opened.defer(() => identity.$close());
+    return {
+      db: mortalDatabase(db, life),
+      identity: mortalIdentity(identity, life, options.hooks ?? {}),
+      delivery: this.delivery,
+      clock: systemClock,
+      ids: systemIds,
+      log: log.log,
+      metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
+      replica,
+      leaseMs: options.leaseMs ?? 1_500,
+      agents: {
+        model: () => this.model,
+        tools: (agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
+      },
+    };
+  }
+}
+
+export const startServer = (): Promise<EmbeddedPostgres> => startThrowawayPostgres();
