@@ -1,0 +1,51 @@
+import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+
+/** The stored states of a delivery. */
+export type DeliveryStateName = Exclude<keyof typeof DeliveryState, "UNSPECIFIED">;
+
+interface StateRow {
+  /** As stored, and as it stands in the protos. */
+  readonly code: number;
+  readonly next: readonly DeliveryStateName[];
+}
+
+/**
+ * The one table of states and transitions; the checks of the SQL schema are tested against it.
+ * SENDING follows SENDING where the process that sent is gone: its attempt is UNKNOWN, and the same
+ * claim begins the next one.
+ */
+export const DELIVERY_STATES = {
+  PENDING: { code: DeliveryState.PENDING, next: ["SENDING"] },
+  SENDING: {
+    code: DeliveryState.SENDING,
+    next: ["PENDING", "SENDING", "SENT", "FAILED", "UNKNOWN", "SUPPRESSED_STALE"],
+  },
+  SENT: { code: DeliveryState.SENT, next: [] },
+  FAILED: { code: DeliveryState.FAILED, next: [] },
+  UNKNOWN: { code: DeliveryState.UNKNOWN, next: [] },
+  SUPPRESSED_STALE: { code: DeliveryState.SUPPRESSED_STALE, next: [] },
+} as const satisfies Record<DeliveryStateName, StateRow>;
+
+const ROWS = Object.entries(DELIVERY_STATES) as readonly [DeliveryStateName, StateRow][];
+const BY_CODE = new Map(ROWS.map(([name, { code }]) => [code, name]));
+
+export const DELIVERY_STATE_NAMES: readonly DeliveryStateName[] = ROWS.map(([name]) => name);
+
+export function stateCode(name: DeliveryStateName): number {
+  return DELIVERY_STATES[name].code;
+}
+
+/** @throws for a number that no stored state has: the schema's check excludes it. */
+export function stateOf(code: number): DeliveryStateName {
+  const name = BY_CODE.get(code);
+  if (name === undefined) throw new Error(`no delivery state has the number ${code}`);
+  return name;
+}
+
+export function isTerminal(name: DeliveryStateName): boolean {
+  return DELIVERY_STATES[name].next.length === 0;
+}
+
+export function mayBecome(from: DeliveryStateName, to: DeliveryStateName): boolean {
+  return (DELIVERY_STATES[from].next as readonly DeliveryStateName[]).includes(to);
+}

@@ -1,0 +1,37 @@
+/** What a channel says of one send. */
+export type SendOutcome =
+  | { readonly kind: "sent"; readonly providerMessageId: string }
+  /** Nothing will change by asking again. */
+  | { readonly kind: "refused"; readonly error: string }
+  /** It did not arrive, or the receiver said that it could not take it; asking again may help. */
+  | { readonly kind: "failed"; readonly error: string; readonly retryAfterMs?: number }
+  /** Bytes went out and no answer came: it may have arrived. */
+  | { readonly kind: "unknown"; readonly error: string }
+  /** The right to send was not had, so nothing was sent. */
+  | { readonly kind: "not_sent"; readonly why: NotSent; readonly error: string };
+
+/** Why a reply was not sent although it was its turn. */
+export type NotSent =
+  /** Replies of its generation may no longer go out. */
+  | "stale"
+  /** session-identity has it recorded as sent. */
+  | "already_sent"
+  /** session-identity will never accept it. */
+  | "refused"
+  /** Nobody could be asked, or the answer came too late to be relied upon. */
+  | "unavailable"
+  /** Its expire_time has passed. */
+  | "expired";
+
+/** The outcome of an attempt as it is stored and counted. */
+export const ATTEMPT_OUTCOMES = [
+  "open",
+  "sent",
+  "refused",
+  "failed",
+  "unknown",
+  "stale",
+  "expired",
+  "unavailable",
+] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

@@ -1,0 +1,84 @@
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const MIB = 1024 * 1024;
+
+/** Every bound of delivery, with its reason. Durations in milliseconds. */
+export const LIMITS = {
+  /** People, channels and hooks that one conversation answers to; more is a loop that registers. */
+  routesPerKey: 100,
+  /** What common servers and proxies take as a request line, with room to spare. */
+  addressBytes: 2_048,
+  accountIdBytes: 256,
+  threadIdBytes: 512,
+  sourceBytes: 100,
+
+  /** "<turn_id>/<n>": a UUID, a slash and a number, with room for other callers. */
+  requestIdChars: 128,
+  turnIdChars: 128,
+  /** As the runner's reply has them. */
+  partsPerDelivery: 64,
+  /** The runner's bound of a reply, all parts together. */
+  replyBytes: 4 * MIB,
+  /** The reply and what stands around it. */
+  requestBytes: 4 * MIB + 256 * 1024,
+  /** Larger files are passed by URI. */
+  fileBytes: MIB,
+  /** A data URI of the largest file: base64 takes 4 characters for 3 bytes. */
+  fileUriBytes: MIB + MIB / 2,
+  mediaTypeBytes: 255,
+  fileNameBytes: 255,
+  /** A reply is of use to somebody who asked; a day later it is a surprise. */
+  expireMs: DAY_MS,
+  /** As long as a dead letter is kept: what is tried longer would be forgotten before it ends. */
+  maxExpireMs: 14 * DAY_MS,
+  errorChars: 500,
+  pageSize: 50,
+  maxPageSize: 500,
+
+  /** Sends of one replica at once; each holds a socket and a reply. */
+  sendsPerReplica: 128,
+  /** Routes claimed in one transaction. */
+  claimBatch: 32,
+  /** An idle replica asks the database so often at most; a local enqueue is sent at once. */
+  pollMs: SECOND_MS,
+  /** Resolving, connecting and the fence (5 s each at most), the post (10 s), and a margin for writing. */
+  leaseMs: 30 * SECOND_MS,
+  /** Resolving the name and opening the connection. */
+  connectMs: 5 * SECOND_MS,
+  /** An accepted `sending` that is older than this is shown again before the first byte. */
+  fenceMs: 5 * SECOND_MS,
+  /** From the first byte to the end of the answer. Standard Webhooks asks receivers for 15 s at most. */
+  postMs: 10 * SECOND_MS,
+  /** Of an answer only the first words are kept for people; the rest is not read. */
+  responseBytes: 4 * 1024,
+
+  /** The first pause is drawn from 0 to this; it doubles up to the longest. */
+  retryBackoff: { baseMs: SECOND_MS, maxMs: 5 * MINUTE_MS },
+  /** While session-identity is away; its restart takes seconds. */
+  fenceBackoff: { baseMs: 200, maxMs: 10 * SECOND_MS },
+  /** A Retry-After is honoured up to this: a receiver's mistake must not silence its route for days. */
+  retryAfterMs: HOUR_MS,
+
+  /** Outcomes that could not be told to session-identity at once are told again so often. */
+  reportSweepMs: 5 * SECOND_MS,
+  reportBatch: 100,
+  /** How often the backlog is measured, and how many rows are looked at for it. */
+  backlogMs: 15 * SECOND_MS,
+  backlogRows: 10_000,
+
+  retentionSweepMs: 10 * MINUTE_MS,
+  retentionBatch: 5_000,
+  deadLetterRetentionMs: 14 * DAY_MS,
+  deliveryRetentionMs: 30 * DAY_MS,
+  attemptRetentionMs: 30 * DAY_MS,
+
+  /** Subscribers of one replica; each holds a stream and a queue. */
+  subscribers: 1_000,
+} as const;
+
+type Widen<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widen<T[K]> };
+
+/** The bounds as a process keeps them; tests shorten some. */
+export type Limits = Widen<typeof LIMITS>;

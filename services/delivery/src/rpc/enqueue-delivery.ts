@@ -1,0 +1,106 @@
+import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import type {
+  EnqueueDeliveryRequest,
+  EnqueueDeliveryResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import {
+  type CallContext,
+  invalid,
+  LanekeeperError,
+  notFound,
+  parseTraceHeaders,
+} from "@lanekeeper/rpc";
+import { turnLog } from "@lanekeeper/service";
+import type { DeliveryContext } from "../context.ts";
+import { contentFingerprint } from "../domain/content-fingerprint.ts";
+import { enqueue, type NewDelivery } from "../store/enqueue.ts";
+import { parseId, parseSessionKey, parseUuid } from "./fields.ts";
+import { parseParts } from "./parse-parts.ts";
+
+/** Takes a committed reply over; a repeat returns the delivery that it made. */
+export async function enqueueDelivery(
+  context: DeliveryContext,
+  request: EnqueueDeliveryRequest,
+  call: CallContext,
+): Promise<MessageInitShape<typeof EnqueueDeliveryResponseSchema>> {
+  const delivery = parseDelivery(context, request, call);
+  const result = await enqueue(context.db, delivery);
+  switch (result.kind) {
+    case "no_route":
+      throw notFound("route", delivery.routeId);
+    case "mismatch":
+      throw mismatch(delivery.requestId);
+    case "enqueued":
+      context.nudge();
+      logEnqueued(context, delivery, result.routeSeq);
+      break;
+    case "repeated":
+      break;
+  }
+  return { deliveryId: result.deliveryId, routeSeq: result.routeSeq };
+}
+
+function parseDelivery(
+  { limits, ids, clock }: DeliveryContext,
+  request: EnqueueDeliveryRequest,
+  call: CallContext,
+): NewDelivery {
+  const { session, parts } = request;
+  if (session === undefined) throw invalid("session", "is required");
+  if (session.generation < 1n) throw invalid("session.generation", "must be at least 1");
+  parseParts(parts, limits);
+  const { traceparent = "" } = call;
+  return {
+    tenant: call.tenant,
+    deliveryId: ids.uuid(),
+    requestId: parseId("request_id", request.requestId, limits.requestIdChars),
+    routeId: parseUuid("route_id", request.routeId),
+    sessionKey: parseSessionKey("session.session_key", session.sessionKey),
+    sessionId: parseUuid("session.session_id", session.sessionId),
+    generation: session.generation,
+    turnId: parseId("turn_id", request.turnId, limits.turnIdChars),
+    fingerprint: contentFingerprint(request),
+    principal: call.principal,
+    requestLabel: call.requestId,
+    traceId: parseTraceHeaders({ traceparent, tracestate: undefined })?.traceId ?? "",
+    traceparent,
+    parts: parts.map((part) => toBinary(OutboundPartSchema, part)),
+    expireTime: parseExpireTime(request, clock.now(), limits.maxExpireMs),
+    expireMs: limits.expireMs,
+  };
+}
+
+/** One that has passed is taken: the reply becomes a dead letter that can be found. */
+function parseExpireTime(
+  { expireTime }: EnqueueDeliveryRequest,
+  now: Date,
+  maxMs: number,
+): Date | undefined {
+  if (expireTime === undefined) return undefined;
+  const date = timestampDate(expireTime);
+  if (!Number.isNaN(date.getTime()) && date.getTime() - now.getTime() <= maxMs) return date;
+  throw invalid("expire_time", `must be at most ${maxMs / 86_400_000} days from now`);
+}
+
+function mismatch(requestId: string): LanekeeperError {
+  const message = "the request id stands for another reply";
+  return new LanekeeperError("IDEMPOTENCY_MISMATCH", message, {
+    metadata: { request_id: requestId },
+  });
+}
+
+function logEnqueued({ log }: DeliveryContext, delivery: NewDelivery, routeSeq: bigint): void {
+  const fields = {
+    tenant: delivery.tenant,
+    principal: delivery.principal,
+    session_key: delivery.sessionKey,
+    session_id: delivery.sessionId,
+    generation: delivery.generation,
+    turn_id: delivery.turnId,
+    request_id: delivery.requestLabel,
+  };
+  const { deliveryId: delivery_id, routeId: route_id } = delivery;
+  turnLog(log, fields).info({ delivery_id, route_id, route_seq: Number(routeSeq) }, "enqueued");
+}

@@ -1,0 +1,68 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import type {
+  ListDeliveriesRequest,
+  ListDeliveriesResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
+import type { DeliveryContext } from "../context.ts";
+import { DELIVERY_STATE_NAMES, stateCode } from "../domain/delivery-state.ts";
+import type { Limits } from "../limits.ts";
+import { type DeliveryFilter, listDeliveries as readPage } from "../store/list-deliveries.ts";
+import { parseId, parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { deliveryMessage } from "./messages.ts";
+import { pageToken, parsePageToken } from "./page-token.ts";
+
+/** Lists deliveries, newest first. */
+export async function listDeliveries(
+  { db, limits }: DeliveryContext,
+  request: ListDeliveriesRequest,
+  call: CallContext,
+): Promise<MessageInitShape<typeof ListDeliveriesResponseSchema>> {
+  const size = parsePageSize(request.pageSize, limits);
+  const found = await readPage(db, parseFilter(request, call, limits), size + 1);
+  const page = found.slice(0, size);
+  const last = page.at(-1);
+  const isMore = found.length > size && last !== undefined;
+  return {
+    deliveries: page.map(deliveryMessage),
+    nextPageToken: isMore ? pageToken(last.deliveryId) : "",
+  };
+}
+
+function parseFilter(
+  request: ListDeliveriesRequest,
+  call: CallContext,
+  limits: Limits,
+): DeliveryFilter {
+  const given = <T>(text: string, parse: (text: string) => T): T | undefined =>
+    text === "" ? undefined : parse(text);
+  const sessionKey = given(request.sessionKey, (text) => parseSessionKey("session_key", text));
+  if (sessionKey !== undefined) requireAgent(sessionKey, call);
+  return {
+    tenant: call.tenant,
+    sessionKey,
+    turnId: given(request.turnId, (text) => parseId("turn_id", text, limits.turnIdChars)),
+    routeId: given(request.routeId, (text) => parseUuid("route_id", text)),
+    state: parseState(request.state),
+    traceId: given(request.traceId, parseTraceId),
+    agents: call.agents,
+    beforeId: parsePageToken(request.pageToken),
+  };
+}
+
+function parseState(state: DeliveryState): number | undefined {
+  if (state === DeliveryState.UNSPECIFIED) return undefined;
+  if (DELIVERY_STATE_NAMES.some((name) => stateCode(name) === state)) return state;
+  throw invalid("state", "is no state of a delivery");
+}
+
+function parseTraceId(text: string): string {
+  if (/^[0-9a-f]{32}$/.test(text)) return text;
+  throw invalid("trace_id", "must be 32 hexadecimal digits in lower case");
+}
+
+function parsePageSize(size: number, { pageSize, maxPageSize }: Limits): number {
+  if (size >= 0 && size <= maxPageSize) return size === 0 ? pageSize : size;
+  throw invalid("page_size", `must be 1 to ${maxPageSize}`);
+}

@@ -1,0 +1,59 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  RegisterRouteRequest,
+  RegisterRouteResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { type CallContext, invalid, later } from "@lanekeeper/rpc";
+import type { DeliveryContext } from "../context.ts";
+import { newSigningSecret } from "../domain/signing-secret.ts";
+import { parseWebhookAddress } from "../domain/webhook-address.ts";
+import { type NewRoute, registerRoute as storeRoute } from "../store/register-route.ts";
+import { parseSessionKey, parseText, requireKey } from "./fields.ts";
+import { routeMessage } from "./messages.ts";
+
+/** Somebody has to take routes away first. */
+const QUOTA_RETRY_MS = 60_000;
+
+/** Registers where a session's replies go; a repeat returns the route and its secret. */
+export async function registerRoute(
+  context: DeliveryContext,
+  request: RegisterRouteRequest,
+  call: CallContext,
+): Promise<MessageInitShape<typeof RegisterRouteResponseSchema>> {
+  const { db, ids, limits } = context;
+  const route: NewRoute = {
+    ...parseRoute(context, request, call),
+    routeId: ids.uuid(),
+    signingSecret: newSigningSecret(),
+  };
+  const stored = await storeRoute(db, route, limits.routesPerKey);
+  if (stored !== undefined) {
+    return { route: routeMessage(stored), signingSecret: stored.signingSecret };
+  }
+  throw later("QUOTA", `the key has ${limits.routesPerKey} routes`, QUOTA_RETRY_MS, {
+    metadata: { limit: String(limits.routesPerKey) },
+  });
+}
+
+function parseRoute(
+  { limits, allowedNetworks }: DeliveryContext,
+  request: RegisterRouteRequest,
+  call: CallContext,
+): Omit<NewRoute, "routeId" | "signingSecret"> {
+  const sessionKey = parseSessionKey("session_key", request.sessionKey);
+  requireKey(sessionKey, call);
+  if (request.kind !== RouteKind.WEBHOOK) throw invalid("kind", "must be ROUTE_KIND_WEBHOOK");
+  const address = parseWebhookAddress(request.address, allowedNetworks, limits.addressBytes);
+  if (typeof address === "object") throw invalid("address", address.problem);
+  return {
+    tenant: call.tenant,
+    sessionKey,
+    kind: request.kind,
+    accountId: parseText("account_id", request.accountId, limits.accountIdBytes),
+    address,
+    threadId: parseText("thread_id", request.threadId, limits.threadIdBytes),
+    source: parseText("source", request.source, limits.sourceBytes),
+    isDefault: request.isDefault,
+  };
+}

@@ -1,0 +1,109 @@
+import type { ClockTimer } from "@lanekeeper/service";
+import { type Claimed, claimDue } from "../store/claim-due.ts";
+import { runAttempt, type SendDeps } from "./run-attempt.ts";
+import { Wakeup } from "./wakeup.ts";
+
+export interface PumpDeps extends SendDeps {
+  /** Of this process. */
+  readonly replica: string;
+}
+
+/** Claims what is due and sends it. Any number of pumps, in any number of processes, share the work. */
+export class Pump implements AsyncDisposable {
+  readonly #deps: PumpDeps;
+  readonly #wakeup: Wakeup;
+  readonly #sends = new Set<Promise<void>>();
+  readonly #timers = new Set<ClockTimer>();
+  readonly #cut = new AbortController();
+  #isStopping = false;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(deps: PumpDeps) {
+    this.#deps = deps;
+    this.#wakeup = new Wakeup(deps.clock);
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  /** Something may be due: looks now instead of at the next poll. */
+  nudge(): void {
+    this.#wakeup.wake();
+  }
+
+  /** Claims nothing more and lets what is being sent finish; `signal` cuts it off. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#stop();
+    const cut = (): void => this.#cut.abort(signal.reason);
+    signal.addEventListener("abort", cut, { once: true });
+    if (signal.aborted) cut();
+    await this.#idle();
+    signal.removeEventListener("abort", cut);
+  }
+
+  /** Cuts off what is being sent, which is UNKNOWN then. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop();
+    this.#cut.abort(new Error("the process ends"));
+    await this.#idle();
+  }
+
+  #stop(): void {
+    this.#isStopping = true;
+    this.#wakeup.wake();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+  }
+
+  async #idle(): Promise<void> {
+    await this.#loop;
+    await Promise.all(this.#sends);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopping) {
+      const { limits, random } = this.#deps;
+      const room = Math.min(limits.claimBatch, limits.sendsPerReplica - this.#sends.size);
+      const claimed = room > 0 ? await this.#claim(room) : 0;
+      if (claimed > 0 && claimed === room) continue;
+      // Up to half as long again, so that replicas that started together do not ask together.
+      await this.#wakeup.sleep(limits.pollMs * (1 + random() / 2));
+    }
+  }
+
+  async #claim(limit: number): Promise<number> {
+    const { db, replica, clock, log, limits } = this.#deps;
+    const claimedAtMs = clock.monotonicMs();
+    try {
+      const claimed = await claimDue(db, { replica, leaseMs: limits.leaseMs, limit });
+      for (const one of claimed) this.#send(one, claimedAtMs);
+      return claimed.length;
+    } catch (err) {
+      log.warn({ err }, "deliveries could not be claimed; will look again");
+      return 0;
+    }
+  }
+
+  #send(claimed: Claimed, claimedAtMs: number): void {
+    const send = runAttempt(this.#deps, claimed, claimedAtMs, this.#cut.signal).then(
+      ({ nextInMs }) => {
+        this.#sends.delete(send);
+        // A slot is free, too.
+        this.#nudgeIn(nextInMs ?? 0);
+      },
+    );
+    this.#sends.add(send);
+  }
+
+  /** What is due later than the next poll is found by it. */
+  #nudgeIn(ms: number): void {
+    if (this.#isStopping || ms > this.#deps.limits.pollMs) return;
+    if (ms === 0) return this.nudge();
+    const timer = this.#deps.clock.setTimer(ms + 1, () => {
+      this.#timers.delete(timer);
+      this.nudge();
+    });
+    this.#timers.add(timer);
+  }
+}

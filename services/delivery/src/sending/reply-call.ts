@@ -1,0 +1,28 @@
+import type { CallOptions } from "@lanekeeper/rpc";
+
+/** What a call about a reply says at session-identity, whoever makes it. */
+export interface ReplyOwner {
+  readonly tenant: string;
+  readonly deliveryId: string;
+  readonly sessionKey: string;
+  readonly sessionId: string;
+  readonly generation: bigint;
+  readonly turnId: string;
+  readonly principal: string;
+  readonly requestLabel: string;
+}
+
+/** The writer of WriteLifecycle. */
+export function replyWriter(reply: ReplyOwner) {
+  const { sessionKey, sessionId, generation, turnId, deliveryId } = reply;
+  const session = { sessionKey, sessionId, generation };
+  return { case: "reply", value: { session, turnId, deliveryId } } as const;
+}
+
+/** For whom: the tenant and principal of the turn. No scopes, since delivery acts for itself. */
+export function replyCall(
+  { tenant, principal, requestLabel }: ReplyOwner,
+  timeoutMs: number,
+): CallOptions {
+  return { tenant, principal, requestId: requestLabel, timeoutMs };
+}

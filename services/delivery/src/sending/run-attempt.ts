@@ -1,0 +1,170 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { IdentityClient } from "@lanekeeper/client";
+import { isUnavailable } from "@lanekeeper/postgres";
+import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import { type Clock, type Log, retry, turnLog, withSpan } from "@lanekeeper/service";
+import { type AttemptEnding, endAttempt } from "../domain/attempt-ending.ts";
+import { isTerminal } from "../domain/delivery-state.ts";
+import type { SendOutcome } from "../domain/send-outcome.ts";
+import type { Limits } from "../limits.ts";
+import type { DeliveryMetrics } from "../metrics.ts";
+import type { Claimed } from "../store/claim-due.ts";
+import { type Finished, finishAttempt } from "../store/finish-attempt.ts";
+import type { DeliveryDatabase } from "../store/sql.ts";
+import { type Channel, NotSentError, type Reply } from "./channel.ts";
+import { expired, SendFence } from "./fence.ts";
+import { tellOutcomes } from "./tell-outcomes.ts";
+
+export interface SendDeps {
+  readonly db: DeliveryDatabase;
+  readonly identity: Pick<IdentityClient, "writeLifecycle">;
+  /** By RouteKind. */
+  readonly channels: ReadonlyMap<number, Channel>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: DeliveryMetrics;
+  readonly limits: Limits;
+  /** From 0 up to, but not, 1. */
+  readonly random: () => number;
+}
+
+/** What the pump does next. */
+export interface AttemptResult {
+  /** Something is open on the route and may be claimed in so many ms; undefined: nothing. */
+  readonly nextInMs: number | undefined;
+}
+
+/**
+ * One attempt, from the claim to what became of it. Resolves whatever happens; an attempt that cannot
+ * write its outcome is found by its lease.
+ */
+export function runAttempt(
+  deps: SendDeps,
+  claimed: Claimed,
+  claimedAtMs: number,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const attributes = {
+    "lanekeeper.delivery_id": claimed.deliveryId,
+    "lanekeeper.turn_id": claimed.turnId,
+    "lanekeeper.attempt": claimed.attempt,
+  };
+  const log = attemptLog(deps.log, claimed);
+  const run = async (): Promise<AttemptResult> => {
+    try {
+      return await attempt({ ...deps, log }, claimed, claimedAtMs, signal);
+    } catch (err) {
+      log.error({ err }, "what became of an attempt could not be written; its lease will tell");
+      return { nextInMs: undefined };
+    }
+  };
+  const options = { parent: claimed.traceparent, kind: "producer" } as const;
+  return withSpan("delivery.attempt", attributes, run, options);
+}
+
+async function attempt(
+  deps: SendDeps,
+  claimed: Claimed,
+  claimedAtMs: number,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  const startedMs = deps.clock.monotonicMs();
+  const fence = new SendFence(deps, claimed, claimedAtMs);
+  const outcome = await send(deps, claimed, fence, signal);
+  const wasClaimed = claimed.wasClaimed || fence.wasAccepted;
+  const { attempt, perhapsSent } = claimed;
+  const facts = { attempt, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
+  const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
+  const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
+  const finished = await finish(deps, claimed, bounded, wasClaimed, claimedAtMs);
+  observe(deps, claimed, bounded, finished, deps.clock.monotonicMs() - startedMs);
+  if (finished.held && ending.report !== undefined) await tellOutcomes(deps, claimed);
+  return { nextInMs: finished.hasNext ? ending.delayMs : undefined };
+}
+
+async function send(
+  deps: SendDeps,
+  claimed: Claimed,
+  fence: SendFence,
+  signal: AbortSignal,
+): Promise<SendOutcome> {
+  try {
+    if (claimed.expiresInMs <= 0) throw expired();
+    // Before the next claim, so that session-identity hears of the attempts in their order.
+    if (claimed.hasUntold && !(await tellOutcomes(deps, claimed))) {
+      throw new NotSentError(
+        "unavailable",
+        "session-identity could not be told of an attempt before",
+      );
+    }
+    const channel = deps.channels.get(claimed.kind);
+    if (channel === undefined)
+      throw new NotSentError("refused", `no channel of kind ${claimed.kind}`);
+    return await channel.send(replyOf(claimed), () => fence.show(), signal);
+  } catch (error) {
+    return outcomeOfThrown(deps.log, error, fence.wasAccepted);
+  }
+}
+
+function outcomeOfThrown(log: Log, thrown: unknown, wasAccepted: boolean): SendOutcome {
+  if (thrown instanceof NotSentError) {
+    return { kind: "not_sent", why: thrown.why, error: thrown.message };
+  }
+  log.error({ err: thrown }, "a channel failed in a way that it does not foresee");
+  const error = thrown instanceof Error ? thrown.message : String(thrown);
+  return { kind: wasAccepted ? "unknown" : "failed", error };
+}
+
+/** Asks an unavailable database again for as long as the claim is held. */
+function finish(
+  { db, clock, limits }: SendDeps,
+  claimed: Claimed,
+  ending: AttemptEnding,
+  wasClaimed: boolean,
+  claimedAtMs: number,
+): Promise<Finished> {
+  const isHeld = (): boolean => clock.monotonicMs() - claimedAtMs < limits.leaseMs;
+  return retry(() => finishAttempt(db, claimed, ending, wasClaimed), {
+    isRetryable: (error) => isUnavailable(error) && isHeld(),
+    attempts: Number.POSITIVE_INFINITY,
+    backoff: limits.fenceBackoff,
+    clock,
+  });
+}
+
+function observe(
+  { log, metrics, clock }: SendDeps,
+  claimed: Claimed,
+  { state, outcome, error, delayMs }: AttemptEnding,
+  { held }: Finished,
+  durationMs: number,
+): void {
+  metrics.attempt(outcome, durationMs / 1_000);
+  const fields = { outcome, state, ...(error === "" ? {} : { error }), duration_ms: durationMs };
+  if (!held) return log.warn(fields, "the claim was lost before its outcome was written");
+  if (!isTerminal(state)) {
+    return log.warn({ ...fields, retry_in_ms: delayMs }, "delivery will be tried again");
+  }
+  metrics.ended(state, Math.max(0, clock.now().getTime() - claimed.createTime.getTime()) / 1_000);
+  if (state === "SENT") log.info(fields, "delivered");
+  else log.warn(fields, "delivery ended");
+}
+
+function attemptLog(log: Log, claimed: Claimed): Log {
+  const child = turnLog(log, {
+    tenant: claimed.tenant,
+    principal: claimed.principal,
+    session_key: claimed.sessionKey,
+    session_id: claimed.sessionId,
+    generation: claimed.generation,
+    turn_id: claimed.turnId,
+    request_id: claimed.requestLabel,
+  });
+  const { deliveryId, routeId, attempt } = claimed;
+  return child.child({ delivery_id: deliveryId, route_id: routeId, attempt });
+}
+
+function replyOf(claimed: Claimed): Reply {
+  const parts = claimed.parts.map((bytes) => fromBinary(OutboundPartSchema, bytes));
+  return { ...claimed, parts };
+}

@@ -1,0 +1,40 @@
+import type { DeliveryMetrics } from "../metrics.ts";
+import type { Limits } from "../limits.ts";
+import { readBacklog } from "../store/backlog.ts";
+import { removeExpired } from "../store/retention.ts";
+import { sweepUntold } from "../store/untold.ts";
+import type { Sweep } from "./sweeper.ts";
+import { type TellDeps, tellOutcomes } from "./tell-outcomes.ts";
+
+export interface SweepDeps extends TellDeps {
+  readonly limits: Limits;
+  readonly metrics: Pick<DeliveryMetrics, "backlog">;
+}
+
+/** What delivery does beside sending. */
+export function sweeps(deps: SweepDeps): readonly Sweep[] {
+  const { db, limits, metrics } = deps;
+  return [
+    { name: "outcomes", everyMs: limits.reportSweepMs, run: (signal) => tellOld(deps, signal) },
+    {
+      name: "backlog",
+      everyMs: limits.backlogMs,
+      run: async () => metrics.backlog(await readBacklog(db, limits.backlogRows)),
+    },
+    {
+      name: "retention",
+      everyMs: limits.retentionSweepMs,
+      run: async (signal) => {
+        while (!signal.aborted && (await removeExpired(db, limits)));
+      },
+    },
+  ];
+}
+
+/** The first that cannot be told ends the sweep: session-identity is away, and the next sweep comes. */
+async function tellOld(deps: SweepDeps, signal: AbortSignal): Promise<void> {
+  const { reportSweepMs, reportBatch } = deps.limits;
+  for (const name of await sweepUntold(deps.db, reportSweepMs, reportBatch)) {
+    if (signal.aborted || !(await tellOutcomes(deps, name))) return;
+  }
+}

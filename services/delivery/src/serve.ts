@@ -1,0 +1,134 @@
+import type { IdentityClient } from "@lanekeeper/client";
+import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import {
+  type GrpcServer,
+  type RpcHooks,
+  serveGrpc,
+  service,
+  serviceTokenAuthenticator,
+} from "@lanekeeper/rpc";
+import {
+  Disposal,
+  explainBusyPort,
+  notReady,
+  READY,
+  type Readiness,
+  type RunningService,
+  type Secret,
+  type ServiceContext,
+} from "@lanekeeper/service";
+import type { DeliveryContext } from "./context.ts";
+import type { AllowedNetworks } from "./domain/ip-rules.ts";
+import { watchSource } from "./fanout/watch-source.ts";
+import type { Limits } from "./limits.ts";
+import { deliveryMetrics } from "./metrics.ts";
+import { ALLOW, deliveryRoutes } from "./rpc/routes.ts";
+import type { Channel } from "./sending/channel.ts";
+import { Pump } from "./sending/pump.ts";
+import { Sweeper } from "./sending/sweeper.ts";
+import { sweeps } from "./sending/sweeps.ts";
+import type { Resolve } from "./sending/webhook/resolve.ts";
+import { webhookChannel } from "./sending/webhook/webhook-channel.ts";
+import type { DeliveryDatabase, Sql } from "./store/sql.ts";
+
+/** What delivery stands on. */
+export interface DeliveryParts {
+  readonly service: ServiceContext;
+  readonly limits: Limits;
+  readonly db: DeliveryDatabase;
+  readonly identity: IdentityClient;
+  readonly hooks: RpcHooks;
+  readonly allowedNetworks: AllowedNetworks;
+  readonly resolve: Resolve;
+  /** From 0 up to, but not, 1. */
+  readonly random: () => number;
+  readonly clusterSecret: Secret;
+}
+
+/** Delivery with its port open and its pump running. */
+export interface RunningDelivery extends RunningService {
+  readonly grpcPort: number;
+}
+
+/** Opens the door and starts sending. @throws BusyPortError */
+export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelivery> {
+  const { service: base, limits, db, identity, random } = parts;
+  const { clock, log, instanceId: replica } = base;
+  const metrics = deliveryMetrics(base.metrics);
+  const channels = channelsOf(parts);
+  const sending = { db, identity, channels, clock, log, metrics, limits, random };
+  const opened = new Disposal();
+  try {
+    const pump = opened.use(new Pump({ ...sending, replica }));
+    for (const sweep of sweeps(sending)) opened.use(new Sweeper({ clock, log, random }, sweep));
+    const context = contextOf(parts, metrics, () => pump.nudge());
+    const grpc = opened.use(await openGrpc(parts, context));
+    pump.start();
+    log.info({ grpc_port: grpc.port }, "serving");
+    return running({ grpc, pump, db, opened });
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Each kind of address is one entry here. */
+function channelsOf({ service: base, limits, resolve, allowedNetworks: allowed }: DeliveryParts) {
+  const { clock, version } = base;
+  return new Map<number, Channel>([
+    [RouteKind.WEBHOOK, webhookChannel({ resolve, allowed, clock, limits, version })],
+  ]);
+}
+
+function contextOf(
+  parts: DeliveryParts,
+  metrics: DeliveryContext["metrics"],
+  nudge: () => void,
+): DeliveryContext {
+  const { service: base, limits, db, identity, allowedNetworks } = parts;
+  const { clock, ids, log } = base;
+  const sessions = watchSource({ identity, limits, metrics });
+  return { db, identity, limits, clock, ids, log, metrics, allowedNetworks, sessions, nudge };
+}
+
+function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcServer> {
+  const { service: base, clusterSecret, hooks, limits } = parts;
+  const { host, port, variable } = base.settings.services.delivery.grpc;
+  return serveGrpc({
+    host,
+    port,
+    authenticator: serviceTokenAuthenticator(clusterSecret.reveal()),
+    services: [service({ desc: DeliveryService, routes: deliveryRoutes(context), allow: ALLOW })],
+    hooks,
+    limits: { maxRequestBytes: limits.requestBytes },
+    explainBusyPort: (taken) => explainBusyPort(taken, variable),
+  });
+}
+
+interface Opened {
+  readonly grpc: GrpcServer;
+  readonly pump: Pump;
+  readonly db: Sql;
+  readonly opened: Disposal;
+}
+
+function running({ grpc, pump, db, opened }: Opened): RunningDelivery {
+  return {
+    grpcPort: grpc.port,
+    ready: () => readiness(db),
+    drain: async (signal) => {
+      await Promise.all([grpc.drain(), pump.drain(signal)]);
+    },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+async function readiness(db: Sql): Promise<Readiness> {
+  try {
+    await db.query("SELECT 1");
+    return READY;
+  } catch (error) {
+    return notReady(`the database cannot be asked: ${error instanceof Error ? error.message : ""}`);
+  }
+}

@@ -1,0 +1,67 @@
+import { fileURLToPath } from "node:url";
+import { createIdentityClient } from "@lanekeeper/client";
+import { checkSchema, createDatabase } from "@lanekeeper/postgres";
+import { serviceCredential } from "@lanekeeper/rpc";
+import {
+  Disposal,
+  formatTarget,
+  type RunningService,
+  type ServiceContext,
+} from "@lanekeeper/service";
+import { clusterSecret, readDeliveryConfig, SCHEMA } from "./config.ts";
+import { LIMITS } from "./limits.ts";
+import { rpcHooks } from "./rpc/hooks.ts";
+import { systemResolve } from "./sending/webhook/resolve.ts";
+import { serveDelivery } from "./serve.ts";
+import type { DeliveryDatabase } from "./store/sql.ts";
+
+/** Where the `NNNN_name.sql` files of this service are. */
+export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+
+/** Opens everything that delivery stands on, then its door, then the pump. */
+export async function startDelivery(service: ServiceContext): Promise<RunningService> {
+  const { settings, log, metrics } = service;
+  const { allowedNetworks } = readDeliveryConfig(process.env);
+  const secret = await clusterSecret(settings);
+  const hooks = rpcHooks(metrics, log);
+  const opened = new Disposal();
+  try {
+    const db = opened.use(openDatabase(service));
+    await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
+    const target = formatTarget(settings.services["session-identity"].target);
+    const credential = serviceCredential("delivery", secret.reveal());
+    const identity = createIdentityClient({ target, credential, hooks });
+    opened.defer(() => identity.$close());
+    const delivery = opened.use(
+      await serveDelivery({
+        service,
+        limits: LIMITS,
+        db,
+        identity,
+        hooks,
+        allowedNetworks,
+        resolve: systemResolve,
+        random: Math.random,
+        clusterSecret: secret,
+      }),
+    );
+    return { ...delivery, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function openDatabase({ settings, log }: ServiceContext): DeliveryDatabase {
+  const url = settings.services.delivery.databaseUrl;
+  if (url === undefined) {
+    throw new Error("no database: set LANEKEEPER_DELIVERY_DATABASE_URL or DATABASE_URL");
+  }
+  return createDatabase({
+    url: url.reveal(),
+    schema: SCHEMA,
+    poolSize: settings.poolSize,
+    applicationName: "lanekeeper-delivery",
+    log: (line) => log.warn(line),
+  });
+}

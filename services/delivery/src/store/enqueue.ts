@@ -1,0 +1,129 @@
+import { first, type DeliveryDatabase, type Sql } from "./sql.ts";
+
+/** A reply to be stored. The id counts only where the request is new. */
+export interface NewDelivery {
+  readonly tenant: string;
+  readonly deliveryId: string;
+  readonly routeId: string;
+  readonly sessionKey: string;
+  readonly sessionId: string;
+  readonly generation: bigint;
+  readonly turnId: string;
+  readonly requestId: string;
+  readonly fingerprint: Buffer;
+  readonly principal: string;
+  readonly requestLabel: string;
+  readonly traceId: string;
+  readonly traceparent: string;
+  readonly parts: readonly Uint8Array[];
+  /** Undefined: `expireMs` from now. */
+  readonly expireTime: Date | undefined;
+  readonly expireMs: number;
+}
+
+export type EnqueueResult =
+  | {
+      readonly kind: "enqueued" | "repeated";
+      readonly deliveryId: string;
+      readonly routeSeq: bigint;
+    }
+  /** The request id stands for other content. */
+  | { readonly kind: "mismatch" }
+  /** The tenant has no such route. */
+  | { readonly kind: "no_route" };
+
+const FIND = {
+  name: "delivery_find_request",
+  text: `
+SELECT delivery_id AS "deliveryId", route_seq AS "routeSeq", fingerprint FROM deliveries
+WHERE tenant = $1 AND request_id = $2`,
+};
+
+const DRAW_SEQ = {
+  name: "delivery_draw_seq",
+  text: `
+UPDATE routes SET last_seq = last_seq + 1, due_time = coalesce(due_time, clock_timestamp())
+WHERE tenant = $1 AND route_id = $2
+RETURNING last_seq AS "routeSeq"`,
+};
+
+const LOCK_ROUTE = {
+  name: "delivery_lock_route",
+  text: `SELECT 1 FROM routes WHERE tenant = $1 AND route_id = $2 FOR UPDATE`,
+};
+
+const INSERT = {
+  name: "delivery_insert",
+  text: `
+INSERT INTO deliveries (tenant, delivery_id, route_id, route_seq, session_key, session_id, generation,
+  turn_id, request_id, fingerprint, principal, request_label, trace_id, traceparent, parts, state,
+  create_time, next_attempt_time, expire_time)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, t.now, t.now,
+  coalesce($16::timestamptz, t.now + $17 * interval '1 millisecond')
+FROM (SELECT clock_timestamp() AS now) t
+ON CONFLICT (tenant, request_id) DO NOTHING
+RETURNING delivery_id`,
+};
+
+class LostRace extends Error {
+  override readonly name = "LostRace";
+}
+
+/**
+ * Stores a reply at the end of its route, once per request id. The route's row is locked while the
+ * sequence is drawn, so the order on the route is the order of commit. The look-up is a statement of
+ * its own after the lock: in one statement it would see the snapshot from before the wait.
+ */
+export async function enqueue(db: DeliveryDatabase, delivery: NewDelivery): Promise<EnqueueResult> {
+  const known = await find(db, delivery);
+  if (known !== undefined) return known;
+  try {
+    return await db.transaction(async (sql) => {
+      const { tenant, routeId } = delivery;
+      if ((await first(sql, LOCK_ROUTE, [tenant, routeId])) === undefined)
+        return { kind: "no_route" };
+      return (await find(sql, delivery)) ?? (await append(sql, delivery));
+    });
+  } catch (error) {
+    // A twin on another route, whose lock this one did not wait for.
+    const twin = error instanceof LostRace ? await find(db, delivery) : undefined;
+    if (twin !== undefined) return twin;
+    throw error;
+  }
+}
+
+async function append(sql: Sql, delivery: NewDelivery): Promise<EnqueueResult> {
+  const { tenant, routeId, deliveryId } = delivery;
+  const drawn = await first<{ routeSeq: bigint }>(sql, DRAW_SEQ, [tenant, routeId]);
+  if (drawn === undefined) throw new Error("a locked route is gone; routes are never removed");
+  const inserted = await first(sql, INSERT, columns(delivery, drawn.routeSeq));
+  if (inserted === undefined) throw new LostRace("the request id was taken meanwhile");
+  return { kind: "enqueued", deliveryId, routeSeq: drawn.routeSeq };
+}
+
+async function find(
+  sql: Sql,
+  { tenant, requestId, fingerprint }: NewDelivery,
+): Promise<EnqueueResult | undefined> {
+  interface Row {
+    readonly deliveryId: string;
+    readonly routeSeq: bigint;
+    readonly fingerprint: Buffer;
+  }
+  const row = await first<Row>(sql, FIND, [tenant, requestId]);
+  if (row === undefined) return undefined;
+  if (!row.fingerprint.equals(fingerprint)) return { kind: "mismatch" };
+  return { kind: "repeated", deliveryId: row.deliveryId, routeSeq: row.routeSeq };
+}
+
+function columns(delivery: NewDelivery, routeSeq: bigint): unknown[] {
+  const { tenant, deliveryId, routeId, sessionKey, sessionId, generation, turnId } = delivery;
+  const { requestId, fingerprint, principal, requestLabel, traceId, traceparent } = delivery;
+  return [
+    ...[tenant, deliveryId, routeId, routeSeq, sessionKey, sessionId, generation, turnId],
+    ...[requestId, fingerprint, principal, requestLabel, traceId, traceparent],
+    delivery.parts.map((part) => Buffer.from(part)),
+    delivery.expireTime ?? null,
+    delivery.expireMs,
+  ];
+}

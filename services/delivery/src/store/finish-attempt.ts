@@ -1,0 +1,86 @@
+import type { AttemptEnding } from "../domain/attempt-ending.ts";
+import { isTerminal, stateCode } from "../domain/delivery-state.ts";
+import type { Claimed } from "./claim-due.ts";
+import { type DeliveryDatabase, first } from "./sql.ts";
+
+const LOCK_ROUTE = {
+  name: "delivery_lock_route_to_finish",
+  text: `SELECT 1 FROM routes WHERE tenant = $1 AND route_id = $2 FOR UPDATE`,
+};
+
+const FINISH = {
+  name: "delivery_finish",
+  text: `
+WITH finished AS (
+  UPDATE deliveries SET state = $4, was_claimed = $5, perhaps_sent = $6,
+    next_attempt_time = CASE WHEN $7 THEN NULL
+      ELSE least(expire_time, clock_timestamp() + $8 * interval '1 millisecond') END,
+    end_time = CASE WHEN $7 THEN clock_timestamp() END,
+    last_error = $9, provider_message_id = $10
+  WHERE tenant = $1 AND delivery_id = $2 AND attempt_count = $3 AND state = 2
+  RETURNING tenant, delivery_id
+)
+UPDATE attempts a SET outcome = $11, error = $9, provider_message_id = $10, untold = $12,
+  end_time = clock_timestamp()
+FROM finished f WHERE a.tenant = f.tenant AND a.delivery_id = f.delivery_id AND a.attempt = $3
+RETURNING 1`,
+};
+
+const SET_DUE = {
+  name: "delivery_set_due",
+  text: `
+UPDATE routes SET due_time = (
+  SELECT d.next_attempt_time FROM deliveries d
+  WHERE d.tenant = $1 AND d.route_id = $2 AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
+)
+WHERE tenant = $1 AND route_id = $2
+RETURNING due_time AS "dueTime"`,
+};
+
+const RECORD_LATE = {
+  name: "delivery_record_late",
+  text: `
+UPDATE attempts SET outcome = $4, error = 'late: ' || $5, provider_message_id = $6
+WHERE tenant = $1 AND delivery_id = $2 AND attempt = $3 AND outcome = 'unknown'`,
+};
+
+export interface Finished {
+  /** False: the lease ran out and the delivery was claimed anew; only the attempt's row tells. */
+  readonly held: boolean;
+  /** Something is open on the route. */
+  readonly hasNext: boolean;
+}
+
+/** Writes what became of an attempt and lets the route go on, if the attempt still has the right to. */
+export function finishAttempt(
+  db: DeliveryDatabase,
+  claimed: Claimed,
+  ending: AttemptEnding,
+  wasClaimed: boolean,
+): Promise<Finished> {
+  const { tenant, routeId } = claimed;
+  return db.transaction(async (sql) => {
+    await sql.query(LOCK_ROUTE, [tenant, routeId]);
+    const finished = await first(sql, FINISH, finishParams(claimed, ending, wasClaimed));
+    if (finished === undefined) {
+      await sql.query(RECORD_LATE, lateParams(claimed, ending));
+      return { held: false, hasNext: false };
+    }
+    const route = await first<{ dueTime: Date | null }>(sql, SET_DUE, [tenant, routeId]);
+    return { held: true, hasNext: (route?.dueTime ?? null) !== null };
+  });
+}
+
+function finishParams(claimed: Claimed, ending: AttemptEnding, wasClaimed: boolean): unknown[] {
+  const { tenant, deliveryId, attempt } = claimed;
+  const { state, perhapsSent, delayMs, error, providerMessageId, outcome, report } = ending;
+  return [
+    ...[tenant, deliveryId, attempt, stateCode(state), wasClaimed, perhapsSent],
+    ...[isTerminal(state), delayMs, error, providerMessageId, outcome, report ?? null],
+  ];
+}
+
+function lateParams({ tenant, deliveryId, attempt }: Claimed, ending: AttemptEnding): unknown[] {
+  const { outcome, error, providerMessageId } = ending;
+  return [tenant, deliveryId, attempt, outcome, error, providerMessageId];
+}

@@ -1,0 +1,43 @@
+import { DELIVERY_COLUMNS, type DeliveryRow } from "./delivery-row.ts";
+import { rows, type Sql } from "./sql.ts";
+
+/** Only those to which all that is set applies. */
+export interface DeliveryFilter {
+  readonly tenant: string;
+  readonly sessionKey?: string | undefined;
+  readonly turnId?: string | undefined;
+  readonly routeId?: string | undefined;
+  readonly state?: number | undefined;
+  readonly traceId?: string | undefined;
+  /** Agents that the caller is confined to; empty: none. */
+  readonly agents: readonly string[];
+  /** The last id of the page before. */
+  readonly beforeId?: string | undefined;
+}
+
+/** Newest first, by id: a UUIDv7 begins with the time. */
+export function listDeliveries(
+  sql: Sql,
+  filter: DeliveryFilter,
+  limit: number,
+): Promise<DeliveryRow[]> {
+  const params: unknown[] = [filter.tenant];
+  const conditions = ["tenant = $1"];
+  const add = (condition: (place: string) => string, value: unknown): void => {
+    if (value === undefined) return;
+    params.push(value);
+    conditions.push(condition(`$${params.length}`));
+  };
+  add((place) => `session_key = ${place}`, filter.sessionKey);
+  add((place) => `turn_id = ${place}`, filter.turnId);
+  add((place) => `route_id = ${place}`, filter.routeId);
+  add((place) => `state = ${place}`, filter.state);
+  add((place) => `trace_id = ${place}`, filter.traceId);
+  add((place) => `delivery_id < ${place}`, filter.beforeId);
+  const agents = filter.agents.length > 0 ? filter.agents : undefined;
+  add((place) => `split_part(session_key, ':', 2) = ANY (${place}::text[])`, agents);
+  params.push(limit);
+  const text = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE ${conditions.join(" AND ")}
+    ORDER BY delivery_id DESC LIMIT $${params.length}`;
+  return rows<DeliveryRow>(sql, text, params);
+}

@@ -1,0 +1,32 @@
+import { stateCode } from "../domain/delivery-state.ts";
+import type { Sql } from "./sql.ts";
+
+export interface Retention {
+  readonly deadLetterRetentionMs: number;
+  readonly deliveryRetentionMs: number;
+  readonly attemptRetentionMs: number;
+  readonly retentionBatch: number;
+}
+
+const DEAD = `(${stateCode("FAILED")}, ${stateCode("UNKNOWN")})`;
+
+const REMOVE_DELIVERIES = `
+DELETE FROM deliveries WHERE ctid IN (
+  SELECT ctid FROM deliveries
+  WHERE end_time < now() - least($1::float8, $2::float8) * interval '1 millisecond'
+    AND end_time < now() - CASE WHEN state IN ${DEAD} THEN $1::float8 ELSE $2::float8 END * interval '1 millisecond'
+  LIMIT $3)`;
+
+const REMOVE_ATTEMPTS = `
+DELETE FROM attempts WHERE ctid IN (
+  SELECT ctid FROM attempts WHERE start_time < now() - $1 * interval '1 millisecond' LIMIT $2)`;
+
+/** Removes one portion of what is past its retention. True: there may be more. */
+export async function removeExpired(sql: Sql, retention: Retention): Promise<boolean> {
+  const { deadLetterRetentionMs, deliveryRetentionMs, attemptRetentionMs } = retention;
+  const limit = retention.retentionBatch;
+  const terms = [deadLetterRetentionMs, deliveryRetentionMs, limit];
+  const deliveries = await sql.query(REMOVE_DELIVERIES, terms);
+  const attempts = await sql.query(REMOVE_ATTEMPTS, [attemptRetentionMs, limit]);
+  return deliveries.rowCount >= limit || attempts.rowCount >= limit;
+}

@@ -1,0 +1,132 @@
+import type { WriteLifecycleRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import type { WatchSessionsRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import {
+  allowAll,
+  type CallContext,
+  type GrpcServer,
+  LanekeeperError,
+  type Routes,
+  type ServerStreamHandler,
+  serveGrpc,
+  service,
+  serviceTokenAuthenticator,
+} from "@lanekeeper/rpc";
+import type {
+  WatchSessionsRequestSchema,
+  WatchSessionsResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+
+type Watch = ServerStreamHandler<
+  typeof WatchSessionsRequestSchema,
+  typeof WatchSessionsResponseSchema
+>;
+
+/** One reply event that the stand-in accepted. */
+export interface SeenEvent {
+  readonly tenant: string;
+  readonly deliveryId: string;
+  readonly eventSeq: bigint;
+  /** `sending 1`, or `settled` and the number of the ReplyState. */
+  readonly event: string;
+}
+
+/** session-identity, as far as delivery calls it, over real gRPC. */
+export class IdentityStandIn implements AsyncDisposable {
+  /** In order of acceptance; a repeat is no second event. */
+  readonly events: SeenEvent[] = [];
+  /** Calls to WatchSessions, with the tenant that each showed. */
+  readonly watches: { readonly request: WatchSessionsRequest; readonly tenant: string }[] = [];
+  /** Called before each `sending` is judged. */
+  beforeSending: (deliveryId: string) => Promise<void> | void = () => undefined;
+  watch: Watch = async function* () {};
+  /** Replies of generations below it are stale. */
+  oldestDeliverable = 1n;
+  readonly #secret: string;
+  #server: GrpcServer | undefined;
+  #port = 0;
+
+  constructor(secret: string) {
+    this.#secret = secret;
+  }
+
+  get target(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** Comes up at the port that it had. */
+  async start(): Promise<void> {
+    this.#server = await serveGrpc({
+      services: [
+        service({
+          desc: SessionIdentityService,
+          routes: this.#routes(),
+          allow: allowAll(SessionIdentityService, "delivery"),
+          tenantless: ["watchSessions"],
+        }),
+      ],
+      host: "127.0.0.1",
+      port: this.#port,
+      authenticator: serviceTokenAuthenticator(this.#secret),
+    });
+    this.#port = this.#server.port;
+  }
+
+  /** As `kill -9` does: nobody listens at the port any more. */
+  async stop(): Promise<void> {
+    await this.#server?.drain({ timeoutMs: 0 });
+    this.#server = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  /** The events of one delivery. */
+  of(deliveryId: string): string[] {
+    return this.events.filter((seen) => seen.deliveryId === deliveryId).map(({ event }) => event);
+  }
+
+  #routes(): Routes<typeof SessionIdentityService> {
+    const notServed = SessionIdentityService.methods.map((method) => [
+      method.localName,
+      () => Promise.reject(new Error(`${method.name} is not served by the stand-in`)),
+    ]);
+    return {
+      ...(Object.fromEntries(notServed) as Routes<typeof SessionIdentityService>),
+      writeLifecycle: async (request, call) => this.#write(request, call),
+      watchSessions: (request, call) => {
+        this.watches.push({ request, tenant: call.tenant });
+        return this.watch(request, call);
+      },
+    };
+  }
+
+  async #write(
+    { writer, eventSeq, event }: WriteLifecycleRequest,
+    { tenant }: CallContext,
+  ): Promise<{ applied: boolean }> {
+    if (writer.case !== "reply") throw new Error("delivery writes for replies alone");
+    const { deliveryId, session } = writer.value;
+    if (event.case === "sending") await this.beforeSending(deliveryId);
+    const known = this.events.find(
+      (seen) => seen.deliveryId === deliveryId && seen.eventSeq === eventSeq,
+    );
+    const text = textOf(event);
+    if (known !== undefined && known.event === text) return { applied: true };
+    if (known !== undefined) {
+      throw new LanekeeperError("IDEMPOTENCY_MISMATCH", `${eventSeq} was ${known.event}`);
+    }
+    if (event.case === "sending" && (session?.generation ?? 0n) < this.oldestDeliverable) {
+      throw new LanekeeperError("STALE_GENERATION", "the session was reset");
+    }
+    this.events.push({ tenant, deliveryId, eventSeq, event: text });
+    return { applied: true };
+  }
+}
+
+function textOf(event: WriteLifecycleRequest["event"]): string {
+  if (event.case === "sending") return `sending ${event.value.attempt}`;
+  if (event.case === "settled") return `settled ${event.value.state}`;
+  throw new Error(`delivery does not write ${event.case ?? "nothing"}`);
+}

@@ -1,0 +1,76 @@
+import {
+  createDeliveryClient,
+  createIdentityClient,
+  type DeliveryClient,
+} from "@lanekeeper/client";
+import { type ServiceName, serviceCredential } from "@lanekeeper/rpc";
+import { Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
+import { type CapturedLog, captureLog, testContext } from "@lanekeeper/service/testing";
+import { parseNetwork } from "../domain/ip-rules.ts";
+import { LIMITS, type Limits } from "../limits.ts";
+import { systemResolve } from "../sending/webhook/resolve.ts";
+import { type DeliveryParts, type RunningDelivery, serveDelivery } from "../serve.ts";
+import type { DeliveryDatabase } from "../store/sql.ts";
+import type { IdentityStandIn } from "./identity-stand-in.ts";
+
+export const SECRET = "a-cluster-secret-of-at-least-32-characters";
+
+/** A replica with its own port, as its callers see it. */
+export interface TestDelivery extends AsyncDisposable {
+  readonly running: RunningDelivery;
+  readonly log: CapturedLog;
+  /** A client that shows this peer's credential and the tenant `acme`. */
+  as(peer: ServiceName): DeliveryClient;
+}
+
+/** Bounds that let a test see retries and lost leases within a second. */
+export const QUICK: Limits = {
+  ...LIMITS,
+  pollMs: 20,
+  reportSweepMs: 20,
+  retryBackoff: { baseMs: 20, maxMs: 50 },
+  fenceBackoff: { baseMs: 20, maxMs: 50 },
+};
+
+const LOOPBACK = parseNetwork("127.0.0.0/8");
+
+/** Starts delivery on a database and a stand-in; real time, real gRPC, real sockets. */
+export async function startTestDelivery(
+  db: DeliveryDatabase,
+  identity: IdentityStandIn,
+  overrides: Partial<DeliveryParts> & { readonly replica?: string } = {},
+): Promise<TestDelivery> {
+  const opened = new Disposal();
+  const log = captureLog({ service: "delivery" });
+  const base = { clock: systemClock, ids: systemIds, log: log.log };
+  const instanceId = overrides.replica ?? "delivery-1";
+  const identityClient = createIdentityClient({
+    target: identity.target,
+    credential: serviceCredential("delivery", SECRET),
+  });
+  opened.defer(() => identityClient.$close());
+  const running = opened.use(
+    await serveDelivery({
+      service: testContext("delivery", { ...base, instanceId }),
+      limits: QUICK,
+      db,
+      identity: identityClient,
+      hooks: {},
+      allowedNetworks: LOOPBACK === undefined ? [] : [LOOPBACK],
+      resolve: systemResolve,
+      random: Math.random,
+      clusterSecret: new Secret(SECRET),
+      ...overrides,
+    }),
+  );
+  const as = (peer: ServiceName): DeliveryClient => {
+    const client = createDeliveryClient({
+      target: `127.0.0.1:${running.grpcPort}`,
+      credential: serviceCredential(peer, SECRET),
+      defaults: { tenant: "acme", principal: "tester" },
+    });
+    opened.defer(() => client.$close());
+    return client;
+  };
+  return { running, log, as, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+}
