@@ -12,10 +12,29 @@ export function abortError(signals: readonly AbortSignal[]): RpcError | undefine
 
 /** Calls `cancel` when one of the signals aborts; the result forgets about them. */
 export function onAbort(signals: readonly AbortSignal[], cancel: () => void): () => void {
-  for (const signal of signals) signal.addEventListener("abort", cancel, { once: true });
+  const waiting = signals.map(waitersOf);
+  for (const waiters of waiting) waiters.add(cancel);
   return () => {
-    for (const signal of signals) signal.removeEventListener("abort", cancel);
+    for (const waiters of waiting) waiters.delete(cancel);
   };
+}
+
+const waitersBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * All calls under one signal share one listener: a handler may well make dozens of calls at once, and
+ * Node 20 warns of a leak at the eleventh listener of a signal.
+ */
+function waitersOf(signal: AbortSignal): Set<() => void> {
+  const known = waitersBySignal.get(signal);
+  if (known !== undefined) return known;
+  const waiters = new Set<() => void>();
+  waitersBySignal.set(signal, waiters);
+  const cancelAll = () => {
+    for (const cancel of [...waiters]) cancel();
+  };
+  signal.addEventListener("abort", cancelAll, { once: true });
+  return waiters;
 }
 
 /** One signal for several; undefined for none. */

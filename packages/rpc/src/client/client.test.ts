@@ -6,7 +6,6 @@ import { RpcError } from "../errors/rpc-error.ts";
 import type { CallReport } from "../telemetry/hooks.ts";
 import {
   aborted,
-  collect,
   echoClient,
   type EchoClient,
   type EchoRoutes,
@@ -14,7 +13,6 @@ import {
   gate,
   startEcho,
 } from "../testing/echo.ts";
-import { tcpProxy } from "../testing/tcp-proxy.ts";
 
 /** A server whose `echo` makes a call to a second one with what `make` says. */
 async function chain(
@@ -172,91 +170,6 @@ test("a deadline passes at the client too, and is no refusal", async () => {
   expect(error).toMatchObject({ codeName: "DEADLINE_EXCEEDED" });
 });
 
-test("nobody there: UNAVAILABLE within the attempts", async () => {
-  const { server } = await startEcho();
-  await server.drain();
-  const client = echoClient(server.address, { retry: { maxAttempts: 2 } });
-  expect(await failure(client.echo({}))).toMatchObject({ codeName: "UNAVAILABLE" });
-});
-
-test("a list of targets is called in turn, and a dead one does not matter", async () => {
-  const servers = await Promise.all([startEcho(), startEcho(), startEcho()]);
-  const [one, two, dead] = servers.map(({ server }) => server);
-  if (one === undefined || two === undefined || dead === undefined) throw new Error("three");
-  await dead.drain();
-  const client = echoClient([one, two, dead].map(({ address }) => address).join(","));
-  await expect
-    .poll(async () => {
-      await client.echo({});
-      return servers.slice(0, 2).every(({ reports }) => reports.length > 2);
-    })
-    .toBe(true);
-});
-
-test("http_proxy in the environment does not catch loopback", async () => {
-  const { server } = await startEcho();
-  const before = { ...process.env };
-  process.env["http_proxy"] = process.env["grpc_proxy"] = "http://127.0.0.1:9";
-  try {
-    const client = echoClient(server.address);
-    expect((await client.echo({ text: "direct" })).text).toBe("direct");
-  } finally {
-    process.env = before;
-  }
-});
-
-test("a peer that falls silent is noticed by keepalive, and the next call finds another way", async () => {
-  const started = gate();
-  const { server } = await startEcho({
-    routes: {
-      shout: async (_, call) => {
-        started.open();
-        await aborted(call.signal);
-        return {};
-      },
-    },
-  });
-  const proxy = await tcpProxy(server.port);
-  const client = echoClient(proxy.address, {
-    limits: { keepaliveTimeMs: 100, keepaliveTimeoutMs: 100 },
-    retry: { maxAttempts: 1 },
-  });
-  const pending = failure(client.shout({}, { timeoutMs: 60_000 }));
-  await started.opened;
-  proxy.blackhole();
-  expect(await pending).toMatchObject({ codeName: "UNAVAILABLE" });
-});
-
-test("a connection that is cut ends a stream as UNAVAILABLE, after what had arrived", async () => {
-  const { server } = await startEcho({
-    routes: {
-      async *count(_, call) {
-        yield { index: 1 };
-        await aborted(call.signal);
-      },
-    },
-  });
-  const proxy = await tcpProxy(server.port);
-  const stream = echoClient(proxy.address).count({});
-  await stream.next();
-  proxy.cut();
-  expect(await failure(collect(stream))).toMatchObject({ codeName: "UNAVAILABLE" });
-});
-
-test("a connection grows old, and clients move to a new one without noticing", async () => {
-  const { server } = await startEcho({
-    limits: { maxConnectionAgeMs: 50, maxConnectionAgeGraceMs: 50 },
-  });
-  const proxy = await tcpProxy(server.port);
-  const client = echoClient(proxy.address);
-  await expect
-    .poll(async () => {
-      expect((await client.echo({ text: "x" })).text).toBe("x");
-      return proxy.connections();
-    })
-    .toBeGreaterThan(2);
-});
-
 test("an answer over the client's bound is PAYLOAD_TOO_LARGE", async () => {
   const { server } = await startEcho({
     routes: { echo: async () => ({ text: "x".repeat(10_000) }) },
@@ -272,4 +185,34 @@ test("a call of an aborted signal is not made", async () => {
     codeName: "CANCELLED",
   });
   expect(reports).toEqual([]);
+});
+
+test("fifty calls at once within one handler warn of no leak, and end together", async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  const started = gate();
+  let running = 0;
+  let cancelled = 0;
+  const client = await chain(
+    {
+      shout: async (_, call) => {
+        running += 1;
+        if (running === 50) started.open();
+        await aborted(call.signal);
+        cancelled += 1;
+        return {};
+      },
+    },
+    (below, call) =>
+      Promise.all(Array.from({ length: 50 }, () => below.shout({}, { parent: call }))),
+  );
+  const controller = new AbortController();
+  const pending = failure(client.echo({}, { signal: controller.signal }));
+  await started.opened;
+  controller.abort();
+  await pending;
+  await expect.poll(() => cancelled).toBe(50);
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
 });

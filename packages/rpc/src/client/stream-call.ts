@@ -53,7 +53,7 @@ export function bidiCall<I extends DescMessage, O extends DescMessage>(
   });
 }
 
-export function openDuplex(
+function openDuplex(
   channel: Client,
   settings: ClientSettings,
   method: DescMethod,

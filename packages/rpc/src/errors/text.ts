@@ -2,7 +2,7 @@
  * A status message travels in a trailer. Peers bound their header lists (Node: 64 KiB for all of
  * them, many proxies 8 KiB), so one message takes no more than this many characters.
  */
-export const MAX_MESSAGE_CHARS = 1_024;
+const MAX_MESSAGE_CHARS = 1_024;
 
 /**
  * Text that is safe in a trailer: bounded, and without lone surrogates, on which `encodeURI`

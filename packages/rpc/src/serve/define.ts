@@ -25,7 +25,7 @@ export function grpcService(gate: CallGate, binding: AnyServiceBinding): GrpcSer
 }
 
 /** The path and the shape of a method; its messages stay bytes, see codec.ts. */
-export function methodDefinition(method: DescMethod) {
+function methodDefinition(method: DescMethod) {
   const kind = method.methodKind;
   return {
     path: `/${method.parent.typeName}/${method.name}`,
