@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -121,7 +121,10 @@ async function environment(
   { env = {}, leaseMs, config, model }: ConstellationOptions,
 ): Promise<Record<string, string>> {
   const configFile = join(dataDir, "test-config.yaml");
-  if (config !== undefined) await writeFile(configFile, config);
+  if (config !== undefined) {
+    await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    await writeFile(configFile, config);
+  }
   return freeEnvironment({
     LANEKEEPER_DATA_DIR: dataDir,
     LANEKEEPER_LOG_LEVEL: "debug",
