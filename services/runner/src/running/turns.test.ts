@@ -1,8 +1,14 @@
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { LanekeeperError } from "@lanekeeper/rpc";
+import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
-import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
 let server: EmbeddedPostgres;
@@ -11,20 +17,296 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.stop());
 
-test("a turn is answered, told event by event, and stands in the transcript", async () => {
-  await using world = await World.start(server);
+async function started() {
+  const world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
+  return { world, replica };
+}
+
+async function transcript(replica: Awaited<ReturnType<typeof started>>["replica"], key = KEY) {
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: key },
+  });
+  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+async function refusal(work: Promise<unknown>): Promise<LanekeeperError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof LanekeeperError)) throw new Error("no refusal", { cause: error });
+  return error;
+}
+
+test("a turn is answered, told event by event, and stands in the transcript", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
   const attached = new Attached(replica, { submit: turnFor(world, "hello") });
   const ended = await attached.ended;
   expect(ended.state).toBe(TurnState.COMPLETED);
   expect(ended.reply && textOf(ended.reply)).toBe("echo: hello");
+  expect(ended.finishReason).toBe("stop");
+  expect(ended.usage).toMatchObject({ inputTokens: 3n, outputTokens: 2n });
   expect(attached.kinds).toEqual(["accepted", "runBegun", "textDelta", "textDelta", "ended"]);
+  expect(attached.events.map(({ streamSeq }) => streamSeq)).toEqual([0n, 1n, 2n, 3n, 4n]);
   const { messages } = await replica.client.listMessages({
     session: { case: "sessionKey", value: KEY },
   });
-  expect(messages.map(({ seq, message }) => [seq, message && textOf(message)])).toEqual([
-    [1n, "hello"],
-    [2n, "echo: hello"],
+  expect(
+    messages.map((row) => [row.seq, row.principal, row.message && textOf(row.message)]),
+  ).toEqual([
+    [1n, "p1", "hello"],
+    [2n, "", "echo: hello"],
   ]);
+});
+
+test("a double tap is answered in the order of acceptance, each seeing what came before", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened, "held one");
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const second = new Attached(replica, { submit: turnFor(world, "two") });
+  await eventually(() => second.kinds.includes("queued"));
+  held.open();
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect(second.kinds.slice(0, 2)).toEqual(["accepted", "queued"]);
+  expect(world.model.shown(1)).toEqual(["user: one", "assistant: held one", "user: two"]);
+  expect(world.model.mostRunning).toBe(1);
+  expect(await transcript(replica)).toEqual(["one", "held one", "two", "held one"]);
+});
+
+test("the same request joins its turn, other content under its key is refused", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const submit = turnFor(world, "once", { idempotencyKey: "key-1" });
+  const first = new Attached(replica, { submit });
+  await first.ended;
+  const again = new Attached(replica, { submit });
+  const ended = await again.ended;
+  expect(again.turnId).toBe(first.turnId);
+  expect(again.events[0]?.event).toMatchObject({ value: { disposition: Disposition.JOINED } });
+  expect(ended.reply && textOf(ended.reply)).toBe("echo: once");
+  expect(again.text).toBe("echo: once");
+  expect(world.model.asked.length).toBe(1);
+  const other = turnFor(world, "twice", { idempotencyKey: "key-1" });
+  expect((await refusal(replica.client.submitTurn(other))).reason).toBe("IDEMPOTENCY_MISMATCH");
+  const fingerprint = submit.fingerprint ?? new Uint8Array();
+  const found = await replica.client.findTurn({ idempotencyKey: "key-1", fingerprint });
+  expect(found.turn?.turnId).toBe(first.turnId);
+});
+
+test("twenty racers with one key are one turn", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const submit = turnFor(world, "race", { idempotencyKey: "race" });
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () => replica.client.submitTurn(submit)),
+  );
+  expect(new Set(answers.map(({ turnId }) => turnId)).size).toBe(1);
+  expect(answers.filter(({ disposition }) => disposition !== Disposition.JOINED).length).toBe(1);
+});
+
+test("reject refuses a busy lane, names its holder and stores nothing", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const rejected = turnFor(world, "two", { onConflict: OnConflict.REJECT, idempotencyKey: "two" });
+  const error = await refusal(replica.client.submitTurn(rejected));
+  expect(error.reason).toBe("SESSION_BUSY");
+  expect(error.retryAfterMs).toBeGreaterThan(0);
+  const detail = error.detail(SessionBusySchema);
+  expect(detail?.holder?.runId).toBe(world.identity.holder(TENANT, KEY));
+  expect(detail?.holder?.turnId).toBe(first.turnId);
+  held.open();
+  await first.ended;
+  const accepted = await eventually(() =>
+    replica.client.submitTurn(rejected).catch(() => undefined),
+  );
+  expect(accepted.disposition).toBe(Disposition.STARTED);
+});
+
+test("a full lane refuses with QUEUE_FULL and says its bound", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  await applyMain(replica, { maxWaitingTurns: 1 });
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  await replica.client.submitTurn(turnFor(world, "two"));
+  const error = await refusal(replica.client.submitTurn(turnFor(world, "three")));
+  expect(error.reason).toBe("QUEUE_FULL");
+  expect(error.metadata["max_waiting_turns"]).toBe("1");
+  held.open();
+  await first.ended;
+});
+
+test("interrupt stops the active turn, whose input stays, and goes before those that wait", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const waits = new Attached(replica, { submit: turnFor(world, "waits") });
+  await eventually(() => waits.kinds.includes("queued"));
+  held.open();
+  const hold = gate();
+  world.model.behaviour = heldAnswer(hold.opened);
+  const second = new Attached(replica, {
+    submit: turnFor(world, "now", { onConflict: OnConflict.INTERRUPT }),
+  });
+  hold.open();
+  await Promise.all([second.ended, waits.ended]);
+  const ended = await first.ended;
+  if (ended.state === TurnState.INTERRUPTED) expect(ended.errorReason).toBe("TURN_INTERRUPTED");
+  const all = await transcript(replica);
+  expect(all.indexOf("one")).toBeLessThan(all.indexOf("now"));
+  expect(all.indexOf("now")).toBeLessThan(all.indexOf("waits"));
+});
+
+test("rollback discards what the active turn was told", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  world.model.behaviour = heldAnswer(new Promise(() => undefined));
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const hold = gate();
+  hold.open();
+  world.model.behaviour = heldAnswer(hold.opened, "here");
+  const second = new Attached(replica, {
+    submit: turnFor(world, "two", { onConflict: OnConflict.ROLLBACK }),
+  });
+  expect((await first.ended).state).toBe(TurnState.INTERRUPTED);
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(replica)).toEqual(["two", "here"]);
+});
+
+test("coalesce joins the last waiting turn, and each caller gets its outcome", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const host = new Attached(replica, {
+    submit: turnFor(world, "two", { onConflict: OnConflict.COALESCE }),
+  });
+  await eventually(() => host.kinds.includes("queued"));
+  const guest = new Attached(replica, {
+    submit: turnFor(world, "three", { onConflict: OnConflict.COALESCE }),
+  });
+  await eventually(() => guest.kinds.includes("accepted"));
+  held.open();
+  const [hostEnd, guestEnd] = await Promise.all([host.ended, guest.ended]);
+  expect(guestEnd.state).toBe(TurnState.COMPLETED);
+  expect(guestEnd.intoTurnId).toBe(host.turnId);
+  expect(guestEnd.reply).toEqual(hostEnd.reply);
+  expect(await transcript(replica)).toEqual(["one", "held", "two", "three", "held"]);
+  const { turn } = await replica.client.getTurn({ turnId: guest.turnId });
+  expect(turn?.state).toBe(TurnState.COALESCED);
+  expect(turn?.intoTurnId).toBe(host.turnId);
+});
+
+test("a system turn waits behind persons, and is served after eight of them", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "p0") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const system = new Attached(replica, { submit: turnFor(world, "system", { turnClass: 2 }) });
+  await eventually(() => system.kinds.includes("queued"));
+  for (let count = 1; count <= 9; count++)
+    await replica.client.submitTurn(turnFor(world, `p${count}`));
+  held.open();
+  await eventually(async () => (await transcript(replica)).length === 22);
+  const order = (await transcript(replica)).filter((text) => text !== "held");
+  expect(order).toEqual(["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "system", "p8", "p9"]);
+});
+
+test("a client that resends its history adds only what is new", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const history = [said(Role.USER, "before"), said(Role.ASSISTANT, "seeded")];
+  const first = turnFor(world, "one", { messages: [...history, user("one")] });
+  await new Attached(replica, { submit: first }).ended;
+  const messages = [...history, user("one"), said(Role.ASSISTANT, "echo: one"), user("two")];
+  await new Attached(replica, { submit: turnFor(world, "two", { messages }) }).ended;
+  expect(await transcript(replica)).toEqual([
+    "before",
+    "seeded",
+    "one",
+    "echo: one",
+    "two",
+    "echo: two",
+  ]);
+});
+
+test("cancel ends a waiting turn at once and an active one by its run", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  world.model.behaviour = heldAnswer(new Promise(() => undefined));
+  const active = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const waiting = new Attached(replica, { submit: turnFor(world, "two") });
+  await eventually(() => waiting.kinds.includes("queued"));
+  const { turn } = await replica.client.cancelTurn({ turnId: waiting.turnId, note: "not needed" });
+  expect(turn?.state).toBe(TurnState.CANCELLED);
+  expect(await waiting.ended).toMatchObject({
+    state: TurnState.CANCELLED,
+    errorMessage: "not needed",
+  });
+  await replica.client.cancelTurn({ turnId: active.turnId });
+  await replica.client.cancelTurn({ turnId: active.turnId });
+  expect(await active.ended).toMatchObject({
+    state: TurnState.CANCELLED,
+    errorReason: "TURN_CANCELLED",
+  });
+  expect(await transcript(replica)).toEqual(["one"]);
+});
+
+test("who leaves does not cancel, unless the attachment asked for it", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const stays = new Attached(replica, { submit: turnFor(world, "stays") });
+  const goes = new Attached(
+    replica,
+    { submit: turnFor(world, "goes", { key: "agent:main:other" }) },
+    { cancelOnDisconnect: true },
+  );
+  await eventually(() => stays.kinds.includes("textDelta") && goes.kinds.includes("textDelta"));
+  stays.leave();
+  goes.leave();
+  await eventually(async () => {
+    const { turn } = await replica.client.getTurn({ turnId: goes.turnId });
+    return turn?.state === TurnState.CANCELLED;
+  });
+  held.open();
+  const back = new Attached(replica, { turnId: stays.turnId });
+  expect((await back.ended).state).toBe(TurnState.COMPLETED);
+  expect(back.text).toBe("held");
+});
+
+test("a turn without a session runs at once and leaves no transcript", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const submit = turnFor(world, "alone", { target: { case: "statelessAgentId", value: "main" } });
+  const attached = new Attached(replica, { submit });
+  const ended = await attached.ended;
+  expect(ended.state).toBe(TurnState.COMPLETED);
+  expect(ended.session).toBeUndefined();
+  expect(attached.text).toBe("echo: alone");
+  const { turn } = await replica.client.getTurn({ turnId: attached.turnId });
+  expect(turn).toMatchObject({ sessionKey: "", disposition: Disposition.STATELESS });
 });

@@ -215,16 +215,17 @@ export class IdentityStandIn implements AsyncDisposable {
       wake();
     };
     this.#watchers.add(tell);
+    signal.addEventListener("abort", () => wake(), { once: true });
     try {
       for (;;) {
         for (const { tenant, session } of pending.splice(0)) {
           yield { tenant, resumeToken: "1", event: { case: "changed" as const, value: session } };
         }
-        await new Promise<void>((resolve, reject) => {
+        await new Promise<void>((resolve) => {
           wake = resolve;
-          if (pending.length > 0) resolve();
-          signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+          if (pending.length > 0 || signal.aborted) resolve();
         });
+        signal.throwIfAborted();
       }
     } finally {
       this.#watchers.delete(tell);

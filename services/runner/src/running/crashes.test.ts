@@ -1,0 +1,289 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { ModelError } from "../models/model-error.ts";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { type Replica, startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const LEASE_MS = 600;
+const never = new Promise<void>(() => undefined);
+
+async function transcript(replica: Replica) {
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: KEY },
+  });
+  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+async function turnOf(replica: Replica, turnId: string) {
+  const { turn } = await replica.client.getTurn({ turnId });
+  if (turn === undefined) throw new Error("no turn");
+  return turn;
+}
+
+test("a turn whose run died is run again by another replica, and its reader told to start over", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica({ leaseMs: LEASE_MS });
+  const b = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const lost = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => lost.kinds.includes("textDelta"));
+  const reader = new Attached(b, { turnId: lost.turnId });
+  await eventually(() => reader.text === "he");
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened, "here");
+  a.kill();
+  expect((await reader.ended).state).toBe(TurnState.COMPLETED);
+  const begun = reader.events.flatMap(({ event }) =>
+    event.case === "runBegun" ? [event.value] : [],
+  );
+  expect(begun.map(({ discardPrevious }) => discardPrevious)).toEqual([false, true]);
+  const numbers = reader.events.map(({ streamSeq }) => streamSeq).filter((seq) => seq > 0n);
+  expect(numbers).toEqual([...new Set(numbers)].toSorted((x, y) => (x < y ? -1 : 1)));
+  expect(await transcript(b)).toEqual(["one", "here"]);
+  expect((await turnOf(b, lost.turnId)).runs.length).toBe(2);
+});
+
+test("a crash between the accepted ending and its commit is finished without asking the model again", async () => {
+  await using world = await World.start(server);
+  let first: Replica | undefined;
+  const afterWrite = (event: string | undefined): void => {
+    if (event === "ended") first?.kill();
+  };
+  first = await world.replica({ leaseMs: LEASE_MS, hooks: { afterWrite } });
+  const other = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(first);
+  const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
+  const reader = new Attached(other, { turnId });
+  const ended = await reader.ended;
+  expect(ended.state).toBe(TurnState.COMPLETED);
+  expect(ended.reply && textOf(ended.reply)).toBe("echo: one");
+  expect(world.model.asked.length).toBe(1);
+  expect(world.identity.endings.length).toBe(1);
+  expect(await transcript(other)).toEqual(["one", "echo: one"]);
+  expect((await turnOf(other, turnId)).runs.length).toBe(1);
+});
+
+test("a crash before the ending was sent repeats the stored ending", async () => {
+  await using world = await World.start(server);
+  let first: Replica | undefined;
+  const beforeWrite = (event: string | undefined): void => {
+    if (event === "ended") first?.kill();
+  };
+  first = await world.replica({ leaseMs: LEASE_MS, hooks: { beforeWrite } });
+  const other = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(first);
+  const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
+  expect((await new Attached(other, { turnId }).ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.asked.length).toBe(1);
+  expect(await transcript(other)).toEqual(["one", "echo: one"]);
+});
+
+test("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica({ leaseMs: 60_000 });
+  await applyMain(replica);
+  world.model.behaviour = heldAnswer(never);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const second = new Attached(replica, { submit: turnFor(world, "two") });
+  await eventually(() => second.kinds.includes("queued"));
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened, "here");
+  const now = world.identity.rotate(TENANT, KEY);
+  expect(await first.ended).toMatchObject({
+    state: TurnState.SUPERSEDED,
+    errorReason: "SUPERSEDED",
+  });
+  const ended = await second.ended;
+  expect(ended.state).toBe(TurnState.COMPLETED);
+  expect(ended.session?.generation).toBe(now.generation);
+  expect(await transcript(replica)).toEqual(["two", "here"]);
+  expect(world.model.shown(1)).toEqual(["user: two"]);
+});
+
+test("queued turns that a rotation skips end as skipped", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica({ leaseMs: 60_000 });
+  await applyMain(replica);
+  world.model.behaviour = heldAnswer(never);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const second = new Attached(replica, { submit: turnFor(world, "two") });
+  await eventually(() => second.kinds.includes("queued"));
+  world.identity.rotate(TENANT, KEY, { skipsQueued: true });
+  expect((await first.ended).state).toBe(TurnState.SUPERSEDED);
+  expect(await second.ended).toMatchObject({
+    state: TurnState.SKIPPED,
+    errorReason: "TURN_SKIPPED",
+  });
+});
+
+test("a rotated run that died is ended as superseded by another replica", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica({ leaseMs: LEASE_MS });
+  const b = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const first = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  a.kill();
+  world.identity.rotate(TENANT, KEY);
+  const reader = new Attached(b, { turnId: first.turnId });
+  expect((await reader.ended).state).toBe(TurnState.SUPERSEDED);
+  const { lane } = await b.client.getLane({ sessionKey: KEY });
+  expect(lane).toMatchObject({ depth: 0 });
+  expect(lane?.activeTurn).toBeUndefined();
+});
+
+test.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
+  "%s ends the turn and frees its lane",
+  async (reason) => {
+    await using world = await World.start(server);
+    const replica = await world.replica();
+    await applyMain(replica);
+    // oxlint-disable-next-line require-yield
+    world.model.behaviour = async function* () {
+      throw new ModelError(reason, "the model is not well");
+    };
+    const first = new Attached(replica, { submit: turnFor(world, "one") });
+    expect(await first.ended).toMatchObject({ state: TurnState.FAILED, errorReason: reason });
+    expect(world.identity.endings.map(({ outcome }) => outcome)).toEqual([RunOutcome.FAILED]);
+    const open = gate();
+    open.open();
+    world.model.behaviour = heldAnswer(open.opened);
+    expect((await new Attached(replica, { submit: turnFor(world, "two") }).ended).state).toBe(
+      TurnState.COMPLETED,
+    );
+    expect(await transcript(replica)).toEqual(["one", "two", "held"]);
+  },
+);
+
+test("while session-identity is away a run goes on as long as its lease lives", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica({ leaseMs: 3_000 });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  world.identity.isDown = true;
+  held.open();
+  await eventually(async () => (await turnOf(replica, attached.turnId)).state === TurnState.ACTIVE);
+  world.identity.isDown = false;
+  expect((await attached.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.asked.length).toBe(1);
+});
+
+test("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(replica);
+  world.model.behaviour = heldAnswer(never);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  world.identity.isDown = true;
+  await eventually(async () => (await turnOf(replica, attached.turnId)).state === TurnState.QUEUED);
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened, "here");
+  world.identity.isDown = false;
+  expect((await attached.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(replica)).toEqual(["one", "here"]);
+});
+
+test("a turn that three processes died of fails", async () => {
+  await using world = await World.start(server);
+  world.model.behaviour = heldAnswer(never);
+  const first = await world.replica({ leaseMs: LEASE_MS });
+  await applyMain(first);
+  const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
+  let current = first;
+  for (let runs = 1; runs <= 3; runs++) {
+    await eventually(async () => (await turnOf(current, turnId)).runs.length === runs);
+    const next = await world.replica({ leaseMs: LEASE_MS });
+    current.kill();
+    current = next;
+  }
+  await eventually(async () => (await turnOf(current, turnId)).state === TurnState.FAILED);
+  expect((await turnOf(current, turnId)).runs.length).toBe(3);
+});
+
+test("a drained replica gives its turns back and another one answers them", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica({ leaseMs: 60_000 });
+  const b = await world.replica({ leaseMs: 60_000 });
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const attached = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened, "here");
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  const reader = new Attached(b, { turnId: attached.turnId });
+  expect((await reader.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.identity.endings.map(({ outcome }) => outcome)).toEqual([
+    RunOutcome.REQUEUED,
+    RunOutcome.COMPLETED,
+  ]);
+});
+
+test("two replicas on one database never run two turns of a lane at once", async () => {
+  await using world = await World.start(server);
+  const replicas = [await world.replica(), await world.replica()];
+  const [a, b] = replicas as [Replica, Replica];
+  await applyMain(a);
+  const running = new Map<string, number>();
+  let most = 0;
+  world.model.behaviour = async function* ({ messages }) {
+    const last = messages.at(-1);
+    const lane = (last === undefined ? "" : textOf(last)).split(" ")[0] ?? "";
+    running.set(lane, (running.get(lane) ?? 0) + 1);
+    most = Math.max(most, running.get(lane) ?? 0);
+    yield { type: "text", text: "ok" };
+    await new Promise((resolve) => setImmediate(resolve));
+    running.set(lane, (running.get(lane) ?? 0) - 1);
+    yield { type: "end", finishReason: "stop", inputTokens: 1, outputTokens: 1, model: "double" };
+  };
+  const keys = ["agent:main:l1", "agent:main:l2", "agent:main:l3"];
+  const attached = Array.from({ length: 45 }, (_, index) => {
+    const key = keys[index % 3] ?? KEY;
+    const submit = turnFor(world, `${key} ${index}`, { key });
+    return new Attached(index % 2 === 0 ? a : b, { submit });
+  });
+  const ended = await Promise.all(attached.map((one) => one.ended));
+  expect(ended.every(({ state }) => state === TurnState.COMPLETED)).toBe(true);
+  expect(most).toBe(1);
+  for (const key of keys) {
+    const { messages } = await a.client.listMessages({
+      session: { case: "sessionKey", value: key },
+      pageSize: 500,
+    });
+    expect(messages.length).toBe(30);
+    const { turns } = await a.client.listTurns({ sessionKey: key });
+    const bySeq = turns
+      .toSorted((x, y) => (x.laneSeq < y.laneSeq ? -1 : 1))
+      .map(({ turnId }) => turnId);
+    expect(messages.filter((_, index) => index % 2 === 0).map(({ turnId }) => turnId)).toEqual(
+      bySeq,
+    );
+  }
+}, 20_000);
