@@ -13,21 +13,24 @@ import { Feed } from "./watch/feed.ts";
 /** What handlers work with. */
 export interface IdentityContext extends AsyncDisposable {
   readonly db: Db;
+  /** One connection for statements that may take an hour; opened when it is first used. */
+  readonly slowDb: Db;
   readonly engine: Engine;
   readonly reads: Reads;
   readonly resolver: Resolver;
-  readonly lastSeen: LastSeen;
   readonly feed: Feed;
   readonly clock: Clock;
-  readonly ids: Ids;
   readonly log: Log;
   readonly metrics: IdentityMetrics;
   /** Where this replica counts what tenants hold. */
   readonly usageShard: number;
+  /** Writes what uses of names are due. */
+  flushLastSeen(): Promise<void>;
 }
 
 export interface ContextOptions {
   readonly db: Db;
+  readonly slowDb: Db;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
@@ -37,7 +40,7 @@ export interface ContextOptions {
 
 /** Puts the parts together. Disposal ends them, not the database. */
 export function createContext(options: ContextOptions): IdentityContext {
-  const { db, clock, ids, log } = options;
+  const { db, slowDb, clock, ids, log } = options;
   const usageShard = shardOf(options.instanceId);
   const metrics = createIdentityMetrics(options.metrics);
   const polled = (gapMs: number) => metrics.watchLag.observe(gapMs / 1_000);
@@ -53,7 +56,7 @@ export function createContext(options: ContextOptions): IdentityContext {
   const lastSeen = new LastSeen(db, log);
   const resolver = new Resolver({
     tenants: new Tenants(db),
-    readName: reads.name,
+    readName: (wanted, signal) => reads.name(wanted, signal),
     engine,
     seen: (tenant, agentId, { wanted }, lastSeenMs, nowMs) => {
       lastSeen.note({ tenant, agentId, kind: wanted.kind, name: wanted.name }, lastSeenMs, nowMs);
@@ -65,7 +68,8 @@ export function createContext(options: ContextOptions): IdentityContext {
     await lastSeen.flush();
   };
   return {
-    ...{ db, engine, reads, resolver, lastSeen, feed, clock, ids, log, metrics, usageShard },
+    ...{ db, slowDb, engine, reads, resolver, feed, clock, log, metrics, usageShard },
+    flushLastSeen: () => lastSeen.flush(),
     [Symbol.asyncDispose]: close,
   };
 }

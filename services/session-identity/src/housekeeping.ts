@@ -10,7 +10,7 @@ export async function keepHouse(context: IdentityContext, signal: AbortSignal): 
       context,
       () => LIMITS.lastSeenFlushMs,
       signal,
-      () => context.lastSeen.flush(),
+      () => context.flushLastSeen(),
     ),
   ]);
 }

@@ -1,7 +1,9 @@
+import type { CallReport } from "@lanekeeper/rpc";
 import type { Metrics } from "@lanekeeper/service";
 
 /** What this service measures beside its calls. */
 export interface IdentityMetrics {
+  call(report: CallReport): void;
   batch(size: number, durationMs: number): void;
   refused(operation: string, reason: string): void;
   readonly watchLag: { observe(seconds: number): void };
@@ -10,6 +12,13 @@ export interface IdentityMetrics {
 const BATCH_SIZES: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
+  const calls = metrics.histogram("identity_call_seconds", "Calls by what they were answered", [
+    "method",
+    "transport",
+    "peer",
+    "code",
+    "reason",
+  ]);
   const size = metrics.histogram("identity_batch_calls", "Calls of one commit", [], BATCH_SIZES);
   const duration = metrics.histogram("identity_batch_seconds", "From BEGIN to the end of COMMIT");
   const refused = metrics.counter("identity_refused_total", "Decisions against a call", [
@@ -18,8 +27,11 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
   ]);
   const watchLag = metrics.histogram("identity_watch_lag_seconds", "Between two polls of the feed");
   return {
-    batch: (calls, durationMs) => {
-      size.observe(calls);
+    call: ({ method, transport, peer, code, reason, durationMs }) => {
+      calls.observe({ method, transport, peer, code, reason }, durationMs / 1_000);
+    },
+    batch: (commands, durationMs) => {
+      size.observe(commands);
       duration.observe(durationMs / 1_000);
     },
     refused: (operation, reason) => refused.inc({ operation, reason }),

@@ -13,6 +13,7 @@ import {
 import { type IdentityConfig, readConfig } from "./config.ts";
 import { createContext, type IdentityContext } from "./context.ts";
 import { keepHouse } from "./housekeeping.ts";
+import { LIMITS } from "./limits.ts";
 import { MIGRATIONS, SCHEMA } from "./migrations.ts";
 import { ALLOW } from "./rpc/allow.ts";
 import { identityRoutes } from "./rpc/routes.ts";
@@ -24,10 +25,12 @@ export async function startSessionIdentity(process: ServiceContext): Promise<Run
   const config = readConfig(process.settings);
   const opened = new Disposal();
   try {
-    const db = opened.use(openDatabase(process, config));
+    const db = opened.use(openDatabase(process, config, { poolSize: process.settings.poolSize }));
+    const slow = { poolSize: 1, statementTimeoutMs: LIMITS.raiseTimeoutMs };
+    const slowDb = opened.use(openDatabase(process, config, slow));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const { clock, ids, log, metrics, instanceId } = process;
-    const context = opened.use(createContext({ db, clock, ids, log, metrics, instanceId }));
+    const context = opened.use(createContext({ db, slowDb, clock, ids, log, metrics, instanceId }));
     const server = opened.use(await serve(process, config, context));
     const house = new AbortController();
     const kept = keepHouse(context, house.signal);
@@ -43,11 +46,15 @@ export async function startSessionIdentity(process: ServiceContext): Promise<Run
   }
 }
 
-function openDatabase({ log, settings }: ServiceContext, config: IdentityConfig): Db {
+function openDatabase(
+  { log }: ServiceContext,
+  config: IdentityConfig,
+  pool: { readonly poolSize: number; readonly statementTimeoutMs?: number },
+): Db {
   return createDatabase<unknown>({
     url: config.databaseUrl.reveal(),
     schema: SCHEMA,
-    poolSize: settings.poolSize,
+    ...pool,
     applicationName: "lanekeeper session-identity",
     log: (line) => log.warn(line),
   });
@@ -65,6 +72,7 @@ function serve(
     limits: { drainTimeoutMs: settings.drainTimeoutMs },
     explainBusyPort: (port) => explainBusyPort(port, config.grpc.variable),
     hooks: {
+      onCall: (report) => context.metrics.call(report),
       onInternalError: ({ error: err, errorId, method, requestId, tenant }) => {
         log.error(
           { err, error_id: errorId, method, request_id: requestId, tenant },

@@ -1,4 +1,4 @@
-import type { CallContext } from "@lanekeeper/rpc";
+import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
 import { type TurnFields, turnLog } from "@lanekeeper/service";
 import type { IdentityContext } from "../context.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
@@ -9,6 +9,27 @@ export type DecisionFields = Pick<
   TurnFields,
   "session_key" | "session_id" | "generation" | "turn_id" | "run_id"
 >;
+
+/** The same for work that throws its refusals, such as the look-up of a name. */
+export async function deciding<Answer>(
+  { log, metrics }: IdentityContext,
+  call: CallContext,
+  operation: string,
+  work: Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof LanekeeperError) {
+      const { tenant, principal, requestId } = call;
+      const { reason, metadata } = error;
+      metrics.refused(operation, reason);
+      const line = turnLog(log, { tenant, principal, request_id: requestId });
+      line.info({ operation, reason, metadata }, "refused");
+    }
+    throw error;
+  }
+}
 
 /** Operations that people look for in a log even when all went well. */
 const NOTABLE = new Set(["rotate", "merge", "register_alias", "remove_alias", "link_peer"]);

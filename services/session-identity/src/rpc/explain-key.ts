@@ -15,7 +15,7 @@ import type { IdentityRoutes } from "./handler.ts";
 import { journalPage } from "./list-journal.ts";
 import { judgeName } from "./normalize-key.ts";
 import { agentId, type GivenName, givenName } from "./parse/key.ts";
-import { pageSize, readPageToken } from "./parse/page.ts";
+import { pageSize, readNumberToken } from "./parse/page.ts";
 import { showBinding, showEquivalence, showStep } from "./show/binding.ts";
 import { showRotation, showSession } from "./show/session.ts";
 import { isOutside } from "./visible.ts";
@@ -82,7 +82,7 @@ async function story(
   const standing = found.target ?? found.key;
   const sessionKey = standing?.sessionKey ?? key;
   const question = ["explain", call.tenant, sessionKey];
-  const last = readPageToken(question, request.pageToken);
+  const before = readNumberToken(question, request.pageToken);
   const equivalences = await listEquivalences(
     db,
     plan.wanted.tenant,
@@ -104,7 +104,7 @@ async function story(
       refusedOnly: false,
     },
     ...{ agents: call.agents, withInternal: !isOutside(call) },
-    before: last === undefined ? undefined : BigInt(last),
+    before,
     limit: limit + 1,
   });
   const { entries, nextPageToken } = journalPage(journal, limit, question);

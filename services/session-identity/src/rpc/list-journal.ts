@@ -4,7 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { type JournalEntryRow, listJournal as list } from "../store/list-journal.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
-import { pageSize, pageToken, readPageToken } from "./parse/page.ts";
+import { pageSize, pageToken, readNumberToken } from "./parse/page.ts";
 import { label, optionalId } from "./parse/text.ts";
 import { showEntry } from "./show/journal.ts";
 import { isOutside } from "./visible.ts";
@@ -21,8 +21,7 @@ export function listJournal({ db }: IdentityContext): IdentityRoutes["listJourna
     };
     const { tenant, agents } = call;
     const question = ["journal", tenant, filter];
-    const last = readPageToken(question, request.pageToken);
-    const before = last === undefined ? undefined : BigInt(last);
+    const before = readNumberToken(question, request.pageToken);
     const scope = { tenant, agents, withInternal: !isOutside(call) };
     const found = await list(db, { ...filter, ...scope, before, limit: limit + 1 });
     return journalPage(found, limit, question);

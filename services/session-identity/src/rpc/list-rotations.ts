@@ -2,7 +2,7 @@ import type { IdentityContext } from "../context.ts";
 import { listRotations as list } from "../store/list-rotations.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
-import { pageSize, pageToken, readPageToken } from "./parse/page.ts";
+import { pageSize, pageToken, readNumberToken } from "./parse/page.ts";
 import { showRotation } from "./show/session.ts";
 import { visibleSession } from "./visible.ts";
 
@@ -11,12 +11,11 @@ export function listRotations({ db, reads }: IdentityContext): IdentityRoutes["l
     const key = sessionKey("session_key", request.sessionKey);
     const limit = pageSize(request.pageSize);
     const question = ["rotations", call.tenant, key];
-    const before = readPageToken(question, request.pageToken);
+    const before = readNumberToken(question, request.pageToken);
     const { tenant } = call;
     const { state } = await reads.key({ tenant, sessionKey: key, runId: undefined }, call.signal);
     visibleSession(state, call, key);
-    const start = before === undefined ? undefined : BigInt(before);
-    const found = await list(db, tenant, key, limit + 1, start);
+    const found = await list(db, tenant, key, limit + 1, before);
     const page = found.slice(0, limit);
     const last = page.at(-1);
     const more = found.length > limit && last !== undefined;

@@ -2,15 +2,21 @@ import type { ResolveSessionRequest } from "@lanekeeper/protocol/lanekeeper/iden
 import type { IdentityContext } from "../context.ts";
 import { nameCaller } from "../names/caller.ts";
 import type { ResolveQuestion } from "../names/resolver.ts";
+import { deciding } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, givenName } from "./parse/key.ts";
 import { optionalPositive, optionalUuid } from "./parse/text.ts";
 import { showBinding } from "./show/binding.ts";
 import { showSession } from "./show/session.ts";
 
-export function resolveSession({ resolver }: IdentityContext): IdentityRoutes["resolveSession"] {
+export function resolveSession(context: IdentityContext): IdentityRoutes["resolveSession"] {
   return async (request, call) => {
-    const { state, binding, freshness } = await resolver.resolve(parse(request), nameCaller(call));
+    const { state, binding, freshness } = await deciding(
+      context,
+      call,
+      "resolve",
+      context.resolver.resolve(parse(request), nameCaller(call)),
+    );
     return { session: showSession(state, freshness), binding: showBinding(binding) };
   };
 }

@@ -1,5 +1,5 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { Code, exchangeHandler, RpcError } from "@lanekeeper/rpc";
+import { exchangeHandler } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { ALLOW } from "./allow.ts";
 import { applyKeyPolicies } from "./apply-key-policies.ts";
@@ -12,8 +12,14 @@ import type { IdentityRoutes } from "./handler.ts";
 import { listJournal } from "./list-journal.ts";
 import { listRotations } from "./list-rotations.ts";
 import { listSessions } from "./list-sessions.ts";
+import { linkPeer } from "./link-peer.ts";
+import { mergeSessions } from "./merge-sessions.ts";
 import { normalizeKey } from "./normalize-key.ts";
+import { raiseFences } from "./raise-fences.ts";
+import { registerAlias } from "./register-alias.ts";
+import { registerEquivalence } from "./register-equivalence.ts";
 import { registerKey } from "./register-key.ts";
+import { removeAlias } from "./remove-alias.ts";
 import { resolveSession } from "./resolve-session.ts";
 import { rotateSession } from "./rotate-session.ts";
 import { watchSessions } from "./watch-sessions.ts";
@@ -21,9 +27,6 @@ import { writeLifecycle } from "./write-lifecycle.ts";
 
 /** A handler for every RPC. Those on the path of a turn also come as frames of Exchange. */
 export function identityRoutes(context: IdentityContext): IdentityRoutes {
-  const unimplemented = async () => {
-    throw new RpcError(Code.UNIMPLEMENTED, "not served yet");
-  };
   const unary: Omit<IdentityRoutes, "exchange"> = {
     resolveSession: resolveSession(context),
     normalizeKey: normalizeKey(context),
@@ -40,12 +43,12 @@ export function identityRoutes(context: IdentityContext): IdentityRoutes {
     registerKey: registerKey(context),
     applyKeyPolicies: applyKeyPolicies(context),
     getKeyPolicies: getKeyPolicies(context),
-    registerEquivalence: unimplemented,
-    registerAlias: unimplemented,
-    removeAlias: unimplemented,
-    linkPeer: unimplemented,
-    mergeSessions: unimplemented,
-    raiseFences: unimplemented,
+    registerEquivalence: registerEquivalence(context),
+    registerAlias: registerAlias(context),
+    removeAlias: removeAlias(context),
+    linkPeer: linkPeer(context),
+    mergeSessions: mergeSessions(context),
+    raiseFences: raiseFences(context),
   };
   const exchange = exchangeHandler({ desc: SessionIdentityService, routes: unary, allow: ALLOW });
   return { ...unary, exchange };

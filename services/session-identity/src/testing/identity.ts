@@ -73,6 +73,6 @@ export async function startReplica(db: Db): Promise<TestReplica> {
 /** The parts of a replica, without a server. */
 export function testContext(db: Db, log = captureLog().log): IdentityContext {
   const metrics = createMetrics("session-identity", { ofProcess: false });
-  const parts = { db, log, metrics, clock: systemClock, ids: systemIds };
+  const parts = { db, slowDb: db, log, metrics, clock: systemClock, ids: systemIds };
   return createContext({ ...parts, instanceId: `test-${replicas}` });
 }

@@ -22,6 +22,14 @@ export function readPageToken(question: readonly unknown[], token: string): stri
   throw invalid("page_token", "is of another question, or was not given out here");
 }
 
+/** A place that is a number, such as a generation or an entry id. */
+export function readNumberToken(question: readonly unknown[], token: string): bigint | undefined {
+  const last = readPageToken(question, token);
+  if (last === undefined) return undefined;
+  if (/^\d{1,18}$/.test(last)) return BigInt(last);
+  throw invalid("page_token", "was not given out here");
+}
+
 function decode(token: string): readonly unknown[] {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(token, "base64url").toString("utf8"));

@@ -31,7 +31,7 @@ export function optionalUuid(field: string, text: string): string | undefined {
 /** Text for people: bounded in characters, without NUL, which Postgres cannot hold. */
 export function prose(field: string, text: string, maxChars: number): string {
   if (text.includes("\u0000")) throw invalid(field, "holds a NUL character");
-  if (text.length > maxChars && [...text].length > maxChars) {
+  if (text.length > maxChars && Array.from(text).length > maxChars) {
     throw invalid(field, `at most ${maxChars} characters`);
   }
   return text;

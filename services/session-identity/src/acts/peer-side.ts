@@ -1,0 +1,45 @@
+import {
+  type AgentId,
+  type CanonicalKey,
+  type CanonicalPeer,
+  isKeyRefusal,
+  type KeyRefusal,
+  parsePeerSpelling,
+  type Person,
+  renderPeerKey,
+} from "@lanekeeper/session-key";
+import { scopeOf } from "../names/plan.ts";
+import type { Tenant } from "../names/tenant.ts";
+
+/** A peer by the spelling that stays, and the person that it is linked to. */
+export interface PeerSide {
+  readonly party: string;
+  readonly person: string | undefined;
+}
+
+/** The key that a peer's messages have, without a thread. */
+export function keyOfParty(
+  agent: AgentId,
+  { party, person }: PeerSide,
+  tenant: Tenant,
+): CanonicalKey | KeyRefusal {
+  const peer = parseParty(party);
+  const dmScope = scopeOf(tenant, agent);
+  // Written by parsePerson before it was stored.
+  const rendered = renderPeerKey({ agent, peer, dmScope, person: person as Person | undefined });
+  return rendered.ok ? rendered.key : rendered.refusal;
+}
+
+export function parseParty(party: string): CanonicalPeer {
+  const peer = parsePeerSpelling(party);
+  if (peer === undefined) throw new Error("a stored spelling is one");
+  return peer;
+}
+
+/** Both keys, or undefined where one cannot be written, so that no session can stand there. */
+export function bothKeys(
+  a: CanonicalKey | KeyRefusal,
+  b: CanonicalKey | KeyRefusal,
+): readonly [CanonicalKey, CanonicalKey] | undefined {
+  return isKeyRefusal(a) || isKeyRefusal(b) ? undefined : [a, b];
+}

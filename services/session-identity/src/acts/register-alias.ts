@@ -1,0 +1,54 @@
+import type { CanonicalKey } from "@lanekeeper/session-key";
+import type { IdentityContext } from "../context.ts";
+import { decideAlias, decideRemoveAlias } from "../domain/alias.ts";
+import type { KeyState } from "../domain/key-state.ts";
+import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
+import { LIMITS } from "../limits.ts";
+import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
+import { lockConnected, makeRows } from "./locked-keys.ts";
+
+/** Leads one key to another. Gives the alias' row. */
+export function registerAlias(
+  context: IdentityContext,
+  actor: Actor,
+  alias: CanonicalKey,
+  target: CanonicalKey,
+  note: string,
+): Promise<KeyState | Refusal> {
+  const { tenant } = actor;
+  return act(context, async (tx, writes) => {
+    await makeRows(tx, writes, tenant, [alias, target], "alias");
+    const keys = await lockConnected(tx, tenant, [alias, target]);
+    const [from, to] = [keys.row(alias), keys.row(target)];
+    if (from === undefined || to === undefined) return overQuota();
+    const effects = decideAlias({ alias: from, target: to, pointers: keys.pointers(alias), note });
+    if (isRefusal(effects)) return effects;
+    const { now } = await lookUpRuns(tx, tenant, []);
+    applyAct(writes, actor, now.ms, effects);
+    return { ...from, aliasOf: target };
+  });
+}
+
+/** A key that an act needs could not be made. */
+export function overQuota(): Refusal {
+  const limit = String(LIMITS.maxKeysPerTenant);
+  const refusal = refuse("QUOTA", `the tenant holds ${limit} keys already`, { limit });
+  return { ...refusal, retryAfterMs: LIMITS.quotaRetryMs };
+}
+
+/** Gives where the alias led; empty where it was none. */
+export function removeAlias(
+  context: IdentityContext,
+  actor: Actor,
+  alias: CanonicalKey,
+  note: string,
+): Promise<string | Refusal> {
+  const { tenant } = actor;
+  return act(context, async (tx, writes) => {
+    const keys = await lockConnected(tx, tenant, [alias]);
+    const { previous, effects } = decideRemoveAlias(keys.row(alias), note);
+    const { now } = await lookUpRuns(tx, tenant, []);
+    applyAct(writes, actor, now.ms, effects);
+    return previous ?? "";
+  });
+}

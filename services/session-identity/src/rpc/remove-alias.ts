@@ -1,0 +1,20 @@
+import { agentOf } from "@lanekeeper/session-key";
+import { removeAlias as remove } from "../acts/register-alias.ts";
+import type { IdentityContext } from "../context.ts";
+import { askerOf, checkAgent } from "../names/caller.ts";
+import { decided } from "./decided.ts";
+import type { IdentityRoutes } from "./handler.ts";
+import { sessionKey } from "./parse/key.ts";
+import { note } from "./parse/text.ts";
+
+export function removeAlias(context: IdentityContext): IdentityRoutes["removeAlias"] {
+  return async (request, call) => {
+    const alias = sessionKey("alias_session_key", request.aliasSessionKey);
+    const why = note(request.note);
+    checkAgent(agentOf(alias), call.agents);
+    const actor = { tenant: call.tenant, asker: askerOf(call) };
+    const result = await remove(context, actor, alias, why);
+    const about = { session_key: alias };
+    return { previousSessionKey: decided(context, call, "remove_alias", about, result) };
+  };
+}
