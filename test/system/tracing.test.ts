@@ -154,6 +154,7 @@ test("it tells where the reply went", async () => {
   model.next({ text: "by webhook" });
   const submitted = await lanekeeper.call("runner.v1.RunnerService/SubmitTurn", {
     idempotencyKey: "event-1",
+    fingerprint: Buffer.from("event-1").toString("base64"),
     session,
     turnClass: "TURN_CLASS_PERSON",
     messages: [{ role: "ROLE_USER", parts: [{ text: "send it to me" }] }],

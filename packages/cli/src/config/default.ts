@@ -8,7 +8,10 @@ const DEFAULT_TENANT = "default";
 export function defaultConfig(model: ModelSettings): Config {
   return {
     tenants: {
-      [DEFAULT_TENANT]: { default_agent: "main", agents: { main: { model: modelEntry(model) } } },
+      [DEFAULT_TENANT]: {
+        default_agent: "main",
+        agents: { main: { model: modelEntry(model), tools: ["session_status", "sessions_send"] } },
+      },
     },
   };
 }

@@ -157,6 +157,7 @@ describe("the configuration", () => {
 
 describe("without a configuration", () => {
   test("there is one tenant with the agent main and the model of the environment", () => {
+    const tools = ["session_status", "sessions_send"];
     const endpoint = {
       kind: "endpoint",
       baseUrl: "http://m/v1",
@@ -164,12 +165,13 @@ describe("without a configuration", () => {
       model: "x",
     } as const;
     expect(defaultConfig({ kind: "scripted", because: "" }).tenants).toEqual({
-      default: { default_agent: "main", agents: { main: { model: "scripted" } } },
+      default: { default_agent: "main", agents: { main: { model: "scripted", tools } } },
     });
     expect(
       defaultConfig({ ...endpoint, from: "OPENAI_BASE_URL" }).tenants["default"]?.agents["main"],
     ).toEqual({
       model: { base_url: "http://m/v1", model: "x" },
+      tools,
     });
   });
 });

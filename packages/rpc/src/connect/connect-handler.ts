@@ -14,6 +14,7 @@ import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
 import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
 import { connectMethod, type ConnectService } from "./connect-routes.ts";
 import type { ConnectGate } from "./open-connect-call.ts";
+import { jsonRegistry } from "./json-registry.ts";
 
 export interface ConnectHandlerOptions {
   /** Unary and server-streaming methods are served; bidirectional ones need gRPC. */
@@ -65,7 +66,10 @@ function handlersByPath(
   const { readMaxBytes } = gate.limits;
   const router = createConnectRouter({
     grpc: false,
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: {
+      ignoreUnknownFields: false,
+      registry: jsonRegistry(services.map(({ desc }) => desc)),
+    },
     readMaxBytes,
     acceptCompression: [compressionGzip],
     interceptors: [reasonInterceptor(readMaxBytes)],

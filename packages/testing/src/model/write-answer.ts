@@ -31,19 +31,24 @@ async function writeStream(
   send(chunk(request, { role: "assistant", content: "" }, null));
   for (const [index, text] of piecesOf(request, behaviour).entries()) {
     if (index === behaviour.stallAfter) return;
-    if (index === behaviour.cutAfter) return void response.destroy();
+    if (index === behaviour.cutAfter) return cut(response);
     await behaviour.chunkGates?.[index]?.opened;
     send(chunk(request, { content: text }, null));
   }
   const pieces = piecesOf(request, behaviour).length;
   if (pieces === behaviour.stallAfter) return;
-  if (pieces === behaviour.cutAfter) return void response.destroy();
+  if (pieces === behaviour.cutAfter) return cut(response);
   await behaviour.chunkGates?.[pieces]?.opened;
   const calls = behaviour.toolCalls ?? [];
   if (calls.length > 0) send(chunk(request, { tool_calls: calls.map(toolCall) }, null));
   send(chunk(request, {}, finishReason(behaviour)));
   send({ ...chunk(request, {}, null), choices: [], usage: usageOf(request, behaviour) });
   response.end("data: [DONE]\n\n");
+}
+
+/** Ends the connection in the middle of an answer, after what was written has gone out. */
+function cut(response: ServerResponse): void {
+  response.socket?.destroySoon();
 }
 
 async function writeWhole(
@@ -53,7 +58,7 @@ async function writeWhole(
 ): Promise<void> {
   for (const one of Object.values(behaviour.chunkGates ?? {})) await one.opened;
   if (behaviour.stallAfter !== undefined) return;
-  if (behaviour.cutAfter !== undefined) return void response.destroy();
+  if (behaviour.cutAfter !== undefined) return cut(response);
   const calls = behaviour.toolCalls ?? [];
   const content = piecesOf(request, behaviour).join("");
   const message = {

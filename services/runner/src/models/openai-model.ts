@@ -46,10 +46,10 @@ export class OpenAiModel implements Model {
     try {
       const body = openAiRequest(this.name, request);
       const chunks = await this.#client.chat.completions.create(body, { signal: guard.signal });
+      begun = true;
       for await (const chunk of chunks) {
         guard.heard();
         const text = reader.text(chunk);
-        begun ||= text !== "";
         if (text !== "") yield { type: "text", text };
       }
       this.#checkEnd(guard, request.signal);
