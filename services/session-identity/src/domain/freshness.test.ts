@@ -68,18 +68,26 @@ describe("daily", () => {
   test("an hour that the clocks show twice rolls over once, the first time", () => {
     // 2026-10-25 in Berlin: 02:30 is 00:30Z and again 01:30Z.
     const twice = policy({ dailyAt: "02:30", timeZone: "Europe/Berlin" });
-    expect(freshnessAt(spokenAt("2026-10-25T00:00Z"), twice, at("2026-10-25T00:30Z"))).toBe("daily_expired");
-    expect(freshnessAt(spokenAt("2026-10-25T00:30Z"), twice, at("2026-10-25T01:30Z"))).toBe("fresh");
+    expect(freshnessAt(spokenAt("2026-10-25T00:00Z"), twice, at("2026-10-25T00:30Z"))).toBe(
+      "daily_expired",
+    );
+    expect(freshnessAt(spokenAt("2026-10-25T00:30Z"), twice, at("2026-10-25T01:30Z"))).toBe(
+      "fresh",
+    );
   });
 
   test("a message accepted before the session's last turn rolls nothing over", () => {
-    expect(freshnessAt(spokenAt("2026-01-10T03:30Z"), berlin, at("2026-01-10T03:10Z"))).toBe("fresh");
+    expect(freshnessAt(spokenAt("2026-01-10T03:30Z"), berlin, at("2026-01-10T03:10Z"))).toBe(
+      "fresh",
+    );
   });
 
   test("far zones have their own day", () => {
     // 04:00 on Kiritimati (UTC+14) is 14:00 UTC of the day before.
     const far = policy({ dailyAt: "04:00", timeZone: "Pacific/Kiritimati" });
     expect(freshnessAt(spokenAt("2026-01-10T13:00Z"), far, at("2026-01-10T13:59Z"))).toBe("fresh");
-    expect(freshnessAt(spokenAt("2026-01-10T13:00Z"), far, at("2026-01-10T14:00Z"))).toBe("daily_expired");
+    expect(freshnessAt(spokenAt("2026-01-10T13:00Z"), far, at("2026-01-10T14:00Z"))).toBe(
+      "daily_expired",
+    );
   });
 });

@@ -1,0 +1,232 @@
+import { randomUUID } from "node:crypto";
+import { systemIds } from "@lanekeeper/service";
+import { expect, test } from "vitest";
+import { isRefusal } from "../domain/refusal.ts";
+import { asks, fenceOf, granted } from "../testing/asks.ts";
+import { ended, progress } from "../testing/commands.ts";
+import { testDatabase } from "../testing/database.ts";
+import type { Db } from "../store/db.ts";
+import { Engine } from "./engine.ts";
+
+const database = testDatabase();
+
+function newEngine(db: Db = database.open()): Engine {
+  return new Engine({ db, ids: systemIds, usageShard: 0 });
+}
+
+async function count(db: Db, table: string, tenant: string): Promise<number> {
+  const { rows } = await db.query<{ n: bigint }>(
+    `select count(*) as n from ${table} where tenant = $1`,
+    [tenant],
+  );
+  return Number(rows[0]?.n);
+}
+
+test("64 first contacts on two replicas get one session id, and nobody fails", async () => {
+  const tenant = randomUUID();
+  const replicas = [newEngine(), newEngine()];
+  const racers = Array.from({ length: 64 }, (_, n) => {
+    const engine = replicas[n % 2] ?? newEngine();
+    return asks(engine, tenant, "agent:main:race").reserve();
+  });
+  const answers = (await Promise.all(racers)).map(granted);
+  const ids = answers.map((answer) =>
+    answer.kind === "standing" ? answer.state.session.sessionId : "",
+  );
+  expect(new Set(ids).size).toBe(1);
+  const db = database.open();
+  expect(await count(db, "generations", tenant)).toBe(1);
+  expect(await count(db, "journal", tenant)).toBe(1);
+});
+
+test("batches that name the same keys in other orders never deadlock", async () => {
+  const tenant = randomUUID();
+  const keys = Array.from({ length: 40 }, (_, n) => `agent:main:k${n}`);
+  const dbs = [database.open(), database.open()];
+  const replicas = dbs.map(newEngine);
+  const deadlocks = await deadlockCount(dbs[0]);
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(
+      replicas.flatMap((engine, n) => {
+        const order = n === 0 ? keys : keys.toReversed();
+        return order.map((key) => asks(engine, tenant, `${key}-${round % 2}`).reserve());
+      }),
+    );
+    await Promise.all(
+      replicas.flatMap((engine, n) => {
+        const order = n === 0 ? keys : keys.toReversed();
+        return order.map((key) => asks(engine, tenant, `${key}-0`).rotate(`${key} ${n} ${round}`));
+      }),
+    );
+  }
+  expect(await deadlockCount(dbs[0])).toBe(deadlocks);
+});
+
+async function deadlockCount(db: Db | undefined): Promise<bigint | undefined> {
+  const sql = "select deadlocks from pg_stat_database where datname = current_database()";
+  await db?.query("select pg_stat_force_next_flush()");
+  return (await db?.query<{ deadlocks: bigint }>(sql))?.rows[0]?.deadlocks;
+}
+
+test("two replicas begin at once: one is granted, the other hears who holds the key", async () => {
+  const tenant = randomUUID();
+  const [a, b] = [newEngine(), newEngine()].map((engine) =>
+    asks(engine, tenant, "agent:main:chat"),
+  );
+  await a?.reserve();
+  const answers = await Promise.all([a?.begin(systemIds.uuid()), b?.begin(systemIds.uuid())]);
+  const refused = answers.filter(isRefusal);
+  expect(refused).toHaveLength(1);
+  const holder = answers.find((answer) => !isRefusal(answer));
+  expect(refused[0]).toMatchObject({
+    reason: "SESSION_BUSY",
+    busy: { holder: { runId: holder && !isRefusal(holder) ? holder.fence.runId : "" } },
+  });
+});
+
+test("a repeat that waits for its twin's row lock gets the twin's recorded answer, not STALE", async () => {
+  const tenant = randomUUID();
+  const key = "agent:main:chat";
+  const db = database.open();
+  const [a, b] = [asks(newEngine(), tenant, key), asks(newEngine(), tenant, key)];
+  await a.reserve();
+  const fence = { ...fenceOf(await a.begin(systemIds.uuid())) };
+  const gate = await holdRow(db, tenant, key);
+  const twins = [a.write(ended(fence)), b.write(ended(fence))];
+  await untilWaiting(db, 2);
+  await gate.release();
+  const [first, second] = await Promise.all(twins);
+  expect(granted(first)).toEqual(granted(second));
+});
+
+test("the same rotation from two replicas at once rotates once", async () => {
+  const tenant = randomUUID();
+  const key = "agent:main:chat";
+  const db = database.open();
+  const [a, b] = [asks(newEngine(), tenant, key), asks(newEngine(), tenant, key)];
+  await a.reserve();
+  const gate = await holdRow(db, tenant, key);
+  const twins = [a.rotate("reset-1"), b.rotate("reset-1")];
+  await untilWaiting(db, 2);
+  await gate.release();
+  const [first, second] = (await Promise.all(twins)).map((answer) => granted(answer));
+  expect(first?.rotation.generation).toBe(2n);
+  expect(second).toEqual(first);
+  expect(await a.rotate("reset-1", { note: "other" })).toMatchObject({
+    reason: "IDEMPOTENCY_MISMATCH",
+  });
+});
+
+/** Locks a key's row until released, as a slow transaction elsewhere does. */
+async function holdRow(db: Db, tenant: string, key: string) {
+  let release = () => undefined as void;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let locked = () => undefined as void;
+  const isLocked = new Promise<void>((resolve) => {
+    locked = resolve;
+  });
+  const done = db.transaction(async (tx) => {
+    const sql = "select from session_keys where tenant = $1 and session_key = $2 for update";
+    await tx.query(sql, [tenant, key]);
+    locked();
+    await released;
+  });
+  await isLocked;
+  return {
+    release: async () => {
+      release();
+      await done;
+    },
+  };
+}
+
+/** Comes back once so many statements wait for a lock. */
+async function untilWaiting(db: Db, statements: number): Promise<void> {
+  const sql = `select count(*) as n from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()`;
+  await expect
+    .poll(async () => Number((await db.query<{ n: bigint }>(sql)).rows[0]?.n), { timeout: 10_000 })
+    .toBe(statements);
+}
+
+test("a run id that began elsewhere at the same moment is IDEMPOTENCY_MISMATCH, and spoils no other call", async () => {
+  const tenant = randomUUID();
+  const engine = newEngine();
+  const [one, two, third] = ["one", "two", "three"].map((name) =>
+    asks(engine, tenant, `agent:main:${name}`),
+  );
+  await Promise.all([one?.reserve(), two?.reserve(), third?.reserve()]);
+  const runId = systemIds.uuid();
+  const answers = await Promise.all([
+    one?.begin(runId),
+    two?.begin(runId),
+    third?.begin(systemIds.uuid()),
+  ]);
+  expect(answers.filter(isRefusal)).toMatchObject([{ reason: "IDEMPOTENCY_MISMATCH" }]);
+  expect(isRefusal(answers[2])).toBe(false);
+});
+
+test("a refusal writes nothing but the journal, where equal ones are one entry with a count", async () => {
+  const tenant = randomUUID();
+  const db = database.open();
+  const chat = asks(newEngine(), tenant, "agent:main:chat");
+  await chat.reserve();
+  const fence = fenceOf(await chat.begin(systemIds.uuid()));
+  await chat.rotate("reset");
+  const before = await everything(db, tenant);
+  for (let n = 0; n < 3; n += 1) {
+    expect(await chat.write(progress(fence, 1n))).toMatchObject({
+      reason: "STALE_GENERATION",
+      stale: { cause: { reason: "reset", generation: 2n, principal: "alice" } },
+    });
+  }
+  expect(await everything(db, tenant)).toEqual(before);
+  const { rows } = await db.query(
+    "select operation, reason, count from journal where tenant = $1 and not accepted",
+    [tenant],
+  );
+  expect(rows).toEqual([{ operation: "run_progress", reason: "STALE_GENERATION", count: 3 }]);
+});
+
+async function everything(db: Db, tenant: string): Promise<unknown[]> {
+  const tables = [
+    "session_keys",
+    "generations",
+    "runs",
+    "lifecycle_events",
+    "requests",
+    "session_changes",
+  ];
+  return Promise.all(
+    tables.map(
+      async (table) => (await db.query(`select * from ${table} where tenant = $1`, [tenant])).rows,
+    ),
+  );
+}
+
+test("heartbeats are not journalled and tell no watcher", async () => {
+  const tenant = randomUUID();
+  const db = database.open();
+  const chat = asks(newEngine(), tenant, "agent:main:chat");
+  await chat.reserve();
+  const fence = fenceOf(await chat.begin(systemIds.uuid()));
+  const [journal, changes] = [
+    await count(db, "journal", tenant),
+    await count(db, "session_changes", tenant),
+  ];
+  for (let seq = 1n; seq <= 3n; seq += 1n) granted(await chat.write(progress(fence, seq)));
+  expect(await count(db, "journal", tenant)).toBe(journal);
+  expect(await count(db, "session_changes", tenant)).toBe(changes);
+});
+
+test("a key's calls are decided in the order in which they came", async () => {
+  const tenant = randomUUID();
+  const chat = asks(newEngine(), tenant, "agent:main:chat");
+  await chat.reserve();
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => chat.rotate(`r${n}`)));
+  expect(answers.map((answer) => granted(answer).rotation.generation)).toEqual(
+    Array.from({ length: 20 }, (_, n) => BigInt(n + 2)),
+  );
+});
