@@ -4,13 +4,16 @@ import type { AgentEntry, Config } from "./schema.ts";
 /** The tenant that the first credential belongs to. */
 const DEFAULT_TENANT = "default";
 
+/** Those that reach nothing outside Lanekeeper. */
+export const DEFAULT_TOOLS: readonly string[] = ["session_status", "sessions_send"];
+
 /** What holds without LANEKEEPER_CONFIG: one tenant with one agent. */
 export function defaultConfig(model: ModelSettings): Config {
   return {
     tenants: {
       [DEFAULT_TENANT]: {
         default_agent: "main",
-        agents: { main: { model: modelEntry(model), tools: ["session_status", "sessions_send"] } },
+        agents: { main: { model: modelEntry(model), tools: [...DEFAULT_TOOLS] } },
       },
     },
   };

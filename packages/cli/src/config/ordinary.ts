@@ -1,6 +1,7 @@
 import type { KeyPolicy } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { DEFAULT_TOOLS } from "./default.ts";
 
 /**
  * Whether a tenant has nothing, or what the default configuration gives, whatever its model: the model
@@ -14,7 +15,9 @@ export function isOrdinary(
 }
 
 function isOrdinaryAgent({ agentId, systemPrompt, tools }: AgentConfig): boolean {
-  return agentId === "main" && systemPrompt === "" && tools.length === 0;
+  return (
+    agentId === "main" && systemPrompt === "" && tools.every((tool) => DEFAULT_TOOLS.includes(tool))
+  );
 }
 
 function isOrdinaryPolicy({ agentId, dmScope, idleAfter, dailyAt }: KeyPolicy): boolean {

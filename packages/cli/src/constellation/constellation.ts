@@ -90,7 +90,7 @@ export class Constellation implements AsyncDisposable {
     const guard = new Guard(this.#graceMs());
     this.#guard = guard;
     this.#opened.defer(async () => {
-      guard.done();
+      await guard.done();
       await this.#written;
       await removeState(this.#options.dir);
     });

@@ -54,7 +54,7 @@ test("after an orderly end the guard touches nothing", async () => {
 /** tsx has a child of its own, which compiles. */
 async function guardOf(supervisor: ChildProcess): Promise<number> {
   for (const pid of await children(supervisor.pid ?? 0)) {
-    if ((await processCommand(pid)).includes("lanekeeper-guard")) return pid;
+    if ((await processCommand(pid)).includes("guard.sh")) return pid;
   }
   throw new Error("the supervisor has no guard");
 }

@@ -5,7 +5,11 @@ import {
   DeliveryState,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { Decision, JournalEntrySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
-import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
+  RotationReason,
+  RotationSchema,
+  RunOutcome,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { RequestSchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import {
   Disposition,
@@ -86,6 +90,16 @@ const found = {
       count: 1,
     }),
   ],
+  rotations: [
+    create(RotationSchema, {
+      previous: { ...session, generation: 2n },
+      current: session,
+      reason: RotationReason.RESET,
+      principal: "ops",
+      note: "asked to",
+      createTime: at(20),
+    }),
+  ],
   deliveries: [
     create(DeliverySchema, {
       deliveryId: "d1",
@@ -104,6 +118,7 @@ test("one request is told in the order of time, from receipt to what the caller 
   expect(eventsOf(found).map(({ service, what }) => `${service}: ${what}`)).toEqual([
     'ingress: received POST /v1/chat/completions for "a" by bootstrap (request r1)',
     "runner: accepted as turn t1 (QUEUED) in the lane of agent:main:a, number 7, on conflict ENQUEUE, the reply also goes to route route1",
+    "session-identity: RESET by ops: generation 2 became 3: asked to",
     "session-identity: begin_run accepted: session s1, generation 3, run run1, epoch 4",
     "runner: run run1 began under session s1, generation 3, epoch 4, on host-1",
     "runner: run run2 began under session s1, generation 3, epoch 5, on host-2, attempt 2",
@@ -139,6 +154,7 @@ test("a rejected request tells its reason, a coalesced turn where it went", () =
     turns: [coalesced],
     journal: [],
     deliveries: [],
+    rotations: [],
   });
   expect(events.map(({ what }) => what)).toEqual([
     "received POST /v1/chat/completions without a session key (request )",

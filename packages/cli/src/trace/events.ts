@@ -4,7 +4,12 @@ import {
   DeliveryStateSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { Decision, type JournalEntry } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
-import { type Fence, RunOutcomeSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
+  type Fence,
+  RunOutcomeSchema,
+  type Rotation,
+  RotationReasonSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Request } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import {
   DispositionSchema,
@@ -33,6 +38,7 @@ export function eventsOf(found: Gathered): TraceEvent[] {
     ...found.requests.flatMap(requestEvents),
     ...found.turns.flatMap(turnEvents),
     ...found.journal.flatMap(journalEvents),
+    ...found.rotations.flatMap(rotationEvents),
     ...found.deliveries.flatMap(deliveryEvents),
   ];
   return events.sort((a, b) => a.atMs - b.atMs);
@@ -125,6 +131,15 @@ function journalEvents(entry: JournalEntry): TraceEvent[] {
       : `accepted${reason === "" ? "" : ` (${reason})`}${at(entry)}`;
   const times = count > 1 ? `, ${count} times` : "";
   return event("session-identity", entry.createTime, `${operation}${by} ${verdict}${times}`);
+}
+
+function rotationEvents(rotation: Rotation): TraceEvent[] {
+  const { previous, current, reason, principal, note } = rotation;
+  const by = principal === "" ? "" : ` by ${principal}`;
+  const why = note === "" ? "" : `: ${note}`;
+  const generations = `generation ${previous?.generation ?? 0n} became ${current?.generation ?? 0n}`;
+  const what = `${enumName(RotationReasonSchema, reason)}${by}: ${generations}${why}`;
+  return event("session-identity", rotation.createTime, what);
 }
 
 function at({ sessionId, generation, shown, current }: JournalEntry): string {

@@ -1,7 +1,9 @@
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Delivery } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import type { JournalEntry } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import type { Rotation } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import {
   IngressService,
   type Request,
@@ -17,6 +19,8 @@ export interface Gathered {
   readonly turns: readonly Turn[];
   readonly journal: readonly JournalEntry[];
   readonly deliveries: readonly Delivery[];
+  /** Changes of generation under a turn's key between its acceptance and its end. */
+  readonly rotations: readonly Rotation[];
 }
 
 /** A trace with more turns than this is a storm; the first tell enough. */
@@ -34,7 +38,26 @@ interface Ids {
 export async function gather(operator: Operator, id: string): Promise<Gathered> {
   const found = await lookUp(operator, idsOf(id));
   const more = await Promise.all(turnIdsOf(found).map((turnId) => lookUp(operator, { turnId })));
-  return [found, ...more].reduce(merge);
+  const whole = [found, ...more].reduce(merge);
+  return { ...whole, rotations: await rotationsDuring(operator, whole.turns) };
+}
+
+async function rotationsDuring(operator: Operator, turns: readonly Turn[]): Promise<Rotation[]> {
+  const { listRotations } = SessionIdentityService.method;
+  const keyed = turns.filter(({ sessionKey }) => sessionKey !== "");
+  const found = await Promise.all(
+    keyed.map(async (turn) => {
+      const { rotations } = await operator.call(listRotations, { sessionKey: turn.sessionKey });
+      return rotations.filter(({ createTime }) => isDuring(turn, createTime));
+    }),
+  );
+  return unique(found.flat(), ({ current }) => `${current?.sessionKey} ${current?.generation}`);
+}
+
+function isDuring({ acceptTime, endTime }: Turn, time: Timestamp | undefined): boolean {
+  if (acceptTime === undefined || time === undefined) return false;
+  const [from, at] = [timestampMs(acceptTime), timestampMs(time)];
+  return at >= from && (endTime === undefined || at <= timestampMs(endTime));
 }
 
 /** A UUID may be a turn's id, or the label that a client chose. */
@@ -58,7 +81,7 @@ async function ask(operator: Operator, by: Ids): Promise<Gathered> {
     operator.call(listJournal, { ...by, ...PAGE }).then((page) => page.entries),
     askDeliveries(operator, by),
   ]);
-  return { requests, turns, journal, deliveries };
+  return { requests, turns, journal, deliveries, rotations: [] };
 }
 
 async function askTurns(operator: Operator, { turnId, ...by }: Ids): Promise<Turn[]> {
@@ -99,6 +122,7 @@ function merge(a: Gathered, b: Gathered): Gathered {
     turns: unique([...b.turns, ...a.turns], ({ turnId }) => turnId),
     journal: unique([...a.journal, ...b.journal], ({ entryId }) => String(entryId)),
     deliveries: unique([...a.deliveries, ...b.deliveries], ({ deliveryId }) => deliveryId),
+    rotations: [],
   };
 }
 

@@ -1,6 +1,7 @@
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { DeliverySchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { JournalEntrySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import { RotationSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { RequestSchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { TurnSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { TraceEvent } from "./events.ts";
@@ -13,6 +14,7 @@ export function gatheredJson(found: Gathered, events: readonly TraceEvent[]): Js
     turns: found.turns.map((one) => toJson(TurnSchema, one)),
     journal: found.journal.map((one) => toJson(JournalEntrySchema, one)),
     deliveries: found.deliveries.map((one) => toJson(DeliverySchema, one)),
+    rotations: found.rotations.map((one) => toJson(RotationSchema, one)),
     events: events.map(({ atMs, service, what }) => ({
       time: new Date(atMs).toISOString(),
       service,

@@ -1,0 +1,38 @@
+import { create } from "@bufbuild/protobuf";
+import { ApplyKeyPoliciesRequestSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApplyAgentsRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { expect, test } from "vitest";
+import { defaultConfig } from "./default.ts";
+import { isOrdinary } from "./ordinary.ts";
+import type { TenantConfig } from "./schema.ts";
+import { agentsRequest, keyPoliciesRequest } from "./to-requests.ts";
+
+function stored(change: (tenant: TenantConfig) => TenantConfig = (tenant) => tenant) {
+  const tenant = defaultConfig({ kind: "scripted", because: "" }).tenants["default"];
+  if (tenant === undefined) throw new Error("no default tenant");
+  const changed = change(tenant);
+  const { agents } = create(ApplyAgentsRequestSchema, agentsRequest(changed));
+  const { policies } = create(ApplyKeyPoliciesRequestSchema, keyPoliciesRequest(changed));
+  return isOrdinary(agents, policies);
+}
+
+function withMain(change: Partial<TenantConfig["agents"][string]>) {
+  return ({ agents, ...rest }: TenantConfig): TenantConfig => ({
+    ...rest,
+    agents: { main: { model: "scripted", ...agents["main"], ...change } },
+  });
+}
+
+test("what the default configuration gives may be replaced by a newer default", () => {
+  expect(stored()).toBe(true);
+  expect(isOrdinary([], [])).toBe(true);
+  expect(stored(withMain({ model: { base_url: "http://m/v1", model: "x" } }))).toBe(true);
+});
+
+test("what an operator has made stays", () => {
+  expect(stored(withMain({ system_prompt: "You are the clerk." }))).toBe(false);
+  expect(stored(withMain({ tools: ["memory_save"] }))).toBe(false);
+  expect(stored(withMain({ keys: { idle_after: 1_000 } }))).toBe(false);
+  const another = { clerk: { model: "scripted" as const } };
+  expect(stored(({ agents }) => ({ agents: { ...agents, ...another } }))).toBe(false);
+});
