@@ -76,6 +76,9 @@ export const LIMITS = {
 
   /** Subscribers of one replica; each holds a stream and a queue. */
   subscribers: 1_000,
+  /** A subscriber's stream outlives so long an absence of session-identity: a restart, a failover. */
+  watchOutageMs: 30 * SECOND_MS,
+  watchBackoff: { baseMs: 100, maxMs: 2 * SECOND_MS },
 } as const;
 
 type Widen<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widen<T[K]> };

@@ -10,7 +10,6 @@ export interface DeliveryMetrics {
   ended(state: DeliveryStateName, seconds: number): void;
   backlog(backlog: readonly Backlog[]): void;
   subscribers(count: number): void;
-  slowConsumer(): void;
 }
 
 /** From a hook on the same machine to one that was away for a day. */
@@ -26,7 +25,6 @@ export function deliveryMetrics(metrics: Metrics): DeliveryMetrics {
   );
   const open = metrics.gauge("delivery_open", "Deliveries not yet ended, by age.", ["age"]);
   const subscribers = metrics.gauge("watch_subscribers", "Streams of session states.");
-  const slow = metrics.counter("watch_slow_consumers_total", "Subscribers that read too slowly.");
   return {
     attempt: (outcome, seconds) => attempts.observe({ outcome }, seconds),
     ended: (state, seconds) => ended.observe({ state }, seconds),
@@ -35,6 +33,5 @@ export function deliveryMetrics(metrics: Metrics): DeliveryMetrics {
       for (const age of AGES) open.set({ age }, counts.get(age) ?? 0);
     },
     subscribers: (count) => subscribers.set(count),
-    slowConsumer: () => slow.inc(),
   };
 }

@@ -88,7 +88,7 @@ function contextOf(
 ): DeliveryContext {
   const { service: base, limits, db, identity, allowedNetworks } = parts;
   const { clock, ids, log } = base;
-  const sessions = watchSource({ identity, limits, metrics });
+  const sessions = watchSource({ identity, clock, limits, metrics });
   return { db, identity, limits, clock, ids, log, metrics, allowedNetworks, sessions, nudge };
 }
 

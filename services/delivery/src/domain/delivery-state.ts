@@ -27,19 +27,11 @@ export const DELIVERY_STATES = {
 } as const satisfies Record<DeliveryStateName, StateRow>;
 
 const ROWS = Object.entries(DELIVERY_STATES) as readonly [DeliveryStateName, StateRow][];
-const BY_CODE = new Map(ROWS.map(([name, { code }]) => [code, name]));
 
 export const DELIVERY_STATE_NAMES: readonly DeliveryStateName[] = ROWS.map(([name]) => name);
 
 export function stateCode(name: DeliveryStateName): number {
   return DELIVERY_STATES[name].code;
-}
-
-/** @throws for a number that no stored state has: the schema's check excludes it. */
-export function stateOf(code: number): DeliveryStateName {
-  const name = BY_CODE.get(code);
-  if (name === undefined) throw new Error(`no delivery state has the number ${code}`);
-  return name;
 }
 
 export function isTerminal(name: DeliveryStateName): boolean {

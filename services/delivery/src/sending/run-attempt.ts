@@ -159,6 +159,7 @@ function attemptLog(log: Log, claimed: Claimed): Log {
     generation: claimed.generation,
     turn_id: claimed.turnId,
     request_id: claimed.requestLabel,
+    trace_id: claimed.traceId === "" ? undefined : claimed.traceId,
   });
   const { deliveryId, routeId, attempt } = claimed;
   return child.child({ delivery_id: deliveryId, route_id: routeId, attempt });

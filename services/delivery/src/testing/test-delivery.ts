@@ -4,7 +4,7 @@ import {
   type DeliveryClient,
 } from "@lanekeeper/client";
 import { type ServiceName, serviceCredential } from "@lanekeeper/rpc";
-import { Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
+import { Disposal, type Metrics, Secret, systemClock, systemIds } from "@lanekeeper/service";
 import { type CapturedLog, captureLog, testContext } from "@lanekeeper/service/testing";
 import { parseNetwork } from "../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../limits.ts";
@@ -19,8 +19,9 @@ export const SECRET = "a-cluster-secret-of-at-least-32-characters";
 export interface TestDelivery extends AsyncDisposable {
   readonly running: RunningDelivery;
   readonly log: CapturedLog;
-  /** A client that shows this peer's credential and the tenant `acme`. */
-  as(peer: ServiceName): DeliveryClient;
+  readonly metrics: Metrics;
+  /** A client that shows this peer's credential and a tenant, `acme` where none is named. */
+  as(peer: ServiceName, tenant?: string): DeliveryClient;
 }
 
 /** Bounds that let a test see retries and lost leases within a second. */
@@ -49,9 +50,10 @@ export async function startTestDelivery(
     credential: serviceCredential("delivery", SECRET),
   });
   opened.defer(() => identityClient.$close());
+  const context = testContext("delivery", { ...base, instanceId });
   const running = opened.use(
     await serveDelivery({
-      service: testContext("delivery", { ...base, instanceId }),
+      service: context,
       limits: QUICK,
       db,
       identity: identityClient,
@@ -63,14 +65,15 @@ export async function startTestDelivery(
       ...overrides,
     }),
   );
-  const as = (peer: ServiceName): DeliveryClient => {
+  const as = (peer: ServiceName, tenant = "acme"): DeliveryClient => {
     const client = createDeliveryClient({
       target: `127.0.0.1:${running.grpcPort}`,
       credential: serviceCredential(peer, SECRET),
-      defaults: { tenant: "acme", principal: "tester" },
+      defaults: { tenant, principal: "tester" },
     });
     opened.defer(() => client.$close());
     return client;
   };
-  return { running, log, as, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+  const { metrics } = context;
+  return { running, log, metrics, as, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
 }

@@ -1,0 +1,91 @@
+import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type AttemptFacts, endAttempt } from "./attempt-ending.ts";
+import { DELIVERY_STATE_NAMES, isTerminal, mayBecome, stateCode } from "./delivery-state.ts";
+import type { NotSent, SendOutcome } from "./send-outcome.ts";
+
+const RULES = {
+  retryBackoff: { baseMs: 1_000, maxMs: 300_000 },
+  fenceBackoff: { baseMs: 200, maxMs: 10_000 },
+  random: 0.5,
+};
+const FRESH: AttemptFacts = {
+  attempt: 1,
+  wasClaimed: false,
+  claimedNow: false,
+  perhapsSent: false,
+};
+const CLAIMED = { ...FRESH, wasClaimed: true, claimedNow: true };
+const PERHAPS = { ...CLAIMED, attempt: 2, perhapsSent: true };
+
+const notSent = (why: NotSent): SendOutcome => ({ kind: "not_sent", why, error: why });
+const failed: SendOutcome = { kind: "failed", error: "503" };
+const refused: SendOutcome = { kind: "refused", error: "410" };
+const unknown: SendOutcome = { kind: "unknown", error: "cut" };
+const sent: SendOutcome = { kind: "sent", providerMessageId: "m-1" };
+
+test.each([
+  ["sent", sent, CLAIMED, "SENT", "sent", ReplyState.SENT],
+  ["sent after an unknown attempt", sent, PERHAPS, "SENT", "sent", ReplyState.SENT],
+  ["refused for good", refused, CLAIMED, "FAILED", "refused", ReplyState.FAILED],
+  ["refused before a claim", refused, FRESH, "FAILED", "refused", ReplyState.FAILED],
+  ["refused, perhaps sent before", refused, PERHAPS, "UNKNOWN", "refused", ReplyState.UNKNOWN],
+  ["failed", failed, CLAIMED, "PENDING", "failed", ReplyState.FAILED],
+  ["no connection", failed, FRESH, "PENDING", "failed", undefined],
+  ["unknown", unknown, CLAIMED, "PENDING", "unknown", ReplyState.UNKNOWN],
+  ["stale", notSent("stale"), FRESH, "SUPPRESSED_STALE", "stale", ReplyState.SUPPRESSED_STALE],
+  ["stale, claimed before", notSent("stale"), CLAIMED, "UNKNOWN", "stale", ReplyState.UNKNOWN],
+  ["stale, perhaps sent", notSent("stale"), PERHAPS, "UNKNOWN", "stale", ReplyState.UNKNOWN],
+  ["already sent", notSent("already_sent"), PERHAPS, "SENT", "sent", undefined],
+  ["not accepted", notSent("refused"), FRESH, "FAILED", "refused", ReplyState.FAILED],
+  ["identity away", notSent("unavailable"), FRESH, "PENDING", "unavailable", undefined],
+  ["claim too old", notSent("unavailable"), CLAIMED, "PENDING", "unavailable", ReplyState.FAILED],
+  ["expired", notSent("expired"), FRESH, "FAILED", "expired", ReplyState.FAILED],
+  ["expired, perhaps sent", notSent("expired"), PERHAPS, "UNKNOWN", "expired", ReplyState.UNKNOWN],
+] as const)("%s", (_, outcome, facts, state, stored, report) => {
+  expect(endAttempt(outcome, facts, RULES)).toMatchObject({ state, outcome: stored, report });
+});
+
+test("the pause doubles with each attempt, and Retry-After comes before it", () => {
+  const delay = (attempt: number, outcome: SendOutcome = failed) =>
+    endAttempt(outcome, { ...CLAIMED, attempt }, RULES).delayMs;
+  expect([1, 2, 3, 20].map((attempt) => delay(attempt))).toEqual([500, 1_000, 2_000, 150_000]);
+  expect(delay(1, { ...failed, retryAfterMs: 7_000 })).toBe(7_500);
+  expect(endAttempt(notSent("unavailable"), FRESH, RULES).delayMs).toBe(100);
+});
+
+const outcomes = fc.oneof(
+  fc.constantFrom(sent, failed, refused, unknown),
+  fc
+    .constantFrom<NotSent[]>("stale", "already_sent", "refused", "unavailable", "expired")
+    .map((why) => notSent(why)),
+);
+
+test("whatever the attempts come to, perhaps sent is never forgotten and no state is left out", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(outcomes, fc.boolean()), { maxLength: 12 }), (attempts) => {
+      let facts = FRESH;
+      let wasUnknown = false;
+      for (const [outcome, connects] of attempts) {
+        const claimedNow = outcome.kind === "sent" || outcome.kind === "unknown" || connects;
+        facts = { ...facts, claimedNow, wasClaimed: facts.wasClaimed || claimedNow };
+        const ending = endAttempt(outcome, facts, RULES);
+        wasUnknown ||= outcome.kind === "unknown";
+        expect(mayBecome("SENDING", ending.state)).toBe(true);
+        expect(ending.perhapsSent).toBe(wasUnknown);
+        if (ending.state === "SUPPRESSED_STALE") expect(facts.wasClaimed).toBe(false);
+        if (wasUnknown) expect(["PENDING", "SENT", "UNKNOWN"]).toContain(ending.state);
+        if (isTerminal(ending.state)) return;
+        facts = { ...facts, attempt: facts.attempt + 1, perhapsSent: ending.perhapsSent };
+      }
+    }),
+  );
+});
+
+test("the table has every state of the protos under its number", () => {
+  const { UNSPECIFIED: _, ...states } = DeliveryState;
+  const table = Object.fromEntries(DELIVERY_STATE_NAMES.map((name) => [name, stateCode(name)]));
+  expect(table).toEqual(states);
+});

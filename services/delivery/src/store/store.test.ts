@@ -1,0 +1,271 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { endAttempt } from "../domain/attempt-ending.ts";
+import { DELIVERY_STATE_NAMES, isTerminal, stateCode } from "../domain/delivery-state.ts";
+import { ATTEMPT_OUTCOMES } from "../domain/send-outcome.ts";
+import { newDelivery, newRoute } from "../testing/rows.ts";
+import { QUICK } from "../testing/test-delivery.ts";
+import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
+import { type Claimed, claimDue } from "./claim-due.ts";
+import { enqueue } from "./enqueue.ts";
+import { finishAttempt } from "./finish-attempt.ts";
+import { registerRoute } from "./register-route.ts";
+import { removeExpired } from "./retention.ts";
+import type { DeliveryDatabase } from "./sql.ts";
+
+let schemas: TestSchemas;
+let db: DeliveryDatabase;
+
+beforeAll(async () => {
+  schemas = await startTestSchemas();
+}, 60_000);
+afterAll(() => schemas[Symbol.asyncDispose]());
+beforeEach(async () => {
+  db = await schemas.open();
+});
+
+async function route(address?: string): Promise<string> {
+  const stored = await registerRoute(db, newRoute(address), 100);
+  if (stored === undefined) throw new Error("no route");
+  return stored.routeId;
+}
+
+const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
+
+function sent(claimed: Claimed) {
+  const { attempt } = claimed;
+  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent: claimed.perhapsSent };
+  const rules = { ...QUICK, random: 0 };
+  const ending = endAttempt({ kind: "sent", providerMessageId: "" }, facts, rules);
+  return finishAttempt(db, claimed, ending, true);
+}
+
+function failed(claimed: Claimed) {
+  const { attempt } = claimed;
+  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent: claimed.perhapsSent };
+  const ending = endAttempt({ kind: "failed", error: "503" }, facts, { ...QUICK, random: 0 });
+  return finishAttempt(db, claimed, ending, true);
+}
+
+test("racers for one place get one route, and its count stays true", async () => {
+  const racers = await Promise.all(
+    Array.from({ length: 8 }, () => registerRoute(db, newRoute(), 100)),
+  );
+  expect(new Set(racers.map((stored) => stored?.routeId)).size).toBe(1);
+  expect(new Set(racers.map((stored) => stored?.signingSecret)).size).toBe(1);
+  const { rows } = await db.query("SELECT route_count FROM route_counts");
+  expect(rows).toEqual([{ route_count: 1 }]);
+});
+
+test("a key has no more routes than it may, also when they are registered at once", async () => {
+  const made = await Promise.all(
+    Array.from({ length: 10 }, (_, index) =>
+      registerRoute(db, newRoute(`https://hooks.example/${index}`), 4),
+    ),
+  );
+  expect(made.filter((stored) => stored !== undefined)).toHaveLength(4);
+  const { rows } = await db.query<{ n: number }>("SELECT count(*)::int AS n FROM routes");
+  expect(rows[0]?.n).toBe(4);
+});
+
+test("a repeated request has the effect of one; with other content it is refused", async () => {
+  const routeId = await route();
+  const racers = await Promise.all(
+    Array.from({ length: 8 }, () => enqueue(db, newDelivery(routeId, "turn-1"))),
+  );
+  expect(racers.filter(({ kind }) => kind === "enqueued")).toHaveLength(1);
+  expect(new Set(racers.map((result) => "deliveryId" in result && result.deliveryId)).size).toBe(1);
+  expect(await enqueue(db, newDelivery(routeId, "turn-1", "other"))).toEqual({ kind: "mismatch" });
+});
+
+test("one request id on two routes at once is stored once; the other is a mismatch", async () => {
+  const routes = await Promise.all([1, 2, 3, 4].map((n) => route(`https://hooks.example/${n}`)));
+  const results = await Promise.all(
+    routes.map((routeId) => enqueue(db, newDelivery(routeId, "turn-1", routeId))),
+  );
+  const kinds = results.map(({ kind }) => kind).sort();
+  expect(kinds).toEqual(["enqueued", "mismatch", "mismatch", "mismatch"]);
+});
+
+test("another tenant's route is no route", async () => {
+  const delivery = { ...newDelivery(await route(), "turn-1"), tenant: "other" };
+  expect(await enqueue(db, delivery)).toEqual({ kind: "no_route" });
+});
+
+test("the order on a route is the order of commit, without gaps", async () => {
+  const routeId = await route();
+  const commits: string[] = [];
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const result = await enqueue(db, newDelivery(routeId, `turn-${index}`));
+      if ("deliveryId" in result) commits.push(result.deliveryId);
+    }),
+  );
+  const { rows } = await db.query<{ route_seq: bigint; xmin: string }>(
+    "SELECT route_seq, xmin::text FROM deliveries ORDER BY route_seq",
+  );
+  expect(rows.map(({ route_seq }) => Number(route_seq))).toEqual(
+    Array.from({ length: 20 }, (_, index) => index + 1),
+  );
+  expect(commits).toHaveLength(20);
+});
+
+test("a transaction that has drawn a sequence keeps later ones waiting until it ends", async () => {
+  const routeId = await route();
+  let later: Promise<unknown> | undefined;
+  await db.transaction(async (sql) => {
+    await sql.query("UPDATE routes SET last_seq = last_seq + 1 WHERE route_id = $1", [routeId]);
+    later = enqueue(db, newDelivery(routeId, "turn-2"));
+    const isBlocked = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted";
+    for (;;) {
+      const { rows } = await sql.query<{ n: number }>(isBlocked);
+      if (rows[0]?.n === 1) break;
+    }
+  });
+  expect(await later).toMatchObject({ kind: "enqueued", routeSeq: 2n });
+});
+
+test("only the head of a route is claimed, by one pump, until it has ended", async () => {
+  const routeId = await route();
+  for (const turn of ["turn-1", "turn-2"]) await enqueue(db, newDelivery(routeId, turn));
+  const claims = await Promise.all(["a", "b", "c", "d"].map((replica) => claim(replica)));
+  const [head, ...others] = claims.flat();
+  expect(others).toEqual([]);
+  expect(head?.turnId).toBe("turn-1");
+  expect(await claim("e")).toEqual([]);
+  if (head === undefined) throw new Error("nothing was claimed");
+  expect(await sent(head)).toEqual({ held: true, hasNext: true });
+  expect((await claim("e")).map(({ turnId }) => turnId)).toEqual(["turn-2"]);
+});
+
+test("pumps that race over many routes send each reply once and keep each route's order", async () => {
+  const routes = await Promise.all(
+    Array.from({ length: 6 }, (_, index) => route(`https://hooks.example/${index}`)),
+  );
+  for (let turn = 0; turn < 5; turn++) {
+    for (const routeId of routes) await enqueue(db, newDelivery(routeId, `${routeId}/${turn}`));
+  }
+  const order = new Map<string, bigint[]>(routes.map((routeId) => [routeId, []]));
+  let left = 30;
+  const pump = async (replica: string): Promise<void> => {
+    while (left > 0) {
+      for (const claimed of await claimDue(db, { replica, leaseMs: 30_000, limit: 2 })) {
+        order.get(claimed.routeId)?.push(claimed.routeSeq);
+        left -= 1;
+        await sent(claimed);
+      }
+    }
+  };
+  await Promise.all(["a", "b", "c", "d"].map(pump));
+  for (const seqs of order.values()) expect(seqs).toEqual([1n, 2n, 3n, 4n, 5n]);
+});
+
+test("a head that failed keeps its route back and no other", async () => {
+  const first = await route("https://hooks.example/1");
+  const second = await route("https://hooks.example/2");
+  await enqueue(db, newDelivery(first, "turn-1"));
+  await enqueue(db, newDelivery(first, "turn-2"));
+  const [head] = await claim("a");
+  if (head === undefined) throw new Error("nothing was claimed");
+  const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
+  const later = { kind: "failed", error: "503", retryAfterMs: 60_000 } as const;
+  await finishAttempt(db, head, endAttempt(later, facts, { ...QUICK, random: 0 }), true);
+  await enqueue(db, newDelivery(second, "turn-3"));
+  expect((await claim("a")).map(({ turnId }) => turnId)).toEqual(["turn-3"]);
+});
+
+test("a process that lost its lease cannot write over its successor, and is remembered", async () => {
+  const routeId = await route();
+  await enqueue(db, newDelivery(routeId, "turn-1"));
+  const [lost] = await claim("a", 0);
+  const [successor] = await claim("b");
+  if (lost === undefined || successor === undefined) throw new Error("nothing was claimed");
+  expect(successor).toMatchObject({
+    deliveryId: lost.deliveryId,
+    attempt: 2,
+    lostAttempt: true,
+    wasClaimed: true,
+    perhapsSent: true,
+    hasUntold: true,
+  });
+  expect(await sent(lost)).toEqual({ held: false, hasNext: false });
+  const { rows } = await db.query<{ state: number; outcome: string; error: string }>(
+    "SELECT d.state, a.outcome, a.error FROM deliveries d JOIN attempts a USING (delivery_id) WHERE a.attempt = 1",
+  );
+  expect(rows).toEqual([{ state: 2, outcome: "sent", error: "late: " }]);
+  expect(await sent(successor)).toEqual({ held: true, hasNext: false });
+});
+
+test("a retry that comes after its expire_time is due when it expires", async () => {
+  const routeId = await route();
+  const expireTime = new Date(Date.now() + 60_000);
+  await enqueue(db, { ...newDelivery(routeId, "turn-1"), expireTime });
+  const [head] = await claim("a");
+  if (head === undefined) throw new Error("nothing was claimed");
+  const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
+  const later = { kind: "failed", error: "503", retryAfterMs: 3_600_000 } as const;
+  await finishAttempt(db, head, endAttempt(later, facts, { ...QUICK, random: 0 }), true);
+  const { rows } = await db.query<{ due_time: Date }>("SELECT due_time FROM routes");
+  expect(rows[0]?.due_time).toEqual(expireTime);
+});
+
+test("the schema takes the states and outcomes of the tables and no others", async () => {
+  const routeId = await route();
+  const result = await enqueue(db, newDelivery(routeId, "turn-1"));
+  if (!("deliveryId" in result)) throw new Error("not enqueued");
+  const set = (state: number, isEnded: boolean) =>
+    db.query("UPDATE deliveries SET state = $1, end_time = CASE WHEN $2 THEN now() END", [
+      state,
+      isEnded,
+    ]);
+  for (const name of DELIVERY_STATE_NAMES) {
+    await set(stateCode(name), isTerminal(name));
+    await expect(set(stateCode(name), !isTerminal(name))).rejects.toThrow(/deliveries_ended/);
+  }
+  await expect(set(0, false)).rejects.toThrow(/deliveries_state/);
+  await expect(set(DELIVERY_STATE_NAMES.length + 1, false)).rejects.toThrow(/deliveries_state/);
+  await set(stateCode("PENDING"), false);
+  await claim("a");
+  const end = (outcome: string) =>
+    db.query(
+      "UPDATE attempts SET outcome = $1, end_time = CASE WHEN $1 = 'open' THEN NULL ELSE now() END",
+      [outcome],
+    );
+  for (const outcome of ATTEMPT_OUTCOMES) await end(outcome);
+  await expect(end("lost")).rejects.toThrow(/attempts_outcome/);
+});
+
+test("what is past its retention goes, and nothing else", async () => {
+  const routeId = await route();
+  for (const turn of ["old", "dead", "fresh", "open"]) {
+    await enqueue(db, newDelivery(routeId, turn));
+    const [head] = await claim("a");
+    if (head !== undefined && turn !== "open") await sent(head);
+  }
+  await db.query(
+    `UPDATE deliveries SET end_time = now() - interval '31 days' WHERE turn_id = 'old'`,
+  );
+  await db.query(
+    `UPDATE deliveries SET state = 4, end_time = now() - interval '15 days' WHERE turn_id = 'dead'`,
+  );
+  await db.query(
+    `UPDATE deliveries SET end_time = now() - interval '15 days' WHERE turn_id = 'fresh'`,
+  );
+  await db.query(`UPDATE attempts SET start_time = now() - interval '31 days' WHERE delivery_id =
+    (SELECT delivery_id FROM deliveries WHERE turn_id = 'old')`);
+  expect(await removeExpired(db, { ...QUICK, retentionBatch: 1 })).toBe(true);
+  while (await removeExpired(db, QUICK));
+  const left = await db.query<{ turn_id: string }>("SELECT turn_id FROM deliveries ORDER BY 1");
+  expect(left.rows.map(({ turn_id }) => turn_id)).toEqual(["fresh", "open"]);
+  const attempts = await db.query<{ n: number }>("SELECT count(*)::int AS n FROM attempts");
+  expect(attempts.rows[0]?.n).toBe(3);
+});
+
+test("a failed attempt is tried again with its own number", async () => {
+  const routeId = await route();
+  await enqueue(db, newDelivery(routeId, "turn-1"));
+  const [first] = await claim("a");
+  if (first === undefined) throw new Error("nothing was claimed");
+  await failed(first);
+  const [second] = await claim("b");
+  expect(second).toMatchObject({ attempt: 2, lostAttempt: false, perhapsSent: false });
+});
