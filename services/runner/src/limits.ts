@@ -67,6 +67,8 @@ export const LIMITS = {
   streamFlushBytes: 2_048,
   /** How often attachments look at a turn that runs elsewhere. */
   tailPollMs: 50,
+  /** Between two polls, however many attach meanwhile. */
+  tailPauseMs: 5,
   /** Turns looked at in one poll. */
   tailPollBatch: 500,
   /** Rows of stored events that one poll reads of a turn. */
@@ -91,6 +93,7 @@ export const LIMITS = {
   idempotencyRetentionMs: 86_400_000,
   /** After a reset under a run, BeginRun finds the key busy for moments only. */
   busyRetryMs: 100,
+  maxBusyRetryMs: 2_000,
 
   /** A claim of an outbox row; a hand-over takes milliseconds. */
   outboxClaimMs: 10_000,

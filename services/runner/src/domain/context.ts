@@ -76,26 +76,34 @@ export function exchanges(history: readonly Message[]): Message[][] {
 export const NO_RESULT_YET = "No result yet: the client that runs this tool has not answered.";
 
 /**
- * Puts a synthetic result behind each call without one. A result that comes later is new input and
- * stands where it was said; results without a call are shown as what they are to the reader, text.
+ * Puts a synthetic result behind each call without one. A result that comes late is new input and
+ * stands where it was said; as no call stands right before it, it is shown as what it is to the reader,
+ * text, and not between another call and its results.
  */
 export function answerOpenCalls(messages: readonly Message[]): Message[] {
   const shown: Message[] = [];
   let open: ToolCall[] = [];
+  let late: Message[] = [];
+  const close = (): void => {
+    shown.push(...open.map(noResult), ...late);
+    open = [];
+    late = [];
+  };
   for (const message of messages) {
-    if (message.role !== Role.TOOL) {
-      shown.push(...open.map(noResult));
-      open = [];
-      shown.push(message);
-      if (message.role === Role.ASSISTANT) open = callsOf(message);
+    if (message.role === Role.TOOL) {
+      const answered = resultIds(message);
+      const isExpected = open.some((call) => answered.has(call.callId));
+      open = open.filter((call) => !answered.has(call.callId));
+      if (isExpected) shown.push(message);
+      else late.push(lateResult(message));
       continue;
     }
-    const answered = resultIds(message);
-    const isExpected = open.some((call) => answered.has(call.callId));
-    open = open.filter((call) => !answered.has(call.callId));
-    shown.push(isExpected ? message : lateResult(message));
+    close();
+    shown.push(message);
+    if (message.role === Role.ASSISTANT) open = callsOf(message);
   }
-  return [...shown, ...open.map(noResult)];
+  close();
+  return shown;
 }
 
 export function callsOf(message: Message): ToolCall[] {

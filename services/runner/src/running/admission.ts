@@ -6,7 +6,12 @@ import { errorDetail, LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
 import { coalesceInto, findHost } from "../store/coalesce.ts";
-import { findCutOff, findRequest, type KnownRequest } from "../store/find-request.ts";
+import {
+  findCutOff,
+  findRequest,
+  type KnownRequest,
+  markCallerGone,
+} from "../store/find-request.ts";
 import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { lockOrCreateLane, readLane } from "../store/lane-row.ts";
@@ -53,7 +58,10 @@ export async function admit(
   options: AdmissionOptions,
 ): Promise<AdmissionResult> {
   const cutOff = await cutOffTurn(deps, turn);
-  if (cutOff !== undefined) return joined(deps, turn, cutOff);
+  if (cutOff !== undefined) {
+    if (options.hasCaller) await markCallerGone(deps.db, turn.tenant, cutOff.turnId, false);
+    return joined(deps, turn, cutOff);
+  }
   for (let attempt = 1; ; attempt++) {
     const result = await admitOnce(deps, turn, options).catch((error: unknown) => {
       if (isUniqueViolation(error, "idempotency_pkey")) return undefined;

@@ -101,10 +101,14 @@ function grantOf(answer: BeginRunResponse, sentAtMs: number, leaseMs: number): G
   };
 }
 
+/** Not the turn's fault: a defect, or a credential of ours that somebody will mend. */
+const OURS: readonly string[] = ["INTERNAL", "UNAUTHENTICATED", "PERMISSION_DENIED"];
+
 /** Undefined: asking again may help. */
 function resultOf(error: unknown): BeginResult | undefined {
   if (isRetryable(error) || !(error instanceof LanekeeperError)) return undefined;
-  if (error.reason === "INTERNAL") return undefined;
+  if (error.row.shouldRetry !== "no" && error.reason !== "SESSION_BUSY") return undefined;
+  if (OURS.includes(error.reason)) return undefined;
   if (error.reason === "SESSION_BUSY") {
     return { kind: "busy", retryAfterMs: error.retryAfterMs ?? 1_000 };
   }

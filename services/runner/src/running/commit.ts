@@ -27,7 +27,13 @@ export interface EndingRun {
 /** How a turn left its run. */
 export type TurnExit =
   /** The ending that was prepared is the turn's. */
-  | { readonly kind: "committed"; readonly ending: Ending; readonly isRouted: boolean }
+  | {
+      readonly kind: "committed";
+      readonly ending: Ending;
+      readonly isRouted: boolean;
+      /** Turns that wait in the lane; undefined: not known. */
+      readonly depth: number | undefined;
+    }
   /** The turn ended without an answer of its own. */
   | {
       readonly kind: "ended";
@@ -82,7 +88,12 @@ async function makeVisible(deps: RunnerDeps, run: EndingRun, ending: Ending): Pr
     finish(deps.db, held, ending, told, chunk),
   );
   // Nothing to do: a successor has done the same from the same stored ending.
-  return { kind: "committed", ending, isRouted: finished?.isRouted ?? false };
+  return {
+    kind: "committed",
+    ending,
+    isRouted: finished?.isRouted ?? false,
+    depth: finished?.depth,
+  };
 }
 
 /** What becomes of a held turn whose run session-identity refuses. */

@@ -20,6 +20,8 @@ export interface LocalRun {
 /** The runs of this replica, and how many there may be. */
 export class LocalRuns {
   readonly #runs = new Map<string, LocalRun & { readonly controller: AbortController }>();
+  /** The feed of changed sessions asks for each key; most are not ours. */
+  readonly #byKey = new Map<string, Set<LocalRun>>();
   readonly #onCount: (count: number) => void;
   readonly #idle = new Set<() => void>();
   #waitingAside = 0;
@@ -47,11 +49,14 @@ export class LocalRuns {
       check: () => undefined,
     };
     this.#runs.set(run.runId, local);
+    this.#index(local);
     this.#onCount(this.#runs.size);
     return local;
   }
 
   close(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run !== undefined) this.#unindex(run);
     this.#runs.delete(runId);
     this.#onCount(this.#runs.size);
     if (this.#runs.size > 0) return;
@@ -75,9 +80,9 @@ export class LocalRuns {
     return [...this.#runs.values()];
   }
 
-  /** The run that this replica has on a key, if any. */
+  /** The run that this replica has on a key, if any; more than one while a lost one goes out. */
   ofKey(tenant: string, sessionKey: string): readonly LocalRun[] {
-    return this.list().filter((run) => run.tenant === tenant && run.sessionKey === sessionKey);
+    return [...(this.#byKey.get(keyOf(tenant, sessionKey)) ?? [])];
   }
 
   /** Resolves once no run is left. */
@@ -95,4 +100,23 @@ export class LocalRuns {
       this.#waitingAside -= 1;
     }
   }
+
+  #index(run: LocalRun): void {
+    if (run.sessionKey === undefined) return;
+    const key = keyOf(run.tenant, run.sessionKey);
+    const runs = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, runs.add(run));
+  }
+
+  #unindex(run: LocalRun): void {
+    if (run.sessionKey === undefined) return;
+    const key = keyOf(run.tenant, run.sessionKey);
+    const runs = this.#byKey.get(key);
+    runs?.delete(run);
+    if (runs?.size === 0) this.#byKey.delete(key);
+  }
+}
+
+function keyOf(tenant: string, sessionKey: string): string {
+  return `${tenant}\n${sessionKey}`;
 }

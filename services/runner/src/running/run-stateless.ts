@@ -1,4 +1,3 @@
-import { withSpan } from "@lanekeeper/service";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { LIMITS } from "../limits.ts";
@@ -14,6 +13,7 @@ import type { Collaborators } from "./runner.ts";
 import type { StoredStream } from "./stream-hub.ts";
 import { ToolSteps } from "./tool-steps.ts";
 import { endedBy } from "./turn-ended.ts";
+import { inTurnSpan } from "./turn-fields.ts";
 
 interface StatelessRun {
   readonly turn: StoredTurn;
@@ -26,12 +26,7 @@ const NO_SESSION = { sessionId: "", generation: 0n };
 /** The one run of a turn without a session: no key, no fence, no lane; its row is its lease. */
 export function runStateless(parts: Collaborators, stateless: StatelessRun): Promise<void> {
   const { turn, run } = stateless;
-  const attributes = { "lanekeeper.turn_id": turn.turnId, "lanekeeper.run_id": run.runId };
-  const parent = turn.traceparent === "" ? undefined : turn.traceparent;
-  return withSpan("runner.run", attributes, () => serve(parts, stateless), {
-    parent,
-    kind: "consumer",
-  });
+  return inTurnSpan("runner.run", turn, run.runId, () => serve(parts, stateless));
 }
 
 async function serve(parts: Collaborators, stateless: StatelessRun): Promise<void> {

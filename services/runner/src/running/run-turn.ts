@@ -1,5 +1,4 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import { withSpan } from "@lanekeeper/service";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { ModelError } from "../models/model-error.ts";
 import { activate, type Begun } from "../store/activate.ts";
@@ -17,7 +16,7 @@ import { type AbortCause, abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "./runner.ts";
 import type { StoredStream } from "./stream-hub.ts";
 import { endedAs, endedBy } from "./turn-ended.ts";
-import { callFor } from "./turn-fields.ts";
+import { callFor, inTurnSpan } from "./turn-fields.ts";
 import { writeEnding } from "./write-ending.ts";
 
 /** A turn of a lane that this replica has claimed. */
@@ -31,6 +30,8 @@ export interface Claimed {
 export type AfterRun =
   /** Look at the new head. */
   | { readonly kind: "next" }
+  /** Nobody waits. */
+  | { readonly kind: "done" }
   /** The key is busy; look again later. */
   | { readonly kind: "later"; readonly ms: number }
   /** The key leads elsewhere. */
@@ -39,12 +40,7 @@ export type AfterRun =
 /** One run of a claimed turn, from asking for the key to the turn's end, under the turn's own trace. */
 export function runTurn(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
   const { turn, run } = claimed;
-  const attributes = { "lanekeeper.turn_id": turn.turnId, "lanekeeper.run_id": run.runId };
-  const parent = turn.traceparent === "" ? undefined : turn.traceparent;
-  return withSpan("runner.run", attributes, () => attempt(parts, claimed), {
-    parent,
-    kind: "consumer",
-  });
+  return inTurnSpan("runner.run", turn, run.runId, () => attempt(parts, claimed));
 }
 
 async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
@@ -110,8 +106,10 @@ async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Prom
     await abandonKey(deps, claimed, grant);
     return { kind: "next" };
   }
-  await lead(parts, claimed, grant, begun);
-  return { kind: "next" };
+  const exit = await lead(parts, claimed, grant, begun);
+  // Whoever is accepted into an empty, free lane claims it in passing.
+  const isEmpty = exit.kind === "committed" && exit.depth === 0;
+  return { kind: isEmpty ? "done" : "next" };
 }
 
 /** The key was granted, but the turn is not this run's any more: the key must not wait for the lease. */
@@ -131,7 +129,7 @@ export async function lead(
   claimed: Claimed,
   grant: Grant,
   begun: Begun,
-): Promise<void> {
+): Promise<TurnExit> {
   const { deps, runs } = parts;
   const { turn, run, stored } = claimed;
   const startedMs = deps.clock.monotonicMs();
@@ -154,6 +152,7 @@ export async function lead(
     report(deps, claimed, exit, startedMs);
   }
   if (exit.kind === "committed" && exit.isRouted) parts.relay.kick(turn.tenant, turn.sessionKey);
+  return exit;
 }
 
 /** The answer, or the ending that stands for its failure; undefined: the run was aborted otherwise. */

@@ -12,7 +12,7 @@ import { type AfterRun, type Claimed, runTurn } from "./run-turn.ts";
 import { runStateless } from "./run-stateless.ts";
 import type { StreamHub } from "./stream-hub.ts";
 import { takeOverTurn } from "./takeover.ts";
-import { logOf } from "./turn-fields.ts";
+import { inTurnSpan, logOf } from "./turn-fields.ts";
 
 /** What a run works with. */
 export interface Collaborators {
@@ -30,6 +30,8 @@ export type LaneTurn = StoredTurn & { readonly sessionKey: string };
 export class Runner {
   readonly #parts: Collaborators;
   readonly #takingOver = new Set<string>();
+  /** How often in a row a turn found its key busy. */
+  readonly #busy = new Map<string, number>();
   #draining = false;
 
   constructor(parts: Collaborators) {
@@ -81,7 +83,9 @@ export class Runner {
     // Not dead after all: only its renewals could not be stored.
     if (this.#parts.runs.has(deadRunId)) return;
     this.#takingOver.add(turn.turnId);
-    const work = takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#open(taken))
+    const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
+      takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#open(taken)),
+    )
       .finally(() => this.#takingOver.delete(turn.turnId))
       .then((isFreed) =>
         isFreed ? this.#claimNext(turn.tenant, turn.sessionKey, true) : undefined,
@@ -102,6 +106,7 @@ export class Runner {
 
   async #runLane(turn: LaneTurn, runId: string): Promise<void> {
     const after = await this.#runOne(turn, runId);
+    if (after.kind !== "later") this.#busy.delete(turn.turnId);
     await this.#goOn(turn, after);
   }
 
@@ -132,8 +137,10 @@ export class Runner {
     switch (after.kind) {
       case "next":
         return this.#claimNext(tenant, sessionKey, false);
+      case "done":
+        return;
       case "later":
-        this.#pumpLater(tenant, sessionKey, Math.min(after.ms, LIMITS.busyRetryMs));
+        this.#pumpLater(tenant, sessionKey, Math.min(after.ms, this.#busyMs(turn.turnId)));
         return;
       case "moved": {
         const survivor = await moveLane(this.#parts.deps, turn);
@@ -153,6 +160,14 @@ export class Runner {
     );
     if (result.kind === "claimed") return this.#runLane({ ...result.turn, sessionKey }, runId);
     if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
+  }
+
+  /** Soon at first, since most holders are on their way out, then twice as late each time. */
+  #busyMs(turnId: string): number {
+    const times = this.#busy.get(turnId) ?? 0;
+    if (this.#busy.size >= LIMITS.activeRunsPerReplica) this.#busy.clear();
+    this.#busy.set(turnId, times + 1);
+    return Math.min(LIMITS.busyRetryMs * 2 ** times, LIMITS.maxBusyRetryMs);
   }
 
   #pumpLater(tenant: string, sessionKey: string, ms: number): void {

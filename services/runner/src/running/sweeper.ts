@@ -126,7 +126,8 @@ export class Sweeper {
   }
 
   async #expired(): Promise<void> {
-    const { db, metrics } = this.#options.parts.deps;
+    const { parts, runner } = this.#options;
+    const { db, metrics } = parts.deps;
     for (const turn of await expiredTurns(db, LIMITS.sweepBatch)) {
       const ended = await endWaiting(db, {
         ...turn,
@@ -135,7 +136,9 @@ export class Sweeper {
         errorMessage: "the turn's max_wait passed before it could start",
         endedStreamSeq: firstStreamSeq(1),
       });
-      if (ended) metrics.ended("FAILED", "QUEUE_TIMEOUT");
+      if (!ended) continue;
+      metrics.ended("FAILED", "QUEUE_TIMEOUT");
+      runner.pump(turn.tenant, turn.sessionKey, true);
     }
   }
 

@@ -37,6 +37,7 @@ export class Tail {
   readonly #waiters = new Set<Waiter>();
   #timer: { cancel(): void } | undefined;
   #isPolling = false;
+  #polledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: Pick<RunnerDeps, "db" | "clock">) {
     this.#deps = deps;
@@ -69,7 +70,9 @@ export class Tail {
   #schedule(ms: number): void {
     if (this.#isPolling || (this.#timer !== undefined && ms > 0)) return;
     this.#timer?.cancel();
-    this.#timer = this.#deps.clock.setTimer(ms, () => void this.#poll());
+    const sinceMs = this.#deps.clock.monotonicMs() - this.#polledAtMs;
+    const pauseMs = Math.max(ms, LIMITS.tailPauseMs - sinceMs);
+    this.#timer = this.#deps.clock.setTimer(pauseMs, () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
@@ -89,6 +92,7 @@ export class Tail {
       for (const waiter of batch) waiter.reject(error);
     } finally {
       this.#isPolling = false;
+      this.#polledAtMs = this.#deps.clock.monotonicMs();
       if (this.#waiters.size > 0) this.#schedule(LIMITS.tailPollMs);
     }
   }

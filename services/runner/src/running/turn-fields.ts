@@ -1,6 +1,6 @@
 import type { CallOptions } from "@lanekeeper/rpc";
 import type { Log, TurnFields } from "@lanekeeper/service";
-import { turnLog } from "@lanekeeper/service";
+import { turnLog, withSpan } from "@lanekeeper/service";
 import type { StoredTurn } from "../store/turn-row.ts";
 
 /** What a log line about a turn tells. */
@@ -43,14 +43,23 @@ export function logOf(
   });
 }
 
-/** How a call to another service is made on behalf of a turn: as the runner itself, for its tenant. */
-export function callFor(
-  turn: Pick<StoredTurn, "tenant" | "principal" | "requestId" | "traceparent">,
-): CallOptions {
-  return {
-    tenant: turn.tenant,
-    principal: turn.principal,
-    requestId: turn.requestId,
-    traceparent: turn.traceparent === "" ? undefined : turn.traceparent,
-  };
+/**
+ * How a call to another service is made on behalf of a turn: as the runner itself, for its tenant. The
+ * trace is the active span's, which a run and a takeover open under the turn's own.
+ */
+export function callFor(turn: Pick<StoredTurn, "tenant" | "principal" | "requestId">): CallOptions {
+  const { tenant, principal, requestId } = turn;
+  return { tenant, principal, requestId };
+}
+
+/** Runs work of a turn in a span under the turn's own trace, also long after its caller's span has ended. */
+export function inTurnSpan<T>(
+  name: string,
+  turn: Pick<StoredTurn, "turnId" | "traceparent">,
+  runId: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const attributes = { "lanekeeper.turn_id": turn.turnId, "lanekeeper.run_id": runId };
+  const parent = turn.traceparent === "" ? undefined : turn.traceparent;
+  return withSpan(name, attributes, work, { parent, kind: "consumer" });
 }

@@ -18,6 +18,8 @@ const END_HELD = {
 WITH lane AS (
   UPDATE lanes SET active_turn_id = NULL, holder_run_id = NULL
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
+    AND EXISTS (SELECT FROM turns t WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
+                AND t.state = ANY ($9::smallint[]))
   RETURNING depth
 ), turn AS (
   UPDATE turns t SET state = $5, end_time = clock_timestamp(), error_reason = $6, error_message = $7,

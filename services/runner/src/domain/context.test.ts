@@ -1,0 +1,138 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Message,
+  MessageSchema,
+  Role,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  answerOpenCalls,
+  assembleContext,
+  callsOf,
+  NO_RESULT_YET,
+  textMessage,
+  toolResultMessage,
+} from "./context.ts";
+import { textOf } from "./message-text.ts";
+
+const user = (text: string) => textMessage(Role.USER, text);
+const agent = (text: string) => textMessage(Role.ASSISTANT, text);
+
+function call(...ids: string[]): Message {
+  return create(MessageSchema, {
+    role: Role.ASSISTANT,
+    parts: ids.map((callId) => ({
+      content: { case: "toolCall" as const, value: { callId, name: "look", argumentsJson: "{}" } },
+    })),
+  });
+}
+
+function shown(messages: readonly Message[]): string[] {
+  return messages.map((message) => {
+    const result = message.parts[0]?.content;
+    if (result?.case === "toolResult") return `${result.value.callId}=${result.value.text}`;
+    return (
+      textOf(message) ||
+      `call ${callsOf(message)
+        .map(({ callId }) => callId)
+        .join()}`
+    );
+  });
+}
+
+const budget = (tokens: number) => ({ tokens, charsPerToken: 1, charsPerFile: 100 });
+
+describe("what the model is shown", () => {
+  const history = [user("aaaa"), agent("bbbb"), user("cccc"), agent("dddd")];
+
+  test("all of it, where it fits", () => {
+    const parts = { systemPrompt: "sys", history, input: [user("eeee")] };
+    expect(shown(assembleContext(parts, budget(100)))).toEqual([
+      "sys",
+      "aaaa",
+      "bbbb",
+      "cccc",
+      "dddd",
+      "eeee",
+    ]);
+  });
+
+  test("the last whole exchanges, where not", () => {
+    const parts = { systemPrompt: "sys", history, input: [user("eeee")] };
+    expect(shown(assembleContext(parts, budget(15)))).toEqual(["sys", "cccc", "dddd", "eeee"]);
+    expect(shown(assembleContext(parts, budget(14)))).toEqual(["sys", "eeee"]);
+  });
+
+  test("prompt and input, whatever the budget", () => {
+    const parts = { systemPrompt: "sys", history, input: [user("eeee")] };
+    expect(shown(assembleContext(parts, budget(1)))).toEqual(["sys", "eeee"]);
+  });
+
+  test("an exchange holds its tools' calls and results", () => {
+    const long = [user("q"), call("c1"), toolResultMessage("c1", "r", false), agent("a")];
+    const parts = { systemPrompt: "", history: long, input: [user("next")] };
+    expect(shown(assembleContext(parts, budget(14)))).toEqual([
+      "q",
+      "call c1",
+      "c1=r",
+      "a",
+      "next",
+    ]);
+    expect(shown(assembleContext(parts, budget(5)))).toEqual(["next"]);
+  });
+});
+
+describe("calls and results", () => {
+  test("a call that nobody answered gets a synthetic result", () => {
+    expect(
+      shown(
+        answerOpenCalls([
+          user("q"),
+          call("c1", "c2"),
+          toolResultMessage("c2", "r", false),
+          user("n"),
+        ]),
+      ),
+    ).toEqual(["q", "call c1,c2", "c2=r", `c1=${NO_RESULT_YET}`, "n"]);
+  });
+
+  test("a result that comes late is shown as text, where it was said", () => {
+    const messages = [
+      user("q"),
+      call("c1"),
+      user("n"),
+      agent("a"),
+      toolResultMessage("c1", "r", false),
+    ];
+    expect(shown(answerOpenCalls(messages)).at(-1)).toBe("Result of the tool call c1: r");
+  });
+
+  const message = fc.oneof(
+    fc.constantFrom(user("u"), agent("a"), textMessage(Role.SYSTEM, "s")),
+    fc.constantFrom("c1", "c2", "c3").map((id) => call(id)),
+    fc.constantFrom("c1", "c2", "c3").map((id) => toolResultMessage(id, "r", false)),
+  );
+
+  test("no context has a call without a result or a result without a call", () => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 20 }), fc.nat(30), (history, tokens) => {
+        const context = assembleContext(
+          { systemPrompt: "", history, input: [user("n")] },
+          budget(tokens),
+        );
+        let open = new Set<string>();
+        for (const one of context) {
+          const result = one.parts[0]?.content;
+          if (one.role === Role.TOOL && result?.case === "toolResult") {
+            expect(open.delete(result.value.callId)).toBe(true);
+            continue;
+          }
+          expect(open.size).toBe(0);
+          open = new Set(callsOf(one).map(({ callId }) => callId));
+        }
+        expect(open.size).toBe(0);
+      }),
+    );
+  });
+});
