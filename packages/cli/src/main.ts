@@ -1,4 +1,3 @@
-import { describeError } from "./describe-error.ts";
 import { type Output, outliveReaders, terminal } from "./output.ts";
 import { program } from "./program.ts";
 
@@ -8,6 +7,8 @@ export async function main(argv: readonly string[], output: Output = terminal): 
   try {
     await program(output).parseAsync(argv);
   } catch (error) {
+    // Loaded when there is one: it knows the errors of every package.
+    const { describeError } = await import("./describe-error.ts");
     output.problem(describeError(error));
     process.exitCode = 1;
   }

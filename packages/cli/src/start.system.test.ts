@@ -118,7 +118,9 @@ describe("lanekeeper start", () => {
     });
   });
 
-  test("a proxy in the environment is not asked for calls inside", async () => {
+  test("works behind a proxy, in production, and in a folder with a path of 200 characters", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "long ".repeat(40).trim());
     const proxy = "http://127.0.0.1:1";
     const env = {
       http_proxy: proxy,
@@ -126,17 +128,11 @@ describe("lanekeeper start", () => {
       HTTP_PROXY: proxy,
       NODE_ENV: "production",
     };
-    await using running = await startConstellation({ env });
-    expect(
-      (await ask(running.baseUrl, running.apiKey, "hello", { "x-session-key": "p" })).status,
-    ).toBe(200);
-  });
-
-  test("works in a folder with a path of 200 characters", async () => {
-    await using folder = await testFolder();
-    const dataDir = join(folder.path, "long ".repeat(40).trim());
-    await using running = await startConstellation({ dataDir });
-    expect((await ask(running.baseUrl, running.apiKey, "hello")).status).toBe(200);
+    await using running = await startConstellation({ dataDir, env });
+    const { status } = await ask(running.baseUrl, running.apiKey, "hello", {
+      "x-session-key": "p",
+    });
+    expect(status).toBe(200);
     expect((await stat(join(running.dataDir, "api-key"))).mode & 0o777).toBe(0o600);
   });
 });
