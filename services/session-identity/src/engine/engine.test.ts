@@ -41,31 +41,38 @@ test("64 first contacts on two replicas get one session id, and nobody fails", a
 
 test("batches that name the same keys in other orders never deadlock", async () => {
   const tenant = randomUUID();
-  const keys = Array.from({ length: 40 }, (_, n) => `agent:main:k${n}`);
-  const dbs = [database.open(), database.open()];
-  const replicas = dbs.map(newEngine);
-  const deadlocks = await deadlockCount(dbs[0]);
-  for (let round = 0; round < 5; round += 1) {
-    await Promise.all(
-      replicas.flatMap((engine, n) => {
-        const order = n === 0 ? keys : keys.toReversed();
-        return order.map((key) => asks(engine, tenant, `${key}-${round % 2}`).reserve());
-      }),
-    );
-    await Promise.all(
-      replicas.flatMap((engine, n) => {
-        const order = n === 0 ? keys : keys.toReversed();
-        return order.map((key) => asks(engine, tenant, `${key}-0`).rotate(`${key} ${n} ${round}`));
-      }),
-    );
-  }
-  expect(await deadlockCount(dbs[0])).toBe(deadlocks);
+  const db = database.open();
+  await fillTable(db, tenant);
+  const keys = Array.from({ length: 41 }, (_, n) => `agent:main:k${String(n).padStart(2, "0")}`);
+  const replicas = [newEngine(), newEngine()];
+  await Promise.all(keys.map((key) => asks(newEngine(db), tenant, key).reserve()));
+  const deadlocks = await deadlockCount(db);
+  // Whoever locks in the order of the input holds one half and waits in the middle for the other.
+  const middle = await holdRow(db, tenant, "agent:main:k20");
+  const rotations = replicas.flatMap((engine, n) => {
+    const order = n === 0 ? keys : keys.toReversed();
+    return order.map((key) => asks(engine, tenant, key).rotate(`${key} ${n}`));
+  });
+  await untilWaiting(db, 2);
+  await middle.release();
+  expect((await Promise.all(rotations)).filter(isRefusal)).toEqual([]);
+  expect(await deadlockCount(db)).toBe(deadlocks);
 });
 
-async function deadlockCount(db: Db | undefined): Promise<bigint | undefined> {
+/** So many rows that the planner finds keys by index, in whatever order they are asked for. */
+async function fillTable(db: Db, tenant: string): Promise<void> {
+  await db.query(
+    `insert into session_keys (tenant, session_key, agent_id, rule_set_version, source, bind_time)
+     select $1, 'agent:main:fill' || n, 'main', 1, 'test', now() from generate_series(1, 20000) n`,
+    [tenant],
+  );
+  await db.query("analyze session_keys");
+}
+
+async function deadlockCount(db: Db): Promise<bigint | undefined> {
   const sql = "select deadlocks from pg_stat_database where datname = current_database()";
-  await db?.query("select pg_stat_force_next_flush()");
-  return (await db?.query<{ deadlocks: bigint }>(sql))?.rows[0]?.deadlocks;
+  await db.query("select pg_stat_force_next_flush()");
+  return (await db.query<{ deadlocks: bigint }>(sql)).rows[0]?.deadlocks;
 }
 
 test("two replicas begin at once: one is granted, the other hears who holds the key", async () => {

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { isVisible, later, parseSnapshot, type Snapshot } from "./snapshot.ts";
+
+function snapshot(text: string): Snapshot {
+  const parsed = parseSnapshot(text);
+  if (parsed === undefined) throw new Error(`${text} is no snapshot`);
+  return parsed;
+}
+
+test("what was over is visible, what was under way or not begun is not", () => {
+  const seen = snapshot("10:20:12,15");
+  const visible = [9n, 10n, 11n, 12n, 14n, 15n, 19n, 20n, 21n].map((xid) => isVisible(seen, xid));
+  expect(visible).toEqual([true, true, true, false, true, false, true, false, false]);
+});
+
+test("the later of two sees all that the other sees", () => {
+  const order = ["10:20:12,15", "10:20:12", "10:25:12,21", "25:25:"].map(snapshot);
+  for (const [index, a] of order.entries()) {
+    for (const b of order.slice(index)) {
+      expect(later(a, b)).toBe(b === a ? a : b);
+      expect(later(b, a)).toBe(b);
+    }
+  }
+});
+
+test.each([
+  "",
+  "1:2",
+  "2:1:",
+  "1:5:7",
+  "1:5:3,2",
+  "0:1:",
+  "a:b:",
+  "1:5:0",
+  "1:99999999999999999999:",
+])("%j is no snapshot", (text) => expect(parseSnapshot(text)).toBeUndefined());
