@@ -95,8 +95,10 @@ export const LIMITS = {
   busyRetryMs: 100,
   maxBusyRetryMs: 2_000,
 
-  /** A claim of an outbox row; a hand-over takes milliseconds. */
-  outboxClaimMs: 10_000,
+  /** A hand-over takes milliseconds; a delivery that takes longer is as good as away. */
+  outboxTimeoutMs: 4_000,
+  /** A claim of an outbox row: above the hand-over's bound, so that two rarely try the same. */
+  outboxClaimMs: 5_000,
   outboxBackoff: { baseMs: 200, maxMs: 30_000 },
   /** Parts of a reply that delivery takes. */
   partsPerDelivery: 64,

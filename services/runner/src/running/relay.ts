@@ -90,7 +90,11 @@ export class Relay {
         routeId,
         parts: partsOf(row.reply),
       },
-      { tenant, principal, requestId, traceparent: row.traceparent || undefined },
+      {
+        ...{ tenant, principal, requestId },
+        traceparent: row.traceparent || undefined,
+        timeoutMs: LIMITS.outboxTimeoutMs,
+      },
     );
   }
 }

@@ -1,0 +1,54 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { turnFor } from "../testing/requests.ts";
+import { startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const model = { provider: { case: "scripted" as const, value: {} } };
+
+test("agents are applied as a whole, and the version grows when something changed", async () => {
+  await using world = await World.start(server);
+  const { client } = await world.replica();
+  expect(await client.listAgents({})).toMatchObject({ agents: [], version: 0n });
+  const agents = [
+    { agentId: "b", model },
+    { agentId: "a", model, systemPrompt: "be brief" },
+  ];
+  expect((await client.applyAgents({ agents })).version).toBe(1n);
+  expect((await client.applyAgents({ agents })).version).toBe(1n);
+  const listed = await client.listAgents({});
+  expect(listed.agents.map(({ agentId }) => agentId)).toEqual(["a", "b"]);
+  expect((await client.applyAgents({ agents: agents.slice(1) })).version).toBe(2n);
+  expect((await client.listAgents({})).agents.map(({ agentId }) => agentId)).toEqual(["a"]);
+  const gone = turnFor(world, "hi", { key: "agent:b:x" });
+  await expect(client.submitTurn(gone)).rejects.toMatchObject({ reason: "UNKNOWN_MODEL" });
+});
+
+test("turns and messages are listed page by page", async () => {
+  await using world = await World.start(server);
+  const { client } = await world.replica();
+  await client.applyAgents({ agents: [{ agentId: "main", model }] });
+  const submitted: string[] = [];
+  for (const text of ["one", "two", "three"]) {
+    const { turnId } = await client.submitTurn(turnFor(world, text), { requestId: `req-${text}` });
+    submitted.push(turnId);
+  }
+  const first = await client.listTurns({ pageSize: 2 });
+  const rest = await client.listTurns({ pageSize: 2, pageToken: first.nextPageToken });
+  const turnIds = [...first.turns, ...rest.turns].map(({ turnId }) => turnId);
+  expect(turnIds).toEqual(submitted.toReversed());
+  expect(rest.nextPageToken).toBe("");
+  const byRequest = await client.listTurns({ requestId: "req-two" });
+  expect(byRequest.turns.map(({ turnId }) => turnId)).toEqual([submitted[1]]);
+  await expect(client.listTurns({ pageToken: "nonsense" })).rejects.toMatchObject({
+    reason: "INVALID_REQUEST",
+  });
+  await expect(client.listTurns({ pageSize: 501 })).rejects.toMatchObject({
+    reason: "INVALID_REQUEST",
+  });
+});

@@ -1,0 +1,62 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+test("replies reach delivery in lane order, once each, and its outage stops no lane", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.delivery.isDown = true;
+  const turnIds: string[] = [];
+  for (const text of ["one", "two", "three"]) {
+    const attached = new Attached(replica, { submit: turnFor(world, text, { routeId: "r1" }) });
+    await attached.ended;
+    turnIds.push(attached.turnId);
+  }
+  expect(world.delivery.taken).toEqual([]);
+  world.delivery.isDown = false;
+  await eventually(() => world.delivery.taken.length === 3);
+  expect(world.delivery.taken.map(({ text }) => text)).toEqual([
+    "echo: one",
+    "echo: two",
+    "echo: three",
+  ]);
+  expect(world.delivery.taken.map(({ requestId }) => requestId)).toEqual(
+    turnIds.map((id) => `${id}/1`),
+  );
+  await eventually(async () => (await world.db.query("SELECT FROM outbox")).rowCount === 0);
+});
+
+test("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.delivery.unknownRoutes.add("gone");
+  await new Attached(replica, { submit: turnFor(world, "one", { routeId: "gone" }) }).ended;
+  await new Attached(replica, { submit: turnFor(world, "two", { routeId: "r1" }) }).ended;
+  await eventually(() => world.delivery.taken.length === 1);
+  const { rows } = await world.db.query<{ refusal: string }>("SELECT refusal FROM outbox");
+  expect(rows[0]?.refusal).toContain("NOT_FOUND");
+});
+
+test("an outbox row of a replica that died is handed over by another", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  await world.replica();
+  await applyMain(a);
+  world.delivery.isDown = true;
+  await new Attached(a, { submit: turnFor(world, "one", { routeId: "r1" }) }).ended;
+  const wasTried = "SELECT FROM outbox WHERE attempt_count > 0";
+  await eventually(async () => (await world.db.query(wasTried)).rowCount === 1);
+  a.kill();
+  world.delivery.isDown = false;
+  await eventually(() => world.delivery.taken.length === 1);
+});

@@ -1,0 +1,235 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { type Replica, startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+async function texts(replica: Replica, key: string) {
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: key },
+  });
+  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+test("a turn that waits longer than it may fails with QUEUE_TIMEOUT", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const maxWait = durationFromMs(50);
+  const second = new Attached(replica, { submit: turnFor(world, "two", { maxWait }) });
+  expect(await second.ended).toMatchObject({
+    state: TurnState.FAILED,
+    errorReason: "QUEUE_TIMEOUT",
+  });
+  held.open();
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
+  expect(await texts(replica, KEY)).toEqual(["one", "held"]);
+});
+
+test("the turns of a merged key run behind the survivor's, in order", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const [loser, survivor] = ["agent:main:loser", "agent:main:survivor"];
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const running = new Attached(replica, { submit: turnFor(world, "s0", { key: survivor }) });
+  await eventually(() => running.kinds.includes("textDelta"));
+  const submits = ["l1", "l2"].map((text) => turnFor(world, text, { key: loser }));
+  world.identity.move(TENANT, loser, survivor);
+  const moved: Attached[] = [];
+  for (const submit of submits) {
+    const attached = new Attached(replica, { submit });
+    await eventually(() => attached.kinds.includes("accepted"));
+    moved.push(attached);
+  }
+  await eventually(async () => {
+    const { lane } = await replica.client.getLane({ sessionKey: survivor });
+    return lane?.depth === 2;
+  });
+  held.open();
+  const ended = await Promise.all(moved.map((one) => one.ended));
+  expect(ended.map(({ session }) => session?.sessionKey)).toEqual([survivor, survivor]);
+  expect((await texts(replica, survivor)).filter((text) => text !== "held")).toEqual([
+    "s0",
+    "l1",
+    "l2",
+  ]);
+  const { lane } = await replica.client.getLane({ sessionKey: loser });
+  expect(lane?.depth).toBe(0);
+  expect(lane?.activeTurn).toBeUndefined();
+});
+
+test("a turn that asks for its generation does not run in another", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const submit = turnFor(world, "one", { requireGeneration: true });
+  world.identity.rotate(TENANT, KEY);
+  const ended = await new Attached(replica, { submit }).ended;
+  expect(ended).toMatchObject({ state: TurnState.FAILED, errorReason: "GENERATION_MISMATCH" });
+});
+
+test("a context reaches back through the parents of a session", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { systemPrompt: "be kind" });
+  const before = world.identity.ref(TENANT, KEY);
+  await new Attached(replica, { submit: turnFor(world, "one") }).ended;
+  world.identity.rotate(TENANT, KEY, { parentSessionId: before.sessionId });
+  await new Attached(replica, { submit: turnFor(world, "two") }).ended;
+  expect(world.model.shown(1)).toEqual([
+    "system: be kind",
+    "user: one",
+    "assistant: echo: one",
+    "user: two",
+  ]);
+  world.identity.rotate(TENANT, KEY);
+  await new Attached(replica, { submit: turnFor(world, "three") }).ended;
+  expect(world.model.shown(2)).toEqual(["system: be kind", "user: three"]);
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: KEY },
+    pageSize: 2,
+  });
+  expect(messages.map(({ generation }) => generation)).toEqual([1n, 1n]);
+});
+
+test("a retry that shows no key joins the turn whose caller was cut off, and no other", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const generated = () => turnFor(world, "hello", { keyIsGenerated: true, clientRetryCount: 0 });
+  const first = new Attached(replica, { submit: generated() });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const early = await replica.client.submitTurn({ ...generated(), clientRetryCount: 1 });
+  expect(early.disposition).toBe(Disposition.QUEUED);
+  first.leave();
+  const isGone = "SELECT FROM turns WHERE turn_id = $1 AND caller_gone";
+  await eventually(async () => (await world.db.query(isGone, [first.turnId])).rowCount === 1);
+  const retry = new Attached(replica, { submit: { ...generated(), clientRetryCount: 1 } });
+  await eventually(() => retry.kinds.includes("textDelta"));
+  expect(retry.turnId).toBe(first.turnId);
+  held.open();
+  expect((await retry.ended).state).toBe(TurnState.COMPLETED);
+});
+
+test("an attachment resumes after the last event that it saw, on another replica too", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const seen = first.events.at(-1)?.streamSeq ?? 0n;
+  first.leave();
+  const resumed = new Attached(b, { turnId: first.turnId }, { afterStreamSeq: seen });
+  await eventually(() => resumed.kinds.includes("accepted"));
+  held.open();
+  await resumed.ended;
+  expect(resumed.text).toBe("ld");
+  expect(resumed.kinds.filter((kind) => kind === "runBegun")).toEqual([]);
+});
+
+test("a lane is listed while it has work, with its turns in order", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const system = await replica.client.submitTurn(turnFor(world, "system", { turnClass: 2 }));
+  const person = await replica.client.submitTurn(turnFor(world, "person"));
+  expect([system.position, person.position]).toEqual([1, 1]);
+  const { lane } = await replica.client.getLane({ sessionKey: KEY });
+  expect(lane?.activeTurn?.turnId).toBe(active.turnId);
+  expect(lane?.queuedTurns.map(({ turnId, position }) => [turnId, position])).toEqual([
+    [person.turnId, 1],
+    [system.turnId, 2],
+  ]);
+  const listed = await replica.client.listLanes({});
+  expect(listed.lanes.map(({ sessionKey, depth }) => [sessionKey, depth])).toEqual([[KEY, 2]]);
+  held.open();
+  await eventually(async () => (await replica.client.listLanes({})).lanes.length === 0);
+});
+
+test("reading is of the tenant alone", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await attached.ended;
+  const other = { tenant: "t2" };
+  await expect(replica.client.getTurn({ turnId: attached.turnId }, other)).rejects.toMatchObject({
+    reason: "NOT_FOUND",
+  });
+  await expect(replica.client.cancelTurn({ turnId: attached.turnId }, other)).rejects.toMatchObject(
+    { reason: "NOT_FOUND" },
+  );
+  const { messages } = await replica.client.listMessages(
+    { session: { case: "sessionKey", value: KEY } },
+    other,
+  );
+  expect(messages).toEqual([]);
+  expect((await replica.client.listTurns({}, other)).turns).toEqual([]);
+  expect((await replica.client.listAgents({}, other)).agents).toEqual([]);
+});
+
+test("interrupting into an agent that was left out, or into none, is refused", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  await replica.client.applyAgents({ agents: [] });
+  const submit = turnFor(world, "one", { onConflict: OnConflict.INTERRUPT });
+  await expect(replica.client.submitTurn(submit)).rejects.toMatchObject({
+    reason: "UNKNOWN_MODEL",
+  });
+});
+
+test("every line about a turn carries the fields by which it is found", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const origin = { source: "slack", rawKey: "hi", peer: { channel: "slack", accountId: "T1" } };
+  const attached = new Attached(
+    replica,
+    { submit: turnFor(world, "one", { origin }) },
+    { requestId: "req-7" },
+  );
+  await attached.ended;
+  const line = await eventually(() => replica.log.lines.find(({ msg }) => msg === "run ended"));
+  expect(line).toMatchObject({
+    tenant: TENANT,
+    principal: "p1",
+    channel: "slack",
+    account: "T1",
+    raw_key: "hi",
+    session_key: KEY,
+    turn_id: attached.turnId,
+    request_id: "req-7",
+    generation: 1,
+  });
+  expect(line["run_id"]).toBeTruthy();
+  expect(replica.log.lines.find(({ msg }) => msg === "turn accepted")).toMatchObject({
+    disposition: "started",
+  });
+});

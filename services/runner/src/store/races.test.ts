@@ -1,0 +1,247 @@
+import { randomUUID } from "node:crypto";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { create } from "@bufbuild/protobuf";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { textMessage } from "../domain/context.ts";
+import { type Ending, endingWithoutReply } from "../domain/ending.ts";
+import { laneOrder } from "../domain/lane-order.ts";
+import { startServer, World } from "../testing/world.ts";
+import { activate, takeOver } from "./activate.ts";
+import { claimHead, releaseClaim } from "./claim-head.ts";
+import { discardPrepared, endHeld, endWaiting, requeue } from "./end-unanswered.ts";
+import { finish } from "./finish.ts";
+import { insertLaneTurn } from "./insert-lane-turn.ts";
+import { readLane } from "./lane-row.ts";
+import type { NewLaneTurn } from "./new-turn.ts";
+import { prepare } from "./prepare.ts";
+import { readTurn } from "./read-turn.ts";
+import { requestStop } from "./request-stop.ts";
+
+let server: EmbeddedPostgres;
+let world: World;
+beforeAll(async () => {
+  server = await startServer();
+  world = await World.start(server);
+}, 60_000);
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await server.stop();
+});
+
+const TENANT = "t1";
+let lanes = 0;
+
+function newTurn(sessionKey: string, turnClass = 1): NewLaneTurn {
+  const turnId = randomUUID();
+  return {
+    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass, onConflict: 1 },
+    session: { sessionKey, sessionId: "s1", generation: 1n },
+    requiredGeneration: 0n,
+    idempotencyKey: turnId,
+    fingerprint: new Uint8Array([1]),
+    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
+    origin: create(OriginSchema),
+    ...{
+      routeId: "",
+      maxWaitMs: undefined,
+      parameters: "{}",
+      parentTurnId: undefined,
+      callChain: [],
+    },
+    messages: [textMessage(Role.USER, "hi")],
+  };
+}
+
+function laneKey(): string {
+  lanes += 1;
+  return `agent:main:lane${lanes}`;
+}
+
+async function admit(turn: NewLaneTurn, claimRunId?: string, front = false) {
+  const how = { seed: [], input: turn.messages, replica: "a", mayWait: true, maxWaiting: 200 };
+  const admitted = await insertLaneTurn(world.db, turn, { ...how, claimRunId, front });
+  if (admitted === undefined) throw new Error("refused");
+  return admitted;
+}
+
+/** A turn that is active under a run. */
+async function activeTurn() {
+  const turn = newTurn(laneKey());
+  const runId = randomUUID();
+  await admit(turn, runId);
+  const { sessionKey } = turn.session;
+  const held = { tenant: TENANT, sessionKey, turnId: turn.turnId, runId };
+  const granted = { ...held, sessionId: "s1", generation: 1n, runEpoch: 1n, replica: "a" };
+  await activate(world.db, granted);
+  return { turn, held, granted };
+}
+
+const failed: Ending = endingWithoutReply(
+  "FAILED",
+  { reason: "MODEL_FAILED", message: "no" },
+  { keepsInput: true, seeds: false },
+);
+
+function completed(text: string): Ending {
+  const reply = textMessage(Role.ASSISTANT, text);
+  return {
+    ...failed,
+    state: "COMPLETED",
+    errorReason: "",
+    errorMessage: "",
+    reply,
+    produced: [reply],
+  };
+}
+
+describe("every change of a turn or lane is a compare-and-set on the run that holds it", () => {
+  test("a run that was taken over can neither prepare nor finish nor end nor requeue", async () => {
+    const { held, granted } = await activeTurn();
+    const next = { ...granted, runId: randomUUID(), runEpoch: 2n, replica: "b" };
+    expect(await takeOver(world.db, next, held.runId)).toMatchObject({ ordinal: 2 });
+    expect(await prepare(world.db, held, failed, 9n)).toBeUndefined();
+    expect(
+      await finish(world.db, { ...held, turnClass: 1 }, failed, [], undefined),
+    ).toBeUndefined();
+    const end = {
+      ...held,
+      state: "SUPERSEDED" as const,
+      errorReason: "",
+      errorMessage: "",
+      endedStreamSeq: 1n,
+    };
+    expect(await endHeld(world.db, end, held.runId)).toBeUndefined();
+    expect(await requeue(world.db, held, { outcome: 5, errorReason: "" })).toBe(false);
+    expect(await releaseClaim(world.db, held)).toBe(false);
+    const lane = await readLane(world.db, TENANT, held.sessionKey);
+    expect(lane).toMatchObject({ activeTurnId: held.turnId, holderRunId: next.runId, depth: 0 });
+    const stored = await readTurn(world.db, TENANT, held.turnId);
+    expect(stored).toMatchObject({ state: "ACTIVE", runId: next.runId });
+  });
+
+  test("an ending that is stored cannot be taken over, until it is discarded", async () => {
+    const { held, granted } = await activeTurn();
+    expect(await prepare(world.db, held, completed("a"), 3n)).toBeDefined();
+    const next = { ...granted, runId: randomUUID(), runEpoch: 2n };
+    expect(await takeOver(world.db, next, held.runId)).toBeUndefined();
+    expect(await readLane(world.db, TENANT, held.sessionKey)).toMatchObject({
+      holderRunId: held.runId,
+    });
+    expect(await discardPrepared(world.db, held)).toBe(true);
+    expect(await takeOver(world.db, next, held.runId)).toMatchObject({ ordinal: 2 });
+  });
+
+  test("the first ending that is stored stands, whoever stores the second", async () => {
+    const { held } = await activeTurn();
+    expect((await prepare(world.db, held, failed, 3n))?.state).toBe("FAILED");
+    const second = await prepare(world.db, held, completed("late"), 4n);
+    expect(second).toMatchObject({ state: "FAILED", errorReason: "MODEL_FAILED" });
+  });
+
+  test("finishing twice tells the transcript once", async () => {
+    const { held } = await activeTurn();
+    const ending = completed("answer");
+    await prepare(world.db, held, ending, 3n);
+    const told = ending.produced.map((message) => ({ message, principal: "" }));
+    const both = await Promise.all(
+      [1, 2].map(() => finish(world.db, { ...held, turnClass: 1 }, ending, told, undefined)),
+    );
+    expect(both.filter((one) => one !== undefined).length).toBe(1);
+    const { rowCount } = await world.db.query("SELECT FROM messages WHERE turn_id = $1", [
+      held.turnId,
+    ]);
+    expect(rowCount).toBe(1);
+  });
+
+  test("a cancelled claim cannot be activated", async () => {
+    const turn = newTurn(laneKey());
+    const runId = randomUUID();
+    await admit(turn, runId);
+    const { sessionKey } = turn.session;
+    const held = { tenant: TENANT, sessionKey, turnId: turn.turnId, runId };
+    const end = {
+      ...held,
+      state: "CANCELLED" as const,
+      errorReason: "",
+      errorMessage: "",
+      endedStreamSeq: 1n,
+    };
+    expect(await endWaiting(world.db, end)).toBe(true);
+    const granted = { ...held, sessionId: "s1", generation: 1n, runEpoch: 1n, replica: "a" };
+    expect(await activate(world.db, granted)).toBeUndefined();
+    expect(await readLane(world.db, TENANT, sessionKey)).toMatchObject({
+      depth: 0,
+      holderRunId: undefined,
+    });
+  });
+
+  test("a stop comes too late for an ending that is stored", async () => {
+    const { held } = await activeTurn();
+    await prepare(world.db, held, completed("a"), 3n);
+    expect(await requestStop(world.db, TENANT, held.turnId, "cancelled", "")).toBeUndefined();
+  });
+
+  test("racing claims of one head: one gets it", async () => {
+    const key = laneKey();
+    await admit(newTurn(key));
+    const results = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        claimHead(world.db, TENANT, key, { runId: randomUUID(), replica: "a", anyCaller: true }),
+      ),
+    );
+    expect(results.filter(({ kind }) => kind === "claimed").length).toBe(1);
+  });
+});
+
+test("heads are claimed in the order that the domain says", async () => {
+  const key = laneKey();
+  const waiting = [];
+  // Front, class: enough of each for the ninth place to matter.
+  for (let index = 0; index < 24; index++) {
+    const isPerson = index % 4 !== 0;
+    const front = index % 11 === 10;
+    const turn = newTurn(key, isPerson ? 1 : 2);
+    const { laneSeq } = await admit(turn, undefined, front);
+    waiting.push({ turnId: turn.turnId, front, isPerson, laneSeq });
+  }
+  const claimed: string[] = [];
+  for (;;) {
+    const runId = randomUUID();
+    const result = await claimHead(world.db, TENANT, key, { runId, replica: "b", anyCaller: true });
+    if (result.kind !== "claimed") break;
+    const held = { tenant: TENANT, sessionKey: key, turnId: result.turn.turnId, runId };
+    claimed.push(held.turnId);
+    await activate(world.db, {
+      ...held,
+      sessionId: "s1",
+      generation: 1n,
+      runEpoch: 1n,
+      replica: "b",
+    });
+    await prepare(world.db, held, failed, 1n);
+    await finish(world.db, { ...held, turnClass: result.turn.turnClass }, failed, [], undefined);
+  }
+  expect(claimed).toEqual(laneOrder(waiting, 0, 8).map(({ turnId }) => turnId));
+  expect(await readLane(world.db, TENANT, key)).toMatchObject({ depth: 0, holderRunId: undefined });
+});
+
+test("a head whose caller waits at another replica is left to it, at first", async () => {
+  const key = laneKey();
+  await admit(newTurn(key));
+  const by = (replica: string, anyCaller: boolean) =>
+    claimHead(world.db, TENANT, key, { runId: randomUUID(), replica, anyCaller });
+  expect((await by("b", false)).kind).toBe("preferred");
+  expect((await by("b", true)).kind).toBe("claimed");
+});
+
+test("thirty racers into one new lane: one runs, the rest wait, each with a place of its own", async () => {
+  const key = laneKey();
+  const admitted = await Promise.all(
+    Array.from({ length: 30 }, () => admit(newTurn(key), randomUUID())),
+  );
+  expect(admitted.filter(({ isClaimed }) => isClaimed).length).toBe(1);
+  expect(new Set(admitted.map(({ laneSeq }) => laneSeq)).size).toBe(30);
+  expect(await readLane(world.db, TENANT, key)).toMatchObject({ depth: 29 });
+});
