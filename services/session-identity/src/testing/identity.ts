@@ -27,6 +27,8 @@ export interface TestReplica {
   readonly context: IdentityContext;
   readonly server: GrpcServer;
   readonly log: ReturnType<typeof captureLog>;
+  /** How calls have come so far. */
+  transports(): readonly string[];
   /** A client of a service of ours, for a tenant. */
   client(peer: ServiceName, defaults?: ClientOptions["defaults"]): IdentityClient;
 }
@@ -36,13 +38,17 @@ let replicas = 0;
 /** One replica behind real gRPC on a free port, ended with the test. */
 export async function startReplica(db: Db): Promise<TestReplica> {
   const log = captureLog();
+  const transports: string[] = [];
   replicas += 1;
   const context = testContext(db, log.log);
   const server = await serveGrpc({
     host: "127.0.0.1",
     port: 0,
     authenticator: serviceTokenAuthenticator(SECRET),
-    hooks: { onInternalError: ({ error }) => log.log.error({ err: error }, "internal error") },
+    hooks: {
+      onCall: ({ transport }) => transports.push(transport),
+      onInternalError: ({ error }) => log.log.error({ err: error }, "internal error"),
+    },
     services: [
       service({
         desc: SessionIdentityService,
@@ -67,7 +73,7 @@ export async function startReplica(db: Db): Promise<TestReplica> {
     clients.push(made);
     return made;
   };
-  return { context, server, log, client };
+  return { context, server, log, client, transports: () => transports };
 }
 
 /** The parts of a replica, without a server. */

@@ -1,0 +1,285 @@
+import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { RotationReason, RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { describe, expect, test } from "vitest";
+import { begin, failure, fenceOf, newTenant } from "../testing/calls.ts";
+import { testDatabase } from "../testing/database.ts";
+import { startReplica } from "../testing/identity.ts";
+
+const database = testDatabase();
+
+async function start() {
+  const db = database.open();
+  const replica = await startReplica(db);
+  const tenant = await newTenant(replica.client("cli"));
+  const client = replica.client("ingress", { tenant, principal: "operator" });
+  const runner = replica.client("runner", { tenant });
+  const open = async (value: string) => {
+    const { session } = await client.resolveSession({ name: { case: "rawKey", value } });
+    return session?.ref;
+  };
+  return { db, replica, tenant, client, runner, open };
+}
+
+const key = (name: string) => `agent:main:${name}`;
+const slack = (peerId: string) => ({
+  channel: "slack",
+  accountId: "T1",
+  kind: PeerKind.DIRECT,
+  peerId,
+});
+const named = (value: ReturnType<typeof slack>) => ({ name: { case: "peer", value } as const });
+
+describe("aliases", () => {
+  test("an alias leads to the other key's session, and no longer once it is removed", async () => {
+    const { client, open } = await start();
+    const ref = await open("home");
+    const alias = { aliasSessionKey: key("nick"), sessionKey: key("home"), note: "same chat" };
+    expect((await client.registerAlias(alias)).binding?.aliasOf).toBe(key("home"));
+    await client.registerAlias(alias);
+    const resolved = await client.resolveSession({ name: { case: "rawKey", value: "nick" } });
+    expect(resolved.session?.ref).toEqual(ref);
+    expect(resolved.binding).toMatchObject({ sessionKey: key("nick"), aliasOf: key("home") });
+    const removed = await client.removeAlias({ aliasSessionKey: key("nick") });
+    expect(removed.previousSessionKey).toBe(key("home"));
+    expect((await client.removeAlias({ aliasSessionKey: key("nick") })).previousSessionKey).toBe(
+      "",
+    );
+    expect((await open("nick"))?.sessionKey).toBe(key("nick"));
+  });
+
+  test("one hop, no cycles, and never over a session", async () => {
+    const { client, open } = await start();
+    await open("home");
+    await open("busy");
+    await client.registerAlias({ aliasSessionKey: key("nick"), sessionKey: key("home") });
+    const conflicts: [string, string][] = [
+      [key("nick"), key("busy")],
+      [key("busy"), key("home")],
+      [key("new"), key("nick")],
+      [key("home"), key("nick")],
+      [key("home"), key("home")],
+    ];
+    for (const [aliasSessionKey, sessionKey] of conflicts) {
+      const error = await failure(client.registerAlias({ aliasSessionKey, sessionKey }));
+      expect(error.reason).toBe("ALIAS_CONFLICT");
+    }
+    await client.registerAlias({ aliasSessionKey: key("a"), sessionKey: key("b") });
+    const back = client.registerAlias({ aliasSessionKey: key("b"), sessionKey: key("c") });
+    expect((await failure(back)).reason).toBe("ALIAS_CONFLICT");
+  });
+
+  test("first contact through an alias opens the target's session", async () => {
+    const { client, open } = await start();
+    await client.registerAlias({ aliasSessionKey: key("nick"), sessionKey: key("home") });
+    expect((await open("nick"))?.sessionKey).toBe(key("home"));
+  });
+});
+
+describe("merging", () => {
+  test("names of the loser lead to the survivor; its runs are told where it went", async () => {
+    const { client, runner, open } = await start();
+    await open("loser");
+    const survivor = await open("survivor");
+    await client.registerAlias({ aliasSessionKey: key("nick"), sessionKey: key("loser") });
+    const request = {
+      requestId: "m1",
+      sessionKey: key("loser"),
+      survivorSessionKey: key("survivor"),
+    };
+    const merged = await client.mergeSessions(request);
+    expect(merged.survivor?.ref).toEqual(survivor);
+    expect(await client.mergeSessions(request)).toEqual(merged);
+    expect(await open("loser")).toEqual(survivor);
+    expect(await open("nick")).toEqual(survivor);
+    expect(await failure(runner.beginRun(begin(key("loser"))))).toMatchObject({
+      reason: "KEY_MOVED",
+      metadata: { survivor_session_key: key("survivor") },
+    });
+    const other = { ...request, note: "other" };
+    expect((await failure(client.mergeSessions(other))).reason).toBe("IDEMPOTENCY_MISMATCH");
+    const again = { ...request, requestId: "m2" };
+    expect((await failure(client.mergeSessions(again))).reason).toBe("KEY_MOVED");
+  });
+
+  test("a chain of merges leaves every name one hop from its session", async () => {
+    const { client, open } = await start();
+    for (const name of ["a", "b"]) await open(name);
+    const survivor = await open("c");
+    const merge = (requestId: string, from: string, to: string) =>
+      client.mergeSessions({ requestId, sessionKey: key(from), survivorSessionKey: key(to) });
+    await merge("1", "a", "b");
+    await merge("2", "b", "c");
+    expect(await open("a")).toEqual(survivor);
+    const { session } = await client.getSession({
+      session: { case: "sessionKey", value: key("a") },
+    });
+    expect(session?.movedToSessionKey).toBe(key("c"));
+  });
+
+  test("SESSION_BUSY while the loser runs, unless told to interrupt", async () => {
+    const { client, runner, open } = await start();
+    await open("loser");
+    await open("survivor");
+    const run = fenceOf(await runner.beginRun(begin(key("loser"))));
+    const request = {
+      requestId: "m1",
+      sessionKey: key("loser"),
+      survivorSessionKey: key("survivor"),
+    };
+    expect((await failure(client.mergeSessions(request))).reason).toBe("SESSION_BUSY");
+    await client.mergeSessions({ ...request, interruptActiveRun: true });
+    const writer = { case: "run", value: run } as const;
+    const ended = { case: "ended", value: { outcome: RunOutcome.COMPLETED } } as const;
+    expect((await failure(runner.writeLifecycle({ writer, event: ended }))).reason).toBe(
+      "KEY_MOVED",
+    );
+  });
+
+  test("watchers are told of the merge", async () => {
+    const { client, open } = await start();
+    await open("loser");
+    await open("survivor");
+    const controller = new AbortController();
+    const watch = client.watchSessions({ skipSnapshot: true }, { signal: controller.signal });
+    const messages = watch[Symbol.asyncIterator]();
+    await messages.next();
+    const pair = { sessionKey: key("loser"), survivorSessionKey: key("survivor") };
+    await client.mergeSessions({ requestId: "m1", ...pair });
+    const { value } = await messages.next();
+    expect(value).toMatchObject({ event: { case: "merged", value: pair } });
+    controller.abort();
+  });
+});
+
+describe("equivalences", () => {
+  test("the spelling that has the session brings it along", async () => {
+    const { client } = await start();
+    const before = await client.resolveSession(named(slack("D0123")));
+    const registered = await client.registerEquivalence({
+      ...{ peer: slack("U0456"), sameAs: slack("D0123"), source: "slack/1.4" },
+    });
+    expect(registered.equivalence).toMatchObject({
+      peer: { peerId: "U0456" },
+      sameAs: { peerId: "D0123" },
+    });
+    for (const id of ["D0123", "U0456"]) {
+      const { session } = await client.resolveSession(named(slack(id)));
+      expect(session?.ref).toEqual(before.session?.ref);
+    }
+    const again = await client.registerEquivalence({
+      peer: slack("U0456"),
+      sameAs: slack("D0123"),
+    });
+    expect(again.equivalence).toEqual(registered.equivalence);
+  });
+
+  test("a session that raced its migration notice goes into the older one", async () => {
+    const { client } = await start();
+    const older = await client.resolveSession(named(slack("D0123")));
+    await client.resolveSession(named(slack("U0456")));
+    const { merged } = await client.registerEquivalence({
+      peer: slack("U0456"),
+      sameAs: slack("D0123"),
+    });
+    expect(merged?.survivorSessionKey).toBe(older.session?.ref?.sessionKey);
+    const { session } = await client.resolveSession(named(slack("U0456")));
+    expect(session?.ref).toEqual(older.session?.ref);
+  });
+
+  test("two grown sessions are for an operator to merge", async () => {
+    const { client, db, tenant } = await start();
+    await client.resolveSession(named(slack("D0123")));
+    await client.resolveSession(named(slack("U0456")));
+    await db.query(
+      "update session_keys set create_time = create_time - interval '11 minutes' where tenant = $1",
+      [tenant],
+    );
+    const request = { peer: slack("U0456"), sameAs: slack("D0123") };
+    const error = await failure(client.registerEquivalence(request));
+    expect(error.reason).toBe("ALIAS_CONFLICT");
+    const { session_key: sessionKey = "", other_session_key: other = "" } = error.metadata;
+    await client.mergeSessions({
+      requestId: "m",
+      sessionKey: other,
+      survivorSessionKey: sessionKey,
+    });
+    await client.registerEquivalence(request);
+  });
+
+  test("spellings of spellings are one peer", async () => {
+    const { client } = await start();
+    const first = await client.resolveSession(named(slack("D0001")));
+    await client.registerEquivalence({ peer: slack("D0002"), sameAs: slack("D0001") });
+    await client.registerEquivalence({ peer: slack("D0003"), sameAs: slack("D0002") });
+    for (const id of ["D0001", "D0002", "D0003"]) {
+      expect((await client.resolveSession(named(slack(id)))).session?.ref).toEqual(
+        first.session?.ref,
+      );
+    }
+    const explained = await client.explainKey(named(slack("D0001")));
+    expect(explained.equivalences.map(({ peer }) => peer?.peerId)).toEqual(["D0003", "D0003"]);
+  });
+});
+
+describe("persons", () => {
+  const mail = { channel: "email", kind: PeerKind.DIRECT, peerId: "ann@example.org" };
+
+  test("a person's channels share one session; the one that is there goes on", async () => {
+    const { client } = await start();
+    const before = await client.resolveSession(named(slack("U0456")));
+    const linked = await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    expect(linked.sessionKey).toBe(before.session?.ref?.sessionKey);
+    await client.linkPeer({ peer: mail, person: "ann" });
+    const byMail = await client.resolveSession({ name: { case: "peer", value: mail } });
+    expect(byMail.session?.ref).toEqual(before.session?.ref);
+    expect(byMail.binding?.sessionKey).toBe(key("direct:person:ann"));
+  });
+
+  test("with two sessions a survivor is named", async () => {
+    const { client } = await start();
+    const first = await client.resolveSession(named(slack("U0456")));
+    const second = await client.resolveSession({ name: { case: "peer", value: mail } });
+    await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    const request = { peer: mail, person: "ann" };
+    expect((await failure(client.linkPeer(request))).reason).toBe("ALIAS_CONFLICT");
+    const survivorSessionKey = second.session?.ref?.sessionKey ?? "";
+    const wrong = { ...request, survivorSessionKey: key("elsewhere") };
+    expect((await failure(client.linkPeer(wrong))).reason).toBe("INVALID_REQUEST");
+    const { merged } = await client.linkPeer({ ...request, survivorSessionKey });
+    expect(merged).toMatchObject({
+      sessionKey: first.session?.ref?.sessionKey,
+      survivorSessionKey,
+    });
+    for (const peer of [slack("U0456"), mail]) {
+      const { session } = await client.resolveSession({ name: { case: "peer", value: peer } });
+      expect(session?.ref).toEqual(second.session?.ref);
+    }
+  });
+});
+
+test("the story of a name, also of one that is refused", async () => {
+  const { client, open } = await start();
+  await open("chat");
+  const reset = { sessionKey: key("chat"), reason: RotationReason.RESET, note: "again" };
+  await client.rotateSession({ requestId: "r1", ...reset });
+  const told = await client.explainKey({ name: { case: "rawKey", value: "chat" } });
+  expect(told).toMatchObject({
+    binding: { sessionKey: key("chat") },
+    session: { ref: { generation: 2n } },
+    rotations: [{ note: "again" }],
+    journal: [
+      { operation: "rotate", principal: "operator" },
+      { operation: "reserve", rawKey: "chat" },
+    ],
+  });
+  expect(told.steps.length).toBeGreaterThan(3);
+  expect(told.refusal).toBeUndefined();
+  const refused = await client.explainKey({ name: { case: "rawKey", value: "agent:main:" } });
+  expect(refused.refusal?.message).toContain("agent");
+  const unseen = await client.explainKey({ name: { case: "rawKey", value: "unseen" } });
+  expect([unseen.binding, unseen.session, unseen.journal.length]).toEqual([
+    undefined,
+    undefined,
+    0,
+  ]);
+});

@@ -1,0 +1,76 @@
+import {
+  PendingReplies,
+  RotationReason,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
+import { begin, failure, fenceOf, newTenant } from "../testing/calls.ts";
+import { testDatabase } from "../testing/database.ts";
+import { startReplica } from "../testing/identity.ts";
+
+const database = testDatabase();
+
+test("after fence raise nothing that was valid before is accepted, and new keys start at the floor", async () => {
+  const replica = await startReplica(database.open());
+  const cli = replica.client("cli");
+  const tenant = await newTenant(cli);
+  const [runner, delivery] = [
+    replica.client("runner", { tenant }),
+    replica.client("delivery", { tenant }),
+  ];
+  const raw = (value: string) => runner.resolveSession({ name: { case: "rawKey", value } });
+  const before = (await raw("chat")).session?.ref;
+  const run = fenceOf(await runner.beginRun(begin("agent:main:chat")));
+  const controller = new AbortController();
+  const watch = delivery.watchSessions({ skipSnapshot: true }, { signal: controller.signal });
+  const messages = watch[Symbol.asyncIterator]();
+  const { value: first } = await messages.next();
+  const reply = { session: run.session, turnId: "t", deliveryId: "d" };
+  const sending = { case: "sending", value: { attempt: 1 } } as const;
+  const byReply = { case: "reply", value: reply } as const;
+  await delivery.writeLifecycle({ writer: byReply, eventSeq: 1n, event: sending });
+
+  const raised = await cli.raiseFences({ requestId: "raise-1", note: "restored" }, { tenant: "" });
+  expect(raised.keyCount).toBe(1n);
+  expect(await cli.raiseFences({ requestId: "raise-1" }, { tenant: "" })).toEqual(raised);
+
+  const after = (await raw("chat")).session;
+  expect(after?.ref?.generation).toBe(1n + LIMITS.fenceLift);
+  expect(after).toMatchObject({
+    runEpoch: 1n + LIMITS.fenceLift,
+    parentSessionId: before?.sessionId,
+  });
+  expect(after?.activeRun).toBeUndefined();
+  const progress = { case: "progress", value: {} } as const;
+  const byRun = { case: "run", value: run } as const;
+  const stale = await failure(
+    runner.writeLifecycle({ writer: byRun, eventSeq: 1n, event: progress }),
+  );
+  expect(stale.reason).toBe("STALE_GENERATION");
+  const late = await failure(
+    delivery.writeLifecycle({ writer: byReply, eventSeq: 2n, event: sending }),
+  );
+  expect(late.reason).toBe("STALE_GENERATION");
+  const { rotations } = await runner.listRotations({ sessionKey: "agent:main:chat" });
+  expect(rotations).toMatchObject([
+    {
+      reason: RotationReason.MIGRATION,
+      pendingReplies: PendingReplies.SUPPRESS,
+      note: "restored",
+      perhapsSentCount: 1,
+    },
+  ]);
+
+  expect((await raw("new")).session?.ref?.generation).toBe(1n + LIMITS.fenceLift);
+  expect(
+    fenceOf(
+      await runner.beginRun(begin("agent:main:new", { admittedGeneration: 1n + LIMITS.fenceLift })),
+    ).runEpoch,
+  ).toBe(1n + LIMITS.fenceLift);
+  expect((await failure(messages.next())).reason).toBe("RESUME_TOKEN_EXPIRED");
+  const resumed = delivery.watchSessions({ resumeToken: first?.resumeToken ?? "" });
+  expect((await failure(resumed[Symbol.asyncIterator]().next())).reason).toBe(
+    "RESUME_TOKEN_EXPIRED",
+  );
+  controller.abort();
+});
