@@ -109,6 +109,8 @@ export const LIMITS = {
   messagesPerTurn: 1_000,
   /** A message joins the last waiting turn if that is not older than this. */
   coalesceDebounceMs: 10_000,
+  /** Messages handed to one active turn; each costs the model another step. */
+  steersPerTurn: 32,
   /** A nested send waits at most this long unless it says otherwise. */
   nestedWaitMs: 120_000,
 } as const;

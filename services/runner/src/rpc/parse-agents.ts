@@ -34,10 +34,7 @@ function checkAgent(field: string, agent: AgentConfig): void {
   );
   checkModel(`${field}.model`, agent.model);
   checkTools(`${field}.tools`, agent.tools);
-  const onConflict = parseOptionalEnum(`${field}.on_conflict`, agent.onConflict, OnConflict);
-  if (onConflict === OnConflict.STEER) {
-    throw invalid(`${field}.on_conflict`, "STEER is not served by this release");
-  }
+  parseOptionalEnum(`${field}.on_conflict`, agent.onConflict, OnConflict);
   within(`${field}.context_token_budget`, agent.contextTokenBudget, LIMITS.maxContextTokenBudget);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
   parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);

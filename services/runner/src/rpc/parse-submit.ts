@@ -43,7 +43,7 @@ export function parseSubmit(request: SubmitTurnRequest, call: CallContext): Pars
     session,
     requiredGeneration: request.requireGeneration ? (session?.generation ?? 0n) : 0n,
     turnClass: parseEnum("turn_class", request.turnClass, TurnClass),
-    onConflict: parseOnConflict(request.onConflict),
+    onConflict: parseOptionalEnum("on_conflict", request.onConflict, OnConflict),
     idempotencyKey: parseVisible(
       "idempotency_key",
       request.idempotencyKey,
@@ -86,13 +86,6 @@ export function parseSessionRef(field: string, ref: SessionRef) {
   const sessionId = parseUuid(`${field}.session_id`, ref.sessionId);
   if (ref.generation < 1n) throw invalid(`${field}.generation`, "is below 1");
   return { sessionKey, sessionId, generation: ref.generation };
-}
-
-function parseOnConflict(value: number): OnConflict | undefined {
-  const parsed = parseOptionalEnum("on_conflict", value, OnConflict);
-  if (parsed === OnConflict.STEER)
-    throw invalid("on_conflict", "STEER is not served by this release");
-  return parsed;
 }
 
 export function parseFingerprint(bytes: Uint8Array): Uint8Array {

@@ -1,11 +1,8 @@
-import { timestampFromDate, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { isUniqueViolation } from "@lanekeeper/postgres";
-import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { errorDetail, LanekeeperError, later } from "@lanekeeper/rpc";
+import { LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
-import { coalesceInto, findHost } from "../store/coalesce.ts";
 import {
   findCutOff,
   findRequest,
@@ -14,7 +11,7 @@ import {
 } from "../store/find-request.ts";
 import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
-import { lockOrCreateLane, readLane } from "../store/lane-row.ts";
+import { lockOrCreateLane } from "../store/lane-row.ts";
 import type { Admission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
 import { readKnownSession } from "../store/read-known-session.ts";
 import { readTurn } from "../store/read-turn.ts";
@@ -23,6 +20,8 @@ import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
 import type { RunnerDeps } from "./deps.ts";
+import { joinTurn } from "./join-turn.ts";
+import { refuseIfFull } from "./refuse-if-full.ts";
 
 /** What became of a request. */
 export interface AdmissionResult {
@@ -111,10 +110,8 @@ async function admitLooking(
   const said = needsSession(turn.messages)
     ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
     : { seed: [], input: turn.messages };
-  if (turn.onConflict === OnConflict.COALESCE) {
-    const host = await coalesced(deps, sql, turn, said.input);
-    if (host !== undefined) return host;
-  }
+  const host = await joinTurn(deps, sql, turn, lane, said.input);
+  if (host !== undefined) return host;
   const stop = stopAskedBy(turn.onConflict);
   const stopped =
     stop === undefined || lane.activeTurnId === undefined
@@ -197,25 +194,6 @@ async function admitStateless(
   return { turn: stored, disposition, position: 0, claimedRunId: runId, stopped: undefined };
 }
 
-async function coalesced(
-  deps: RunnerDeps,
-  sql: Sql,
-  turn: NewLaneTurn,
-  input: Admission["input"],
-): Promise<AdmissionResult | undefined> {
-  const host = await findHost(sql, turn, LIMITS.coalesceDebounceMs);
-  if (host === undefined || host.messages + input.length > LIMITS.messagesPerTurn) return undefined;
-  const joinedTurn = await coalesceInto(sql, turn, host.turnId, input, deps.replica);
-  const disposition = Disposition.COALESCED;
-  return {
-    turn: joinedTurn,
-    disposition,
-    position: 0,
-    claimedRunId: undefined,
-    stopped: undefined,
-  };
-}
-
 /** A retry without a key of the client's own joins the turn whose caller was cut off. */
 function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
   if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
@@ -238,56 +216,6 @@ async function joined(
   if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
   const disposition = Disposition.JOINED;
   return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
-}
-
-/** Why the lane took no turn; nothing, if it would take it now. */
-async function refuseIfFull(
-  deps: RunnerDeps,
-  turn: NewLaneTurn,
-  { maxWaiting }: AdmissionOptions,
-): Promise<void> {
-  const lane = await readLane(deps.db, turn.tenant, turn.session.sessionKey);
-  if (lane === undefined || (lane.holderRunId === undefined && lane.depth === 0)) return;
-  if (turn.onConflict === OnConflict.REJECT) throw await sessionBusy(deps, turn, lane);
-  if (lane.depth < maxWaiting) return;
-  throw later(
-    "QUEUE_FULL",
-    `the lane holds ${lane.depth} waiting turns of at most ${maxWaiting}`,
-    1_000,
-    {
-      metadata: { depth: String(lane.depth), max_waiting_turns: String(maxWaiting) },
-    },
-  );
-}
-
-async function sessionBusy(
-  deps: RunnerDeps,
-  turn: NewLaneTurn,
-  lane: {
-    readonly depth: number;
-    readonly holderRunId: string | undefined;
-    readonly activeTurnId: string | undefined;
-  },
-): Promise<LanekeeperError> {
-  const { rows } = await deps.db.query<{ renewed_at: Date | null; age_ms: number }>(
-    `SELECT renewed_at, extract(epoch FROM clock_timestamp() - renewed_at)::float8 * 1000 AS age_ms
-     FROM turns WHERE tenant = $1 AND turn_id = $2`,
-    [turn.tenant, lane.activeTurnId ?? null],
-  );
-  const renewedAt = rows[0]?.renewed_at ?? undefined;
-  const detail = errorDetail(SessionBusySchema, {
-    holder: {
-      runId: lane.holderRunId ?? "",
-      turnId: lane.activeTurnId ?? "",
-      ...(renewedAt === undefined ? {} : { heartbeatTime: timestampFromDate(renewedAt) }),
-    },
-    heartbeatAge: durationFromMs(Math.max(0, Math.round(rows[0]?.age_ms ?? 0))),
-    depth: lane.depth,
-  });
-  return later("SESSION_BUSY", "a run holds the session's lane", 1_000, {
-    details: [detail],
-    metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth) },
-  });
 }
 
 function isOfLane(turn: NewTurn): turn is NewLaneTurn {

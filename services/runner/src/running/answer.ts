@@ -30,32 +30,54 @@ export interface AnswerJob {
   readonly history: readonly Message[];
   readonly seeds: boolean;
   readonly steps: ToolSteps;
+  /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
+  readonly steers: (when: "first" | "later") => Promise<readonly Message[]>;
   readonly stream: TurnStream;
   readonly signal: AbortSignal;
 }
 
 /**
  * Asks the model, runs the agent's own tools and asks again, until there is an answer, or a call of a
- * tool that the client runs. What earlier runs of the turn did with tools is not done again.
- * @throws ModelError, or the signal's reason.
+ * tool that the client runs. What earlier runs of the turn did with tools is not done again. After an
+ * answer that came too late for a message handed to the turn, `next` goes on from where it was.
  */
-export async function answer(job: AnswerJob): Promise<Ending> {
-  const said = new Said(job);
-  said.adopt(await job.steps.resume(said.ownTools));
-  for (let calls = 1; calls <= LIMITS.modelCallsPerRun; calls++) {
-    const reply = await callModel(job, contextOf(job, said.produced));
+export class Answering {
+  readonly #job: AnswerJob;
+  readonly #said: Said;
+  #modelCalls = 0;
+
+  constructor(job: AnswerJob) {
+    this.#job = job;
+    this.#said = new Said(job);
+  }
+
+  /** @throws ModelError, or the signal's reason. */
+  async next(): Promise<Ending> {
+    const said = this.#said;
+    if (this.#modelCalls === 0) said.adopt(await this.#job.steps.resume(said.ownTools));
+    while (this.#modelCalls < LIMITS.modelCallsPerRun) {
+      said.adopt(await this.#job.steers(this.#modelCalls === 0 ? "first" : "later"));
+      const ending = await this.#ask();
+      if (ending !== undefined) return ending;
+    }
+    throw new ModelError(
+      "MODEL_FAILED",
+      `the model was asked ${LIMITS.modelCallsPerRun} times and is not done`,
+    );
+  }
+
+  async #ask(): Promise<Ending | undefined> {
+    const said = this.#said;
+    this.#modelCalls += 1;
+    const reply = await callModel(this.#job, contextOf(this.#job, said.produced));
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter((call) => !said.ownTools.has(call.name));
     const ownCalls = reply.calls.filter((call) => said.ownTools.has(call.name));
-    said.adopt(await job.steps.run(reply.message, ownCalls, said.ownTools));
+    said.adopt(await this.#job.steps.run(reply.message, ownCalls, said.ownTools));
     if (clientCalls.length > 0) return said.ending("tool_calls", clientCalls);
-    if (ownCalls.length === 0) return said.ending(reply.finishReason, []);
+    return ownCalls.length === 0 ? said.ending(reply.finishReason, []) : undefined;
   }
-  throw new ModelError(
-    "MODEL_FAILED",
-    `the agent called tools ${LIMITS.modelCallsPerRun} times without an answer`,
-  );
 }
 
 function contextOf({ turn, agent, history }: AnswerJob, produced: readonly Message[]): Message[] {

@@ -6,6 +6,7 @@ import { toldBy } from "../domain/transcript.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
 import { finish } from "../store/finish.ts";
 import { prepare } from "../store/prepare.ts";
+import { settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -48,6 +49,11 @@ export type TurnExit =
   /** Session-identity could not be asked before the process ended; a successor carries it through. */
   | { readonly kind: "left" };
 
+/** A message was handed to the turn and is unread: the model gets another step. */
+export interface Steered {
+  readonly kind: "steered";
+}
+
 const LOST: TurnExit = { kind: "lost" };
 
 /**
@@ -59,12 +65,13 @@ export async function commit(
   run: EndingRun,
   ending: Ending,
   giveUp?: AbortSignal,
-): Promise<TurnExit> {
+): Promise<TurnExit | Steered> {
   const held = heldBy(run);
   const prepared = await persist(deps, "prepare an ending", () =>
     prepare(deps.db, held, ending, run.endedStreamSeq),
   );
-  return prepared === undefined ? LOST : carryThrough(deps, run, prepared, giveUp);
+  if (prepared.kind === "stored") return carryThrough(deps, run, prepared.ending, giveUp);
+  return prepared.kind === "lost" ? LOST : prepared;
 }
 
 /** Steps two and three, of an ending that is stored. */
@@ -88,12 +95,18 @@ async function makeVisible(deps: RunnerDeps, run: EndingRun, ending: Ending): Pr
     finish(deps.db, held, ending, told, chunk),
   );
   // Nothing to do: a successor has done the same from the same stored ending.
+  const freed = finished?.hasSteers === true ? await settle(deps, run) : 0;
   return {
     kind: "committed",
     ending,
     isRouted: finished?.isRouted ?? false,
-    depth: finished?.depth,
+    depth: finished === undefined ? undefined : finished.depth + freed,
   };
+}
+
+/** The messages that the turn was handed are answered with it, or are turns again. */
+function settle(deps: RunnerDeps, run: Pick<EndingRun, "turn" | "runId">): Promise<number> {
+  return persist(deps, "settle steers", () => settleSteers(deps.db, heldBy(run)));
 }
 
 /** What becomes of a held turn whose run session-identity refuses. */
@@ -129,6 +142,7 @@ export async function endAs(
   if (done === undefined && (await isStillHeld(deps, turn, runId))) {
     throw new Error(`turn ${turn.turnId} cannot end as ${state}`);
   }
+  if (done?.hasSteers === true) await settle(deps, run);
   return { kind: "ended", state, errorReason, errorMessage };
 }
 

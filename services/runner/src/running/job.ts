@@ -1,10 +1,13 @@
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import type { Begun } from "../store/activate.ts";
 import { LIMITS } from "../limits.ts";
 import type { AnswerJob } from "./answer.ts";
 import type { Grant } from "./begin.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { takeSteers } from "../store/steer.ts";
 import { readHistory } from "./history.ts";
+import { persist } from "./persist.ts";
 import type { Claimed } from "./run-turn.ts";
 import type { Collaborators } from "./runner.ts";
 import { learnSession } from "./session-parents.ts";
@@ -54,9 +57,23 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     history: seeds ? turn.seed : said,
     seeds,
     steps: stepsOf(parts, options),
+    steers: (when) => steersOf(parts, options, when),
     stream: stored.stream,
     signal: run.signal,
   };
+}
+
+/** A first run begins with none: who steers needs an active turn. */
+async function steersOf(
+  { deps }: Collaborators,
+  { claimed, begun }: JobOptions,
+  when: "first" | "later",
+): Promise<Message[]> {
+  const { turn, run } = claimed;
+  if (when === "first" && begun.ordinal === 1) return [];
+  const held = { ...turn, runId: run.runId };
+  const which = when === "first" ? "all" : "unread";
+  return persist(deps, "take steers", () => takeSteers(deps.db, held, which));
 }
 
 function stepsOf({ deps }: Collaborators, options: JobOptions): ToolSteps {

@@ -5,7 +5,7 @@ import { ModelError } from "../models/model-error.ts";
 import { finishStateless } from "../store/finish-stateless.ts";
 import { renew } from "../store/renew.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
-import { type AnswerJob, answer } from "./answer.ts";
+import { Answering, type AnswerJob } from "./answer.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
@@ -60,7 +60,7 @@ async function endingOf(parts: Collaborators, stateless: StatelessRun): Promise<
   const { run } = stateless;
   const keep = { keepsInput: false, seeds: false };
   try {
-    return await answer(await jobOf(parts, stateless));
+    return await new Answering(await jobOf(parts, stateless)).next();
   } catch (error) {
     const cause = abortCauseOf(run.signal);
     if (cause?.kind === "stopped") {
@@ -106,7 +106,18 @@ async function jobOf(
   const { stream } = stored;
   const steps = new ToolSteps({ deps, context, stream, heartbeat: undefined, mayResume: false });
   const tools = deps.agents.tools(agent, toolDeps);
-  return { turn, agent, model, tools, history: [], seeds: false, steps, stream, signal };
+  return {
+    turn,
+    agent,
+    model,
+    tools,
+    history: [],
+    seeds: false,
+    steps,
+    steers: async () => [],
+    stream,
+    signal,
+  };
 }
 
 /** Nobody takes the turn over, but a sweeper fails it once its row is older than a lease. */

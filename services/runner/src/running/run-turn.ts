@@ -1,15 +1,16 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import { type Ending, endingWithoutReply } from "../domain/ending.ts";
-import { ModelError } from "../models/model-error.ts";
+import type { Ending } from "../domain/ending.ts";
 import { activate, type Begun } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
-import { answer } from "./answer.ts";
+import { Answering } from "./answer.ts";
 import { begin, type Grant } from "./begin.ts";
-import { commit, endAs, giveBack, refused, type TurnExit } from "./commit.ts";
+import { endAs, type TurnExit } from "./commit.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { jobFor } from "./job.ts";
+import { failedEnding, stoppedEnding } from "./forced-ending.ts";
+import { jobFor, type JobOptions } from "./job.ts";
+import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
 import { type AbortCause, abortCauseOf } from "./run-abort.ts";
@@ -144,8 +145,7 @@ export async function lead(
   if (begun.stop !== undefined) abort({ kind: "stopped", stop: begun.stop, note: begun.stopNote });
   let exit: TurnExit = { kind: "lost" };
   try {
-    const ending = await endingOf(parts, claimed, grant, begun, heartbeat);
-    exit = await leave(parts, claimed, grant, ending);
+    exit = await answerAndLeave(parts, { claimed, grant, begun, heartbeat });
   } finally {
     await heartbeat.stop();
     tell(claimed, grant, exit);
@@ -155,122 +155,48 @@ export async function lead(
   return exit;
 }
 
+/** Answers until an ending stands; a message handed to the turn too late makes another step. */
+async function answerAndLeave(parts: Collaborators, options: JobOptions): Promise<TurnExit> {
+  const { claimed, grant } = options;
+  const { run } = claimed;
+  let seeds = false;
+  let answering: Answering | undefined;
+  for (;;) {
+    const ending = await endingOf(
+      parts.deps,
+      run,
+      () => seeds,
+      async () => {
+        if (answering !== undefined) return answering.next();
+        const job = await jobFor(parts, options);
+        seeds = job.seeds;
+        answering = new Answering(job);
+        const started = options.heartbeat.started(job.model.name);
+        return (await Promise.all([answering.next(), started]))[0];
+      },
+    );
+    const exit = await leave(parts.deps, claimed, grant, ending);
+    if (exit.kind !== "steered") return exit;
+  }
+}
+
 /** The answer, or the ending that stands for its failure; undefined: the run was aborted otherwise. */
 async function endingOf(
-  parts: Collaborators,
-  claimed: Claimed,
-  grant: Grant,
-  begun: Begun,
-  heartbeat: Heartbeat,
+  deps: RunnerDeps,
+  run: LocalRun,
+  seeds: () => boolean,
+  work: () => Promise<Ending>,
 ): Promise<Ending | undefined> {
-  const { run, turn } = claimed;
-  let seeds = false;
   try {
-    const job = await jobFor(parts, { claimed, grant, begun, heartbeat });
-    seeds = job.seeds;
-    const [ending] = await Promise.all([answer(job), heartbeat.started(job.model.name)]);
+    const ending = await work();
     run.signal.throwIfAborted();
     return ending;
   } catch (error) {
     const cause = abortCauseOf(run.signal);
-    if (cause?.kind === "stopped") return stoppedEnding(cause, seeds);
+    if (cause?.kind === "stopped") return stoppedEnding(cause, seeds());
     if (cause !== undefined) return undefined;
-    return failedEnding(parts.deps, run, turn, error, seeds);
+    return failedEnding(deps, run, error, { keepsInput: true, seeds: seeds() });
   }
-}
-
-function stoppedEnding(cause: AbortCause & { readonly kind: "stopped" }, seeds: boolean): Ending {
-  const isCancelled = cause.stop === "cancelled";
-  const reason = isCancelled ? "TURN_CANCELLED" : "TURN_INTERRUPTED";
-  const message =
-    cause.note || (isCancelled ? "the turn was cancelled" : "a later turn interrupted it");
-  const state = isCancelled ? "CANCELLED" : "INTERRUPTED";
-  const keepsInput = cause.stop !== "rolled_back";
-  return endingWithoutReply(state, { reason, message }, { keepsInput, seeds });
-}
-
-function failedEnding(
-  deps: RunnerDeps,
-  run: LocalRun,
-  turn: StoredTurn,
-  error: unknown,
-  seeds: boolean,
-): Ending {
-  const keep = { keepsInput: true, seeds };
-  if (error instanceof ModelError) {
-    run.log.warn({ err: error }, "the model gave no answer");
-    return endingWithoutReply("FAILED", { reason: error.reason, message: error.message }, keep);
-  }
-  const errorId = deps.ids.uuid();
-  run.log.error({ err: error, error_id: errorId, turn_id: turn.turnId }, "a run failed of itself");
-  const message = `internal error; the log tells more under error_id ${errorId}`;
-  return endingWithoutReply("FAILED", { reason: "INTERNAL", message }, keep);
-}
-
-/** Brings the turn to its end, or gives it back. */
-async function leave(
-  { deps }: Collaborators,
-  { turn, run, stored }: Claimed,
-  grant: Grant,
-  ending: Ending | undefined,
-): Promise<TurnExit> {
-  await stored.settle();
-  const endedStreamSeq = stored.stream.nextSeq;
-  const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
-  if (ending !== undefined) {
-    const chunk = onceOnly(() => stored.stream.takePending());
-    const exit = await commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
-    return exit;
-  }
-  const cause = abortCauseOf(run.signal);
-  switch (cause?.kind) {
-    case "superseded":
-      return refused(deps, ended, "superseded");
-    case "moved":
-      return refused(deps, ended, "moved");
-    case "lease_over":
-      return giveBack(deps, ended, RunOutcome.UNSPECIFIED, "");
-    case "draining":
-      return drainOut(deps, ended, grant, run.signal);
-    default:
-      return { kind: "lost" };
-  }
-}
-
-/** An ending that is stored is repeated until it is answered, unless the process is to end. */
-function giveUpOf(run: LocalRun): AbortSignal {
-  const controller = new AbortController();
-  const check = (): void => {
-    if (abortCauseOf(run.signal)?.kind === "draining") controller.abort();
-  };
-  if (run.signal.aborted) check();
-  else run.signal.addEventListener("abort", check, { once: true });
-  return controller.signal;
-}
-
-/** The statement that carries the chunk may be sent several times. */
-function onceOnly<T>(take: () => T): () => T {
-  let taken: { readonly value: T } | undefined;
-  return () => (taken ??= { value: take() }).value;
-}
-
-/** So that a successor need not wait for the lease. */
-async function drainOut(
-  deps: RunnerDeps,
-  run: Parameters<typeof giveBack>[1] & Parameters<typeof refused>[1],
-  grant: Grant,
-  signal: AbortSignal,
-): Promise<TurnExit> {
-  const ended = {
-    outcome: RunOutcome.REQUEUED,
-    errorReason: "DRAINING",
-    errorMessage: "the replica is shutting down",
-    inputTokens: 0n,
-    outputTokens: 0n,
-  };
-  const verdict = await writeEnding(deps, grant.fence, ended, callFor(run.turn), signal);
-  if (verdict === "accepted") return giveBack(deps, run, RunOutcome.REQUEUED, "DRAINING");
-  return refused(deps, run, verdict);
 }
 
 function tell({ turn, run, stored }: Claimed, grant: Grant, exit: TurnExit): void {

@@ -5,6 +5,7 @@ import { endWaiting } from "../store/end-unanswered.ts";
 import { failAbandoned } from "../store/finish-stateless.ts";
 import { outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
+import { endedSteerHosts, settleSteers } from "../store/steer.ts";
 import {
   expiredTurns,
   forgetEdges,
@@ -69,6 +70,7 @@ export class Sweeper {
       sweep("idle lanes", () => this.#idleLanes()),
       sweep("expired waits", () => this.#expired()),
       sweep("outbox", () => this.#outbox()),
+      sweep("steers", () => this.#steers()),
       sweep("abandoned turns", () => this.#abandoned()),
       sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
     ];
@@ -146,6 +148,14 @@ export class Sweeper {
     const { parts, relay } = this.#options;
     const lanes = await outboxLanesDue(parts.deps.db, LIMITS.sweepBatch);
     for (const { tenant, sessionKey } of lanes) relay.kick(tenant, sessionKey);
+  }
+
+  async #steers(): Promise<void> {
+    const { parts, runner } = this.#options;
+    for (const host of await endedSteerHosts(parts.deps.db, LIMITS.sweepBatch)) {
+      const freed = await settleSteers(parts.deps.db, host);
+      if (freed > 0) runner.pump(host.tenant, host.sessionKey, true);
+    }
   }
 
   async #abandoned(): Promise<void> {

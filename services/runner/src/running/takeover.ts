@@ -61,12 +61,13 @@ async function finishDead(
   const isStored = turn.preparedRunId === deadRunId;
   const fitting = isStored ? run.ending : endingForced(turn);
   if (fitting === undefined) return undefined;
-  const ending = isStored
-    ? fitting
+  const prepared = isStored
+    ? ({ kind: "stored", ending: fitting } as const)
     : await persist(deps, "prepare an ending", () =>
         prepare(deps.db, held, fitting, endedStreamSeq),
       );
-  if (ending === undefined) return { kind: "lost" };
+  if (prepared.kind !== "stored") return { kind: "lost" };
+  const { ending } = prepared;
   const fence = fenceOf(turn, deadRunId, run);
   const told = { ...ending, outcome: RUN_ENDINGS[ending.state] };
   const verdict = await writeEnding(deps, fence, told, callFor(turn));

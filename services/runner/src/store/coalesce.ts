@@ -1,7 +1,6 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { stateCode } from "../domain/turn-state.ts";
-import { messagesBytes, originBytes } from "./codec.ts";
+import { insertJoined, joinedParams } from "./insert-joined.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { first, type Sql } from "./sql.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
@@ -45,25 +44,7 @@ const COALESCE = {
   text: `
 WITH host AS (
   UPDATE turns SET input = input || $20::bytea[] WHERE tenant = $1 AND turn_id = $2
-), lane AS (
-  UPDATE lanes SET next_seq = next_seq + 1 WHERE tenant = $1 AND session_key = $4
-  RETURNING next_seq - 1 AS lane_seq
-), t AS (
-  INSERT INTO turns (
-    tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
-    front, principal, request_id, idempotency_key, trace_id, traceparent, origin, route_id,
-    admitted_session_id, admitted_generation, required_generation, accept_time, seed, input,
-    parameters, parent_turn_id, call_chain, replica, into_turn_id, end_time, ended_stream_seq)
-  SELECT $1, $3, $5, $4, ${stateCode("COALESCED")}, $6, ${Disposition.COALESCED}, $7, lane.lane_seq,
-    false, $8, $9, $10, $11, $12, $13, $14,
-    $15, $16, $17, clock_timestamp(), '{}', $20::bytea[],
-    $18, $19, $21, $22, $2, clock_timestamp(), 1
-  FROM lane
-  RETURNING *
-), known AS (
-  INSERT INTO idempotency (tenant, principal, key, fingerprint, turn_id, is_generated, create_time)
-  SELECT $1, $8, $10, $23, $3, $24, clock_timestamp()
-)
+), ${insertJoined("COALESCED")}
 SELECT ${TURN_COLUMNS} FROM t`,
 };
 
@@ -75,32 +56,7 @@ export async function coalesceInto(
   input: readonly Message[],
   replica: string,
 ): Promise<StoredTurn> {
-  const row = await first<TurnRow>(sql, COALESCE, [
-    turn.tenant,
-    hostTurnId,
-    turn.turnId,
-    turn.session.sessionKey,
-    turn.agentId,
-    turn.turnClass,
-    turn.onConflict,
-    turn.principal,
-    turn.requestId,
-    turn.idempotencyKey,
-    turn.traceId,
-    turn.traceparent,
-    originBytes(turn.origin),
-    turn.routeId,
-    turn.session.sessionId,
-    turn.session.generation,
-    turn.requiredGeneration,
-    turn.parameters,
-    turn.parentTurnId ?? null,
-    messagesBytes(input),
-    turn.callChain,
-    replica,
-    turn.fingerprint,
-    turn.keyIsGenerated,
-  ]);
+  const row = await first<TurnRow>(sql, COALESCE, joinedParams(turn, hostTurnId, input, replica));
   if (row === undefined) throw new Error("a lane that is locked is gone; lanes are never removed");
   return turnOf(row);
 }

@@ -31,7 +31,10 @@ WITH lane AS (
   UPDATE runs r SET end_time = turn.end_time, error_reason = $6, error_message = $7 FROM turn
   WHERE r.tenant = $1 AND r.turn_id = $3 AND r.run_id = $4 AND r.end_time IS NULL
 )
-SELECT lane.depth FROM lane, turn`,
+SELECT lane.depth,
+  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = 1
+          AND s.into_turn_id = $3 AND s.steer IS NOT NULL) AS "hasSteers"
+FROM lane, turn`,
 };
 
 /** Ends a held turn whose run has no right to write any more. Undefined: it is not the run's. */
@@ -39,7 +42,7 @@ export function endHeld(
   sql: Sql,
   end: Unanswered,
   runId: string,
-): Promise<{ readonly depth: number } | undefined> {
+): Promise<{ readonly depth: number; readonly hasSteers: boolean } | undefined> {
   return first(sql, END_HELD, [
     end.tenant,
     end.sessionKey,
@@ -65,10 +68,11 @@ WITH turn AS (
   UPDATE turns t SET state = $4, end_time = clock_timestamp(), error_reason = $5, error_message = $6,
     ended_stream_seq = $7
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.state = ${stateCode("QUEUED")} AND t.session_key = $2
-  RETURNING t.run_id, t.turn_id
+  RETURNING t.run_id, t.turn_id, t.steer
 )
 UPDATE lanes l SET
-  depth = l.depth - CASE WHEN l.active_turn_id = turn.turn_id THEN 0 ELSE 1 END,
+  depth = l.depth
+    - CASE WHEN l.active_turn_id = turn.turn_id OR turn.steer IS NOT NULL THEN 0 ELSE 1 END,
   active_turn_id = CASE WHEN l.active_turn_id = turn.turn_id THEN NULL ELSE l.active_turn_id END,
   holder_run_id = CASE WHEN l.active_turn_id = turn.turn_id THEN NULL ELSE l.holder_run_id END
 FROM turn WHERE l.tenant = $1 AND l.session_key = $2

@@ -61,7 +61,10 @@ WITH lane AS (
   SELECT $1, $3, $10, $11, $12, turn.end_time FROM turn WHERE $12::bytea IS NOT NULL
   ON CONFLICT DO NOTHING
 )
-SELECT lane.depth, turn.route_id <> '' AS "isRouted", turn.end_time AS "endTime" FROM lane, turn`,
+SELECT lane.depth, turn.route_id <> '' AS "isRouted", turn.end_time AS "endTime",
+  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = 1
+          AND s.into_turn_id = $3 AND s.steer IS NOT NULL) AS "hasSteers"
+FROM lane, turn`,
 };
 
 /** A turn that has reached its end. */
@@ -71,6 +74,8 @@ export interface Finished {
   /** An outbox row may have been written. */
   readonly isRouted: boolean;
   readonly endTime: Date;
+  /** Messages were handed to it, and are to be settled. */
+  readonly hasSteers: boolean;
 }
 
 /** Undefined: somebody did it before, or the turn is another run's. */

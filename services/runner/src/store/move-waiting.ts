@@ -7,7 +7,7 @@ const MOVE = {
   text: `
 WITH waiting AS (
   SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND state = 1
+  WHERE tenant = $1 AND session_key = $2 AND state = 1 AND steer IS NULL
 ), survivor AS (
   UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
     depth = depth + (SELECT count(*) FROM waiting)

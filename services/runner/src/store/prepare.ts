@@ -17,6 +17,9 @@ WITH turn AS (
   UPDATE turns t SET prepared_run_id = $3, renewed_at = clock_timestamp()
   WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $3 AND t.state = ${stateCode("ACTIVE")}
     AND t.prepared_run_id IS NULL
+    AND ($4 <> ${stateCode("COMPLETED")} OR NOT EXISTS (
+      SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = t.session_key
+        AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = $2 AND s.steer = 1))
   RETURNING t.turn_id
 )
 UPDATE runs r SET prepared_state = $4, error_reason = $5, error_message = $6, reply = $7, produced = $8,
@@ -27,13 +30,21 @@ WHERE r.tenant = $1 AND r.turn_id = $2 AND r.run_id = $3
 RETURNING r.run_id`,
 };
 
-/** The ending that stands; undefined: the run holds the turn no more, and its work is dropped. */
+/** What came of storing an ending. */
+export type PrepareResult =
+  /** The ending that stands. */
+  | { readonly kind: "stored"; readonly ending: Ending }
+  /** A message that was handed to the turn is unread: the model gets another step. */
+  | { readonly kind: "steered" }
+  /** The run holds the turn no more, and its work is dropped. */
+  | { readonly kind: "lost" };
+
 export async function prepare(
   sql: Sql,
   held: Pick<Held, "tenant" | "turnId" | "runId">,
   ending: Ending,
   endedStreamSeq: bigint,
-): Promise<Ending | undefined> {
+): Promise<PrepareResult> {
   const row = await first(sql, PREPARE, [
     held.tenant,
     held.turnId,
@@ -51,23 +62,25 @@ export async function prepare(
     ending.model,
     endedStreamSeq,
   ]);
-  return row === undefined ? preparedBefore(sql, held) : ending;
+  return row === undefined ? whyNot(sql, held) : { kind: "stored", ending };
 }
 
 const READ_HOLDER = {
   name: "runner_read_prepared_holder",
   text: `
-SELECT FROM turns
-WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND prepared_run_id = $3 AND state = 2`,
+SELECT prepared_run_id IS NOT NULL AS "isStored" FROM turns
+WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state = ${stateCode("ACTIVE")}`,
 };
 
-async function preparedBefore(
+async function whyNot(
   sql: Sql,
   held: Pick<Held, "tenant" | "turnId" | "runId">,
-): Promise<Ending | undefined> {
+): Promise<PrepareResult> {
   const { tenant, turnId, runId } = held;
-  const { rowCount } = await sql.query(READ_HOLDER, [tenant, turnId, runId]);
-  return rowCount === 0 ? undefined : (await readRun(sql, held))?.ending;
+  const holder = await first<{ isStored: boolean }>(sql, READ_HOLDER, [tenant, turnId, runId]);
+  if (holder === undefined) return { kind: "lost" };
+  const ending = holder.isStored ? (await readRun(sql, held))?.ending : undefined;
+  return ending === undefined ? { kind: "steered" } : { kind: "stored", ending };
 }
 
 const READ_RUN = {

@@ -101,7 +101,7 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     const { held, granted } = await activeTurn();
     const next = { ...granted, runId: randomUUID(), runEpoch: 2n, replica: "b" };
     expect(await takeOver(world.db, next, held.runId)).toMatchObject({ ordinal: 2 });
-    expect(await prepare(world.db, held, failed, 9n)).toBeUndefined();
+    expect(await prepare(world.db, held, failed, 9n)).toEqual({ kind: "lost" });
     expect(
       await finish(world.db, { ...held, turnClass: 1 }, failed, [], undefined),
     ).toBeUndefined();
@@ -123,7 +123,7 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
 
   test("an ending that is stored cannot be taken over, until it is discarded", async () => {
     const { held, granted } = await activeTurn();
-    expect(await prepare(world.db, held, completed("a"), 3n)).toBeDefined();
+    expect(await prepare(world.db, held, completed("a"), 3n)).toMatchObject({ kind: "stored" });
     const next = { ...granted, runId: randomUUID(), runEpoch: 2n };
     expect(await takeOver(world.db, next, held.runId)).toBeUndefined();
     expect(await readLane(world.db, TENANT, held.sessionKey)).toMatchObject({
@@ -135,9 +135,9 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
 
   test("the first ending that is stored stands, whoever stores the second", async () => {
     const { held } = await activeTurn();
-    expect((await prepare(world.db, held, failed, 3n))?.state).toBe("FAILED");
+    await prepare(world.db, held, failed, 3n);
     const second = await prepare(world.db, held, completed("late"), 4n);
-    expect(second).toMatchObject({ state: "FAILED", errorReason: "MODEL_FAILED" });
+    expect(second).toMatchObject({ ending: { state: "FAILED", errorReason: "MODEL_FAILED" } });
   });
 
   test("finishing twice tells the transcript once", async () => {

@@ -1,0 +1,76 @@
+import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import type { Ending } from "../domain/ending.ts";
+import type { Grant } from "./begin.ts";
+import { commit, giveBack, refused, type Steered, type TurnExit } from "./commit.ts";
+import type { RunnerDeps } from "./deps.ts";
+import type { LocalRun } from "./local-runs.ts";
+import { abortCauseOf } from "./run-abort.ts";
+import type { Claimed } from "./run-turn.ts";
+import { callFor } from "./turn-fields.ts";
+import { writeEnding } from "./write-ending.ts";
+
+/** Brings the turn to its end, or gives it back. */
+export async function leave(
+  deps: RunnerDeps,
+  { turn, run, stored }: Claimed,
+  grant: Grant,
+  ending: Ending | undefined,
+): Promise<TurnExit | Steered> {
+  await stored.settle();
+  const endedStreamSeq = stored.stream.nextSeq;
+  const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
+  if (ending !== undefined) {
+    const chunk = onceOnly(() => stored.stream.takePending());
+    const exit = await commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
+    return exit;
+  }
+  const cause = abortCauseOf(run.signal);
+  switch (cause?.kind) {
+    case "superseded":
+      return refused(deps, ended, "superseded");
+    case "moved":
+      return refused(deps, ended, "moved");
+    case "lease_over":
+      return giveBack(deps, ended, RunOutcome.UNSPECIFIED, "");
+    case "draining":
+      return drainOut(deps, ended, grant, run.signal);
+    default:
+      return { kind: "lost" };
+  }
+}
+
+/** An ending that is stored is repeated until it is answered, unless the process is to end. */
+function giveUpOf(run: LocalRun): AbortSignal {
+  const controller = new AbortController();
+  const check = (): void => {
+    if (abortCauseOf(run.signal)?.kind === "draining") controller.abort();
+  };
+  if (run.signal.aborted) check();
+  else run.signal.addEventListener("abort", check, { once: true });
+  return controller.signal;
+}
+
+/** The statement that carries the chunk may be sent several times. */
+function onceOnly<T>(take: () => T): () => T {
+  let taken: { readonly value: T } | undefined;
+  return () => (taken ??= { value: take() }).value;
+}
+
+/** So that a successor need not wait for the lease. */
+async function drainOut(
+  deps: RunnerDeps,
+  run: Parameters<typeof giveBack>[1] & Parameters<typeof refused>[1],
+  grant: Grant,
+  signal: AbortSignal,
+): Promise<TurnExit> {
+  const ended = {
+    outcome: RunOutcome.REQUEUED,
+    errorReason: "DRAINING",
+    errorMessage: "the replica is shutting down",
+    inputTokens: 0n,
+    outputTokens: 0n,
+  };
+  const verdict = await writeEnding(deps, grant.fence, ended, callFor(run.turn), signal);
+  if (verdict === "accepted") return giveBack(deps, run, RunOutcome.REQUEUED, "DRAINING");
+  return refused(deps, run, verdict);
+}

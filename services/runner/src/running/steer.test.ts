@@ -1,0 +1,133 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { gate } from "../testing/gate.ts";
+import { end, heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { type Replica, startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const steer = { onConflict: OnConflict.STEER };
+const never = new Promise<void>(() => undefined);
+
+async function transcript(replica: Replica) {
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: KEY },
+  });
+  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+test("a message handed to the active turn gets another step, and its caller the outcome", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const held = gate();
+  let step = 0;
+  world.model.behaviour = (request) => {
+    step += 1;
+    return heldAnswer(held.opened, `held${step}`)(request);
+  };
+  const host = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const guest = new Attached(b, { submit: turnFor(world, "and two", steer) });
+  await eventually(() => guest.kinds.includes("accepted"));
+  expect(guest.events[0]?.event).toMatchObject({
+    value: { disposition: Disposition.STEERED, intoTurnId: host.turnId },
+  });
+  held.open();
+  const [hostEnd, guestEnd] = await Promise.all([host.ended, guest.ended]);
+  expect(hostEnd.reply && textOf(hostEnd.reply)).toBe("held1held2");
+  expect(guestEnd).toMatchObject({ state: TurnState.COMPLETED, intoTurnId: host.turnId });
+  expect(world.model.shown(1)).toEqual(["user: one", "assistant: held1", "user: and two"]);
+  expect(await transcript(a)).toEqual(["one", "held1", "and two", "held2"]);
+  const { turn } = await a.client.getTurn({ turnId: guest.turnId });
+  expect(turn?.state).toBe(TurnState.COALESCED);
+  const { lane } = await a.client.getLane({ sessionKey: KEY });
+  expect(lane?.depth).toBe(0);
+});
+
+test("a steered message is a turn again when its host ends otherwise", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = heldAnswer(never);
+  const host = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const guest = new Attached(replica, { submit: turnFor(world, "two", steer) });
+  await eventually(() => guest.kinds.includes("accepted"));
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened);
+  await replica.client.cancelTurn({ turnId: host.turnId });
+  expect((await host.ended).state).toBe(TurnState.CANCELLED);
+  const ended = await guest.ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, intoTurnId: "" });
+  expect(await transcript(replica)).toEqual(["one", "two", "held"]);
+});
+
+test("a host that died is run again with what it was handed", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica({ leaseMs: 600 });
+  const b = await world.replica({ leaseMs: 600 });
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const host = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const guest = new Attached(b, { submit: turnFor(world, "two", steer) });
+  await eventually(() => guest.kinds.includes("accepted"));
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened);
+  a.kill();
+  expect((await guest.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(b)).toEqual(["one", "two", "held"]);
+});
+
+test("a lane without an active turn of the same principal and generation takes it as a turn", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const free = new Attached(replica, { submit: turnFor(world, "free", steer) });
+  expect((await free.ended).intoTurnId).toBe("");
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const other = await replica.client.submitTurn(turnFor(world, "two", steer), { principal: "p2" });
+  expect(other.disposition).toBe(Disposition.QUEUED);
+  held.open();
+  await active.ended;
+});
+
+test("a steered turn that is cancelled is not told to its host again", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = async function* ({ signal }) {
+    yield { type: "text", text: "he" };
+    await Promise.race([
+      held.opened,
+      new Promise((resolve) => signal.addEventListener("abort", resolve)),
+    ]);
+    yield { type: "text", text: "ld" };
+    yield end();
+  };
+  const host = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const guest = await replica.client.submitTurn(turnFor(world, "two", steer));
+  const { turn } = await replica.client.cancelTurn({ turnId: guest.turnId });
+  expect(turn?.state).toBe(TurnState.CANCELLED);
+  held.open();
+  await host.ended;
+  expect(await transcript(replica)).toEqual(["one", "held"]);
+  expect(world.identity.holder(TENANT, KEY)).toBeUndefined();
+});
