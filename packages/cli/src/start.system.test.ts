@@ -48,44 +48,28 @@ describe("lanekeeper start", () => {
     const { url, headers, body } = await pastedCurl(curl);
     const answer = await fetch(url, { method: "POST", headers, body });
     expect(await answer.json()).toMatchObject({ object: "chat.completion" });
+    const beside = await lanekeeper(running.dataDir, "start");
+    expect(beside).toEqual({
+      code: 1,
+      output: expect.stringContaining(`Process ${running.program.process.pid} already runs on`),
+    });
 
     const { services, postgres } = await running.state();
     await running.stop();
     expect((await running.program.ended).code).toBe(0);
-    for (const { pid } of Object.values(services))
+    for (const { pid } of Object.values(services)) {
       expect(await processLife(pid ?? 0)).toBeUndefined();
+    }
     expect(await processLife(postgres?.pid ?? 0)).toBeUndefined();
   });
 
-  test("a second start finds the data of the first; another one beside it is refused with the pid", async () => {
+  test("kill -9 of the supervisor leaves nothing running, and the next start finds everything", async () => {
     await using folder = await testFolder();
     const dataDir = join(folder.path, "data");
     await using model = await startModelServer();
     const first = await startConstellation({ dataDir, model });
     const named = { "x-session-key": "kept" };
     const before = await ask(first.baseUrl, first.apiKey, "remember tea", named);
-    expect(before.status).toBe(200);
-    const beside = await lanekeeper(dataDir, "start");
-    expect(beside).toEqual({
-      code: 1,
-      output: expect.stringContaining(
-        `Process ${first.program.process.pid} already runs on ${dataDir}`,
-      ),
-    });
-    await first.stop();
-
-    await using second = await startConstellation({ dataDir, model });
-    expect(second.apiKey).toBe(first.apiKey);
-    const after = await ask(second.baseUrl, second.apiKey, "what was it?", named);
-    expect(after.headers.get("x-session-id")).toBe(before.headers.get("x-session-id"));
-    const shown = JSON.stringify(model.requests.at(-1)?.messages);
-    expect(shown).toContain("remember tea");
-  });
-
-  test("kill -9 of the supervisor leaves nothing running, and the next start takes over", async () => {
-    await using folder = await testFolder();
-    const dataDir = join(folder.path, "data");
-    const first = await startConstellation({ dataDir });
     const { services, postgres } = await first.state();
     first.program.process.kill("SIGKILL");
     await first.program.ended;
@@ -94,11 +78,14 @@ describe("lanekeeper start", () => {
       async () => (await Promise.all(pids.map(processLife))).every((life) => life === undefined),
       { timeoutMs: 60_000, what: "all processes are gone" },
     );
-    await using second = await startConstellation({ dataDir });
-    expect(second.output()).toContain(
-      `process ${first.program.process.pid} ended without giving its lock back`,
-    );
-    expect((await ask(second.baseUrl, second.apiKey, "hello")).status).toBe(200);
+
+    await using second = await startConstellation({ dataDir, model });
+    const killed = first.program.process.pid;
+    expect(second.output()).toContain(`process ${killed} ended without giving its lock back`);
+    expect(second.apiKey).toBe(first.apiKey);
+    const after = await ask(second.baseUrl, second.apiKey, "what was it?", named);
+    expect(after.headers.get("x-session-id")).toBe(before.headers.get("x-session-id"));
+    expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain("remember tea");
   });
 
   test("services and Postgres that are killed come back, and the next request is answered", async () => {
