@@ -73,7 +73,7 @@ function judgeRepeat(
   }
   const { state, now } = facts;
   const fence = firstFence(run);
-  if (!hasSession(state)) return refusedBegin(command, facts, noSession(command.sessionKey));
+  if (!hasSession(state)) return refusedBegin(command, facts, noSession(command.sessionKey, state));
   const { activeRun } = state.session;
   if (run.state !== "active" || activeRun?.runId !== run.runId) {
     return refusedBegin(command, facts, whyNot(state, run, fence));
@@ -101,7 +101,7 @@ function firstFence(run: RunRecord): Fence {
 }
 
 function mayBegin(command: BeginCommand, { state, now }: BeginFacts): Refusal | StandingKey {
-  if (!hasSession(state)) return noSession(command.sessionKey);
+  if (!hasSession(state)) return noSession(command.sessionKey, state);
   if (state.movedTo !== undefined) return keyMoved(state.sessionKey, state.movedTo);
   const { generation, oldestRunnable, activeRun } = state.session;
   if (command.admittedGeneration < oldestRunnable) return turnSkipped(command, oldestRunnable);

@@ -9,7 +9,7 @@ import type { Refusal } from "./refusal.ts";
  * was committed is owed to the place it was asked from.
  */
 export function judgeReply(state: KeyState | undefined, shown: ReplyFence): Refusal | StandingKey {
-  if (!hasSession(state)) return noSession(shown.sessionKey);
+  if (!hasSession(state)) return noSession(shown.sessionKey, state);
   const { oldestDeliverable, generation } = state.session;
   if (shown.generation < oldestDeliverable)
     return staleGeneration(state, { into: oldestDeliverable });

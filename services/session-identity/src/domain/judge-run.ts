@@ -12,7 +12,7 @@ export function judgeRun(
   run: RunRecord | undefined,
   shown: Fence,
 ): Refusal | StandingKey {
-  if (!hasSession(state)) return noSession(shown.sessionKey);
+  if (!hasSession(state)) return noSession(shown.sessionKey, state);
   return isCurrent(state, shown) ? state : whyNot(state, ownRecord(run, shown), shown);
 }
 
@@ -81,10 +81,13 @@ export function keyMoved(key: string, survivor: string): Refusal {
   });
 }
 
-export function noSession(key: string): Refusal {
+/** An alias has no session of its own; the metadata tells where it leads. */
+export function noSession(key: string, state?: KeyState): Refusal {
+  const leads = state?.aliasOf === undefined ? {} : { alias_of: state.aliasOf };
   return refuse("NOT_FOUND", "no session stands under this key", {
     resource_type: "session",
     resource_name: key,
+    ...leads,
   });
 }
 

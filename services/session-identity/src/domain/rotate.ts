@@ -87,7 +87,7 @@ function mayRotate(command: RotateCommand, facts: RotateFacts): Refusal | Standi
     const judged = judgeRun(state, facts.run, command.precondition.fence);
     if (isRefusal(judged)) return judged;
   }
-  if (!hasSession(state)) return noSession(command.sessionKey);
+  if (!hasSession(state)) return noSession(command.sessionKey, state);
   if (state.movedTo !== undefined) return keyMoved(state.sessionKey, state.movedTo);
   const { precondition } = command;
   if (precondition.kind === "generation" && precondition.expected !== state.session.generation) {

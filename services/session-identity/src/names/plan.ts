@@ -58,9 +58,8 @@ function planRaw(
 ): NamePlan {
   const read = normalizeRawKey({ raw, agent, defaultAgent: tenant.defaultAgentId });
   const bearer = read.ok ? read.agent : bearerOf(raw, agent, tenant);
-  if (bearer === undefined || (!read.ok && isFinal(read.refusal, raw))) {
-    throw keyError(read.ok ? { reason: "AGENT_REQUIRED", message: "", offset: 0 } : read.refusal);
-  }
+  if (!read.ok && isFinal(read.refusal, raw)) throw keyError(read.refusal);
+  if (bearer === undefined) throw agentRequired();
   const name = raw.normalize("NFC");
   return {
     agentId: bearer,

@@ -1,4 +1,4 @@
-import { LanekeeperError, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
+import { hasReason, LanekeeperError, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
 import {
   type AgentId,
   agentOf,
@@ -214,7 +214,8 @@ async function planOrRefresh(
 ): Promise<{ plan: NamePlan; tenant: Tenant }> {
   try {
     return { plan: planName(tenantName, tenant, agent, name), tenant };
-  } catch {
+  } catch (error) {
+    if (!hasReason(error, "AGENT_REQUIRED")) throw error;
     const read = await tenants.refresh(tenantName);
     return { plan: planName(tenantName, read, agent, name), tenant: read };
   }

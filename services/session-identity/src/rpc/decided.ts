@@ -22,10 +22,10 @@ export async function deciding<Answer>(
   } catch (error) {
     if (error instanceof LanekeeperError) {
       const { tenant, principal, requestId } = call;
-      const { reason, metadata } = error;
+      const { reason, message: because } = error;
       metrics.refused(operation, reason);
       const line = turnLog(log, { tenant, principal, request_id: requestId });
-      line.info({ operation, reason, metadata }, "refused");
+      line.info({ operation, reason, because }, "refused");
     }
     throw error;
   }
@@ -36,7 +36,7 @@ const NOTABLE = new Set(["rotate", "merge", "register_alias", "remove_alias", "l
 
 /**
  * One line for each decision: refusals and what operators do at info, the rest at debug. Gives the
- * answer, or throws the refusal.
+ * answer, or throws the refusal. Messages of refusals repeat no key, which metadata may.
  */
 export function decided<Answer>(
   { log, metrics }: IdentityContext,
@@ -49,7 +49,7 @@ export function decided<Answer>(
   const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
   if (isRefusal(result)) {
     metrics.refused(operation, result.reason);
-    line.info({ operation, reason: result.reason, metadata: result.metadata }, "refused");
+    line.info({ operation, reason: result.reason, because: result.message }, "refused");
     throw refusalError(result);
   }
   line[NOTABLE.has(operation) ? "info" : "debug"]({ operation }, "accepted");

@@ -49,10 +49,8 @@ interface FoundRow {
   readonly active_run: RunRow | null;
   readonly event: EventRow | null;
   readonly reply: ReplyRow | null;
-  readonly fingerprint: string | null;
-  readonly answer: unknown;
-  readonly source_key: string | null;
-  readonly source_agent: string | null;
+  readonly request: { readonly fingerprint: string; readonly answer: unknown } | null;
+  readonly source: { readonly session_key: string; readonly agent_id: string } | null;
   readonly sending_count: bigint;
   readonly policy: { idle_after_ms: number | null; daily_at: string; time_zone: string } | null;
 }
@@ -60,6 +58,9 @@ interface FoundRow {
 /**
  * One row per command, in order. A statement of its own after the lock, so that it sees what whoever
  * held the lock before has committed: a repeat that waited for its twin finds the twin's record.
+ *
+ * Sub-selects rather than joins: eight joins take the planner 2.5 ms, and it plans anew each time since
+ * the arrays' lengths differ; these take it 0.3 ms and are always index look-ups.
  */
 const LOOK_UP = {
   name: "look_up",
@@ -68,28 +69,27 @@ const LOOK_UP = {
       floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
       h.generation_floor, h.epoch_floor,
-      to_jsonb(r) as run, to_jsonb(a) as active_run, to_jsonb(e) as event, to_jsonb(p) as reply,
-      q.fingerprint, q.answer, s.session_key as source_key, s.agent_id as source_agent,
+      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run,
+      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.active_run_id) as active_run,
+      (select to_jsonb(e) from lifecycle_events e where e.tenant = w.tenant
+        and e.writer_kind = w.writer_kind and e.writer_id = w.writer_id and e.event_seq = w.event_seq) as event,
+      (select to_jsonb(p) from replies p
+        where p.tenant = w.tenant and p.delivery_id = w.delivery_id) as reply,
+      (select to_jsonb(q) from requests q
+        where q.tenant = w.tenant and q.request_id = w.request_id) as request,
+      (select to_jsonb(s) from generations s
+        where s.session_id = w.source_id and s.tenant = w.tenant) as source,
       case when w.count_sending then (
         select count(*) from replies o
         where o.tenant = w.tenant and o.session_key = w.session_key and o.state = 'sending'
       ) else 0 end as sending_count,
-      to_jsonb(kp) as policy
+      (select to_jsonb(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
+        and k.version = (select t.version from tenant_policies t where t.tenant = w.tenant)) as policy
     from unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
         $8::text[], $9::text[], $10::uuid[], $11::boolean[], $12::text[])
       with ordinality as w(tenant, session_key, run_id, active_run_id, writer_kind, writer_id, event_seq,
         delivery_id, request_id, source_id, count_sending, policy_agent, place)
     cross join history h
-    left join runs r on r.tenant = w.tenant and r.run_id = w.run_id
-    left join runs a on a.tenant = w.tenant and a.run_id = w.active_run_id
-    left join lifecycle_events e on e.tenant = w.tenant and e.writer_kind = w.writer_kind
-      and e.writer_id = w.writer_id and e.event_seq = w.event_seq
-    left join replies p on p.tenant = w.tenant and p.delivery_id = w.delivery_id
-    left join requests q on q.tenant = w.tenant and q.request_id = w.request_id
-    left join generations s on s.session_id = w.source_id and s.tenant = w.tenant
-    left join tenant_policies tp on tp.tenant = w.tenant and w.policy_agent is not null
-    left join key_policies kp on kp.tenant = tp.tenant and kp.version = tp.version
-      and kp.agent_id = w.policy_agent
     order by w.place`,
 };
 
@@ -112,7 +112,7 @@ export async function lookUp(query: Query, wanted: readonly Wanted[]): Promise<r
 }
 
 function foundOf(row: FoundRow): Found {
-  const { fingerprint, answer, source_key: sourceKey, source_agent: sourceAgent } = row;
+  const { source } = row;
   return {
     nowMs: row.now_ms,
     postmasterStartMs: row.start_ms,
@@ -122,11 +122,9 @@ function foundOf(row: FoundRow): Found {
     activeRun: row.active_run === null ? undefined : runOf(row.active_run),
     event: row.event === null ? undefined : eventOf(row.event),
     reply: row.reply === null ? undefined : replyOf(row.reply),
-    request: fingerprint === null ? undefined : { fingerprint, answer },
+    request: row.request ?? undefined,
     source:
-      sourceKey === null || sourceAgent === null
-        ? undefined
-        : { sessionKey: sourceKey, agentId: sourceAgent },
+      source === null ? undefined : { sessionKey: source.session_key, agentId: source.agent_id },
     sendingCount: Number(row.sending_count),
     policy: row.policy === null ? undefined : policyOf(row.policy),
   };

@@ -19,11 +19,12 @@ export interface KeyFound {
 const READ_KEYS = {
   name: "read_keys",
   text: `
-    select to_jsonb(k) as key, to_jsonb(r) as run
+    select
+      (select to_jsonb(k) from session_keys k
+        where k.tenant = w.tenant and k.session_key = w.session_key) as key,
+      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run
     from unnest($1::text[], $2::text[], $3::uuid[])
       with ordinality as w(tenant, session_key, run_id, place)
-    left join session_keys k on k.tenant = w.tenant and k.session_key = w.session_key
-    left join runs r on r.tenant = w.tenant and r.run_id = w.run_id
     order by w.place`,
 };
 
