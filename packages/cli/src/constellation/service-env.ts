@@ -36,6 +36,8 @@ function withoutForeign(service: ServiceName, base: Env): Env {
   const foreign = new Set([
     "DATABASE_URL",
     "LANEKEEPER_API_KEY",
+    // The commands' own: a service would call it unknown.
+    "LANEKEEPER_URL",
     ...SERVICE_NAMES.map((name) => variablesOf(name).databaseUrl),
     ...(service === "runner" ? [] : ["LANEKEEPER_MODEL_API_KEY", "OPENAI_API_KEY"]),
   ]);

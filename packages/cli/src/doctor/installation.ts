@@ -15,10 +15,17 @@ import { probe } from "../constellation/wait-ready.ts";
 import { describeError } from "../describe-error.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 
+/** Read by the commands, by ingress and by delivery alone. */
+const READ_ELSEWHERE = [
+  "LANEKEEPER_URL",
+  "LANEKEEPER_CORS_ORIGINS",
+  "LANEKEEPER_WEBHOOK_ALLOW_PRIVATE",
+];
+
 /** Variables that no one reads: most likely misspelt. */
 export function lookAtVariables(): Finding[] {
   return unknownVariables(variables, process.env, "LANEKEEPER_")
-    .filter(({ name }) => name !== "LANEKEEPER_URL")
+    .filter(({ name }) => !READ_ELSEWHERE.includes(name))
     .map(({ name, meant }) =>
       note(
         "variable",
