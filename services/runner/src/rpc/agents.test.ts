@@ -11,7 +11,7 @@ afterAll(() => server.stop());
 
 const model = { provider: { case: "scripted" as const, value: {} } };
 
-test("agents are applied as a whole, and the version grows when something changed", async () => {
+test.concurrent("agents are applied as a whole, and the version grows when something changed", async () => {
   await using world = await World.start(server);
   const { client } = await world.replica();
   expect(await client.listAgents({})).toMatchObject({ agents: [], version: 0n });
@@ -29,7 +29,7 @@ test("agents are applied as a whole, and the version grows when something change
   await expect(client.submitTurn(gone)).rejects.toMatchObject({ reason: "UNKNOWN_MODEL" });
 });
 
-test("turns and messages are listed page by page", async () => {
+test.concurrent("turns and messages are listed page by page", async () => {
   await using world = await World.start(server);
   const { client } = await world.replica();
   await client.applyAgents({ agents: [{ agentId: "main", model }] });

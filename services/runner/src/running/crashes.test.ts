@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.stop());
 
-const LEASE_MS = 600;
+const LEASE_MS = 900;
 const never = new Promise<void>(() => undefined);
 
 async function transcript(replica: Replica) {
@@ -32,7 +32,7 @@ async function turnOf(replica: Replica, turnId: string) {
   return turn;
 }
 
-test("a turn whose run died is run again by another replica, and its reader told to start over", async () => {
+test.concurrent("a turn whose run died is run again by another replica, and its reader told to start over", async () => {
   await using world = await World.start(server);
   const a = await world.replica({ leaseMs: LEASE_MS });
   const b = await world.replica({ leaseMs: LEASE_MS });
@@ -57,7 +57,7 @@ test("a turn whose run died is run again by another replica, and its reader told
   expect((await turnOf(b, lost.turnId)).runs.length).toBe(2);
 });
 
-test("a crash between the accepted ending and its commit is finished without asking the model again", async () => {
+test.concurrent("a crash between the accepted ending and its commit is finished without asking the model again", async () => {
   await using world = await World.start(server);
   let first: Replica | undefined;
   const afterWrite = (event: string | undefined): void => {
@@ -77,7 +77,7 @@ test("a crash between the accepted ending and its commit is finished without ask
   expect((await turnOf(other, turnId)).runs.length).toBe(1);
 });
 
-test("a crash before the ending was sent repeats the stored ending", async () => {
+test.concurrent("a crash before the ending was sent repeats the stored ending", async () => {
   await using world = await World.start(server);
   let first: Replica | undefined;
   const beforeWrite = (event: string | undefined): void => {
@@ -92,7 +92,7 @@ test("a crash before the ending was sent repeats the stored ending", async () =>
   expect(await transcript(other)).toEqual(["one", "echo: one"]);
 });
 
-test("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
+test.concurrent("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
   await using world = await World.start(server);
   const replica = await world.replica({ leaseMs: 60_000 });
   await applyMain(replica);
@@ -116,7 +116,7 @@ test("a reset under a run ends its turn as superseded, and the next one runs in 
   expect(world.model.shown(1)).toEqual(["user: two"]);
 });
 
-test("queued turns that a rotation skips end as skipped", async () => {
+test.concurrent("queued turns that a rotation skips end as skipped", async () => {
   await using world = await World.start(server);
   const replica = await world.replica({ leaseMs: 60_000 });
   await applyMain(replica);
@@ -133,7 +133,7 @@ test("queued turns that a rotation skips end as skipped", async () => {
   });
 });
 
-test("a rotated run that died is ended as superseded by another replica", async () => {
+test.concurrent("a rotated run that died is ended as superseded by another replica", async () => {
   await using world = await World.start(server);
   const a = await world.replica({ leaseMs: LEASE_MS });
   const b = await world.replica({ leaseMs: LEASE_MS });
@@ -150,7 +150,7 @@ test("a rotated run that died is ended as superseded by another replica", async 
   expect(lane?.activeTurn).toBeUndefined();
 });
 
-test.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
+test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
   "%s ends the turn and frees its lane",
   async (reason) => {
     await using world = await World.start(server);
@@ -173,7 +173,7 @@ test.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
   },
 );
 
-test("while session-identity is away a run goes on as long as its lease lives", async () => {
+test.concurrent("while session-identity is away a run goes on as long as its lease lives", async () => {
   await using world = await World.start(server);
   const replica = await world.replica({ leaseMs: 3_000 });
   await applyMain(replica);
@@ -189,7 +189,7 @@ test("while session-identity is away a run goes on as long as its lease lives", 
   expect(world.model.asked.length).toBe(1);
 });
 
-test("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
+test.concurrent("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
   await using world = await World.start(server);
   const replica = await world.replica({ leaseMs: LEASE_MS });
   await applyMain(replica);
@@ -206,7 +206,7 @@ test("a run whose lease ran out unseen goes back to its queue and is attempted a
   expect(await transcript(replica)).toEqual(["one", "here"]);
 });
 
-test("a turn that three processes died of fails", async () => {
+test.concurrent("a turn that three processes died of fails", async () => {
   await using world = await World.start(server);
   world.model.behaviour = heldAnswer(never);
   const first = await world.replica({ leaseMs: LEASE_MS });
@@ -223,7 +223,7 @@ test("a turn that three processes died of fails", async () => {
   expect((await turnOf(current, turnId)).runs.length).toBe(3);
 });
 
-test("a drained replica gives its turns back and another one answers them", async () => {
+test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
   await using world = await World.start(server);
   const a = await world.replica({ leaseMs: 60_000 });
   const b = await world.replica({ leaseMs: 60_000 });
@@ -246,7 +246,7 @@ test("a drained replica gives its turns back and another one answers them", asyn
   ]);
 });
 
-test("two replicas on one database never run two turns of a lane at once", async () => {
+test.concurrent("two replicas on one database never run two turns of a lane at once", async () => {
   await using world = await World.start(server);
   const replicas = [await world.replica(), await world.replica()];
   const [a, b] = replicas as [Replica, Replica];

@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.stop());
 
-test("replies reach delivery in lane order, once each, and its outage stops no lane", async () => {
+test.concurrent("replies reach delivery in lane order, once each, and its outage stops no lane", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -35,7 +35,7 @@ test("replies reach delivery in lane order, once each, and its outage stops no l
   await eventually(async () => (await world.db.query("SELECT FROM outbox")).rowCount === 0);
 });
 
-test("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {
+test.concurrent("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -47,7 +47,7 @@ test("a reply that delivery refuses for good stays for people, and those behind 
   expect(rows[0]?.refusal).toContain("NOT_FOUND");
 });
 
-test("an outbox row of a replica that died is handed over by another", async () => {
+test.concurrent("an outbox row of a replica that died is handed over by another", async () => {
   await using world = await World.start(server);
   const a = await world.replica();
   await world.replica();

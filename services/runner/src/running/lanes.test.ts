@@ -22,7 +22,7 @@ async function texts(replica: Replica, key: string) {
   return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
-test("a turn that waits longer than it may fails with QUEUE_TIMEOUT", async () => {
+test.concurrent("a turn that waits longer than it may fails with QUEUE_TIMEOUT", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -41,7 +41,7 @@ test("a turn that waits longer than it may fails with QUEUE_TIMEOUT", async () =
   expect(await texts(replica, KEY)).toEqual(["one", "held"]);
 });
 
-test("the turns of a merged key run behind the survivor's, in order", async () => {
+test.concurrent("the turns of a merged key run behind the survivor's, in order", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -75,7 +75,7 @@ test("the turns of a merged key run behind the survivor's, in order", async () =
   expect(lane?.activeTurn).toBeUndefined();
 });
 
-test("a turn that asks for its generation does not run in another", async () => {
+test.concurrent("a turn that asks for its generation does not run in another", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -85,7 +85,7 @@ test("a turn that asks for its generation does not run in another", async () => 
   expect(ended).toMatchObject({ state: TurnState.FAILED, errorReason: "GENERATION_MISMATCH" });
 });
 
-test("a context reaches back through the parents of a session", async () => {
+test.concurrent("a context reaches back through the parents of a session", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { systemPrompt: "be kind" });
@@ -109,7 +109,7 @@ test("a context reaches back through the parents of a session", async () => {
   expect(messages.map(({ generation }) => generation)).toEqual([1n, 1n]);
 });
 
-test("a retry that shows no key joins the turn whose caller was cut off, and no other", async () => {
+test.concurrent("a retry that shows no key joins the turn whose caller was cut off, and no other", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -130,7 +130,7 @@ test("a retry that shows no key joins the turn whose caller was cut off, and no 
   expect((await retry.ended).state).toBe(TurnState.COMPLETED);
 });
 
-test("an attachment resumes after the last event that it saw, on another replica too", async () => {
+test.concurrent("an attachment resumes after the last event that it saw, on another replica too", async () => {
   await using world = await World.start(server);
   const a = await world.replica();
   const b = await world.replica();
@@ -149,7 +149,7 @@ test("an attachment resumes after the last event that it saw, on another replica
   expect(resumed.kinds.filter((kind) => kind === "runBegun")).toEqual([]);
 });
 
-test("a lane is listed while it has work, with its turns in order", async () => {
+test.concurrent("a lane is listed while it has work, with its turns in order", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -172,7 +172,7 @@ test("a lane is listed while it has work, with its turns in order", async () => 
   await eventually(async () => (await replica.client.listLanes({})).lanes.length === 0);
 });
 
-test("reading is of the tenant alone", async () => {
+test.concurrent("reading is of the tenant alone", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -194,7 +194,7 @@ test("reading is of the tenant alone", async () => {
   expect((await replica.client.listAgents({}, other)).agents).toEqual([]);
 });
 
-test("interrupting into an agent that was left out, or into none, is refused", async () => {
+test.concurrent("interrupting into an agent that was left out, or into none, is refused", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -205,7 +205,7 @@ test("interrupting into an agent that was left out, or into none, is refused", a
   });
 });
 
-test("every line about a turn carries the fields by which it is found", async () => {
+test.concurrent("every line about a turn carries the fields by which it is found", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);

@@ -24,7 +24,7 @@ async function transcript(replica: Replica) {
   return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
-test("a message handed to the active turn gets another step, and its caller the outcome", async () => {
+test.concurrent("a message handed to the active turn gets another step, and its caller the outcome", async () => {
   await using world = await World.start(server);
   const a = await world.replica();
   const b = await world.replica();
@@ -54,7 +54,7 @@ test("a message handed to the active turn gets another step, and its caller the 
   expect(lane?.depth).toBe(0);
 });
 
-test("a steered message is a turn again when its host ends otherwise", async () => {
+test.concurrent("a steered message is a turn again when its host ends otherwise", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -73,10 +73,10 @@ test("a steered message is a turn again when its host ends otherwise", async () 
   expect(await transcript(replica)).toEqual(["one", "two", "held"]);
 });
 
-test("a host that died is run again with what it was handed", async () => {
+test.concurrent("a host that died is run again with what it was handed", async () => {
   await using world = await World.start(server);
-  const a = await world.replica({ leaseMs: 600 });
-  const b = await world.replica({ leaseMs: 600 });
+  const a = await world.replica({ leaseMs: 900 });
+  const b = await world.replica({ leaseMs: 900 });
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
   const host = new Attached(a, { submit: turnFor(world, "one") });
@@ -91,7 +91,7 @@ test("a host that died is run again with what it was handed", async () => {
   expect(await transcript(b)).toEqual(["one", "two", "held"]);
 });
 
-test("a lane without an active turn of the same principal and generation takes it as a turn", async () => {
+test.concurrent("a lane without an active turn of the same principal and generation takes it as a turn", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -107,7 +107,7 @@ test("a lane without an active turn of the same principal and generation takes i
   await active.ended;
 });
 
-test("a steered turn that is cancelled is not told to its host again", async () => {
+test.concurrent("a steered turn that is cancelled is not told to its host again", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => server.stop());
 
-const LEASE_MS = 600;
+const LEASE_MS = 900;
 
 function tool(name: string, run: (context: ToolContext) => Promise<string>): Tool {
   const spec = { name, description: name, parameters: {} };
@@ -52,7 +52,7 @@ function callsInTurn(...names: string[]): Behaviour {
   };
 }
 
-test("an agent's own tools are run, told as activity, and stand in the transcript", async () => {
+test.concurrent("an agent's own tools are run, told as activity, and stand in the transcript", async () => {
   await using world = await World.start(server);
   const steps: number[] = [];
   world.tools.push(
@@ -80,7 +80,7 @@ test("an agent's own tools are run, told as activity, and stand in the transcrip
   expect(messages.map(({ message }) => message?.role)).toEqual([2, 3, 4, 3, 4, 3]);
 });
 
-test("a client's tool ends the turn with its call, and its result goes on", async () => {
+test.concurrent("a client's tool ends the turn with its call, and its result goes on", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica);
@@ -112,7 +112,7 @@ test("a client's tool ends the turn with its call, and its result goes on", asyn
   ]);
 });
 
-test("what finished is not done again by the turn's next run, and what was begun is told as perhaps done", async () => {
+test.concurrent("what finished is not done again by the turn's next run, and what was begun is told as perhaps done", async () => {
   await using world = await World.start(server);
   const done: string[] = [];
   world.tools.push(
@@ -151,7 +151,7 @@ test("what finished is not done again by the turn's next run, and what was begun
   expect(text.join("")).toBe(ended.reply && textOf(ended.reply));
 });
 
-test("an agent that calls tools in circles fails", async () => {
+test.concurrent("an agent that calls tools in circles fails", async () => {
   await using world = await World.start(server);
   world.tools.push(tool("again", async () => "more"));
   const replica = await world.replica();
@@ -186,7 +186,7 @@ function asks(target: string, wait: boolean): Behaviour {
   };
 }
 
-test("a nested send waits for the other session's reply, and a repeat is the same send", async () => {
+test.concurrent("a nested send waits for the other session's reply, and a repeat is the same send", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
@@ -205,7 +205,7 @@ test("a nested send waits for the other session's reply, and a repeat is the sam
   });
 });
 
-test("a send that is not waited for returns at once", async () => {
+test.concurrent("a send that is not waited for returns at once", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
@@ -214,7 +214,7 @@ test("a send that is not waited for returns at once", async () => {
   expect(ended.reply && textOf(ended.reply)).toContain("turn_id");
 });
 
-test("waiting for one's own session would deadlock, and is refused", async () => {
+test.concurrent("waiting for one's own session would deadlock, and is refused", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
@@ -223,7 +223,7 @@ test("waiting for one's own session would deadlock, and is refused", async () =>
   expect(ended.reply && textOf(ended.reply)).toContain("WOULD_DEADLOCK");
 });
 
-test("two sessions that ask each other at once: nobody hangs", async () => {
+test.concurrent("two sessions that ask each other at once: nobody hangs", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
@@ -258,7 +258,7 @@ test("two sessions that ask each other at once: nobody hangs", async () => {
   expect(rows.length).toBe(0);
 });
 
-test("a chain of sends ends with its hop budget", async () => {
+test.concurrent("a chain of sends ends with its hop budget", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });

@@ -40,7 +40,7 @@ async function refusal(work: Promise<unknown>): Promise<LanekeeperError> {
   return error;
 }
 
-test("a turn is answered, told event by event, and stands in the transcript", async () => {
+test.concurrent("a turn is answered, told event by event, and stands in the transcript", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const attached = new Attached(replica, { submit: turnFor(world, "hello") });
@@ -62,7 +62,7 @@ test("a turn is answered, told event by event, and stands in the transcript", as
   ]);
 });
 
-test("a double tap is answered in the order of acceptance, each seeing what came before", async () => {
+test.concurrent("a double tap is answered in the order of acceptance, each seeing what came before", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -80,7 +80,7 @@ test("a double tap is answered in the order of acceptance, each seeing what came
   expect(await transcript(replica)).toEqual(["one", "held one", "two", "held one"]);
 });
 
-test("the same request joins its turn, other content under its key is refused", async () => {
+test.concurrent("the same request joins its turn, other content under its key is refused", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const submit = turnFor(world, "once", { idempotencyKey: "key-1" });
@@ -100,7 +100,7 @@ test("the same request joins its turn, other content under its key is refused", 
   expect(found.turn?.turnId).toBe(first.turnId);
 });
 
-test("twenty racers with one key are one turn", async () => {
+test.concurrent("twenty racers with one key are one turn", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const submit = turnFor(world, "race", { idempotencyKey: "race" });
@@ -111,7 +111,7 @@ test("twenty racers with one key are one turn", async () => {
   expect(answers.filter(({ disposition }) => disposition !== Disposition.JOINED).length).toBe(1);
 });
 
-test("reject refuses a busy lane, names its holder and stores nothing", async () => {
+test.concurrent("reject refuses a busy lane, names its holder and stores nothing", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -133,7 +133,7 @@ test("reject refuses a busy lane, names its holder and stores nothing", async ()
   expect(accepted.disposition).toBe(Disposition.STARTED);
 });
 
-test("a full lane refuses with QUEUE_FULL and says its bound", async () => {
+test.concurrent("a full lane refuses with QUEUE_FULL and says its bound", async () => {
   const { world, replica } = await started();
   await using _ = world;
   await applyMain(replica, { maxWaitingTurns: 1 });
@@ -149,7 +149,7 @@ test("a full lane refuses with QUEUE_FULL and says its bound", async () => {
   await first.ended;
 });
 
-test("interrupt stops the active turn, whose input stays, and goes before those that wait", async () => {
+test.concurrent("interrupt stops the active turn, whose input stays, and goes before those that wait", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -173,7 +173,7 @@ test("interrupt stops the active turn, whose input stays, and goes before those 
   expect(all.indexOf("now")).toBeLessThan(all.indexOf("waits"));
 });
 
-test("rollback discards what the active turn was told", async () => {
+test.concurrent("rollback discards what the active turn was told", async () => {
   const { world, replica } = await started();
   await using _ = world;
   world.model.behaviour = heldAnswer(new Promise(() => undefined));
@@ -190,7 +190,7 @@ test("rollback discards what the active turn was told", async () => {
   expect(await transcript(replica)).toEqual(["two", "here"]);
 });
 
-test("coalesce joins the last waiting turn, and each caller gets its outcome", async () => {
+test.concurrent("coalesce joins the last waiting turn, and each caller gets its outcome", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -216,7 +216,7 @@ test("coalesce joins the last waiting turn, and each caller gets its outcome", a
   expect(turn?.intoTurnId).toBe(host.turnId);
 });
 
-test("a system turn waits behind persons, and is served after eight of them", async () => {
+test.concurrent("a system turn waits behind persons, and is served after eight of them", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -233,7 +233,7 @@ test("a system turn waits behind persons, and is served after eight of them", as
   expect(order).toEqual(["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "system", "p8", "p9"]);
 });
 
-test("a client that resends its history adds only what is new", async () => {
+test.concurrent("a client that resends its history adds only what is new", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const history = [said(Role.USER, "before"), said(Role.ASSISTANT, "seeded")];
@@ -251,7 +251,7 @@ test("a client that resends its history adds only what is new", async () => {
   ]);
 });
 
-test("cancel ends a waiting turn at once and an active one by its run", async () => {
+test.concurrent("cancel ends a waiting turn at once and an active one by its run", async () => {
   const { world, replica } = await started();
   await using _ = world;
   world.model.behaviour = heldAnswer(new Promise(() => undefined));
@@ -274,7 +274,7 @@ test("cancel ends a waiting turn at once and an active one by its run", async ()
   expect(await transcript(replica)).toEqual(["one"]);
 });
 
-test("who leaves does not cancel, unless the attachment asked for it", async () => {
+test.concurrent("who leaves does not cancel, unless the attachment asked for it", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const held = gate();
@@ -298,7 +298,7 @@ test("who leaves does not cancel, unless the attachment asked for it", async () 
   expect(back.text).toBe("held");
 });
 
-test("a turn without a session runs at once and leaves no transcript", async () => {
+test.concurrent("a turn without a session runs at once and leaves no transcript", async () => {
   const { world, replica } = await started();
   await using _ = world;
   const submit = turnFor(world, "alone", { target: { case: "statelessAgentId", value: "main" } });

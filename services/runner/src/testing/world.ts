@@ -104,7 +104,7 @@ export class World implements AsyncDisposable {
     return createDatabase<unknown>({
       url: this.#url,
       schema: this.#schema,
-      poolSize: 6,
+      poolSize: 4,
       applicationName: "test",
       log: () => undefined,
     });
