@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   eventually,
   freeEnvironment,
@@ -8,9 +10,13 @@ import {
   startModelServer,
 } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
+import { dataDirAt } from "./constellation/data-dir.ts";
 import { processLife } from "./constellation/process-life.ts";
+import { readState } from "./constellation/state-file.ts";
 import { pastedCurl } from "./fixtures/pasted-curl.ts";
 import { testFolder } from "./fixtures/folder.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 async function ask(
   baseUrl: string,
@@ -87,6 +93,27 @@ describe("lanekeeper start", () => {
     expect(after.headers.get("x-session-id")).toBe(before.headers.get("x-session-id"));
     expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain("remember tea");
   });
+
+  test.each(["SIGTERM", "SIGKILL"] as const)(
+    "npm start ended by %s leaves nothing running",
+    async (signal) => {
+      await using folder = await testFolder();
+      const dir = dataDirAt(join(folder.path, "data"));
+      const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dir.path });
+      const npm = spawn("npm", ["start"], { cwd: ROOT, env, stdio: "ignore" });
+      const isReady = async () => {
+        const state = await readState(dir);
+        return state?.ready ? state : undefined;
+      };
+      const { pid, services, postgres } = await eventually(isReady, { timeoutMs: 120_000 });
+      npm.kill(signal);
+      const pids = [pid, postgres?.pid ?? 0, ...Object.values(services).map((one) => one.pid ?? 0)];
+      await eventually(
+        async () => (await Promise.all(pids.map(processLife))).every((life) => life === undefined),
+        { timeoutMs: 60_000, what: "all processes are gone" },
+      );
+    },
+  );
 
   test("services and Postgres that are killed come back, and the next request is answered", async () => {
     await using running = await startConstellation({ leaseMs: 2_000 });

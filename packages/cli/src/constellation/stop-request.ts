@@ -1,6 +1,9 @@
 /** Ctrl-C under `npm start` comes twice within milliseconds: from the terminal, and from npm. */
 const ECHO_MS = 250;
 
+/** Asking for the parent's pid takes a microsecond. */
+const PARENT_POLL_MS = 500;
+
 const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /** What the signals of this process ask for. */
@@ -32,12 +35,27 @@ export class StopRequest {
   listen(): Disposable {
     for (const name of SIGNALS) process.on(name, this.#onSignal);
     process.on("disconnect", this.#onDisconnect);
+    const watch = this.#watchNpm();
     return {
       [Symbol.dispose]: () => {
+        clearInterval(watch);
         for (const name of SIGNALS) process.off(name, this.#onSignal);
         process.off("disconnect", this.#onDisconnect);
       },
     };
+  }
+
+  /**
+   * `npm start` that is ended otherwise than by a signal which it passes on (npm's own shell gets it,
+   * or nobody) would leave us behind, without anybody who knows of us.
+   */
+  #watchNpm(): NodeJS.Timeout | undefined {
+    if (process.env["npm_lifecycle_event"] !== "start") return undefined;
+    const parent = process.ppid;
+    const look = () => {
+      if (process.ppid !== parent) this.#stop.abort(new Error("npm is gone"));
+    };
+    return setInterval(look, PARENT_POLL_MS).unref();
   }
 
   readonly #onDisconnect = (): void => this.#stop.abort(new Error("whoever started this is gone"));
