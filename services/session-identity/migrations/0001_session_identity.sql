@@ -196,14 +196,18 @@ create table key_bindings (
   name text collate "C" not null,
   -- Raw names: the canonical key. Peers: what their one spelling rendered to when they were bound.
   session_key text collate "C" not null,
-  peer jsonb,
+  -- Peers: the spelling without the thread, and the scope that the key was rendered for.
+  party text collate "C",
+  dm_scope text,
   rule_set_version integer not null,
   source text not null,
   first_seen_time timestamptz not null,
   last_seen_time timestamptz not null,
   primary key (tenant, agent_id, kind, name),
-  check ((kind = 'peer') = (peer is not null))
+  check ((kind = 'peer') = (party is not null)),
+  check ((kind = 'peer') = (dm_scope is not null))
 );
+create index key_bindings_party on key_bindings (tenant, agent_id, party) where party is not null;
 
 -- `party`: the spelling of a peer without its thread; `root_party`: the spelling that stays.
 create table peer_equivalences (

@@ -73,6 +73,8 @@ export const LIMITS = {
   youngSessionMs: 600_000,
   /** Sessions under aliases of one key that a merge re-points; more is an operator's script. */
   maxAliasesPerKey: 1_000,
+  /** Threads of one spelling that a link or an equivalence takes along, the last used first. */
+  maxThreadsPerPeer: 200,
   /** Spellings of one peer. */
   maxSpellingsPerPeer: 100,
 

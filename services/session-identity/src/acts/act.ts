@@ -31,10 +31,10 @@ export async function act<Answer>(
     const { answer, tells } = await untilConnected(() =>
       retryOnDeadlock(() =>
         db.transaction(async (tx) => {
-          const writes = new BatchWrites();
+          const writes = new BatchWrites(usageShard);
           const done = await work(tx, writes);
           if (isRefusal(done)) throw new RolledBack(done);
-          await writes.flush(tx, usageShard);
+          await writes.flush(tx);
           return { answer: done, tells: writes.tellsWatchers };
         }),
       ),

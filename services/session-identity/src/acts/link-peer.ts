@@ -15,10 +15,17 @@ import type { Tenant } from "../names/tenant.ts";
 import { keyError } from "../rpc/parse/key.ts";
 import { lockTenant } from "../store/apply-policies.ts";
 import type { Tx } from "../store/db.ts";
-import { linkPerson, personsOf, rootsOf } from "../store/peer-relations.ts";
+import {
+  type Bearer,
+  linkPerson,
+  personsOf,
+  rootsOf,
+  spellingsOf,
+} from "../store/peer-relations.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import type { BatchWrites } from "../store/write-batch.ts";
 import { act, type Actor, applyAct } from "./act.ts";
+import { type Carried, carryThreads } from "./carry-threads.ts";
 import { keyOfParty } from "./peer-side.ts";
 import { uniteKeys, type UnitedKeys } from "./unite-keys.ts";
 
@@ -43,13 +50,13 @@ export interface Linked {
  * Tells that a direct peer is a person. A peer that was another's is linked anew: what was said under the
  * other person stays there.
  */
-export function linkPeer(
+export async function linkPeer(
   context: IdentityContext,
   actor: Actor,
   command: LinkCommand,
 ): Promise<Linked | Refusal> {
   const bearer = { tenant: actor.tenant, agentId: command.agentId };
-  return act(context, async (tx, writes) => {
+  const done = await act(context, async (tx, writes) => {
     await lockTenant(tx, actor.tenant);
     const tenant = await readTenant(tx, actor.tenant);
     const own = peerSpelling(command.peer);
@@ -60,8 +67,29 @@ export function linkPeer(
     const made = await linkPerson(tx, bearer, party, command.person);
     if (before !== command.person) journal(writes, actor, command, united);
     const { leadsTo, merged } = united;
-    return { peer: command.peer, createMs: made.getTime(), leadsTo, merged };
+    const linked = { peer: command.peer, createMs: made.getTime(), leadsTo, merged };
+    return { linked, carried: await threadsOf(tx, bearer, command, party, before) };
   });
+  if (isRefusal(done)) return done;
+  if (done.carried !== undefined) await carryThreads(context, actor, done.carried);
+  return done.linked;
+}
+
+/** Threads of the peer alone; under another person's link they stay with what was said there. */
+async function threadsOf(
+  tx: Tx,
+  bearer: Bearer,
+  { agentId, person, note }: LinkCommand,
+  party: string,
+  before: string | undefined,
+): Promise<Carried | undefined> {
+  if (before !== undefined) return undefined;
+  const parties = await spellingsOf(tx, bearer, [party]);
+  return {
+    ...{ agentId, parties, note: note === "" ? `link to ${person}` : note },
+    before: { party, person: undefined },
+    after: { party, person },
+  };
 }
 
 /** The peer's own conversation joins the person's; under another person's link it has none. */

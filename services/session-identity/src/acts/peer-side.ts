@@ -2,7 +2,6 @@ import {
   type AgentId,
   type CanonicalKey,
   type CanonicalPeer,
-  isKeyRefusal,
   type KeyRefusal,
   parsePeerSpelling,
   type Person,
@@ -30,16 +29,8 @@ export function keyOfParty(
   return rendered.ok ? rendered.key : rendered.refusal;
 }
 
-export function parseParty(party: string): CanonicalPeer {
+function parseParty(party: string): CanonicalPeer {
   const peer = parsePeerSpelling(party);
   if (peer === undefined) throw new Error("a stored spelling is one");
   return peer;
-}
-
-/** Both keys, or undefined where one cannot be written, so that no session can stand there. */
-export function bothKeys(
-  a: CanonicalKey | KeyRefusal,
-  b: CanonicalKey | KeyRefusal,
-): readonly [CanonicalKey, CanonicalKey] | undefined {
-  return isKeyRefusal(a) || isKeyRefusal(b) ? undefined : [a, b];
 }

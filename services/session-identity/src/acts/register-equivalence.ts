@@ -1,6 +1,11 @@
-import { type AgentId, type CanonicalPeer, peerSpelling } from "@lanekeeper/session-key";
+import {
+  type AgentId,
+  type CanonicalKey,
+  type CanonicalPeer,
+  isKeyRefusal,
+  peerSpelling,
+} from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
-import type { StandingKey } from "../domain/key-state.ts";
 import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
 import type { United } from "../domain/unite.ts";
 import { LIMITS } from "../limits.ts";
@@ -9,16 +14,19 @@ import type { Tx } from "../store/db.ts";
 import { type Equivalence, listEquivalences } from "../store/list-equivalences.ts";
 import {
   type Bearer,
-  countSpellings,
   joinSpellings,
   linkPerson,
   personsOf,
   rootsOf,
+  spellingsOf,
 } from "../store/peer-relations.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import type { BatchWrites } from "../store/write-batch.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
-import { bothKeys, keyOfParty } from "./peer-side.ts";
+import { type Carried, carryThreads } from "./carry-threads.ts";
+import { lockConnected } from "./locked-keys.ts";
+import { keyOfParty, type PeerSide } from "./peer-side.ts";
+import { olderOfRacers } from "./racers.ts";
 import { uniteKeys } from "./unite-keys.ts";
 
 export interface EquivalenceCommand {
@@ -34,26 +42,38 @@ export interface Registered {
   readonly merged: United["merged"];
 }
 
+/** What joining two spellings did, and which threads are to be taken along. */
+interface Joined {
+  readonly merged: United["merged"];
+  readonly carried: readonly Carried[];
+}
+
 /** Binds two spellings of one peer together, with the sessions that they led to. */
-export function registerEquivalence(
+export async function registerEquivalence(
   context: IdentityContext,
   actor: Actor,
   command: EquivalenceCommand,
 ): Promise<Registered | Refusal> {
   const bearer = { tenant: actor.tenant, agentId: command.agentId };
-  return act(context, async (tx, writes) => {
+  const done = await act(context, async (tx, writes) => {
     await lockTenant(tx, actor.tenant);
     const [peer, sameAs] = [peerSpelling(command.peer), peerSpelling(command.sameAs)];
     const [root = peer, old = sameAs] = await rootsOf(tx, bearer, [peer, sameAs]);
-    const merged = root === old ? undefined : await join(tx, writes, actor, command, root, old);
-    if (isRefusal(merged)) return merged;
+    const joined: Joined | Refusal =
+      root === old
+        ? { merged: undefined, carried: [] }
+        : await join(tx, writes, actor, command, root, old);
+    if (isRefusal(joined)) return joined;
     const known = await listEquivalences(tx, actor.tenant, command.agentId, sameAs);
     const equivalence =
       known.find((each) => peerSpelling(each.sameAs) === sameAs) ??
       known.find((each) => peerSpelling(each.sameAs) === peer);
     if (equivalence === undefined) throw new Error("two spellings of one peer have a record");
-    return { equivalence, merged };
+    return { ...joined, equivalence };
   });
+  if (isRefusal(done)) return done;
+  for (const carried of done.carried) await carryThreads(context, actor, carried);
+  return done;
 }
 
 /** The old root and all its spellings go over to the root that stays. */
@@ -64,42 +84,66 @@ async function join(
   { agentId, source }: EquivalenceCommand,
   root: string,
   old: string,
-): Promise<United["merged"] | Refusal> {
+): Promise<Joined | Refusal> {
   const bearer: Bearer = { tenant: actor.tenant, agentId };
-  if ((await countSpellings(tx, bearer, [root, old])) >= LIMITS.maxSpellingsPerPeer) {
-    return tooManySpellings();
-  }
+  const [ofRoot, ofOld] = [
+    await spellingsOf(tx, bearer, [root]),
+    await spellingsOf(tx, bearer, [old]),
+  ];
+  if (ofRoot.length + ofOld.length > LIMITS.maxSpellingsPerPeer) return tooManySpellings();
   const [person, oldPerson] = await personsOf(tx, bearer, [root, old]);
   if (person !== undefined && oldPerson !== undefined && person !== oldPerson) {
-    return refuse("ALIAS_CONFLICT", "the two are linked to different persons", {
-      person,
-      other_person: oldPerson,
-    });
+    return twoPersons(person, oldPerson);
   }
-  const tenant = await readTenant(tx, actor.tenant);
-  const keys = bothKeys(
-    keyOfParty(agentId, { party: root, person: person ?? oldPerson }, tenant),
-    keyOfParty(agentId, { party: old, person: oldPerson }, tenant),
-  );
-  const united =
-    keys === undefined
-      ? undefined
-      : await uniteKeys(tx, writes, actor, {
-          ...{ stays: keys[0], goes: keys[1], survivor: olderOfRacers },
-          note: `equivalence, by ${source}`,
-        });
+  const after = { party: root, person: person ?? oldPerson };
+  const sides = [
+    { parties: ofRoot, before: { party: root, person } },
+    { parties: ofOld, before: { party: old, person: oldPerson } },
+  ];
+  const why = `equivalence, by ${source}`;
+  const united = await uniteSides(tx, writes, actor, agentId, after, sides, why);
   if (isRefusal(united)) return united;
   await joinSpellings(tx, bearer, old, root, source);
-  if (person === undefined && oldPerson !== undefined)
-    await linkPerson(tx, bearer, root, oldPerson);
-  await note(tx, writes, actor, keys?.[0] ?? "", `${old} is ${root}, by ${source}`);
-  return united?.merged;
+  if (after.person !== undefined) await linkPerson(tx, bearer, root, after.person);
+  await note(tx, writes, actor, united.sessionKey, `${old} is ${root}, by ${source}`);
+  const carried = sides.map((side) => ({ ...side, agentId, after, note: why }));
+  return { merged: united.merged, carried };
 }
 
-/** A first message that raced its migration notice: the younger goes into the older. */
-function olderOfRacers(a: StandingKey, b: StandingKey, nowMs: number): StandingKey | undefined {
-  const [older, younger] = a.session.createMs <= b.session.createMs ? [a, b] : [b, a];
-  return nowMs - younger.session.createMs < LIMITS.youngSessionMs ? older : undefined;
+/** Whatever names of either side led to leads to one session: at most two of three keys are others. */
+async function uniteSides(
+  tx: Tx,
+  writes: BatchWrites,
+  actor: Actor,
+  agentId: AgentId,
+  after: PeerSide,
+  sides: readonly { readonly before: PeerSide }[],
+  why: string,
+): Promise<{ readonly merged: United["merged"]; readonly sessionKey: string } | Refusal> {
+  const tenant = await readTenant(tx, actor.tenant);
+  const stays = keyOfParty(agentId, after, tenant);
+  if (isKeyRefusal(stays)) return { merged: undefined, sessionKey: "" };
+  const others = sides
+    .map(({ before }) => keyOfParty(agentId, before, tenant))
+    .filter((key) => !isKeyRefusal(key) && key !== stays) as CanonicalKey[];
+  // All at once, in key order: one after the other they would be locked in any order.
+  if (others.length > 1) await lockConnected(tx, actor.tenant, [stays, ...others]);
+  let merged: United["merged"];
+  for (const goes of others) {
+    const command = { stays, goes, survivor: olderOfRacers, note: why };
+    const united = await uniteKeys(tx, writes, actor, command);
+    if (isRefusal(united)) return united;
+    await writes.flush(tx);
+    merged ??= united.merged;
+  }
+  return { merged, sessionKey: stays };
+}
+
+function twoPersons(person: string, other: string): Refusal {
+  return refuse("ALIAS_CONFLICT", "the two are linked to different persons", {
+    person,
+    other_person: other,
+  });
 }
 
 async function note(

@@ -40,7 +40,7 @@ async function inTransaction(
   { ids, usageShard }: BatchContext,
   commands: readonly Command[],
 ): Promise<BatchDone> {
-  const writes = new BatchWrites();
+  const writes = new BatchWrites(usageShard);
   const made = await makeKeys(tx, commands.flatMap(newKeyOf), LIMITS.maxKeysPerTenant);
   for (const tenant of made) writes.madeKey(tenant);
   const rows = await lockKeys(tx, commands);
@@ -55,7 +55,7 @@ async function inTransaction(
     const decision = decide(command, states[index], facts, ids);
     return record(writes, command, states[index], decision, facts.nowMs);
   });
-  await writes.flush(tx, usageShard);
+  await writes.flush(tx);
   return { results: await withCauses(tx, commands, results), tellsWatchers: writes.tellsWatchers };
 }
 

@@ -248,11 +248,11 @@ export function newBinding(
   source: string,
 ): NewBinding {
   const { wanted, name, agentId } = plan;
-  const peer =
-    name.kind === "peer" ? { ...name.peer, dm_scope: scopeOf(tenant, agentId) } : undefined;
+  const { tenant: tenantName, kind, name: text, party } = wanted;
+  const dmScope = scopeOf(tenant, agentId);
+  const peer = name.kind === "peer" ? { channel: name.peer.channel, party, dmScope } : undefined;
   return {
-    ...{ tenant: wanted.tenant, agentId, kind: wanted.kind, name: wanted.name, sessionKey: key },
-    ...{ peer, channel: name.kind === "peer" ? name.peer.channel : undefined },
+    ...{ tenant: tenantName, agentId, kind, name: text, sessionKey: key, peer },
     ...{ ruleSetVersion: RULE_SET_VERSION, source },
   };
 }

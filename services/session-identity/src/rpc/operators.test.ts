@@ -235,6 +235,46 @@ describe("persons", () => {
     expect(byMail.binding?.sessionKey).toBe(key("direct:person:ann"));
   });
 
+  test("threads of the peer go on under their new names", async () => {
+    const { client } = await start();
+    const thread = { ...slack("D0123"), threadId: "1700000000.000100" };
+    const before = (await client.resolveSession(named(thread))).session?.ref;
+    await client.registerEquivalence({ peer: slack("U0456"), sameAs: slack("D0123") });
+    const renamed = { ...thread, peerId: "U0456" };
+    expect((await client.resolveSession(named(renamed))).session?.ref).toEqual(before);
+    await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    for (const peer of [thread, renamed]) {
+      const { session, binding } = await client.resolveSession(named(peer));
+      expect(binding?.sessionKey).toContain(":direct:person:ann:thread:");
+      expect(session?.ref).toEqual(before);
+    }
+  });
+
+  test("a spelling of a linked peer brings its own session to the person", async () => {
+    const { client } = await start();
+    const before = (await client.resolveSession(named(slack("D0123")))).session?.ref;
+    await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    await client.registerEquivalence({ peer: slack("D0123"), sameAs: slack("U0456") });
+    for (const id of ["D0123", "U0456"]) {
+      const { session, binding } = await client.resolveSession(named(slack(id)));
+      expect(binding?.sessionKey).toBe(key("direct:person:ann"));
+      expect(session?.ref).toEqual(before);
+    }
+  });
+
+  test("three keys become one: a person's, and both spellings' own", async () => {
+    const { client } = await start();
+    const first = (await client.resolveSession(named(slack("D0123")))).session?.ref;
+    await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    await client.resolveSession(named(slack("U0456")));
+    const request = { peer: slack("D0123"), sameAs: slack("U0456") };
+    const { merged } = await client.registerEquivalence(request);
+    expect(merged).toEqual(expect.objectContaining({ survivorSessionKey: first?.sessionKey }));
+    for (const id of ["D0123", "U0456"]) {
+      expect((await client.resolveSession(named(slack(id)))).session?.ref).toEqual(first);
+    }
+  });
+
   test("with two sessions a survivor is named", async () => {
     const { client } = await start();
     const first = await client.resolveSession(named(slack("U0456")));

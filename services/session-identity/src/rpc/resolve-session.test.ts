@@ -62,8 +62,8 @@ describe("names", () => {
       [tenant],
     );
     await db.query(
-      `insert into key_bindings select tenant, agent_id, kind, ':refused by now', session_key, peer,
-         rule_set_version, source, first_seen_time, last_seen_time from key_bindings where tenant = $1`,
+      `insert into key_bindings select tenant, agent_id, kind, ':refused by now', session_key,
+         party, dm_scope, rule_set_version, source, first_seen_time, last_seen_time from key_bindings where tenant = $1`,
       [tenant],
     );
     expect(await keyOf(client, raw("once allowed:"))).toBe("agent:main:old");

@@ -111,7 +111,7 @@ async function journalPolicies(
     ruleSetVersion: RULE_SET_VERSION,
     asker,
   };
-  const writes = new BatchWrites();
+  const writes = new BatchWrites(usageShard);
   writes.journal(acceptedRow(about, { operation: "apply_policies", note: `version ${version}` }));
-  await writes.flush(tx, usageShard);
+  await writes.flush(tx);
 }

@@ -19,13 +19,13 @@ export function bindName(
     );
     const [now] = rows;
     if (now === undefined || now.held >= LIMITS.maxKeysPerTenant) return false;
-    const writes = new BatchWrites();
+    const writes = new BatchWrites(usageShard);
     writes.binding(binding, now.now_ms);
     const { tenant, sessionKey, ruleSetVersion, kind, name } = binding;
     const about = { tenant, sessionKey, nowMs: now.now_ms, ruleSetVersion, asker };
     const note = `${kind} name, by ${binding.source}`;
     writes.journal(acceptedRow(about, { operation: "register_key", rawKey: name, note }));
-    await writes.flush(tx, usageShard);
+    await writes.flush(tx);
     return true;
   });
 }

@@ -36,18 +36,18 @@ export async function personsOf(
   return parties.map((party) => persons.get(party));
 }
 
-/** How many spellings these roots have together. */
-export async function countSpellings(
+/** These roots, and all spellings that lead to them. */
+export async function spellingsOf(
   query: Query,
   { tenant, agentId }: Bearer,
   roots: readonly string[],
-): Promise<number> {
-  const { rows } = await query.query<{ count: bigint }>(
-    `select count(*) as count from peer_equivalences
+): Promise<readonly string[]> {
+  const { rows } = await query.query<{ party: string }>(
+    `select party from peer_equivalences
      where tenant = $1 and agent_id = $2 and root_party = any($3::text[])`,
     [tenant, agentId, roots],
   );
-  return Number(rows[0]?.count ?? 0n);
+  return [...roots, ...rows.map(({ party }) => party)];
 }
 
 /** All spellings of `old` become spellings of `root`, and so does `old` itself. */

@@ -48,7 +48,7 @@ interface NameRow {
   readonly now_ms: number;
   readonly bound: {
     session_key: string;
-    peer: { dm_scope: string } | null;
+    dm_scope: string | null;
     rule_set_version: number;
     source: string;
     first_seen_time: Moment;
@@ -130,7 +130,7 @@ function foundOf(row: NameRow): NameFound {
 function bindingOf(row: NonNullable<NameRow["bound"]>): BindingRow {
   return {
     sessionKey: row.session_key,
-    dmScope: row.peer?.dm_scope,
+    dmScope: row.dm_scope ?? undefined,
     ruleSetVersion: row.rule_set_version,
     source: row.source,
     firstSeenMs: ms(row.first_seen_time),

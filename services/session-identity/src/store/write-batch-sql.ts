@@ -80,12 +80,13 @@ export const WRITE_BATCH = {
       select ${REQUEST_COLUMNS} from json_populate_recordset(null::requests, $9::json)
     ), new_bindings as (
       select * from json_to_recordset($10::json) as x(tenant text, agent_id text, kind text, name text,
-        session_key text, peer jsonb, channel text, rule_set_version integer, source text,
+        session_key text, party text, dm_scope text, channel text, rule_set_version integer, source text,
         seen_time timestamptz)
     ), written_bindings as (
-      insert into key_bindings (tenant, agent_id, kind, name, session_key, peer, rule_set_version,
+      insert into key_bindings (tenant, agent_id, kind, name, session_key, party, dm_scope, rule_set_version,
         source, first_seen_time, last_seen_time)
-      select tenant, agent_id, kind, name, session_key, peer, rule_set_version, source, seen_time, seen_time
+      select tenant, agent_id, kind, name, session_key, party, dm_scope, rule_set_version, source,
+        seen_time, seen_time
       from new_bindings
       order by tenant collate "C", agent_id collate "C", kind, name collate "C"
       on conflict do nothing

@@ -7,6 +7,15 @@ import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
 import { iso } from "./values.ts";
 import { WRITE_BATCH } from "./write-batch-sql.ts";
 
+/** What the ledger keeps of a peer, beside its spelling. */
+export interface NewPeer {
+  readonly channel: string;
+  /** The spelling without the thread. */
+  readonly party: string;
+  /** The scope that the key was rendered for. */
+  readonly dmScope: string;
+}
+
 /** A name to be bound in the ledger. */
 export interface NewBinding {
   readonly tenant: string;
@@ -14,15 +23,15 @@ export interface NewBinding {
   readonly kind: "raw" | "peer";
   readonly name: string;
   readonly sessionKey: string;
-  /** Peers: the one spelling. */
-  readonly peer: object | undefined;
-  readonly channel: string | undefined;
+  readonly peer: NewPeer | undefined;
   readonly ruleSetVersion: number;
   readonly source: string;
 }
 
-/** Everything that one batch changes. */
+/** Everything that one transaction changes, until it is flushed. */
 export class BatchWrites {
+  readonly #usageShard: number;
+  #tellsWatchers = false;
   readonly #keys: object[] = [];
   readonly #changes: object[] = [];
   readonly #newRuns: object[] = [];
@@ -37,11 +46,17 @@ export class BatchWrites {
   readonly #refusals = new Map<string, JournalRow>();
   readonly #madeKeys: string[] = [];
 
+  /** `usageShard`: where this replica counts what tenants hold. */
+  constructor(usageShard: number) {
+    this.#usageShard = usageShard;
+  }
+
   /** `told`: watchers get the state; internal sessions are never shown to any. */
   key(state: KeyState, told: boolean, mergedInto?: string): void {
     const row = rowOf(state);
     this.#keys.push(row);
     if (!told || state.internal) return;
+    this.#tellsWatchers = true;
     const { tenant, session_key, agent_id } = row;
     this.#changes.push({
       tenant,
@@ -94,8 +109,9 @@ export class BatchWrites {
       kind: binding.kind,
       name: binding.name,
       session_key: binding.sessionKey,
-      peer: binding.peer ?? null,
-      channel: binding.channel ?? null,
+      party: binding.peer?.party ?? null,
+      dm_scope: binding.peer?.dmScope ?? null,
+      channel: binding.peer?.channel ?? null,
       rule_set_version: binding.ruleSetVersion,
       source: binding.source,
       seen_time: iso(nowMs),
@@ -119,10 +135,11 @@ export class BatchWrites {
 
   /** Whether a watcher has something to look for once this is committed. */
   get tellsWatchers(): boolean {
-    return this.#changes.length > 0;
+    return this.#tellsWatchers;
   }
 
-  async flush(query: Query, usageShard: number): Promise<void> {
+  /** Writes what was noted since the last time. A row stands in one flush once. */
+  async flush(query: Query): Promise<void> {
     const tables = [
       this.#keys,
       this.#changes,
@@ -135,10 +152,13 @@ export class BatchWrites {
       this.#requests,
       this.#bindings,
       this.#journal,
-      [...this.#refusals.values()],
     ];
-    if (tables.every((rows) => rows.length === 0) && this.#madeKeys.length === 0) return;
-    const params = tables.map((rows) => JSON.stringify(rows));
-    await query.query(WRITE_BATCH, [...params, this.#madeKeys, usageShard]);
+    const refusals = [...this.#refusals.values()];
+    const written = [...tables, refusals];
+    if (written.every((rows) => rows.length === 0) && this.#madeKeys.length === 0) return;
+    const params = [...written.map((rows) => JSON.stringify(rows)), [...this.#madeKeys]];
+    for (const rows of [...tables, this.#madeKeys]) rows.length = 0;
+    this.#refusals.clear();
+    await query.query(WRITE_BATCH, [...params, this.#usageShard]);
   }
 }
