@@ -8,6 +8,9 @@ export default defineConfig({
           name: "unit",
           include: ["{packages,services}/*/src/**/*.test.ts"],
           exclude: ["**/*.system.test.ts"],
+          // Some start processes, which on a busy machine of two cores takes seconds each.
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
