@@ -63,11 +63,12 @@ export const LIMITS = {
   changeRetentionMs: 3_600_000,
   /** Changes are kept so much longer than tokens live, for transactions that were under way for long. */
   changeMarginMs: 900_000,
-  /** How often a replica looks for rows past retention, and how many it takes away in one statement. */
-  sweepEveryMs: 60_000,
-  sweepRows: 5_000,
-  /** Statements of one table in one sweep: 500,000 rows a minute keep up with 8,000 writes a second. */
-  sweepRounds: 100,
+  /** Well below the margin above; each time costs a look at every table's oldest rows. */
+  sweepEveryMs: 300_000,
+  /** Rows that one statement takes away: some 50 ms of work. */
+  sweepRows: 10_000,
+  /** Statements of one table in one sweep: 2 million rows keep up with 6,000 writes a second. */
+  sweepRounds: 200,
 
   /** A merge of two sessions of one person that began within minutes is no conflict but a race. */
   youngSessionMs: 600_000,

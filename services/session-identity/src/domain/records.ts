@@ -128,11 +128,3 @@ export interface Birth {
   readonly note: string;
   readonly createMs: number;
 }
-
-/** A request that is known by its request id. `answer` is JSON. */
-export interface RequestRecord {
-  readonly requestId: string;
-  readonly fingerprint: string;
-  readonly answer: string;
-  readonly createMs: number;
-}

@@ -1,11 +1,5 @@
 import { hasReason, LanekeeperError, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
-import {
-  type AgentId,
-  agentOf,
-  type CanonicalKey,
-  isKeyRefusal,
-  RULE_SET_VERSION,
-} from "@lanekeeper/session-key";
+import { type AgentId, agentOf, type CanonicalKey, isKeyRefusal } from "@lanekeeper/session-key";
 import { type Freshness, freshnessAt } from "../domain/freshness.ts";
 import { generationMismatch, noSession } from "../domain/judge-run.ts";
 import { hasSession, type KeyState, type StandingKey } from "../domain/key-state.ts";
@@ -14,10 +8,10 @@ import { LIMITS } from "../limits.ts";
 import { type GivenName, keyError } from "../rpc/parse/key.ts";
 import { granted, refusalError } from "../rpc/show/refusal.ts";
 import type { NameFound, NameWanted } from "../store/read-names.ts";
-import type { NewBinding } from "../store/write-batch.ts";
 import type { Binding } from "./binding.ts";
 import { checkMayUse, type NameCaller } from "./caller.ts";
-import { keyOf, type NamePlan, planName, scopeOf } from "./plan.ts";
+import { bindingOf, checkMayBind, newBinding } from "./bind.ts";
+import { keyOf, type NamePlan, planName } from "./plan.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -225,65 +219,6 @@ function isStill(tenant: Tenant, found: NameFound): boolean {
   return (
     tenant.version === found.tenantVersion && BigInt(tenant.channels.size) === found.channelCount
   );
-}
-
-/** An agent that is configured opens new names, under rules that are not newer than this replica's. */
-export function checkMayBind(key: CanonicalKey, tenant: Tenant): void {
-  const agentId = agentOf(key);
-  if (!tenant.policies.has(agentId)) {
-    throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${agentId}`, {
-      metadata: { agent_id: agentId },
-    });
-  }
-  if (tenant.ruleSetVersion > RULE_SET_VERSION) {
-    const rules = `rule set ${tenant.ruleSetVersion} is in force, this replica knows ${RULE_SET_VERSION}`;
-    throw storeUnavailable(`${rules}; another replica binds new names`);
-  }
-}
-
-export function newBinding(
-  plan: NamePlan,
-  key: CanonicalKey,
-  tenant: Tenant,
-  source: string,
-): NewBinding {
-  const { wanted, name, agentId } = plan;
-  const { tenant: tenantName, kind, name: text, party } = wanted;
-  const dmScope = scopeOf(tenant, agentId);
-  const peer = name.kind === "peer" ? { channel: name.peer.channel, party, dmScope } : undefined;
-  return {
-    ...{ tenant: tenantName, agentId, kind, name: text, sessionKey: key, peer },
-    ...{ ruleSetVersion: RULE_SET_VERSION, source },
-  };
-}
-
-/** A canonical key that exists is its own binding: its row tells what the ledger would. */
-export function bindingOf(
-  { agentId, name }: NamePlan,
-  found: NameFound,
-  key: CanonicalKey,
-): Binding {
-  const { binding, key: row } = found;
-  const aliasOf = row?.aliasOf ?? row?.movedTo;
-  if (binding !== undefined) {
-    const { ruleSetVersion, source, firstSeenMs, lastSeenMs } = binding;
-    return {
-      agentId,
-      name,
-      sessionKey: key,
-      aliasOf,
-      ruleSetVersion,
-      source,
-      firstSeenMs,
-      lastSeenMs,
-    };
-  }
-  if (row === undefined) throw new Error("a bound name has a ledger entry or a row");
-  const { ruleSetVersion, source, bindMs } = row;
-  return {
-    ...{ agentId, name, sessionKey: key, aliasOf, ruleSetVersion, source },
-    ...{ firstSeenMs: bindMs, lastSeenMs: found.nowMs },
-  };
 }
 
 function isExpecting({ expectedSessionId, expectedGeneration }: ResolveQuestion): boolean {

@@ -41,6 +41,7 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
     parentSessionId: before?.sessionId,
   });
   expect(after?.activeRun).toBeUndefined();
+  expect(after?.ref?.sessionId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-/);
   const progress = { case: "progress", value: {} } as const;
   const byRun = { case: "run", value: run } as const;
   const stale = await failure(

@@ -4,7 +4,7 @@ import { registerAlias as register } from "../acts/register-alias.ts";
 import type { IdentityContext } from "../context.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
-import { checkMayBind } from "../names/resolver.ts";
+import { checkMayBind } from "../names/bind.ts";
 import type { Tenant } from "../names/tenant.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import { decided } from "./decided.ts";

@@ -263,6 +263,8 @@ describe("who may name what", () => {
     const named = { session: { case: "sessionKey", value: "agent:main:notes" } } as const;
     expect((await failure(client.getSession(named, outside))).reason).toBe("NOT_FOUND");
     expect((await client.getSession(named)).session?.ref?.generation).toBe(1n);
+    const reset = { requestId: "r", sessionKey: "agent:main:notes", reason: RotationReason.RESET };
+    expect((await failure(client.rotateSession(reset, outside))).reason).toBe("NOT_FOUND");
     const { entries } = await client.listJournal({ sessionKey: "agent:main:notes" }, outside);
     expect(entries).toEqual([]);
   });

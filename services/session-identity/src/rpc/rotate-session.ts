@@ -1,9 +1,11 @@
-import { agentOf } from "@lanekeeper/session-key";
+import type { CallContext } from "@lanekeeper/rpc";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
+import { isOutside, visibleSession } from "./visible.ts";
 import { showActiveRun, showFence, showRotation } from "./show/session.ts";
 
 export function rotateSession(context: IdentityContext): IdentityRoutes["rotateSession"] {
@@ -11,6 +13,7 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
     const { requestId, fingerprint, command } = rotateCommand(request);
     const { sessionKey } = command;
     checkAgent(agentOf(sessionKey), call.agents);
+    if (isOutside(call)) await checkTold(context, call, sessionKey);
     const result = await context.engine.submit<"rotate">(
       {
         ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
@@ -26,4 +29,17 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
       ...(endedRun === undefined ? {} : { endedRun: showActiveRun(endedRun) }),
     };
   };
+}
+
+/** An internal session is not there for those who are never told of it. */
+async function checkTold(
+  { reads }: IdentityContext,
+  call: CallContext,
+  sessionKey: CanonicalKey,
+): Promise<void> {
+  const { state } = await reads.key(
+    { tenant: call.tenant, sessionKey, runId: undefined },
+    call.signal,
+  );
+  visibleSession(state, call, sessionKey);
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { durationFromMs, timestampFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { LanekeeperError } from "@lanekeeper/rpc";
@@ -29,11 +29,6 @@ export function begin(sessionKey: string, change: object = {}) {
     turnClass: TurnClass.PERSON,
     ...change,
   };
-}
-
-/** A timestamp some milliseconds from now. */
-export function fromNow(ms: number) {
-  return timestampFromMs(Date.now() + ms);
 }
 
 /** The fence of an answer, which has one. */

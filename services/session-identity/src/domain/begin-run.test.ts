@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { beginCommand, ended, progress, runId } from "../testing/commands.ts";
+import { newDesk, granted, reasonOf, began, rotated } from "../testing/desk-steps.ts";
+
+describe("begin", () => {
+  test("a live lease refuses another run and tells how long to wait", () => {
+    const desk = newDesk();
+    began(desk, 1);
+    desk.nowMs += 4_000;
+    const refused = desk.begin(beginCommand(2));
+    expect(refused).toMatchObject({
+      reason: "SESSION_BUSY",
+      retryAfterMs: 11_000,
+      busy: { holder: { runId: runId(1) }, heartbeatAgeMs: 4_000 },
+    });
+  });
+
+  test("an expired lease is taken over, and the one that lost it is told TAKEN_OVER, not STALE", () => {
+    const desk = newDesk();
+    const first = began(desk, 1);
+    desk.nowMs += 15_000;
+    const second = began(desk, 2);
+    expect(second.takenOver?.runId).toBe(runId(1));
+    expect(second.fence.runEpoch).toBe(2n);
+    expect(desk.writeRun(progress(first.fence, 1n))).toMatchObject({
+      reason: "TAKEN_OVER",
+      stale: { current: { runId: runId(2), runEpoch: 2n } },
+    });
+    expect(reasonOf(desk.begin(beginCommand(1)))).toBe("TAKEN_OVER");
+  });
+
+  test("no lease expires within one lease of the database's start", () => {
+    const desk = newDesk();
+    began(desk, 1);
+    desk.nowMs += 60_000;
+    desk.postmasterStartMs = desk.nowMs - 14_999;
+    expect(reasonOf(desk.begin(beginCommand(2)))).toBe("SESSION_BUSY");
+    desk.nowMs += 1;
+    expect(reasonOf(desk.begin(beginCommand(2)))).toBe("accepted");
+  });
+
+  test("a heartbeat counts the lease anew", () => {
+    const desk = newDesk();
+    const { fence } = began(desk, 1);
+    desk.nowMs += 14_000;
+    granted(desk.writeRun(progress(fence, 1n)));
+    desk.nowMs += 14_000;
+    expect(reasonOf(desk.begin(beginCommand(2)))).toBe("SESSION_BUSY");
+  });
+
+  test("a run id that began never begins again", () => {
+    const desk = newDesk();
+    const { fence } = began(desk, 1);
+    expect(granted(desk.begin(beginCommand(1))).fence).toEqual(fence);
+    granted(desk.writeRun(ended(fence)));
+    expect(desk.begin(beginCommand(1))).toMatchObject({
+      reason: "RUN_ENDED",
+      metadata: { outcome: "COMPLETED" },
+    });
+  });
+
+  test("the same run id for another turn is IDEMPOTENCY_MISMATCH", () => {
+    const desk = newDesk();
+    began(desk, 1);
+    expect(reasonOf(desk.begin(beginCommand(1, { turnId: "turn-x" })))).toBe(
+      "IDEMPOTENCY_MISMATCH",
+    );
+  });
+
+  test("turns that a rotation told to skip do not start; those it carried do", () => {
+    const desk = newDesk();
+    rotated(desk, { queuedTurns: "carry" });
+    expect(reasonOf(desk.begin(beginCommand(1, { admittedGeneration: 1n })))).toBe("accepted");
+    rotated(desk, { queuedTurns: "skip" });
+    expect(desk.begin(beginCommand(2, { admittedGeneration: 2n }))).toMatchObject({
+      reason: "TURN_SKIPPED",
+      metadata: { oldest_runnable_generation: "3" },
+    });
+    expect(reasonOf(desk.begin(beginCommand(3, { admittedGeneration: 3n })))).toBe("accepted");
+  });
+
+  test("a required generation that is not current is GENERATION_MISMATCH", () => {
+    const desk = newDesk();
+    rotated(desk);
+    expect(reasonOf(desk.begin(beginCommand(1, { requiredGeneration: 1n })))).toBe(
+      "GENERATION_MISMATCH",
+    );
+    expect(reasonOf(desk.begin(beginCommand(1, { requiredGeneration: 2n })))).toBe("accepted");
+  });
+});

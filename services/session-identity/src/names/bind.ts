@@ -1,0 +1,66 @@
+import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { agentOf, type CanonicalKey, RULE_SET_VERSION } from "@lanekeeper/session-key";
+import type { NameFound } from "../store/read-names.ts";
+import type { NewBinding } from "../store/write-batch.ts";
+import type { Binding } from "./binding.ts";
+import { type NamePlan, scopeOf } from "./plan.ts";
+import type { Tenant } from "./tenant.ts";
+
+/** An agent that is configured opens new names, under rules that are not newer than this replica's. */
+export function checkMayBind(key: CanonicalKey, tenant: Tenant): void {
+  const agentId = agentOf(key);
+  if (!tenant.policies.has(agentId)) {
+    throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${agentId}`, {
+      metadata: { agent_id: agentId },
+    });
+  }
+  if (tenant.ruleSetVersion > RULE_SET_VERSION) {
+    const rules = `rule set ${tenant.ruleSetVersion} is in force, this replica knows ${RULE_SET_VERSION}`;
+    throw storeUnavailable(`${rules}; another replica binds new names`);
+  }
+}
+
+export function newBinding(
+  plan: NamePlan,
+  key: CanonicalKey,
+  tenant: Tenant,
+  source: string,
+): NewBinding {
+  const { wanted, name, agentId } = plan;
+  const { tenant: tenantName, kind, name: text, party } = wanted;
+  const dmScope = scopeOf(tenant, agentId);
+  const peer = name.kind === "peer" ? { channel: name.peer.channel, party, dmScope } : undefined;
+  return {
+    ...{ tenant: tenantName, agentId, kind, name: text, sessionKey: key, peer },
+    ...{ ruleSetVersion: RULE_SET_VERSION, source },
+  };
+}
+
+/** A canonical key that exists is its own binding: its row tells what the ledger would. */
+export function bindingOf(
+  { agentId, name }: NamePlan,
+  found: NameFound,
+  key: CanonicalKey,
+): Binding {
+  const { binding, key: row } = found;
+  const aliasOf = row?.aliasOf ?? row?.movedTo;
+  if (binding !== undefined) {
+    const { ruleSetVersion, source, firstSeenMs, lastSeenMs } = binding;
+    return {
+      agentId,
+      name,
+      sessionKey: key,
+      aliasOf,
+      ruleSetVersion,
+      source,
+      firstSeenMs,
+      lastSeenMs,
+    };
+  }
+  if (row === undefined) throw new Error("a bound name has a ledger entry or a row");
+  const { ruleSetVersion, source, bindMs } = row;
+  return {
+    ...{ agentId, name, sessionKey: key, aliasOf, ruleSetVersion, source },
+    ...{ firstSeenMs: bindMs, lastSeenMs: found.nowMs },
+  };
+}
