@@ -1,6 +1,7 @@
-import { codesBefore, stateCode } from "../domain/turn-state.ts";
+import { stateCode } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
 import { first, type Sql } from "./sql.ts";
+import { mayBecomeFrom, stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
 
 const ACTIVE = stateCode("ACTIVE");
@@ -32,7 +33,7 @@ const ACTIVATE = {
 WITH turn AS (
   UPDATE turns SET state = ${ACTIVE}, session_id = $4, generation = $5, replica = $7,
     run_count = run_count + 1, renewed_at = clock_timestamp()
-  WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state IN (${codesBefore("ACTIVE").join()})
+  WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${mayBecomeFrom("state", "ACTIVE")}
   RETURNING run_count, stop, stop_note
 ), run AS (${INSERT_RUN})
 SELECT * FROM turn`,
@@ -61,7 +62,7 @@ WITH lane AS (
     run_count = t.run_count + 1, renewed_at = clock_timestamp()
   FROM lane
   WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $8 AND t.prepared_run_id IS NULL
-    AND t.state IN (${stateCode("QUEUED")}, ${ACTIVE})
+    AND ${stateIn("t.state", "QUEUED", "ACTIVE")}
   RETURNING t.run_count, t.stop, t.stop_note
 ), run AS (${INSERT_RUN})
 SELECT * FROM turn`,

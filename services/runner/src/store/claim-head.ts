@@ -2,6 +2,7 @@ import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle
 import { LIMITS } from "../limits.ts";
 import { lockLane } from "./lane-row.ts";
 import { first, type RunnerDatabase } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
 
 /**
@@ -74,7 +75,7 @@ WITH lane AS (
   RETURNING tenant
 )
 UPDATE turns t SET run_id = NULL FROM lane
-WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND t.state = 1
+WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND ${stateIn("t.state", "QUEUED")}
 RETURNING t.turn_id`,
 };
 

@@ -1,5 +1,6 @@
 import { codesBefore, stateCode, type TurnStateName } from "../domain/turn-state.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "./sql.ts";
+import { mayBecomeFrom, stateIn } from "./state-in.ts";
 
 /** A turn that ends without an ending of its own run. */
 export interface Unanswered {
@@ -19,13 +20,13 @@ WITH lane AS (
   UPDATE lanes SET active_turn_id = NULL, holder_run_id = NULL
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
     AND EXISTS (SELECT FROM turns t WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
-                AND t.state = ANY ($9::smallint[]))
+                AND t.state::int = ANY ($9::int[]))
   RETURNING depth
 ), turn AS (
   UPDATE turns t SET state = $5, end_time = clock_timestamp(), error_reason = $6, error_message = $7,
     ended_stream_seq = $8
   FROM lane
-  WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND t.state = ANY ($9::smallint[])
+  WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND t.state::int = ANY ($9::int[])
   RETURNING t.turn_id, t.end_time
 ), run AS (
   UPDATE runs r SET end_time = turn.end_time, error_reason = $6, error_message = $7 FROM turn
@@ -67,7 +68,7 @@ const END_WAITING = {
 WITH turn AS (
   UPDATE turns t SET state = $4, end_time = clock_timestamp(), error_reason = $5, error_message = $6,
     ended_stream_seq = $7
-  WHERE t.tenant = $1 AND t.turn_id = $3 AND t.state = ${stateCode("QUEUED")} AND t.session_key = $2
+  WHERE t.tenant = $1 AND t.turn_id = $3 AND ${stateIn("t.state", "QUEUED")} AND t.session_key = $2
   RETURNING t.run_id, t.turn_id, t.steer
 )
 UPDATE lanes l SET
@@ -107,7 +108,7 @@ WITH lane AS (
   UPDATE turns t SET state = ${stateCode("QUEUED")}, run_id = NULL, renewed_at = NULL, replica = ''
   FROM lane
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
-    AND t.state IN (${codesBefore("QUEUED").join()}) AND t.prepared_run_id IS NULL
+    AND ${mayBecomeFrom("t.state", "QUEUED")} AND t.prepared_run_id IS NULL
   RETURNING t.turn_id
 ), run AS (
   UPDATE runs r SET end_time = clock_timestamp(), outcome = $5, error_reason = $6 FROM turn
@@ -147,7 +148,8 @@ const DISCARD_PREPARED = {
   name: "runner_discard_prepared",
   text: `
 UPDATE turns SET prepared_run_id = NULL
-WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND prepared_run_id = $3 AND state = 2
+WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND prepared_run_id = $3
+  AND ${stateIn("state", "ACTIVE")}
 RETURNING turn_id`,
 };
 

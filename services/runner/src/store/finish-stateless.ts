@@ -1,8 +1,9 @@
 import { RUN_ENDINGS } from "../domain/ending.ts";
 import type { Ending } from "../domain/ending.ts";
-import { codesBefore, stateCode } from "../domain/turn-state.ts";
+import { stateCode } from "../domain/turn-state.ts";
 import { messageBytes } from "./codec.ts";
 import { first, rows, type Sql } from "./sql.ts";
+import { mayBecomeFrom } from "./state-in.ts";
 import type { EventChunk } from "./turn-events.ts";
 
 const FINISH_STATELESS = {
@@ -13,7 +14,7 @@ WITH turn AS (
     reply = $7, input_tokens = $8, output_tokens = $9, finish_reason = $10, model = $11,
     ended_stream_seq = $12
   WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND session_key IS NULL
-    AND state IN (${codesBefore("COMPLETED").join()})
+    AND ${mayBecomeFrom("state", "COMPLETED")}
   RETURNING end_time
 ), run AS (
   UPDATE runs r SET end_time = turn.end_time, outcome = $16, error_reason = $5, error_message = $6

@@ -2,10 +2,11 @@ import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle
 import type { Ending } from "../domain/ending.ts";
 import { RUN_ENDINGS } from "../domain/ending.ts";
 import type { Told } from "../domain/transcript.ts";
-import { codesBefore, stateCode } from "../domain/turn-state.ts";
+import { stateCode } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
 import { messageBytes } from "./codec.ts";
 import { first, type Sql } from "./sql.ts";
+import { mayBecomeFrom } from "./state-in.ts";
 import type { EventChunk } from "./turn-events.ts";
 
 const COMPLETED = stateCode("COMPLETED");
@@ -30,7 +31,7 @@ WITH lane AS (
     model = r.model, ended_stream_seq = r.ended_stream_seq, is_told = r.keeps_input
   FROM lane, runs r
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
-    AND t.state IN (${codesBefore("COMPLETED").join()})
+    AND ${mayBecomeFrom("t.state", "COMPLETED")}
     AND r.tenant = $1 AND r.turn_id = $3 AND r.run_id = $4 AND r.prepared_state IS NOT NULL
   RETURNING t.*
 ), run AS (

@@ -1,5 +1,6 @@
 import { lockOrCreateLane } from "./lane-row.ts";
 import { first, type RunnerDatabase, type Sql } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 
 /** Claims that never began go with the rest; an active turn is ended by its own run. */
 const MOVE = {
@@ -17,7 +18,7 @@ WITH waiting AS (
   UPDATE turns t SET session_key = $3, lane_seq = survivor.first_seq + waiting.place, front = false,
     admitted_session_id = $4, admitted_generation = $5, run_id = NULL
   FROM waiting, survivor
-  WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND t.state = 1
+  WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND ${stateIn("t.state", "QUEUED")}
   RETURNING t.turn_id
 )
 UPDATE lanes l SET depth = 0,

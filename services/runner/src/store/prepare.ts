@@ -4,6 +4,7 @@ import { stateCode, stateOf } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
 import { messageBytes, messageOf, messagesBytes, messagesOf } from "./codec.ts";
 import { first, type Sql } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 
 /**
  * Stores a run's ending before session-identity is told: step one of three. Under the turn's row, so
@@ -15,10 +16,10 @@ const PREPARE = {
   text: `
 WITH turn AS (
   UPDATE turns t SET prepared_run_id = $3, renewed_at = clock_timestamp()
-  WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $3 AND t.state = ${stateCode("ACTIVE")}
+  WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $3 AND ${stateIn("t.state", "ACTIVE")}
     AND t.prepared_run_id IS NULL
     AND ($4 <> ${stateCode("COMPLETED")} OR NOT EXISTS (
-      SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = t.session_key
+      SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $16
         AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = $2 AND s.steer = 1))
   RETURNING t.turn_id
 )
@@ -41,7 +42,7 @@ export type PrepareResult =
 
 export async function prepare(
   sql: Sql,
-  held: Pick<Held, "tenant" | "turnId" | "runId">,
+  held: Held,
   ending: Ending,
   endedStreamSeq: bigint,
 ): Promise<PrepareResult> {
@@ -61,6 +62,7 @@ export async function prepare(
     ending.finishReason,
     ending.model,
     endedStreamSeq,
+    held.sessionKey,
   ]);
   return row === undefined ? whyNot(sql, held) : { kind: "stored", ending };
 }
@@ -69,7 +71,7 @@ const READ_HOLDER = {
   name: "runner_read_prepared_holder",
   text: `
 SELECT prepared_run_id IS NOT NULL AS "isStored" FROM turns
-WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state = ${stateCode("ACTIVE")}`,
+WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}`,
 };
 
 async function whyNot(

@@ -1,12 +1,13 @@
 import type { Held } from "./claim-head.ts";
 import { first, rows, type Sql } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
 
 const RENEW = {
   name: "runner_renew",
   text: `
 UPDATE turns SET renewed_at = clock_timestamp()
-WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state IN (1, 2)
+WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "QUEUED", "ACTIVE")}
 RETURNING turn_id`,
 };
 
@@ -30,7 +31,8 @@ const READ_STOPS = {
   text: `
 SELECT run_id, stop, stop_note FROM turns
 WHERE (tenant, turn_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
-  AND stop IS NOT NULL AND run_id = ANY ($3::uuid[]) AND state = 2`,
+  AND stop IS NOT NULL AND run_id = ANY ($3::uuid[])
+  AND ${stateIn("state", "ACTIVE")}`,
 };
 
 /** Of these runs those that somebody, perhaps through another replica, asked to stop. */

@@ -6,10 +6,10 @@ import { insertJoined, joinedParams } from "./insert-joined.ts";
 import { lockLane } from "./lane-row.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
 
 const QUEUED = stateCode("QUEUED");
-const ACTIVE = stateCode("ACTIVE");
 const COALESCED = stateCode("COALESCED");
 
 /** Locks the host's row: its ending is stored either before this, or with the steer in sight. */
@@ -17,9 +17,9 @@ const FIND_STEER_HOST = {
   name: "runner_find_steer_host",
   text: `
 SELECT turn_id FROM turns t
-WHERE tenant = $1 AND turn_id = $2 AND state = ${ACTIVE} AND principal = $3 AND generation = $4
+WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "ACTIVE")} AND principal = $3 AND generation = $4
   AND prepared_run_id IS NULL AND stop IS NULL
-  AND (SELECT count(*) FROM turns s WHERE s.tenant = $1 AND s.session_key = t.session_key
+  AND (SELECT count(*) FROM turns s WHERE s.tenant = $1 AND s.session_key = $6
        AND s.state = ${QUEUED} AND s.into_turn_id = $2) < $5
 FOR UPDATE`,
 };
@@ -38,6 +38,7 @@ export function findSteerHost(
     principal,
     session.generation,
     maxSteers,
+    session.sessionKey,
   ]);
 }
 
@@ -70,7 +71,7 @@ UPDATE turns s SET steer = 2
 WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
   AND s.steer = ANY ($5::smallint[])
   AND EXISTS (SELECT FROM turns h WHERE h.tenant = $1 AND h.turn_id = $3 AND h.run_id = $4
-              AND h.state = ${ACTIVE})
+              AND ${stateIn("h.state", "ACTIVE")})
 RETURNING s.lane_seq AS "laneSeq", s.input`,
 };
 

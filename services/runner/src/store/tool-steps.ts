@@ -1,6 +1,7 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageBytes, messageOf } from "./codec.ts";
 import { first, rows, type Sql } from "./sql.ts";
+import { stateIn } from "./state-in.ts";
 
 /** A tool step of a turn. */
 export interface ToolStep {
@@ -18,7 +19,8 @@ const BEGIN_STEP = {
   text: `
 INSERT INTO tool_steps (tenant, turn_id, step, run_id, call_id, name, said)
 SELECT $1, $2, $4, $3, $5, $6, $7
-WHERE EXISTS (SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND state = 2)
+WHERE EXISTS (SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3
+              AND ${stateIn("state", "ACTIVE")})
 ON CONFLICT (tenant, turn_id, step) DO UPDATE SET run_id = excluded.run_id
 WHERE tool_steps.run_id = excluded.run_id
 RETURNING step`,
