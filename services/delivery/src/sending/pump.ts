@@ -86,13 +86,13 @@ export class Pump implements AsyncDisposable {
   }
 
   #send(claimed: Claimed, claimedAtMs: number): void {
-    const send = runAttempt(this.#deps, claimed, claimedAtMs, this.#cut.signal).then(
-      ({ nextInMs }) => {
-        this.#sends.delete(send);
-        // A slot is free, too.
-        this.#nudgeIn(nextInMs ?? 0);
-      },
-    );
+    const { signal } = this.#cut;
+    const onNext = (inMs: number): void => this.#nudgeIn(inMs);
+    const send = runAttempt(this.#deps, { claimed, claimedAtMs, signal, onNext }).then(() => {
+      const wasFull = this.#sends.size >= this.#deps.limits.sendsPerReplica;
+      this.#sends.delete(send);
+      if (wasFull) this.nudge();
+    });
     this.#sends.add(send);
   }
 

@@ -13,7 +13,7 @@ import { type Finished, finishAttempt } from "../store/finish-attempt.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type Channel, NotSentError, type Reply } from "./channel.ts";
 import { expired, SendFence } from "./fence.ts";
-import { tellOutcomes } from "./tell-outcomes.ts";
+import { tellOutcome, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SendDeps {
   readonly db: DeliveryDatabase;
@@ -28,46 +28,44 @@ export interface SendDeps {
   readonly random: () => number;
 }
 
-/** What the pump does next. */
-export interface AttemptResult {
-  /** Something is open on the route and may be claimed in so many ms; undefined: nothing. */
-  readonly nextInMs: number | undefined;
+/** A claim as the pump hands it on. */
+export interface Attempt {
+  readonly claimed: Claimed;
+  /** Monotonic, from before the claim was asked for. */
+  readonly claimedAtMs: number;
+  /** Cuts the attempt off. */
+  readonly signal: AbortSignal;
+  /** The route goes on: something is open there and may be claimed in so many ms. */
+  readonly onNext: (inMs: number) => void;
 }
 
 /**
  * One attempt, from the claim to what became of it. Resolves whatever happens; an attempt that cannot
  * write its outcome is found by its lease.
  */
-export function runAttempt(
-  deps: SendDeps,
-  claimed: Claimed,
-  claimedAtMs: number,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
+export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<void> {
+  const { claimed } = attempt;
   const attributes = {
     "lanekeeper.delivery_id": claimed.deliveryId,
     "lanekeeper.turn_id": claimed.turnId,
     "lanekeeper.attempt": claimed.attempt,
   };
   const log = attemptLog(deps.log, claimed);
-  const run = async (): Promise<AttemptResult> => {
+  const run = async (): Promise<void> => {
     try {
-      return await attempt({ ...deps, log }, claimed, claimedAtMs, signal);
+      await sendAndFinish({ ...deps, log }, attempt);
     } catch (err) {
       log.error({ err }, "what became of an attempt could not be written; its lease will tell");
-      return { nextInMs: undefined };
     }
   };
   const options = { parent: claimed.traceparent, kind: "producer" } as const;
   return withSpan("delivery.attempt", attributes, run, options);
 }
 
-async function attempt(
+async function sendAndFinish(
   deps: SendDeps,
-  claimed: Claimed,
-  claimedAtMs: number,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
+  { claimed, claimedAtMs, signal, onNext }: Attempt,
+): Promise<void> {
   const startedMs = deps.clock.monotonicMs();
   const fence = new SendFence(deps, claimed, claimedAtMs);
   const outcome = await send(deps, claimed, fence, signal);
@@ -78,8 +76,22 @@ async function attempt(
   const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
   const finished = await finish(deps, claimed, bounded, wasClaimed, claimedAtMs);
   observe(deps, claimed, bounded, finished, deps.clock.monotonicMs() - startedMs);
-  if (finished.held && ending.report !== undefined) await tellOutcomes(deps, claimed);
-  return { nextInMs: finished.hasNext ? ending.delayMs : undefined };
+  // What waits behind it need not wait until session-identity has been told.
+  if (finished.hasNext) onNext(ending.delayMs);
+  if (finished.held) await tellNow(deps, claimed, bounded);
+}
+
+/** Without reading again what was just written. What cannot be told now is swept. */
+async function tellNow(
+  deps: SendDeps,
+  claimed: Claimed,
+  { report, error, providerMessageId }: AttemptEnding,
+): Promise<void> {
+  if (report === undefined) return;
+  const untold = { ...claimed, untold: report, error, providerMessageId };
+  // Something before it is untold, and must come first: all of it is read then.
+  if (claimed.hasUntold) await tellOutcomes(deps, claimed);
+  else await tellOutcome(deps, untold);
 }
 
 async function send(

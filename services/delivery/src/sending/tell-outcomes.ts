@@ -21,20 +21,27 @@ export interface TellDeps {
 export async function tellOutcomes(deps: TellDeps, name: DeliveryName): Promise<boolean> {
   try {
     for (const untold of await untoldOf(deps.db, name)) {
-      await tell(deps, untold);
-      await markTold(deps.db, untold);
+      if (!(await tellOutcome(deps, untold))) return false;
     }
     return true;
   } catch (err) {
-    deps.log.debug({ err, delivery_id: name.deliveryId }, "an outcome could not be told yet");
+    deps.log.debug({ err, delivery_id: name.deliveryId }, "what is untold could not be read");
     return false;
   }
 }
 
-function tell(deps: TellDeps, untold: Untold): Promise<void> {
+/** Tells one outcome, as far as that is possible now. Everything before it has been told. */
+export async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
   const attributes = { "lanekeeper.delivery_id": untold.deliveryId };
   const options = { parent: untold.traceparent, kind: "internal" } as const;
-  return withSpan("delivery.settle", attributes, () => settle(deps, untold), options);
+  try {
+    await withSpan("delivery.settle", attributes, () => settle(deps, untold), options);
+    await markTold(deps.db, untold);
+    return true;
+  } catch (err) {
+    deps.log.debug({ err, delivery_id: untold.deliveryId }, "an outcome could not be told yet");
+    return false;
+  }
 }
 
 async function settle({ identity, log, limits }: TellDeps, untold: Untold): Promise<void> {
