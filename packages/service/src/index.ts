@@ -66,6 +66,13 @@ export {
 } from "./trace.ts";
 export { type TurnFields, turnLog } from "./turn-log.ts";
 export { type UnknownVariable, unknownVariables } from "./unknown-variables.ts";
-export { LOG_KEYS, LOG_LEVELS, type LogKeys, type LogLevel, variables } from "./variables.ts";
+export {
+  knownVariables,
+  LOG_KEYS,
+  LOG_LEVELS,
+  type LogKeys,
+  type LogLevel,
+  variables,
+} from "./variables.ts";
 export { packageVersion } from "./version.ts";
 export { type Finish, finishWithin } from "./within.ts";

@@ -15,7 +15,7 @@ import type { ServiceName } from "./services.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { unknownVariables } from "./unknown-variables.ts";
-import { variables } from "./variables.ts";
+import { knownVariables } from "./variables.ts";
 import { packageVersion } from "./version.ts";
 import { finishWithin } from "./within.ts";
 
@@ -130,7 +130,7 @@ function refuse(log: Log, { problems }: EnvError): number {
 }
 
 function warnOfUnknownVariables(log: Log): void {
-  for (const { name, meant } of unknownVariables(variables, process.env, "LANEKEEPER_")) {
+  for (const { name, meant } of unknownVariables(knownVariables, process.env, "LANEKEEPER_")) {
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
     log.warn(
       { variable: name },

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { unknownVariables } from "./unknown-variables.ts";
-import { variables } from "./variables.ts";
+import { knownVariables } from "./variables.ts";
 
-const find = (env: Record<string, string>) => unknownVariables(variables, env, "LANEKEEPER_");
+const find = (env: Record<string, string>) => unknownVariables(knownVariables, env, "LANEKEEPER_");
 
 test("a misspelt variable is told with the one that was meant", () => {
   expect(find({ LANEKEEPER_DRAIN_TIMOUT: "1s" })).toEqual([
@@ -17,5 +17,7 @@ test("one that is like none is told without a guess", () => {
 });
 
 test("known ones and other programs' are left alone", () => {
-  expect(find({ LANEKEEPER_PORT: "1", PATH: "/bin", DATABASE_URL: "x" })).toEqual([]);
+  expect(
+    find({ LANEKEEPER_PORT: "1", LANEKEEPER_CORS_ORIGINS: "*", PATH: "/bin", DATABASE_URL: "x" }),
+  ).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import type { Env, Variables } from "./env.ts";
+import type { Env } from "./env.ts";
 
 export interface UnknownVariable {
   readonly name: string;
@@ -9,9 +9,12 @@ export interface UnknownVariable {
 /** At most this many letters changed, added or lost make a misspelling. */
 const NEAR = 3;
 
-/** Variables with our prefix that no table knows: most likely misspelt, and otherwise silently without effect. */
-export function unknownVariables(table: Variables, env: Env, prefix: string): UnknownVariable[] {
-  const known = Object.values(table).map((variable) => variable.name);
+/** Variables with our prefix that nothing reads: most likely misspelt, and otherwise silently without effect. */
+export function unknownVariables(
+  known: readonly string[],
+  env: Env,
+  prefix: string,
+): UnknownVariable[] {
   return Object.keys(env)
     .filter((name) => name.startsWith(prefix) && !known.includes(name))
     .map((name) => {

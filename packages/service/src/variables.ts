@@ -126,3 +126,16 @@ export const variables = {
   openaiApiKey: optional("OPENAI_API_KEY", secret, "the key for OPENAI_BASE_URL"),
   openaiModel: optional("OPENAI_MODEL", text, "the model's name at OPENAI_BASE_URL"),
 };
+
+/** Read by the commands, by ingress, by delivery alone: known here so that no one takes them for misspelt. */
+const READ_BY_ONE = [
+  "LANEKEEPER_URL",
+  "LANEKEEPER_CORS_ORIGINS",
+  "LANEKEEPER_WEBHOOK_ALLOW_PRIVATE",
+];
+
+/** The names of all variables that something of Lanekeeper reads. */
+export const knownVariables: readonly string[] = [
+  ...Object.values(variables).map(({ name }) => name),
+  ...READ_BY_ONE,
+];

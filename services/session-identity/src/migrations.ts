@@ -4,4 +4,4 @@ import { fileURLToPath } from "node:url";
 export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
 
 /** The schema that the tables are in. */
-export const SCHEMA = "session_identity";
+export const SCHEMA = "lanekeeper_identity";

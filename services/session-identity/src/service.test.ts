@@ -45,9 +45,9 @@ test("serves once its schema is there, and lets go of its watchers when it drain
 
 test("refuses a schema that was never migrated", async () => {
   const db = database.open();
-  await db.query("alter schema session_identity rename to elsewhere");
+  await db.query("alter schema lanekeeper_identity rename to elsewhere");
   onTestFinished(async () => {
-    await db.query("alter schema elsewhere rename to session_identity");
+    await db.query("alter schema elsewhere rename to lanekeeper_identity");
   });
   await expect(startService()).rejects.toThrow("lanekeeper migrate");
 });

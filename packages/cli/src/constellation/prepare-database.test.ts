@@ -47,7 +47,7 @@ describe("the database of a constellation", { timeout: 60_000 }, () => {
       expect(new URL(urls[name]).username).toBe(schemaOf(name));
       const rows = await run(
         urls[name],
-        "SELECT nspname FROM pg_namespace WHERE has_schema_privilege(oid, 'USAGE') AND nspname IN ('session_identity', 'lanekeeper_runner', 'lanekeeper_delivery', 'lanekeeper_ingress')",
+        "SELECT nspname FROM pg_namespace WHERE has_schema_privilege(oid, 'USAGE') AND nspname IN ('lanekeeper_identity', 'lanekeeper_runner', 'lanekeeper_delivery', 'lanekeeper_ingress')",
       );
       expect(rows).toEqual([{ nspname: schemaOf(name) }]);
     }

@@ -14,7 +14,7 @@ export interface PrepareOptions {
 
 /** As each service has it (a test compares); loading a service to ask it would cost a start a second. */
 const SCHEMA: Readonly<Record<ServiceName, string>> = {
-  "session-identity": "session_identity",
+  "session-identity": "lanekeeper_identity",
   runner: "lanekeeper_runner",
   delivery: "lanekeeper_delivery",
   ingress: "lanekeeper_ingress",

@@ -1,10 +1,10 @@
 import { access, constants, stat } from "node:fs/promises";
 import {
+  knownVariables,
   type ListenAddress,
   SERVICE_NAMES,
   type Settings,
   unknownVariables,
-  variables,
 } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
 import type { DataDir } from "../constellation/data-dir.ts";
@@ -15,23 +15,14 @@ import { probe } from "../constellation/wait-ready.ts";
 import { describeError } from "../describe-error.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 
-/** Read by the commands, by ingress and by delivery alone. */
-const READ_ELSEWHERE = [
-  "LANEKEEPER_URL",
-  "LANEKEEPER_CORS_ORIGINS",
-  "LANEKEEPER_WEBHOOK_ALLOW_PRIVATE",
-];
-
 /** Variables that no one reads: most likely misspelt. */
 export function lookAtVariables(): Finding[] {
-  return unknownVariables(variables, process.env, "LANEKEEPER_")
-    .filter(({ name }) => !READ_ELSEWHERE.includes(name))
-    .map(({ name, meant }) =>
-      note(
-        "variable",
-        `${name} has no effect${meant === undefined ? "" : `; did you mean ${meant}?`}`,
-      ),
-    );
+  return unknownVariables(knownVariables, process.env, "LANEKEEPER_").map(({ name, meant }) =>
+    note(
+      "variable",
+      `${name} has no effect${meant === undefined ? "" : `; did you mean ${meant}?`}`,
+    ),
+  );
 }
 
 /** The folder, and who runs on it. */

@@ -7,7 +7,7 @@ import type { Db } from "../store/db.ts";
 /** Starting a server takes half a second on an idle machine; tests run beside others. */
 export const START_TIMEOUT_MS = 60_000;
 
-export const TEST_SCHEMA = "session_identity";
+export const TEST_SCHEMA = "lanekeeper_identity";
 
 export interface TestDatabase {
   readonly url: () => string;
