@@ -1,17 +1,30 @@
-import { isRetryable, LanekeeperError, type Reason } from "@lanekeeper/rpc";
+import { type Fence, StaleFenceSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
+  type FieldViolation,
+  isRetryable,
+  LanekeeperError,
+  type Reason,
+  RpcError,
+} from "@lanekeeper/rpc";
+import { NEXT_STEP } from "./next-step.ts";
 
 /**
- * A failed call, as a class by what the caller does next. `cause` is the error of the transport,
- * with its code and typed details; `reason` is undefined where no service decided the failure.
+ * A failed call, as a class by what the caller does next. `reason` is undefined where no service
+ * decided the failure.
  */
 export abstract class CallError extends Error {
+  /** The error of the transport, with its code and typed details. */
   override readonly cause: unknown;
   readonly reason: Reason | undefined;
+  /** The dynamic values of the message, such as `generation` or `turn_id`. */
+  readonly metadata: Readonly<Record<string, string>>;
 
   constructor(cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause));
     this.cause = cause;
-    this.reason = cause instanceof LanekeeperError ? cause.reason : undefined;
+    const refusal = cause instanceof LanekeeperError ? cause : undefined;
+    this.reason = refusal?.reason;
+    this.metadata = refusal?.metadata ?? {};
   }
 }
 
@@ -26,14 +39,27 @@ export class RetryCallError extends CallError {
   }
 }
 
-/** Take a new snapshot and go on from there: an expired resume token, or a reader that was too slow. */
+/** Open the stream again: by the last token, or, `fromSnapshot`, without one. followSessions does it. */
 export class ResumeCallError extends CallError {
   override readonly name = "ResumeCallError";
+
+  get fromSnapshot(): boolean {
+    return this.reason === "RESUME_TOKEN_EXPIRED";
+  }
 }
 
-/** The right to write is lost, for good: drop the work. `cause` tells what is current. */
+/**
+ * The right to write is lost, for good, or the turn was ended by somebody else: drop the work, and
+ * write nothing of it anywhere. `current` is the fence that holds now, where the refusal tells it.
+ */
 export class FencedCallError extends CallError {
   override readonly name = "FencedCallError";
+
+  get current(): Fence | undefined {
+    return this.cause instanceof RpcError
+      ? this.cause.detail(StaleFenceSchema)?.current
+      : undefined;
+  }
 }
 
 /** Read the current state and decide anew: what the call expected no longer holds. */
@@ -41,53 +67,36 @@ export class ConflictCallError extends CallError {
   override readonly name = "ConflictCallError";
 }
 
-/** The same request will be refused again: mend it, or the credential. */
+/** The same request will be refused again: mend it (`fields` tells where), or the credential. */
 export class RefusedCallError extends CallError {
   override readonly name = "RefusedCallError";
+
+  get fields(): readonly FieldViolation[] {
+    return this.cause instanceof LanekeeperError ? this.cause.fieldViolations : [];
+  }
 }
 
-/** A defect, or the call was cancelled: report it; whether anything was changed is not known. */
+/**
+ * Tell people. Either the turn failed for good (its model, its time in the queue) and only a new
+ * request tries again; or it is a defect, or the caller's own end, and only asking again with the same
+ * request id tells whether anything was changed.
+ */
 export class FailedCallError extends CallError {
   override readonly name = "FailedCallError";
 }
 
-const FENCED: ReadonlySet<Reason> = new Set([
-  "STALE_GENERATION",
-  "TAKEN_OVER",
-  "SUPERSEDED",
-  "RUN_ENDED",
-  "TURN_SKIPPED",
-  "TURN_INTERRUPTED",
-  "TURN_CANCELLED",
-]);
-
-const CONFLICT: ReadonlySet<Reason> = new Set([
-  "GENERATION_MISMATCH",
-  "ALIAS_CONFLICT",
-  "KEY_MOVED",
-]);
-
-const FAILED: ReadonlySet<Reason> = new Set([
-  "INTERNAL",
-  "MODEL_FAILED",
-  "MODEL_STREAM_CUT",
-  "MODEL_TIMEOUT",
-  "QUEUE_TIMEOUT",
-]);
+const CLASSES = {
+  retry: RetryCallError,
+  resume: ResumeCallError,
+  drop: FencedCallError,
+  "read again": ConflictCallError,
+  mend: RefusedCallError,
+  report: FailedCallError,
+} as const;
 
 /** What to do about anything that a client threw. */
 export function asCallError(error: unknown): CallError {
   if (error instanceof CallError) return error;
-  if (error instanceof LanekeeperError) return byReason(error);
-  if (isRetryable(error)) return new RetryCallError(error);
-  return new FailedCallError(error);
-}
-
-function byReason(error: LanekeeperError): CallError {
-  const { reason, row } = error;
-  if (row.shouldRetry === "yes") return new RetryCallError(error);
-  if (row.shouldRetry === "resume") return new ResumeCallError(error);
-  if (FENCED.has(reason)) return new FencedCallError(error);
-  if (CONFLICT.has(reason)) return new ConflictCallError(error);
-  return FAILED.has(reason) ? new FailedCallError(error) : new RefusedCallError(error);
+  if (error instanceof LanekeeperError) return new CLASSES[NEXT_STEP[error.reason]](error);
+  return isRetryable(error) ? new RetryCallError(error) : new FailedCallError(error);
 }

@@ -1,3 +1,4 @@
+export { serviceCredential } from "@lanekeeper/rpc";
 export { apiKeyCredential } from "./api-key.ts";
 export {
   asCallError,
@@ -9,6 +10,10 @@ export {
   ResumeCallError,
   RetryCallError,
 } from "./call-error.ts";
+export { createEdgeClients, type EdgeClient, type EdgeClients } from "./edge/edge-clients.ts";
+export type { EdgeCallOptions, EdgeOptions } from "./edge/edge-options.ts";
+export { type FollowOptions, followSessions, type SessionFeed } from "./follow-sessions.ts";
+export type { NextStep } from "./next-step.ts";
 export {
   createDeliveryClient,
   createIdentityClient,
