@@ -2,7 +2,7 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
@@ -10,13 +10,15 @@ import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
 }, 60_000);
 afterAll(() => server.stop());
 
-const LEASE_MS = 900;
 const never = new Promise<void>(() => undefined);
 
 async function transcript(replica: Replica) {
@@ -34,8 +36,8 @@ async function turnOf(replica: Replica, turnId: string) {
 
 test.concurrent("a turn whose run died is run again by another replica, and its reader told to start over", async () => {
   await using world = await World.start(server);
-  const a = await world.replica({ leaseMs: LEASE_MS });
-  const b = await world.replica({ leaseMs: LEASE_MS });
+  const a = await world.replica();
+  const b = await world.replica();
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
   const lost = new Attached(a, { submit: turnFor(world, "one") });
@@ -46,6 +48,7 @@ test.concurrent("a turn whose run died is run again by another replica, and its 
   open.open();
   world.model.behaviour = heldAnswer(open.opened, "here");
   a.kill();
+  await world.expireLeases();
   expect((await reader.ended).state).toBe(TurnState.COMPLETED);
   const begun = reader.events.flatMap(({ event }) =>
     event.case === "runBegun" ? [event.value] : [],
@@ -63,10 +66,12 @@ test.concurrent("a crash between the accepted ending and its commit is finished 
   const afterWrite = (event: string | undefined): void => {
     if (event === "ended") first?.kill();
   };
-  first = await world.replica({ leaseMs: LEASE_MS, hooks: { afterWrite } });
-  const other = await world.replica({ leaseMs: LEASE_MS });
+  first = await world.replica({ hooks: { afterWrite } });
+  const other = await world.replica();
   await applyMain(first);
   const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
+  await eventually(() => first.isDead);
+  await world.expireLeases();
   const reader = new Attached(other, { turnId });
   const ended = await reader.ended;
   expect(ended.state).toBe(TurnState.COMPLETED);
@@ -83,10 +88,12 @@ test.concurrent("a crash before the ending was sent repeats the stored ending", 
   const beforeWrite = (event: string | undefined): void => {
     if (event === "ended") first?.kill();
   };
-  first = await world.replica({ leaseMs: LEASE_MS, hooks: { beforeWrite } });
-  const other = await world.replica({ leaseMs: LEASE_MS });
+  first = await world.replica({ hooks: { beforeWrite } });
+  const other = await world.replica();
   await applyMain(first);
   const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
+  await eventually(() => first.isDead);
+  await world.expireLeases();
   expect((await new Attached(other, { turnId }).ended).state).toBe(TurnState.COMPLETED);
   expect(world.model.asked.length).toBe(1);
   expect(await transcript(other)).toEqual(["one", "echo: one"]);
@@ -94,7 +101,7 @@ test.concurrent("a crash before the ending was sent repeats the stored ending", 
 
 test.concurrent("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
   await using world = await World.start(server);
-  const replica = await world.replica({ leaseMs: 60_000 });
+  const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
   const first = new Attached(replica, { submit: turnFor(world, "one") });
@@ -118,7 +125,7 @@ test.concurrent("a reset under a run ends its turn as superseded, and the next o
 
 test.concurrent("queued turns that a rotation skips end as skipped", async () => {
   await using world = await World.start(server);
-  const replica = await world.replica({ leaseMs: 60_000 });
+  const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
   const first = new Attached(replica, { submit: turnFor(world, "one") });
@@ -135,13 +142,14 @@ test.concurrent("queued turns that a rotation skips end as skipped", async () =>
 
 test.concurrent("a rotated run that died is ended as superseded by another replica", async () => {
   await using world = await World.start(server);
-  const a = await world.replica({ leaseMs: LEASE_MS });
-  const b = await world.replica({ leaseMs: LEASE_MS });
+  const a = await world.replica();
+  const b = await world.replica();
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
   const first = new Attached(a, { submit: turnFor(world, "one") });
   await eventually(() => first.kinds.includes("textDelta"));
   a.kill();
+  await world.expireLeases();
   world.identity.rotate(TENANT, KEY);
   const reader = new Attached(b, { turnId: first.turnId });
   expect((await reader.ended).state).toBe(TurnState.SUPERSEDED);
@@ -175,7 +183,7 @@ test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as co
 
 test.concurrent("while session-identity is away a run goes on as long as its lease lives", async () => {
   await using world = await World.start(server);
-  const replica = await world.replica({ leaseMs: 3_000 });
+  const replica = await world.replica({ leaseMs: 10_000 });
   await applyMain(replica);
   const held = gate();
   world.model.behaviour = heldAnswer(held.opened);
@@ -191,7 +199,7 @@ test.concurrent("while session-identity is away a run goes on as long as its lea
 
 test.concurrent("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
   await using world = await World.start(server);
-  const replica = await world.replica({ leaseMs: LEASE_MS });
+  const replica = await world.replica({ leaseMs: 900 });
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
   const attached = new Attached(replica, { submit: turnFor(world, "one") });
@@ -209,14 +217,15 @@ test.concurrent("a run whose lease ran out unseen goes back to its queue and is 
 test.concurrent("a turn that three processes died of fails", async () => {
   await using world = await World.start(server);
   world.model.behaviour = heldAnswer(never);
-  const first = await world.replica({ leaseMs: LEASE_MS });
+  const first = await world.replica();
   await applyMain(first);
   const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
   let current = first;
   for (let runs = 1; runs <= 3; runs++) {
     await eventually(async () => (await turnOf(current, turnId)).runs.length === runs);
-    const next = await world.replica({ leaseMs: LEASE_MS });
+    const next = await world.replica();
     current.kill();
+    await world.expireLeases();
     current = next;
   }
   await eventually(async () => (await turnOf(current, turnId)).state === TurnState.FAILED);
@@ -225,8 +234,8 @@ test.concurrent("a turn that three processes died of fails", async () => {
 
 test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
   await using world = await World.start(server);
-  const a = await world.replica({ leaseMs: 60_000 });
-  const b = await world.replica({ leaseMs: 60_000 });
+  const a = await world.replica();
+  const b = await world.replica();
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
   const attached = new Attached(a, { submit: turnFor(world, "one") });
@@ -286,4 +295,4 @@ test.concurrent("two replicas on one database never run two turns of a lane at o
       bySeq,
     );
   }
-}, 20_000);
+});

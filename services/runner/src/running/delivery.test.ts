@@ -1,8 +1,11 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {

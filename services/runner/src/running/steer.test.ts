@@ -1,12 +1,15 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { end, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
@@ -75,8 +78,8 @@ test.concurrent("a steered message is a turn again when its host ends otherwise"
 
 test.concurrent("a host that died is run again with what it was handed", async () => {
   await using world = await World.start(server);
-  const a = await world.replica({ leaseMs: 900 });
-  const b = await world.replica({ leaseMs: 900 });
+  const a = await world.replica();
+  const b = await world.replica();
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
   const host = new Attached(a, { submit: turnFor(world, "one") });
@@ -87,6 +90,7 @@ test.concurrent("a host that died is run again with what it was handed", async (
   open.open();
   world.model.behaviour = heldAnswer(open.opened);
   a.kill();
+  await world.expireLeases();
   expect((await guest.ended).state).toBe(TurnState.COMPLETED);
   expect(await transcript(b)).toEqual(["one", "two", "held"]);
 });

@@ -4,6 +4,7 @@ import {
   type AttachTurnResponse,
   AttachTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { LIMITS } from "../limits.ts";
 import { stateOf, type TurnStateName } from "../domain/turn-state.ts";
 import { type FollowedState, readFollowed } from "../store/turn-events.ts";
@@ -99,7 +100,9 @@ export class Tail {
 }
 
 function updateOf({ afterSeq, state, chunks, laneIsFree }: FollowedState): TailUpdate {
-  const events = chunks.flatMap(decode).filter(({ streamSeq }) => streamSeq > afterSeq);
+  const events = mergeDeltas(
+    chunks.flatMap(decode).filter(({ streamSeq }) => streamSeq > afterSeq),
+  );
   return {
     state: stateOf(state),
     events,

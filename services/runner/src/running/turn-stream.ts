@@ -4,6 +4,7 @@ import {
   type AttachTurnResponse,
   AttachTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import type { EventChunk } from "../store/turn-events.ts";
 
@@ -78,9 +79,10 @@ export class TurnStream {
   async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
     let at = 0;
     for (;;) {
-      for (; at < this.#events.length; at++) {
-        const event = this.#events[at];
-        if (event !== undefined && event.streamSeq > afterSeq) yield event;
+      while (at < this.#events.length) {
+        const gathered = this.#events.slice(at);
+        at += gathered.length;
+        yield* mergeDeltas(gathered.filter(({ streamSeq }) => streamSeq > afterSeq));
       }
       if (this.#state !== "open") return;
       await this.#changed(signal);

@@ -4,12 +4,15 @@ import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekee
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
@@ -49,8 +52,10 @@ test.concurrent("a turn is answered, told event by event, and stands in the tran
   expect(ended.reply && textOf(ended.reply)).toBe("echo: hello");
   expect(ended.finishReason).toBe("stop");
   expect(ended.usage).toMatchObject({ inputTokens: 3n, outputTokens: 2n });
-  expect(attached.kinds).toEqual(["accepted", "runBegun", "textDelta", "textDelta", "ended"]);
-  expect(attached.events.map(({ streamSeq }) => streamSeq)).toEqual([0n, 1n, 2n, 3n, 4n]);
+  const kinds = attached.kinds.filter((kind, at) => kind !== attached.kinds[at - 1]);
+  expect(kinds).toEqual(["accepted", "runBegun", "textDelta", "ended"]);
+  expect(attached.text).toBe("echo: hello");
+  expect(attached.events.at(-1)?.streamSeq).toBe(4n);
   const { messages } = await replica.client.listMessages({
     session: { case: "sessionKey", value: KEY },
   });

@@ -3,7 +3,7 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { create } from "@bufbuild/protobuf";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { laneOrder } from "../domain/lane-order.ts";
@@ -18,6 +18,9 @@ import type { NewLaneTurn } from "./new-turn.ts";
 import { prepare } from "./prepare.ts";
 import { readTurn } from "./read-turn.ts";
 import { requestStop } from "./request-stop.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 let world: World;

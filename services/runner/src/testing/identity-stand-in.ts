@@ -129,6 +129,13 @@ export class IdentityStandIn implements AsyncDisposable {
     this.#key(tenant, sessionKey).movedTo = survivor;
   }
 
+  /** All leases run out, as after a pause of the whole world. */
+  expireLeases(): void {
+    for (const { active } of this.#keys.values()) {
+      if (active !== undefined) active.leaseUntilMs = 0;
+    }
+  }
+
   /** The run that holds a key. */
   holder(tenant: string, sessionKey: string): string | undefined {
     return this.#key(tenant, sessionKey).active?.runId;
@@ -315,7 +322,7 @@ export class IdentityStandIn implements AsyncDisposable {
 }
 
 function busy(active: ActiveRun): LanekeeperError {
-  const leftMs = Math.max(1, active.leaseUntilMs - performance.now());
+  const leftMs = Math.ceil(Math.max(1, active.leaseUntilMs - performance.now()));
   const detail = errorDetail(SessionBusySchema, {
     holder: { runId: active.runId, turnId: active.turnId },
   });

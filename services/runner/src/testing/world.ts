@@ -29,6 +29,7 @@ export interface Replica {
   readonly log: ReturnType<typeof captureLog>;
   /** As `kill -9` does, as far as anybody outside can tell. */
   kill(): void;
+  readonly isDead: boolean;
   /** As SIGTERM does; the signal is the end of the drain timeout. */
   drain(timeUp: AbortSignal): Promise<void>;
   stop(): Promise<void>;
@@ -93,7 +94,24 @@ export class World implements AsyncDisposable {
     };
     this.#opened.defer(stop);
     const drain = (timeUp: AbortSignal) => running.drain(timeUp);
-    return { name, client, context: running.context, log, kill: () => life.kill(), drain, stop };
+    return {
+      name,
+      client,
+      context: running.context,
+      log,
+      kill: () => life.kill(),
+      get isDead() {
+        return life.isOver;
+      },
+      drain,
+      stop,
+    };
+  }
+
+  /** Makes the leases of killed replicas run out now, in place of waiting for it. */
+  async expireLeases(): Promise<void> {
+    this.identity.expireLeases();
+    await this.db.query("UPDATE turns SET renewed_at = 'epoch' WHERE renewed_at IS NOT NULL");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -130,7 +148,7 @@ export class World implements AsyncDisposable {
       log: log.log,
       metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
       replica,
-      leaseMs: options.leaseMs ?? 1_500,
+      leaseMs: options.leaseMs ?? 60_000,
       agents: {
         model: () => this.model,
         tools: (agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
