@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+
+import type { TestConstellation } from "@lanekeeper/testing";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** A page whose code blocks can be run as a reader would paste them. */
+export interface Document {
+  /** The blocks of a language, in order, as they stand. */
+  blocks(language: string): readonly string[];
+  /** What a block of shell commands says; `replacing` stands for what a reader fills in. */
+  paste(block: string, replacing?: Readonly<Record<string, string>>): Promise<string>;
+  /** What a block of JavaScript says. */
+  run(block: string): Promise<string>;
+}
+
+/** Reads a page, for a constellation that listens elsewhere and has another data dir than it says. */
+export function openDocument(path: string, constellation: TestConstellation): Document {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  const env = environment(constellation);
+  return {
+    blocks: (language) =>
+      [...text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(
+        ([, block = ""]) => block,
+      ),
+    paste: (block, replacing = {}) => {
+      const command = replaceAll(inPlace(block, constellation), replacing);
+      return execute("bash", ["-euo", "pipefail", "-c", command], env);
+    },
+    run: (block) => {
+      const code = inPlace(block, constellation);
+      const args = ["--import", "tsx", "--input-type=module", "-e", code];
+      return execute(process.execPath, args, env);
+    },
+  };
+}
+
+/** The addresses of `npm start` stand in the pages. */
+function inPlace(block: string, { baseUrl, dataDir, targets }: TestConstellation): string {
+  return replaceAll(block, {
+    "http://127.0.0.1:8080": baseUrl,
+    "127.0.0.1:7101": targets["session-identity"],
+    "dns:///session-identity:7101": targets["session-identity"],
+    ".lanekeeper/": `${dataDir}/`,
+  });
+}
+
+function replaceAll(text: string, replacing: Readonly<Record<string, string>>): string {
+  return Object.entries(replacing).reduce((done, [from, to]) => done.replaceAll(from, to), text);
+}
+
+function environment({ baseUrl, dataDir, targets, apiKey }: TestConstellation) {
+  return {
+    ...process.env,
+    LANEKEEPER_URL: baseUrl,
+    LANEKEEPER_DATA_DIR: dataDir,
+    LANEKEEPER_API_KEY: apiKey,
+    LANEKEEPER_CLUSTER_SECRET: readFileSync(join(dataDir, "cluster-secret"), "utf8").trim(),
+    LANEKEEPER_IDENTITY_TARGET: targets["session-identity"],
+    PATH: `${join(ROOT, "node_modules/.bin")}${delimiter}${process.env["PATH"]}`,
+  };
+}
+
+async function execute(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const { stdout } = await promisify(execFile)(command, args, { cwd: ROOT, env });
+  return stdout;
+}
