@@ -33,6 +33,10 @@ export const LIMITS = {
   expireMs: DAY_MS,
   /** As long as a dead letter is kept: what is tried longer would be forgotten before it ends. */
   maxExpireMs: 14 * DAY_MS,
+  /** Replies that wait on a route: a receiver that is away for a day, and ten replies a minute. */
+  waitingPerRoute: 14_400,
+  /** How soon a reply that found its route full is handed over again. */
+  fullRetryMs: 10 * SECOND_MS,
   errorChars: 500,
   pageSize: 50,
   maxPageSize: 500,

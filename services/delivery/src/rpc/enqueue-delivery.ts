@@ -9,12 +9,14 @@ import {
   type CallContext,
   invalid,
   LanekeeperError,
+  later,
   notFound,
   parseTraceHeaders,
 } from "@lanekeeper/rpc";
 import { turnLog } from "@lanekeeper/service";
 import type { DeliveryContext } from "../context.ts";
 import { contentFingerprint } from "../domain/content-fingerprint.ts";
+import type { Limits } from "../limits.ts";
 import { enqueue, type NewDelivery } from "../store/enqueue.ts";
 import { parseId, parseSessionKey, parseUuid } from "./fields.ts";
 import { parseParts } from "./parse-parts.ts";
@@ -26,10 +28,13 @@ export async function enqueueDelivery(
   call: CallContext,
 ): Promise<MessageInitShape<typeof EnqueueDeliveryResponseSchema>> {
   const delivery = parseDelivery(context, request, call);
-  const result = await enqueue(context.db, delivery);
+  const { waitingPerRoute } = context.limits;
+  const result = await enqueue(context.db, delivery, waitingPerRoute);
   switch (result.kind) {
     case "no_route":
       throw notFound("route", delivery.routeId);
+    case "full":
+      throw full(context.limits);
     case "mismatch":
       throw mismatch(delivery.requestId);
     case "enqueued":
@@ -82,6 +87,13 @@ function parseExpireTime(
   const date = timestampDate(expireTime);
   if (!Number.isNaN(date.getTime()) && date.getTime() - now.getTime() <= maxMs) return date;
   throw invalid("expire_time", `must be at most ${maxMs / 86_400_000} days from now`);
+}
+
+function full({ waitingPerRoute, fullRetryMs }: Limits): LanekeeperError {
+  const metadata = { limit: String(waitingPerRoute) };
+  return later("QUEUE_FULL", `${waitingPerRoute} replies wait on the route`, fullRetryMs, {
+    metadata,
+  });
 }
 
 function mismatch(requestId: string): LanekeeperError {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   identity = new IdentityStandIn(SECRET);
   await identity.start();
   sink = await startWebhookSink();
-  const limits = { ...QUICK, routesPerKey: 2 };
+  const limits = { ...QUICK, routesPerKey: 2, waitingPerRoute: 3 };
   delivery = await startTestDelivery(await schemas.open(), identity, { limits });
 }, 60_000);
 afterAll(async () => {
@@ -165,6 +165,16 @@ test("a reply as large as it may be is taken and delivered", async () => {
   const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1", text));
   const post = await eventually(() => sink.posts.find(({ id }) => id === deliveryId));
   expect(post.json).toMatchObject({ text });
+});
+
+test("a route on which as many replies wait as may is QUEUE_FULL, to be asked again", async () => {
+  sink.next({ status: 429, headers: { "retry-after": "3600" } });
+  const { routeId } = await registerWebhook(runner, sink.url);
+  for (const turn of ["turn-1", "turn-2", "turn-3"]) {
+    await runner.enqueueDelivery(reply(routeId, turn));
+  }
+  const fourth = runner.enqueueDelivery(reply(routeId, "turn-4"));
+  await expect(fourth).rejects.toMatchObject({ reason: "QUEUE_FULL", retryAfterMs: 10_000 });
 });
 
 test("a tenant sees its own and nothing else", async () => {

@@ -1,3 +1,4 @@
+import { LanekeeperError } from "@lanekeeper/rpc";
 import {
   isSignedWith,
   gate,
@@ -120,9 +121,11 @@ test("a receiver that does not answer is cut off; the attempt is unknown and mad
   const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
   await untilState(runner, deliveryId, "SENT");
   hang.open();
-  expect(sink.posts.map(({ id }) => id)).toEqual([deliveryId, deliveryId]);
-  await eventually(() => identity.of(deliveryId).length === 4);
-  expect(identity.of(deliveryId)).toEqual(["sending 1", "settled 3", "sending 2", "settled 1"]);
+  // A busy machine may let the second one run out of its 100 ms, too.
+  expect(sink.posts.length).toBeGreaterThan(1);
+  expect(new Set(sink.posts.map(({ id }) => id))).toEqual(new Set([deliveryId]));
+  await eventually(() => identity.of(deliveryId).at(-1) === "settled 1");
+  expect(identity.of(deliveryId).slice(0, 3)).toEqual(["sending 1", "settled 3", "sending 2"]);
 });
 
 test("a connection that is cut before the answer is unknown, and the reply is sent again", async () => {
@@ -155,6 +158,30 @@ test("a reply of a generation that was reset away is suppressed and nothing is s
   await untilState(runner, deliveryId, "SUPPRESSED_STALE");
   await eventually(() => identity.of(deliveryId).length === 1);
   expect(identity.of(deliveryId)).toEqual(["settled 4"]);
+  expect(sink.posts).toEqual([]);
+});
+
+test("what session-identity has as sent is not sent again", async () => {
+  identity.beforeSending = () => {
+    throw new LanekeeperError("SUPERSEDED", "the reply was sent");
+  };
+  const { runner, routeId } = await startWithRoute();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await untilState(runner, deliveryId, "SENT");
+  expect(sink.posts).toEqual([]);
+});
+
+test("a reply of a session that nobody knows is a dead letter; a defect there is waited for", async () => {
+  const { runner, routeId } = await startWithRoute();
+  let calls = 0;
+  identity.beforeSending = () => {
+    calls += 1;
+    if (calls === 1) throw new Error("a defect");
+    throw new LanekeeperError("NOT_FOUND", "no session");
+  };
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  const failed = await untilState(runner, deliveryId, "FAILED");
+  expect(failed).toMatchObject({ attemptCount: 2, lastError: "no session" });
   expect(sink.posts).toEqual([]);
 });
 
@@ -197,18 +224,10 @@ test("an outcome that could not be told is told when session-identity is back", 
   await eventually(() => identity.of(deliveryId).includes("settled 1"));
 });
 
-test("a claim whose answer came late is shown again before the first byte", async () => {
-  const { runner, routeId } = await startWithRoute({ limits: { ...QUICK, fenceMs: 0 } });
-  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
-  await eventually(() => identity.of(deliveryId).length > 1);
-  expect(sink.posts).toEqual([]);
-});
-
 test("what died while sending is an unknown attempt, and is sent again under the same id", async () => {
-  const limits = { ...QUICK, leaseMs: 300, postMs: 200 };
   const { routeId } = await startWithRoute();
   const dead = await startDeadSend(routeId);
-  const survivor = await startReplica({ replica: "delivery-2", limits });
+  const survivor = await startReplica({ replica: "delivery-2" });
   await untilState(survivor.as("runner"), dead.deliveryId, "SENT");
   expect(sink.posts.map(({ id }) => id)).toEqual([dead.deliveryId]);
   await eventually(() => identity.of(dead.deliveryId).length === 3);
@@ -223,7 +242,7 @@ test("what died while sending is an unknown attempt, and is sent again under the
 async function startDeadSend(routeId: string) {
   await Promise.all(replicas.map(({ running }) => running.drain(AbortSignal.timeout(0))));
   const delivery = newDelivery(routeId, "turn-1");
-  await enqueue(db, delivery);
+  await enqueue(db, delivery, QUICK.waitingPerRoute);
   await claimDue(db, { replica: "delivery-0", leaseMs: 0, limit: 1 });
   return delivery;
 }

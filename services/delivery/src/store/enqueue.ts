@@ -30,7 +30,9 @@ export type EnqueueResult =
   /** The request id stands for other content. */
   | { readonly kind: "mismatch" }
   /** The tenant has no such route. */
-  | { readonly kind: "no_route" };
+  | { readonly kind: "no_route" }
+  /** As many wait on the route as may. */
+  | { readonly kind: "full" };
 
 const FIND = {
   name: "delivery_find_request",
@@ -49,7 +51,12 @@ RETURNING last_seq AS "routeSeq"`,
 
 const LOCK_ROUTE = {
   name: "delivery_lock_route",
-  text: `SELECT 1 FROM routes WHERE tenant = $1 AND route_id = $2 FOR UPDATE`,
+  text: `
+SELECT r.last_seq - coalesce((
+  SELECT d.route_seq FROM deliveries d WHERE d.tenant = r.tenant AND d.route_id = r.route_id
+    AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
+), r.last_seq + 1) + 1 AS waiting
+FROM routes r WHERE r.tenant = $1 AND r.route_id = $2 FOR UPDATE OF r`,
 };
 
 const INSERT = {
@@ -74,15 +81,23 @@ class LostRace extends Error {
  * sequence is drawn, so the order on the route is the order of commit. The look-up is a statement of
  * its own after the lock: in one statement it would see the snapshot from before the wait.
  */
-export async function enqueue(db: DeliveryDatabase, delivery: NewDelivery): Promise<EnqueueResult> {
+export async function enqueue(
+  db: DeliveryDatabase,
+  delivery: NewDelivery,
+  maxWaiting: number,
+): Promise<EnqueueResult> {
   const known = await find(db, delivery);
   if (known !== undefined) return known;
   try {
     return await db.transaction(async (sql) => {
       const { tenant, routeId } = delivery;
-      if ((await first(sql, LOCK_ROUTE, [tenant, routeId])) === undefined)
-        return { kind: "no_route" };
-      return (await find(sql, delivery)) ?? (await append(sql, delivery));
+      const route = await first<{ waiting: bigint }>(sql, LOCK_ROUTE, [tenant, routeId]);
+      if (route === undefined) return { kind: "no_route" };
+      const twin = await find(sql, delivery);
+      if (twin !== undefined) return twin;
+      // Seen from before a wait for the lock, so the bound may be missed by the few who waited.
+      if (route.waiting >= BigInt(maxWaiting)) return { kind: "full" };
+      return append(sql, delivery);
     });
   } catch (error) {
     // A twin on another route, whose lock this one did not wait for.

@@ -5,8 +5,9 @@ import { ATTEMPT_OUTCOMES } from "../domain/send-outcome.ts";
 import { newDelivery, newRoute } from "../testing/rows.ts";
 import { QUICK } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
+import { readBacklog } from "./backlog.ts";
 import { type Claimed, claimDue } from "./claim-due.ts";
-import { enqueue } from "./enqueue.ts";
+import { enqueue, type NewDelivery } from "./enqueue.ts";
 import { finishAttempt } from "./finish-attempt.ts";
 import { registerRoute } from "./register-route.ts";
 import { removeExpired } from "./retention.ts";
@@ -29,6 +30,7 @@ async function route(address?: string): Promise<string> {
   return stored.routeId;
 }
 
+const add = (delivery: NewDelivery) => enqueue(db, delivery, 1_000);
 const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
 
 function sent(claimed: Claimed) {
@@ -70,17 +72,17 @@ test("a key has no more routes than it may, also when they are registered at onc
 test("a repeated request has the effect of one; with other content it is refused", async () => {
   const routeId = await route();
   const racers = await Promise.all(
-    Array.from({ length: 8 }, () => enqueue(db, newDelivery(routeId, "turn-1"))),
+    Array.from({ length: 8 }, () => add(newDelivery(routeId, "turn-1"))),
   );
   expect(racers.filter(({ kind }) => kind === "enqueued")).toHaveLength(1);
   expect(new Set(racers.map((result) => "deliveryId" in result && result.deliveryId)).size).toBe(1);
-  expect(await enqueue(db, newDelivery(routeId, "turn-1", "other"))).toEqual({ kind: "mismatch" });
+  expect(await add(newDelivery(routeId, "turn-1", "other"))).toEqual({ kind: "mismatch" });
 });
 
 test("one request id on two routes at once is stored once; the other is a mismatch", async () => {
   const routes = await Promise.all([1, 2, 3, 4].map((n) => route(`https://hooks.example/${n}`)));
   const results = await Promise.all(
-    routes.map((routeId) => enqueue(db, newDelivery(routeId, "turn-1", routeId))),
+    routes.map((routeId) => add(newDelivery(routeId, "turn-1", routeId))),
   );
   const kinds = results.map(({ kind }) => kind).sort();
   expect(kinds).toEqual(["enqueued", "mismatch", "mismatch", "mismatch"]);
@@ -88,7 +90,7 @@ test("one request id on two routes at once is stored once; the other is a mismat
 
 test("another tenant's route is no route", async () => {
   const delivery = { ...newDelivery(await route(), "turn-1"), tenant: "other" };
-  expect(await enqueue(db, delivery)).toEqual({ kind: "no_route" });
+  expect(await add(delivery)).toEqual({ kind: "no_route" });
 });
 
 test("the order on a route is the order of commit, without gaps", async () => {
@@ -96,7 +98,7 @@ test("the order on a route is the order of commit, without gaps", async () => {
   const commits: string[] = [];
   await Promise.all(
     Array.from({ length: 20 }, async (_, index) => {
-      const result = await enqueue(db, newDelivery(routeId, `turn-${index}`));
+      const result = await add(newDelivery(routeId, `turn-${index}`));
       if ("deliveryId" in result) commits.push(result.deliveryId);
     }),
   );
@@ -114,7 +116,7 @@ test("a transaction that has drawn a sequence keeps later ones waiting until it 
   let later: Promise<unknown> | undefined;
   await db.transaction(async (sql) => {
     await sql.query("UPDATE routes SET last_seq = last_seq + 1 WHERE route_id = $1", [routeId]);
-    later = enqueue(db, newDelivery(routeId, "turn-2"));
+    later = add(newDelivery(routeId, "turn-2"));
     const isBlocked = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted";
     for (;;) {
       const { rows } = await sql.query<{ n: number }>(isBlocked);
@@ -126,7 +128,7 @@ test("a transaction that has drawn a sequence keeps later ones waiting until it 
 
 test("only the head of a route is claimed, by one pump, until it has ended", async () => {
   const routeId = await route();
-  for (const turn of ["turn-1", "turn-2"]) await enqueue(db, newDelivery(routeId, turn));
+  for (const turn of ["turn-1", "turn-2"]) await add(newDelivery(routeId, turn));
   const claims = await Promise.all(["a", "b", "c", "d"].map((replica) => claim(replica)));
   const [head, ...others] = claims.flat();
   expect(others).toEqual([]);
@@ -142,7 +144,7 @@ test("pumps that race over many routes send each reply once and keep each route'
     Array.from({ length: 6 }, (_, index) => route(`https://hooks.example/${index}`)),
   );
   for (let turn = 0; turn < 5; turn++) {
-    for (const routeId of routes) await enqueue(db, newDelivery(routeId, `${routeId}/${turn}`));
+    for (const routeId of routes) await add(newDelivery(routeId, `${routeId}/${turn}`));
   }
   const order = new Map<string, bigint[]>(routes.map((routeId) => [routeId, []]));
   let left = 30;
@@ -162,20 +164,20 @@ test("pumps that race over many routes send each reply once and keep each route'
 test("a head that failed keeps its route back and no other", async () => {
   const first = await route("https://hooks.example/1");
   const second = await route("https://hooks.example/2");
-  await enqueue(db, newDelivery(first, "turn-1"));
-  await enqueue(db, newDelivery(first, "turn-2"));
+  await add(newDelivery(first, "turn-1"));
+  await add(newDelivery(first, "turn-2"));
   const [head] = await claim("a");
   if (head === undefined) throw new Error("nothing was claimed");
   const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
   const later = { kind: "failed", error: "503", retryAfterMs: 60_000 } as const;
   await finishAttempt(db, head, endAttempt(later, facts, { ...QUICK, random: 0 }), true);
-  await enqueue(db, newDelivery(second, "turn-3"));
+  await add(newDelivery(second, "turn-3"));
   expect((await claim("a")).map(({ turnId }) => turnId)).toEqual(["turn-3"]);
 });
 
 test("a process that lost its lease cannot write over its successor, and is remembered", async () => {
   const routeId = await route();
-  await enqueue(db, newDelivery(routeId, "turn-1"));
+  await add(newDelivery(routeId, "turn-1"));
   const [lost] = await claim("a", 0);
   const [successor] = await claim("b");
   if (lost === undefined || successor === undefined) throw new Error("nothing was claimed");
@@ -198,7 +200,7 @@ test("a process that lost its lease cannot write over its successor, and is reme
 test("a retry that comes after its expire_time is due when it expires", async () => {
   const routeId = await route();
   const expireTime = new Date(Date.now() + 60_000);
-  await enqueue(db, { ...newDelivery(routeId, "turn-1"), expireTime });
+  await add({ ...newDelivery(routeId, "turn-1"), expireTime });
   const [head] = await claim("a");
   if (head === undefined) throw new Error("nothing was claimed");
   const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
@@ -210,7 +212,7 @@ test("a retry that comes after its expire_time is due when it expires", async ()
 
 test("the schema takes the states and outcomes of the tables and no others", async () => {
   const routeId = await route();
-  const result = await enqueue(db, newDelivery(routeId, "turn-1"));
+  const result = await add(newDelivery(routeId, "turn-1"));
   if (!("deliveryId" in result)) throw new Error("not enqueued");
   const set = (state: number, isEnded: boolean) =>
     db.query("UPDATE deliveries SET state = $1, end_time = CASE WHEN $2 THEN now() END", [
@@ -237,7 +239,7 @@ test("the schema takes the states and outcomes of the tables and no others", asy
 test("what is past its retention goes, and nothing else", async () => {
   const routeId = await route();
   for (const turn of ["old", "dead", "fresh", "open"]) {
-    await enqueue(db, newDelivery(routeId, turn));
+    await add(newDelivery(routeId, turn));
     const [head] = await claim("a");
     if (head !== undefined && turn !== "open") await sent(head);
   }
@@ -262,10 +264,40 @@ test("what is past its retention goes, and nothing else", async () => {
 
 test("a failed attempt is tried again with its own number", async () => {
   const routeId = await route();
-  await enqueue(db, newDelivery(routeId, "turn-1"));
+  await add(newDelivery(routeId, "turn-1"));
   const [first] = await claim("a");
   if (first === undefined) throw new Error("nothing was claimed");
   await failed(first);
   const [second] = await claim("b");
   expect(second).toMatchObject({ attempt: 2, lostAttempt: false, perhapsSent: false });
+});
+
+test("a route takes no more waiting replies than it may, but repeats of those it took", async () => {
+  const routeId = await route();
+  const twoAtMost = (turn: string) => enqueue(db, newDelivery(routeId, turn), 2);
+  await twoAtMost("turn-1");
+  await twoAtMost("turn-2");
+  expect(await twoAtMost("turn-3")).toEqual({ kind: "full" });
+  expect(await twoAtMost("turn-2")).toMatchObject({ kind: "repeated" });
+  const [head] = await claim("a");
+  if (head === undefined) throw new Error("nothing was claimed");
+  await sent(head);
+  expect(await twoAtMost("turn-3")).toMatchObject({ kind: "enqueued", routeSeq: 3n });
+});
+
+test("the backlog tells of what is open by its age, within its bound", async () => {
+  const routeId = await route();
+  for (const turn of ["turn-1", "turn-2", "turn-3"]) await add(newDelivery(routeId, turn));
+  const [head] = await claim("a");
+  if (head === undefined) throw new Error("nothing was claimed");
+  await sent(head);
+  await db.query(
+    "UPDATE deliveries SET create_time = now() - interval '5 min' WHERE route_seq = 3",
+  );
+  const backlog = await readBacklog(db, 10);
+  expect(backlog.toSorted((a, b) => a.age.localeCompare(b.age))).toEqual([
+    { age: "under_10m", count: 1 },
+    { age: "under_10s", count: 1 },
+  ]);
+  expect(await readBacklog(db, 1)).toHaveLength(1);
 });
