@@ -9,7 +9,9 @@ import { backoffMs } from "@lanekeeper/service";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { renew } from "../store/renew.ts";
 import type { RunnerDeps } from "./deps.ts";
+import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
+import { abortCauseOf } from "./run-abort.ts";
 import { callFor } from "./turn-fields.ts";
 
 /** A key that a run was granted. */
@@ -43,33 +45,37 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
 export async function begin(
   deps: RunnerDeps,
   turn: StoredTurn & { readonly sessionKey: string },
-  runId: string,
-  signal: AbortSignal,
+  { runId, signal, log }: Pick<LocalRun, "runId" | "signal" | "log">,
 ): Promise<BeginResult> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return { kind: "granted", grant: await beginOnce(deps, turn, runId, signal) };
+      return { kind: "granted", grant: await beginOnce(deps, turn, runId) };
     } catch (error) {
       const result = resultOf(error);
       if (result !== undefined) return result;
-      if (signal.aborted) return { kind: "lost" };
-      deps.log.warn(
-        { err: error, turn_id: turn.turnId, run_id: runId },
-        "the run could not begin; trying again",
-      );
+      if (isGivenUp(signal)) return { kind: "lost" };
+      log.warn({ err: error }, "the run could not begin; trying again");
     }
     const holds = await persist(deps, "renew a claim", () => renew(deps.db, { ...turn, runId }));
     if (!holds) return { kind: "lost" };
     await deps.clock.sleep(backoffMs(attempt, BACKOFF) + 1);
-    if (signal.aborted) return { kind: "lost" };
+    if (isGivenUp(signal)) return { kind: "lost" };
   }
 }
 
+/** A turn that is to be stopped is stopped by its run: begun, it ends at once and leaves its input. */
+function isGivenUp(signal: AbortSignal): boolean {
+  return signal.aborted && abortCauseOf(signal)?.kind !== "stopped";
+}
+
+/**
+ * Not cut short by the run's signal: a call that session-identity has granted and nobody hears of
+ * would hold the key for a whole lease.
+ */
 async function beginOnce(
   deps: RunnerDeps,
   turn: StoredTurn & { readonly sessionKey: string },
   runId: string,
-  signal: AbortSignal,
 ): Promise<Grant> {
   const sentAtMs = deps.clock.monotonicMs();
   const answer = await deps.identity.beginRun(
@@ -83,7 +89,7 @@ async function beginOnce(
       turnClass: turn.turnClass as TurnClass,
       requiredGeneration: turn.requiredGeneration,
     },
-    { ...callFor(turn), signal, timeoutMs: deps.leaseMs },
+    { ...callFor(turn), timeoutMs: deps.leaseMs },
   );
   return grantOf(answer, sentAtMs, deps.leaseMs);
 }

@@ -47,7 +47,7 @@ export function runTurn(parts: Collaborators, claimed: Claimed): Promise<AfterRu
 async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
   const { deps } = parts;
   const { turn, run } = claimed;
-  const result = await begin(deps, turn, run.runId, run.signal);
+  const result = await begin(deps, turn, run);
   switch (result.kind) {
     case "granted":
       return enter(parts, claimed, result.grant);

@@ -119,12 +119,7 @@ async function runAnew(
   }
   const claimed = openRun(turn);
   try {
-    const result = await begin(
-      deps,
-      { ...turn, runId: deadRunId },
-      claimed.run.runId,
-      claimed.run.signal,
-    );
+    const result = await begin(deps, { ...turn, runId: deadRunId }, claimed.run);
     if (result.kind === "granted") return await enterAnew(parts, dead, run, claimed, result.grant);
     return await notGranted(parts, before, result);
   } finally {

@@ -178,6 +178,29 @@ test.concurrent("interrupt stops the active turn, whose input stays, and goes be
   expect(all.indexOf("now")).toBeLessThan(all.indexOf("waits"));
 });
 
+test.concurrent("an interrupt that comes while the key is asked for does not cost the lane a lease", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const asked = gate();
+  const answer = gate();
+  world.identity.beforeBeginAnswer = () => {
+    asked.open();
+    return answer.opened;
+  };
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await asked.opened;
+  world.identity.beforeBeginAnswer = undefined;
+  const second = new Attached(replica, {
+    submit: turnFor(world, "two", { onConflict: OnConflict.INTERRUPT }),
+  });
+  await eventually(() => second.kinds.includes("accepted"));
+  answer.open();
+  expect((await first.ended).state).toBe(TurnState.INTERRUPTED);
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(replica)).toEqual(["one", "two", "echo: two"]);
+  expect(world.identity.granted.map(({ turnId }) => turnId)).toEqual([first.turnId, second.turnId]);
+});
+
 test.concurrent("rollback discards what the active turn was told", async () => {
   const { world, replica } = await started();
   await using _ = world;

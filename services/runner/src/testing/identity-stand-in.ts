@@ -35,6 +35,8 @@ interface ActiveRun {
   readonly epoch: bigint;
   readonly generations: bigint[];
   leaseUntilMs: number;
+  /** It renews no more. */
+  isOver: boolean;
 }
 
 interface KeyRow {
@@ -59,6 +61,8 @@ type Answer = Awaited<ReturnType<Routes<typeof SessionIdentityService>["beginRun
 export class IdentityStandIn implements AsyncDisposable {
   /** Answers nothing but UNAVAILABLE while set. */
   isDown = false;
+  /** Awaited after a run was granted its key and before the runner hears of it. */
+  beforeBeginAnswer: (() => Promise<void>) | undefined;
   /** Every `ended` that was accepted first, in order. */
   readonly endings: {
     readonly runId: string;
@@ -132,7 +136,10 @@ export class IdentityStandIn implements AsyncDisposable {
   /** All leases run out, as after a pause of the whole world. */
   expireLeases(): void {
     for (const { active } of this.#keys.values()) {
-      if (active !== undefined) active.leaseUntilMs = 0;
+      if (active === undefined) continue;
+      active.leaseUntilMs = 0;
+      // A renewal that a killed replica had sent may still arrive.
+      active.isOver = true;
     }
   }
 
@@ -174,7 +181,11 @@ export class IdentityStandIn implements AsyncDisposable {
         const key = name.startsWith("agent:") ? name : `agent:${request.agentId || "main"}:${name}`;
         return { session: sessionOf(this.#key(tenant, key)) };
       },
-      beginRun: async (request, { tenant }) => this.#begin(tenant, request),
+      beginRun: async (request, { tenant }) => {
+        const answer = this.#begin(tenant, request);
+        await this.beforeBeginAnswer?.();
+        return answer;
+      },
       writeLifecycle: async (request, { tenant }) => this.#write(tenant, request),
       checkFence: async (request, { tenant }) => {
         this.#refuseWhenDown();
@@ -267,6 +278,7 @@ export class IdentityStandIn implements AsyncDisposable {
       epoch: row.epoch,
       generations: [row.generation],
       leaseUntilMs: performance.now() + leaseMs,
+      isOver: false,
     };
     const fence = { session: sessionOf(row).ref as SessionRef, runId, runEpoch: row.epoch };
     const answer = { fence, leaseDuration: durationFromMs(leaseMs), session: sessionOf(row) };
@@ -298,7 +310,7 @@ export class IdentityStandIn implements AsyncDisposable {
     const leaseMs = durationMs(
       (begun?.leaseDuration ?? durationFromMs(0)) as ReturnType<typeof durationFromMs>,
     );
-    active.leaseUntilMs = performance.now() + leaseMs;
+    if (!active.isOver) active.leaseUntilMs = performance.now() + leaseMs;
     return { applied: true, leaseDuration: durationFromMs(leaseMs) };
   }
 
