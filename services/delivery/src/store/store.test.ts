@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { endAttempt } from "../domain/attempt-ending.ts";
 import { DELIVERY_STATE_NAMES, isTerminal, stateCode } from "../domain/delivery-state.ts";
-import { ATTEMPT_OUTCOMES } from "../domain/send-outcome.ts";
+import { ATTEMPT_OUTCOMES, type SendOutcome } from "../domain/send-outcome.ts";
 import { newDelivery, newRoute } from "../testing/rows.ts";
 import { QUICK } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
@@ -33,20 +33,16 @@ async function route(address?: string): Promise<string> {
 const add = (delivery: NewDelivery) => enqueue(db, delivery, 1_000);
 const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
 
-function sent(claimed: Claimed) {
-  const { attempt } = claimed;
-  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent: claimed.perhapsSent };
-  const rules = { ...QUICK, random: 0 };
-  const ending = endAttempt({ kind: "sent", providerMessageId: "" }, facts, rules);
+function end(claimed: Claimed, outcome: SendOutcome) {
+  const { attempt, perhapsSent } = claimed;
+  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent };
+  const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
   return finishAttempt(db, claimed, ending, true);
 }
 
-function failed(claimed: Claimed) {
-  const { attempt } = claimed;
-  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent: claimed.perhapsSent };
-  const ending = endAttempt({ kind: "failed", error: "503" }, facts, { ...QUICK, random: 0 });
-  return finishAttempt(db, claimed, ending, true);
-}
+const sent = (claimed: Claimed) => end(claimed, { kind: "sent", providerMessageId: "" });
+const failed = (claimed: Claimed, retryAfterMs = 0) =>
+  end(claimed, { kind: "failed", error: "503", retryAfterMs });
 
 test("racers for one place get one route, and its count stays true", async () => {
   const racers = await Promise.all(
@@ -168,9 +164,7 @@ test("a head that failed keeps its route back and no other", async () => {
   await add(newDelivery(first, "turn-2"));
   const [head] = await claim("a");
   if (head === undefined) throw new Error("nothing was claimed");
-  const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
-  const later = { kind: "failed", error: "503", retryAfterMs: 60_000 } as const;
-  await finishAttempt(db, head, endAttempt(later, facts, { ...QUICK, random: 0 }), true);
+  await failed(head, 60_000);
   await add(newDelivery(second, "turn-3"));
   expect((await claim("a")).map(({ turnId }) => turnId)).toEqual(["turn-3"]);
 });
@@ -203,9 +197,7 @@ test("a retry that comes after its expire_time is due when it expires", async ()
   await add({ ...newDelivery(routeId, "turn-1"), expireTime });
   const [head] = await claim("a");
   if (head === undefined) throw new Error("nothing was claimed");
-  const facts = { attempt: 1, wasClaimed: true, claimedNow: true, perhapsSent: false };
-  const later = { kind: "failed", error: "503", retryAfterMs: 3_600_000 } as const;
-  await finishAttempt(db, head, endAttempt(later, facts, { ...QUICK, random: 0 }), true);
+  await failed(head, 3_600_000);
   const { rows } = await db.query<{ due_time: Date }>("SELECT due_time FROM routes");
   expect(rows[0]?.due_time).toEqual(expireTime);
 });
