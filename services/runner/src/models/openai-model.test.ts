@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 
 import { create } from "@bufbuild/protobuf";
 import { MessageSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 
 import type { ModelEvent } from "./model.ts";
 import { OpenAiModel } from "./openai-model.ts";
@@ -121,6 +121,29 @@ test("a refusal is MODEL_FAILED and tells the status", async () => {
     reason: "MODEL_FAILED",
     message: expect.stringContaining("400 no such model"),
   });
+});
+
+test("an endpoint that repeats its key in a refusal does not tell it to the caller", async () => {
+  const { model } = await modelThat((response) => {
+    response.writeHead(401, { "content-type": "application/json" });
+    const message = "Incorrect API key provided: Bearer secret, or sk-abc123def456";
+    response.end(JSON.stringify({ error: { message } }));
+  });
+  const error = await ask(model).catch((thrown: unknown) => thrown as Error);
+  expect(error).toMatchObject({ reason: "MODEL_FAILED" });
+  expect((error as Error).message).toContain("401 Incorrect API key provided");
+  expect((error as Error).message).not.toMatch(/Bearer secret|sk-abc/);
+});
+
+test("an endpoint that sends garbage writes nothing to the console", async () => {
+  const written = vi.spyOn(console, "error").mockReturnValue();
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end("data: {not json}\n\n");
+  });
+  await expect(ask(model)).rejects.toMatchObject({ reason: "MODEL_STREAM_CUT" });
+  expect(written).not.toHaveBeenCalled();
+  written.mockRestore();
 });
 
 test("silence before and within a stream is MODEL_TIMEOUT", async () => {

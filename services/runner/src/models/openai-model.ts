@@ -5,6 +5,7 @@ import { ModelError } from "./model-error.ts";
 import { ChunkReader } from "./openai-chunks.ts";
 import { openAiRequest } from "./openai-request.ts";
 import { type SilenceGuard, silenceGuard } from "./silence.ts";
+import { withoutSecrets } from "./without-secrets.ts";
 
 /** Where an OpenAI-compatible endpoint is and how patient to be with it. */
 export interface OpenAiEndpoint {
@@ -24,10 +25,12 @@ export class OpenAiModel implements Model {
   readonly name: string;
   readonly #client: OpenAI;
   readonly #silenceTimeoutMs: number;
+  readonly #secrets: readonly string[];
 
   constructor(endpoint: OpenAiEndpoint) {
     this.name = endpoint.model;
     this.#silenceTimeoutMs = endpoint.silenceTimeoutMs;
+    this.#secrets = endpoint.apiKey === undefined ? [] : [endpoint.apiKey];
     this.#client = new OpenAI({
       baseURL: endpoint.baseUrl,
       // The package insists on a key; endpoints without authentication ignore it.
@@ -35,6 +38,8 @@ export class OpenAiModel implements Model {
       organization: null,
       project: null,
       maxRetries: RETRIES_BEFORE_FIRST_CHUNK,
+      // It writes what an endpoint sent to the console as plain text; the error tells what is needed.
+      logLevel: "off",
       timeout: endpoint.silenceTimeoutMs,
     });
   }
@@ -79,18 +84,18 @@ export class OpenAiModel implements Model {
       return new ModelError("MODEL_TIMEOUT", message, options);
     }
     if (error instanceof APIUserAbortError) return error;
+    const text = withoutSecrets(textOf(error), this.#secrets);
     if (isHttpError(error)) {
-      return new ModelError(
-        "MODEL_FAILED",
-        `the model endpoint answered ${error.message}`,
-        options,
-      );
+      return new ModelError("MODEL_FAILED", `the model endpoint answered ${text}`, options);
     }
-    const text = error instanceof Error ? error.message : String(error);
     return seen.begun
       ? new ModelError("MODEL_STREAM_CUT", `the model's stream broke off: ${text}`, options)
       : new ModelError("MODEL_FAILED", `the model endpoint could not be reached: ${text}`, options);
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function isHttpError(error: unknown): error is APIError {

@@ -8,7 +8,7 @@ import { admit, type AdmissionResult } from "../running/admission.ts";
 import { logOf } from "../running/turn-fields.ts";
 import type { NewTurn } from "../store/new-turn.ts";
 import { findRequest } from "../store/find-request.ts";
-import { nameOf } from "./disposition-name.ts";
+import { nameOf } from "../domain/disposition-name.ts";
 import type { ParsedSubmit } from "./parse-submit.ts";
 
 /**
@@ -53,7 +53,7 @@ function report({ deps }: RunnerContext, { turn, disposition, position }: Admiss
   const name = nameOf(disposition);
   deps.metrics.admitted(name);
   if (disposition !== Disposition.JOINED) deps.metrics.laneDepth(position);
-  logOf(deps.log, turn, { disposition: name }).info({ position }, "turn accepted");
+  logOf(deps.log, turn).info({ position }, "turn accepted");
 }
 
 function start({ runner }: RunnerContext, { turn, claimedRunId }: AdmissionResult): void {

@@ -11,7 +11,6 @@ import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { persist } from "./persist.ts";
-import { callFor } from "./turn-fields.ts";
 import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
 /** A run that ends its turn: its own, or one that its successor carries through. */
@@ -82,7 +81,7 @@ export async function carryThrough(
   giveUp?: AbortSignal,
 ): Promise<TurnExit> {
   const told = { ...ending, outcome: outcomeOf(ending) };
-  const verdict = await writeEnding(deps, run.fence, told, callFor(run.turn), giveUp);
+  const verdict = await writeEnding(deps, run.fence, told, run.turn, giveUp);
   if (verdict === "accepted") return makeVisible(deps, run, ending);
   return refused(deps, run, verdict);
 }

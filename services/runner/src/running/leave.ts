@@ -6,7 +6,6 @@ import type { RunnerDeps } from "./deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { abortCauseOf } from "./run-abort.ts";
 import type { Claimed } from "./run-turn.ts";
-import { callFor } from "./turn-fields.ts";
 import { writeEnding } from "./write-ending.ts";
 
 /** Brings the turn to its end, or gives it back. */
@@ -70,7 +69,7 @@ async function drainOut(
     inputTokens: 0n,
     outputTokens: 0n,
   };
-  const verdict = await writeEnding(deps, grant.fence, ended, callFor(run.turn), signal);
+  const verdict = await writeEnding(deps, grant.fence, ended, run.turn, signal);
   if (verdict === "accepted") return giveBack(deps, run, RunOutcome.REQUEUED, "DRAINING");
   return refused(deps, run, verdict);
 }

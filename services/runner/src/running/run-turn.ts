@@ -121,7 +121,7 @@ export async function abandonKey(
 ): Promise<void> {
   const nothing = { errorReason: "", errorMessage: "", inputTokens: 0n, outputTokens: 0n };
   const ended = { ...nothing, outcome: RunOutcome.REQUEUED };
-  await writeEnding(deps, grant.fence, ended, callFor(turn), run.signal);
+  await writeEnding(deps, grant.fence, ended, turn, run.signal);
 }
 
 /** Runs a turn that is active under this run, and ends it. */

@@ -70,7 +70,7 @@ async function finishDead(
   const { ending } = prepared;
   const fence = fenceOf(turn, deadRunId, run);
   const told = { ...ending, outcome: RUN_ENDINGS[ending.state] };
-  const verdict = await writeEnding(deps, fence, told, callFor(turn));
+  const verdict = await writeEnding(deps, fence, told, turn);
   const ended: EndingRun = {
     turn,
     runId: deadRunId,

@@ -1,10 +1,12 @@
 import type { CallOptions } from "@lanekeeper/rpc";
 import type { Log, TurnFields } from "@lanekeeper/service";
 import { turnLog, withSpan } from "@lanekeeper/service";
+import { nameOf } from "../domain/disposition-name.ts";
+import type { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { StoredTurn } from "../store/turn-row.ts";
 
 /** What a log line about a turn tells. */
-type Described = Pick<
+export type Described = Pick<
   StoredTurn,
   | "tenant"
   | "principal"
@@ -17,14 +19,11 @@ type Described = Pick<
   | "turnId"
   | "requestId"
   | "traceId"
+  | "disposition"
 >;
 
 /** A logger whose lines carry the fields by which a turn is found in all services. */
-export function logOf(
-  log: Log,
-  turn: Described,
-  more: Pick<TurnFields, "run_id" | "disposition"> = {},
-): Log {
+export function logOf(log: Log, turn: Described, more: Pick<TurnFields, "run_id"> = {}): Log {
   const { peer } = turn.origin;
   return turnLog(log, {
     tenant: turn.tenant,
@@ -39,7 +38,7 @@ export function logOf(
     request_id: turn.requestId,
     trace_id: turn.traceId,
     run_id: more.run_id,
-    disposition: more.disposition,
+    disposition: nameOf(turn.disposition as Disposition),
   });
 }
 

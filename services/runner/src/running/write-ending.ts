@@ -1,10 +1,11 @@
 import type { Fence, RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import { type CallOptions, hasReason, LanekeeperError, isRetryable } from "@lanekeeper/rpc";
+import { hasReason, LanekeeperError, isRetryable } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { Ending } from "../domain/ending.ts";
 import { RUN_ENDINGS } from "../domain/ending.ts";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "./deps.ts";
+import { callFor, type Described, logOf } from "./turn-fields.ts";
 
 /** What session-identity said to an ending. */
 export type EndingVerdict =
@@ -30,10 +31,11 @@ export async function writeEnding(
   deps: Pick<RunnerDeps, "identity" | "clock" | "log">,
   fence: Fence,
   ending: Told & { readonly outcome: RunOutcome },
-  call: CallOptions,
+  turn: Described,
   giveUp?: AbortSignal,
 ): Promise<EndingVerdict> {
   const event = { case: "ended" as const, value: endedOf(ending) };
+  const call = callFor(turn);
   for (let attempt = 0; ; attempt++) {
     try {
       const writer = { case: "run" as const, value: fence };
@@ -43,8 +45,8 @@ export async function writeEnding(
       const verdict = verdictOf(error);
       if (verdict !== undefined) return verdict;
       if (giveUp?.aborted === true) return "unreachable";
-      deps.log.warn(
-        { err: error, run_id: fence.runId },
+      logOf(deps.log, turn, { run_id: fence.runId }).warn(
+        { err: error },
         "the run's ending was not taken; trying again",
       );
     }
