@@ -13,6 +13,7 @@ import { type Collaborators, Runner } from "./running/runner.ts";
 import { StreamHub } from "./running/stream-hub.ts";
 import { Sweeper } from "./running/sweeper.ts";
 import { Tail } from "./running/tail.ts";
+import { endRotatedBehind } from "./running/rotated-behind.ts";
 import { watchRotations } from "./running/rotations.ts";
 import type { NewLaneTurn } from "./store/new-turn.ts";
 
@@ -72,9 +73,10 @@ async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<st
 
 /** Sweeps and watches until the signal; resolves when both have stopped. */
 export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
-  const { deps, runs, sweeper, relay } = context;
+  const { deps, runs, runner, attachments, sweeper, relay } = context;
   sweeper.start();
-  await watchRotations(deps, runs, signal);
+  const onRotated = endRotatedBehind(deps, runner, attachments);
+  await watchRotations(deps, runs, onRotated, signal);
   await sweeper.stop();
   await relay.stop();
 }

@@ -91,6 +91,8 @@ export const LIMITS = {
   eventsRetentionMs: 3_600_000,
   /** A repeated request joins its turn for this long, and at least until the turn is settled. */
   idempotencyRetentionMs: 86_400_000,
+  /** The replica of a run that was rotated away ends its turn in this time, unless it is dead. */
+  rotatedGraceMs: 500,
   /** After a reset under a run, BeginRun finds the key busy for moments only. */
   busyRetryMs: 100,
   maxBusyRetryMs: 2_000,

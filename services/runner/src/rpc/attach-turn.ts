@@ -45,7 +45,7 @@ async function* attach(
   }
   const result = await resultOf(context, request, call);
   const { turn } = result;
-  const leave = context.attachments.enter(turn.turnId);
+  const leave = context.attachments.enter(turn);
   let isOver = false;
   try {
     yield create(AttachTurnResponseSchema, {

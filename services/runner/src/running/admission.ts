@@ -105,8 +105,6 @@ async function admitLooking(
 ): Promise<AdmissionResult> {
   const { tenant, session } = turn;
   const lane = await lockOrCreateLane(sql, tenant, session.sessionKey);
-  if ((await findRequest(sql, tenant, turn.principal, turn.idempotencyKey)) !== undefined)
-    throw new Refused();
   const said = needsSession(turn.messages)
     ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
     : { seed: [], input: turn.messages };

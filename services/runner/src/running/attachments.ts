@@ -1,6 +1,7 @@
-/** Those attached to the turns of this replica, by turn. */
+/** Those attached at this replica, by turn and by lane. */
 export class Attachments {
   readonly #counts = new Map<string, number>();
+  readonly #lanes = new Map<string, number>();
   #total = 0;
 
   get total(): number {
@@ -8,15 +9,37 @@ export class Attachments {
   }
 
   /** Gives the function that leaves; its answer tells whether nobody else is attached here any more. */
-  enter(turnId: string): () => { readonly isLast: boolean } {
-    this.#counts.set(turnId, (this.#counts.get(turnId) ?? 0) + 1);
+  enter(turn: AttachedTurn): () => { readonly isLast: boolean } {
+    const lane = laneOf(turn.tenant, turn.sessionKey ?? "");
+    change(this.#counts, turn.turnId, 1);
+    change(this.#lanes, lane, 1);
     this.#total += 1;
     return () => {
-      const left = (this.#counts.get(turnId) ?? 1) - 1;
       this.#total -= 1;
-      if (left === 0) this.#counts.delete(turnId);
-      else this.#counts.set(turnId, left);
-      return { isLast: left === 0 };
+      change(this.#lanes, lane, -1);
+      return { isLast: change(this.#counts, turn.turnId, -1) === 0 };
     };
   }
+
+  /** Whether somebody here waits for a turn of the lane. */
+  hasLane(tenant: string, sessionKey: string): boolean {
+    return this.#lanes.has(laneOf(tenant, sessionKey));
+  }
+}
+
+interface AttachedTurn {
+  readonly tenant: string;
+  readonly turnId: string;
+  readonly sessionKey: string | undefined;
+}
+
+function laneOf(tenant: string, sessionKey: string): string {
+  return `${tenant}\n${sessionKey}`;
+}
+
+function change(counts: Map<string, number>, key: string, by: number): number {
+  const left = (counts.get(key) ?? 0) + by;
+  if (left === 0) counts.delete(key);
+  else counts.set(key, left);
+  return left;
 }

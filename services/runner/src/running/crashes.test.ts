@@ -158,6 +158,40 @@ test.concurrent("a rotated run that died is ended as superseded by another repli
   expect(lane?.activeTurn).toBeUndefined();
 });
 
+test.concurrent("who waits behind a dead run that was rotated away does not wait for its lease", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const first = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const second = new Attached(b, { submit: turnFor(world, "two") });
+  await eventually(() => second.kinds.includes("queued"));
+  a.kill();
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened);
+  world.identity.rotate(TENANT, KEY);
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect((await turnOf(b, first.turnId)).state).toBe(TurnState.SUPERSEDED);
+});
+
+test.concurrent("a turn without a session fails with the process that ran it", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const target = { case: "statelessAgentId" as const, value: "main" };
+  const lost = new Attached(a, { submit: turnFor(world, "one", { target }) });
+  await eventually(() => lost.kinds.includes("textDelta"));
+  a.kill();
+  await world.expireLeases();
+  const reader = new Attached(b, { turnId: lost.turnId });
+  expect(await reader.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
+});
+
 test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
   "%s ends the turn and frees its lane",
   async (reason) => {

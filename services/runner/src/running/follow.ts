@@ -54,31 +54,29 @@ export async function* follow(
 /** Undefined: the turn was claimed by this replica meanwhile, whose memory is the better source. */
 async function lookOrOpen(
   { hub, tail }: FollowParts,
-  told: Told,
+  { turn, lastSeq }: Told,
   at: "once" | "next poll",
   signal: AbortSignal,
 ): Promise<TailUpdate | undefined> {
-  const opened = untilOpen(hub, told.turn.turnId);
-  const leave = new AbortController();
-  try {
-    const followed = { tenant: told.turn.tenant, turnId: told.turn.turnId, afterSeq: told.lastSeq };
-    const update = tail.look(followed, at, AbortSignal.any([signal, leave.signal]));
-    return await untilAny(update, opened.promise);
-  } finally {
-    opened.stop();
-    leave.abort();
-  }
-}
-
-function untilOpen(hub: StreamHub, turnId: string): { promise: Promise<undefined>; stop(): void } {
+  signal.throwIfAborted();
+  const { tenant, turnId } = turn;
+  const looked = tail.look({ tenant, turnId, afterSeq: lastSeq }, at);
   let stop = (): void => undefined;
-  const promise = new Promise<undefined>((resolve) => {
-    stop = hub.onOpen((opened) => {
-      if (opened === turnId) resolve(undefined);
-    });
-    if (hub.get(turnId)?.state === "open") resolve(undefined);
+  const other = new Promise<undefined>((resolve, reject) => {
+    const left = (): void => reject(signal.reason);
+    const forget = hub.onOpen(turnId, () => resolve(undefined));
+    signal.addEventListener("abort", left, { once: true });
+    stop = () => {
+      forget();
+      signal.removeEventListener("abort", left);
+    };
   });
-  return { promise, stop };
+  try {
+    return await untilAny(looked.update, other);
+  } finally {
+    stop();
+    looked.cancel();
+  }
 }
 
 /** What one attachment was told so far. */

@@ -15,6 +15,7 @@ type WatchDeps = Pick<RunnerDeps, "identity" | "clock" | "log">;
 export async function watchRotations(
   deps: WatchDeps,
   runs: LocalRuns,
+  onRotated: OnRotated,
   signal: AbortSignal,
 ): Promise<void> {
   let resumeToken = "";
@@ -28,7 +29,10 @@ export async function watchRotations(
         failures = 0;
         if (message.resumeToken !== "") resumeToken = message.resumeToken;
         const { event } = message;
-        if (event.case === "changed") hint(runs, message.tenant, event.value);
+        if (event.case === "changed") {
+          hint(runs, message.tenant, event.value);
+          tellRotated(onRotated, message.tenant, event.value);
+        }
         if (event.case === "merged") checkKey(runs, message.tenant, event.value.sessionKey);
       }
     } catch (error) {
@@ -40,6 +44,18 @@ export async function watchRotations(
     // What happened while nobody watched is asked for by the heartbeats.
     await deps.clock.sleep(backoffMs(failures, BACKOFF) + 1, signal).catch(() => undefined);
   }
+}
+
+/** Told of keys that no run holds: a run that is still recorded there may have been rotated away. */
+export type OnRotated = (tenant: string, sessionKey: string, generation: bigint) => void;
+
+function tellRotated(
+  onRotated: OnRotated,
+  tenant: string,
+  { ref, activeRun }: ChangedSession,
+): void {
+  if (ref !== undefined && activeRun === undefined)
+    onRotated(tenant, ref.sessionKey, ref.generation);
 }
 
 interface ChangedSession {

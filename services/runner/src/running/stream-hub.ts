@@ -12,7 +12,7 @@ type HubDeps = Pick<RunnerDeps, "db" | "clock" | "log">;
 export class StreamHub {
   readonly #deps: HubDeps;
   readonly #streams = new Map<string, StoredStream>();
-  readonly #onOpen = new Set<(turnId: string) => void>();
+  readonly #onOpen = new Map<string, Set<() => void>>();
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
@@ -22,10 +22,15 @@ export class StreamHub {
     return this.#streams.get(turnId)?.stream;
   }
 
-  /** Called whenever a turn is claimed here. Gives the function that takes the listener away. */
-  onOpen(listener: (turnId: string) => void): () => void {
-    this.#onOpen.add(listener);
-    return () => this.#onOpen.delete(listener);
+  /** Called when the turn is claimed here. Gives the function that takes the listener away. */
+  onOpen(turnId: string, listener: () => void): () => void {
+    const listeners = this.#onOpen.get(turnId) ?? new Set();
+    this.#onOpen.set(turnId, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#onOpen.get(turnId) === listeners)
+        this.#onOpen.delete(turnId);
+    };
   }
 
   open(tenant: string, turnId: string): StoredStream {
@@ -34,7 +39,7 @@ export class StreamHub {
       if (this.#streams.get(turnId) === stored) this.#streams.delete(turnId);
     });
     this.#streams.set(turnId, stored);
-    for (const listener of this.#onOpen) listener(turnId);
+    for (const listener of this.#onOpen.get(turnId) ?? []) listener();
     return stored;
   }
 }

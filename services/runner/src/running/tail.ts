@@ -7,7 +7,7 @@ import {
 import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { LIMITS } from "../limits.ts";
 import { stateOf, type TurnStateName } from "../domain/turn-state.ts";
-import { type FollowedState, readFollowed } from "../store/turn-events.ts";
+import { type Followed, type FollowedState, readFollowed } from "../store/turn-events.ts";
 import type { RunnerDeps } from "./deps.ts";
 
 /** What a poll found of a turn. */
@@ -20,10 +20,13 @@ export interface TailUpdate {
   readonly isWhole: boolean;
 }
 
-interface Waiter {
-  readonly tenant: string;
-  readonly turnId: string;
-  readonly afterSeq: bigint;
+/** A look that is under way. */
+export interface Look {
+  readonly update: Promise<TailUpdate>;
+  cancel(): void;
+}
+
+interface Waiter extends Followed {
   readonly resolve: (update: TailUpdate) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -44,28 +47,16 @@ export class Tail {
     this.#deps = deps;
   }
 
-  /** How a turn stands, looked up at once or with the next poll. */
-  look(
-    followed: { readonly tenant: string; readonly turnId: string; readonly afterSeq: bigint },
-    at: "once" | "next poll",
-    signal: AbortSignal,
-  ): Promise<TailUpdate> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const leave = (): void => {
-        this.#waiters.delete(waiter);
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", leave, { once: true });
-      const settle = () => signal.removeEventListener("abort", leave);
-      const waiter: Waiter = {
-        ...followed,
-        resolve: (update) => (settle(), resolve(update)),
-        reject: (error) => (settle(), reject(error)),
-      };
+  /** How a turn stands, looked up at once or with the next poll; `cancel` when it is needed no more. */
+  look(followed: Followed, at: "once" | "next poll"): Look {
+    let cancel = (): void => undefined;
+    const update = new Promise<TailUpdate>((resolve, reject) => {
+      const waiter: Waiter = { ...followed, resolve, reject };
+      cancel = () => this.#waiters.delete(waiter);
       this.#waiters.add(waiter);
-      this.#schedule(at === "once" ? 0 : LIMITS.tailPollMs);
     });
+    this.#schedule(at === "once" ? 0 : LIMITS.tailPollMs);
+    return { update, cancel };
   }
 
   #schedule(ms: number): void {
