@@ -17,7 +17,7 @@ export const findTurn: Handler<"findTurn"> = (context) => async (request, call) 
       "IDEMPOTENCY_MISMATCH",
       "the idempotency key was used with other content",
       {
-        metadata: { turn_id: known.turnId },
+        metadata: { other_turn_id: known.turnId },
       },
     );
   }

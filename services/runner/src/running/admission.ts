@@ -207,7 +207,7 @@ async function joined(
     throw new LanekeeperError(
       "IDEMPOTENCY_MISMATCH",
       "the idempotency key was used with other content",
-      { metadata: { turn_id: known.turnId } },
+      { metadata: { other_turn_id: known.turnId } },
     );
   }
   const found = await readTurn(deps.db, turn.tenant, known.turnId);

@@ -16,7 +16,7 @@ import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { Tool } from "../tools/tool.ts";
-import { callModel } from "./call-model.ts";
+import { callModel, isClients } from "./call-model.ts";
 import type { ToolSteps } from "./tool-steps.ts";
 import type { TurnStream } from "./turn-stream.ts";
 
@@ -72,8 +72,8 @@ export class Answering {
     const reply = await callModel(this.#job, contextOf(this.#job, said.produced));
     said.add(reply.message);
     said.count(reply);
-    const clientCalls = reply.calls.filter((call) => !said.ownTools.has(call.name));
-    const ownCalls = reply.calls.filter((call) => said.ownTools.has(call.name));
+    const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
+    const ownCalls = reply.calls.filter(({ name }) => !isClients(this.#job, name));
     said.adopt(await this.#job.steps.run(reply.message, ownCalls, said.ownTools));
     if (clientCalls.length > 0) return said.ending("tool_calls", clientCalls);
     return ownCalls.length === 0 ? said.ending(reply.finishReason, []) : undefined;

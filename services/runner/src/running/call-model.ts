@@ -7,6 +7,7 @@ import {
   Role,
   type ToolCall,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { clientToolNames } from "../domain/client-tools.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { AnswerJob } from "./answer.ts";
@@ -33,7 +34,6 @@ export async function callModel(
   }: Pick<AnswerJob, "model" | "tools" | "turn" | "stream" | "signal">,
   messages: readonly Message[],
 ): Promise<ModelReply> {
-  const ownNames = new Set(tools.map(({ spec }) => spec.name));
   const calls: ToolCall[] = [];
   const text: string[] = [];
   let bytes = 0;
@@ -51,13 +51,25 @@ export async function callModel(
       if (event.text !== "") stream.emit({ case: "textDelta", value: event.text });
     } else {
       calls.push(event.call);
-      if (!ownNames.has(event.call.name)) stream.emit({ case: "toolCall", value: event.call });
+      if (isClients({ tools, turn }, event.call.name)) {
+        stream.emit({ case: "toolCall", value: event.call });
+      }
     }
     bytes +=
       event.type === "text" ? Buffer.byteLength(event.text) : event.call.argumentsJson.length;
     if (bytes > LIMITS.replyBytes) throw tooLong();
   }
   throw new ModelError("MODEL_STREAM_CUT", "the model's stream ended before the model said so");
+}
+
+/** Whether a tool is the client's to run: it offered it, and the agent has none of that name. */
+export function isClients(
+  { tools, turn }: Pick<AnswerJob, "tools" | "turn">,
+  name: string,
+): boolean {
+  return (
+    !tools.some(({ spec }) => spec.name === name) && clientToolNames(turn.parameters).has(name)
+  );
 }
 
 function tooLong(): ModelError {

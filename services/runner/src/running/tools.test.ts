@@ -94,7 +94,8 @@ test.concurrent("a client's tool ends the turn with its call, and its result goe
     yield { type: "text", text: `it is ${lastOf(request)}` };
     yield end();
   };
-  const first = new Attached(replica, { submit: turnFor(world, "weather?") });
+  const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
+  const first = new Attached(replica, { submit: turnFor(world, "weather?", { parameters }) });
   const ended = await first.ended;
   expect(ended.finishReason).toBe("tool_calls");
   expect(ended.reply?.parts[0]?.content).toMatchObject({
@@ -111,6 +112,26 @@ test.concurrent("a client's tool ends the turn with its call, and its result goe
     "assistant: call weather",
     "tool: result sunny",
   ]);
+});
+
+test.concurrent("a tool that nobody offered is told to the model as missing, and never to the client", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = async function* (request) {
+    if (world.model.asked.length === 1) {
+      yield toolCall("c1", "nope");
+      yield end("tool_calls");
+      return;
+    }
+    yield { type: "text", text: `told: ${lastOf(request)}` };
+    yield end();
+  };
+  const attached = new Attached(replica, { submit: turnFor(world, "go") });
+  const ended = await attached.ended;
+  expect(ended.finishReason).toBe("stop");
+  expect(ended.reply && textOf(ended.reply)).toBe("told: There is no tool named nope.");
+  expect(attached.kinds).not.toContain("toolCall");
 });
 
 test.concurrent("what finished is not done again by the turn's next run, and what was begun is told as perhaps done", async () => {
