@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { draining, LanekeeperError } from "@lanekeeper/rpc";
+import { draining, LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
 import { admit, type AdmissionResult } from "../running/admission.ts";
@@ -27,6 +27,9 @@ export async function accept(
     throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${parsed.agentId}`, {
       metadata: { agent_id: parsed.agentId },
     });
+  }
+  if (parsed.session === undefined && !runs.hasSlot) {
+    throw later("RATE_LIMITED", "this replica runs as many turns as it may", 1_000);
   }
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
   const turn: NewTurn = { ...parsed, onConflict, turnId: deps.ids.uuid() };
