@@ -3,6 +3,7 @@ import type { Held } from "./claim-head.ts";
 import { first, type Sql } from "./sql.ts";
 import { mayBecomeFrom, stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
+import { UNHURRIED } from "./unhurried.ts";
 
 const ACTIVE = stateCode("ACTIVE");
 
@@ -27,16 +28,17 @@ const INSERT_RUN = `
   INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time)
   SELECT $1, $2, $3, turn.run_count, $4, $5, $6, $7, clock_timestamp() FROM turn`;
 
+/** Lost, the turn is a claim again, which its run finds out when it wants to end it. */
 const ACTIVATE = {
   name: "runner_activate",
   text: `
-WITH turn AS (
+WITH ${UNHURRIED}, turn AS (
   UPDATE turns SET state = ${ACTIVE}, session_id = $4, generation = $5, replica = $7,
     run_count = run_count + 1, renewed_at = clock_timestamp()
   WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${mayBecomeFrom("state", "ACTIVE")}
   RETURNING run_count, stop, stop_note
 ), run AS (${INSERT_RUN})
-SELECT * FROM turn`,
+SELECT turn.* FROM turn, unhurried`,
 };
 
 /** A claimed turn whose run was granted. Undefined: the claim was lost meanwhile. */

@@ -2,11 +2,13 @@ import type { Held } from "./claim-head.ts";
 import { first, rows, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
+import { UNHURRIED } from "./unhurried.ts";
 
 const RENEW = {
   name: "runner_renew",
   text: `
-UPDATE turns SET renewed_at = clock_timestamp()
+WITH ${UNHURRIED}
+UPDATE turns SET renewed_at = clock_timestamp() FROM unhurried
 WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "QUEUED", "ACTIVE")}
 RETURNING turn_id`,
 };

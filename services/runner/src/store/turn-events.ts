@@ -1,4 +1,5 @@
 import { rows, type Sql } from "./sql.ts";
+import { UNHURRIED } from "./unhurried.ts";
 
 /** A portion of a turn's events. */
 export interface EventChunk {
@@ -11,8 +12,9 @@ export interface EventChunk {
 const APPEND_EVENTS = {
   name: "runner_append_events",
   text: `
+WITH ${UNHURRIED}
 INSERT INTO turn_events (tenant, turn_id, first_seq, last_seq, body, create_time)
-VALUES ($1, $2, $3, $4, $5, clock_timestamp()) ON CONFLICT DO NOTHING`,
+SELECT $1, $2, $3, $4, $5, clock_timestamp() FROM unhurried ON CONFLICT DO NOTHING`,
 };
 
 export async function appendEvents(

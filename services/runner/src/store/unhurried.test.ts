@@ -1,0 +1,25 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { createDatabase } from "@lanekeeper/postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startServer } from "../testing/world.ts";
+import { UNHURRIED } from "./unhurried.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+test("a statement that nobody waits for leaves its connection as hurried as before", async () => {
+  const options = { poolSize: 1, applicationName: "test", log: () => undefined };
+  await using db = createDatabase<unknown>({ ...options, url: server.url });
+  await db.query("SET synchronous_commit = on");
+  await db.query("CREATE TABLE written (setting text)");
+  await db.query(
+    `WITH ${UNHURRIED} INSERT INTO written SELECT current_setting('synchronous_commit') FROM unhurried`,
+  );
+  const { rows } = await db.query(
+    "SELECT setting, current_setting('synchronous_commit') AS now FROM written",
+  );
+  expect(rows).toEqual([{ setting: "off", now: "on" }]);
+});
