@@ -101,7 +101,7 @@ test("a wrong password is no outage", async () => {
 });
 
 test("waiting too long for a free connection is an outage", async () => {
-  await using db = testDatabase({ url: server.url, poolSize: 1, acquireTimeoutMs: 50 });
+  await using db = testDatabase({ url: server.url, poolSize: 1, acquireTimeoutMs: 1_500 });
   await db.transaction(async () => {
     const error = await db.query("SELECT 1").catch((cause: unknown) => cause);
     expect(isUnavailable(error)).toBe(true);

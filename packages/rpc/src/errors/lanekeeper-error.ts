@@ -32,7 +32,9 @@ export class LanekeeperError extends RpcError {
     this.reason = reason;
     this.metadata = options.metadata ?? {};
     this.fieldViolations = options.fieldViolations ?? [];
-    this.retryAfterMs = options.retryAfterMs;
+    // A Duration is made of whole milliseconds; sooner than asked would be too soon.
+    this.retryAfterMs =
+      options.retryAfterMs === undefined ? undefined : Math.ceil(options.retryAfterMs);
   }
 
   /** The row of the table: gRPC code, HTTP status, retry advice. */

@@ -122,3 +122,8 @@ test("an error that has another reason is still a refusal to the compiler", () =
   if (hasReason(error, "NOT_FOUND") || isRetryable(error)) throw new Error("neither");
   expect(error.reason).toBe("INVALID_REQUEST");
 });
+
+test("a wait of a fraction of a millisecond does not break the answer that tells it", () => {
+  const got = fromStatus(toStatus(later("QUEUE_FULL", "later", 12.3)));
+  expect(got).toMatchObject({ retryAfterMs: 13 });
+});
