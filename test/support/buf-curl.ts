@@ -3,6 +3,8 @@ import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { NO_PROXY } from "./document.ts";
+
 const ROOT = join(import.meta.dirname, "../..");
 const BUF = join(ROOT, "node_modules/.bin/buf");
 
@@ -80,7 +82,10 @@ async function decode(type: string, base64: string): Promise<unknown> {
 }
 
 async function buf(args: readonly string[], input?: Buffer): Promise<string> {
-  const running = promisify(execFile)(BUF, args, { cwd: ROOT });
+  const running = promisify(execFile)(BUF, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...NO_PROXY },
+  });
   running.child.stdin?.end(input);
   return (await running).stdout;
 }

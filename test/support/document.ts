@@ -6,11 +6,15 @@ import { promisify } from "node:util";
 import type { TestConstellation } from "@lanekeeper/testing";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** What a machine with nothing but Node lacks. */
+const PROGRAMS = join(import.meta.dirname, "programs");
+/** With http_proxy set curl and buf would send even loopback through it. */
+export const NO_PROXY = { no_proxy: "127.0.0.1", NO_PROXY: "127.0.0.1" };
 
 /** A page whose code blocks can be run as a reader would paste them. */
 export interface Document {
-  /** The blocks of a language, in order, as they stand. */
-  blocks(language: string): readonly string[];
+  /** The blocks of a language, in order, as they stand; under a heading, or all. */
+  blocks(language: string, heading?: string): readonly string[];
   /** What a block of shell commands says; `replacing` stands for what a reader fills in. */
   paste(block: string, replacing?: Readonly<Record<string, string>>): Promise<string>;
   /** What a block of JavaScript says. */
@@ -22,13 +26,13 @@ export function openDocument(path: string, constellation: TestConstellation): Do
   const text = readFileSync(join(ROOT, path), "utf8");
   const env = environment(constellation);
   return {
-    blocks: (language) =>
-      [...text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(
-        ([, block = ""]) => block,
-      ),
+    blocks: (language, heading) => {
+      const fence = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g");
+      return [...under(text, heading).matchAll(fence)].map(([, block = ""]) => block);
+    },
     paste: (block, replacing = {}) => {
       const command = replaceAll(inPlace(block, constellation), replacing);
-      return execute("bash", ["-euo", "pipefail", "-c", command], env);
+      return execute("sh", ["-euc", command], env);
     },
     run: (block) => {
       const code = inPlace(block, constellation);
@@ -36,6 +40,14 @@ export function openDocument(path: string, constellation: TestConstellation): Do
       return execute(process.execPath, args, env);
     },
   };
+}
+
+/** The part of a page between a heading and the next of its level. */
+function under(text: string, heading: string | undefined): string {
+  if (heading === undefined) return text;
+  const section = text.split(/^(?=## )/m).find((part) => part.startsWith(`## ${heading}\n`));
+  if (section === undefined) throw new Error(`there is no heading ${heading}`);
+  return section;
 }
 
 /** The addresses of `npm start` stand in the pages. */
@@ -60,7 +72,8 @@ function environment({ baseUrl, dataDir, targets, apiKey }: TestConstellation) {
     LANEKEEPER_API_KEY: apiKey,
     LANEKEEPER_CLUSTER_SECRET: readFileSync(join(dataDir, "cluster-secret"), "utf8").trim(),
     LANEKEEPER_IDENTITY_TARGET: targets["session-identity"],
-    PATH: `${join(ROOT, "node_modules/.bin")}${delimiter}${process.env["PATH"]}`,
+    ...NO_PROXY,
+    PATH: [join(ROOT, "node_modules/.bin"), process.env["PATH"], PROGRAMS].join(delimiter),
   };
 }
 

@@ -10,6 +10,7 @@ import { startConstellation } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
 import { type BufCurl, BufRefused, bufCurl } from "../support/buf-curl.ts";
+import { NO_PROXY } from "../support/document.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -139,6 +140,6 @@ test.skipIf(PYTHON === undefined)(
 );
 
 async function python(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  const options = { cwd: ROOT, env: { ...process.env, ...env } };
+  const options = { cwd: ROOT, env: { ...process.env, ...NO_PROXY, ...env } };
   return (await promisify(execFile)(PYTHON ?? "", args, options)).stdout;
 }

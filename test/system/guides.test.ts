@@ -1,0 +1,294 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { createIdentityClient } from "@lanekeeper/client";
+import {
+  eventually,
+  isSignedWith,
+  startConstellation,
+  startWebhookSink,
+  type TestConstellation,
+} from "@lanekeeper/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { openAi, say } from "../support/client.ts";
+import { keptDataDir } from "../support/data-dir.ts";
+import { type Document, openDocument } from "../support/document.ts";
+import { refused } from "../support/refused.ts";
+
+const IDENTITY = "identity.v1.SessionIdentityService";
+const RUNNER = "runner.v1.RunnerService";
+const DELIVERY = "delivery.v1.DeliveryService";
+const GROUP = "agent:main:telegram:group:-4242";
+
+let data: Awaited<ReturnType<typeof keptDataDir>>;
+let sink: Awaited<ReturnType<typeof startWebhookSink>>;
+let lanekeeper: TestConstellation;
+
+const start = () =>
+  startConstellation({
+    dataDir: data.path,
+    env: { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" },
+  });
+
+beforeAll(async () => {
+  data = await keptDataDir();
+  sink = await startWebhookSink();
+  lanekeeper = await start();
+});
+afterAll(async () => {
+  await lanekeeper?.stop();
+  await sink?.[Symbol.asyncDispose]();
+  await data?.[Symbol.asyncDispose]();
+});
+
+interface Ref {
+  readonly sessionId: string;
+  readonly generation: string;
+}
+
+async function resolve(rawKey: string): Promise<Ref> {
+  const { session } = await lanekeeper.call(`${IDENTITY}/ResolveSession`, { rawKey });
+  return (session as { ref: Ref }).ref;
+}
+
+interface Delivery {
+  readonly deliveryId: string;
+}
+
+/** The deliveries of the group in a state, once there is one. */
+function deliveries(state: string): Promise<Delivery[]> {
+  const list = async () => {
+    const request = { sessionKey: GROUP, state: `DELIVERY_STATE_${state}` };
+    const { deliveries: found } = await lanekeeper.call(`${DELIVERY}/ListDeliveries`, request);
+    return found as Delivery[] | undefined;
+  };
+  return eventually(list, { timeoutMs: 30_000, what: `a reply is ${state}` });
+}
+
+describe("docs/adapters.md", () => {
+  const FIRST_SUBMIT = 4;
+  const page = () => openDocument("docs/adapters.md", lanekeeper);
+
+  /** What each of some blocks says, pasted one after the other into one shell. */
+  async function paste(document: Document, blocks: readonly string[]): Promise<string[]> {
+    const whole = blocks.map((block) => `echo '=== block'\n${block}`).join("\n");
+    const said = await document.paste(whole, { "https://bot.example.org/replies": sink.url });
+    return said.split("=== block\n").slice(1);
+  }
+
+  test("a name is bound and resolved, a route registered, a turn submitted and answered", async () => {
+    const blocks = page()
+      .blocks("sh")
+      .slice(0, FIRST_SUBMIT + 1);
+    const [, bound = "", ref = "", route = "", submitted = ""] = await paste(page(), blocks);
+    expect(bound).toContain('"source":"telegram-bot/1.0"');
+    expect(bound).toContain('"sessionKey":"agent:main:ticket:77"');
+    expect(JSON.parse(ref)).toMatchObject({ sessionKey: GROUP, generation: "1" });
+    const { signingSecret } = JSON.parse(route) as { signingSecret: string };
+    expect(JSON.parse(submitted)).toMatchObject({ disposition: "DISPOSITION_STARTED" });
+    const posted = await sink.post(0);
+    expect(isSignedWith(posted, signingSecret)).toBe(true);
+    expect(posted.json).toMatchObject({
+      type: "reply",
+      session: { key: GROUP, generation: 1 },
+      text: expect.stringContaining("1. user: Hello"),
+    });
+  });
+
+  test("repeats join, two resets are one, a second name leads to the same conversation", async () => {
+    const said = await paste(page(), page().blocks("sh"));
+    const after = said.slice(FIRST_SUBMIT + 1).map((text) => text.trim());
+    const [repeated, resets = "", oldest, commands = "", second = "", ...rest] = after;
+    expect(repeated).toBe('"DISPOSITION_JOINED"\n"TURN_STATE_COMPLETED"');
+    expect(resets).toMatch(/^"2"\n\{"code":"aborted".*GENERATION_MISMATCH/);
+    expect(oldest).toBe('"2"');
+    expect(commands).toMatch(
+      /"sessionKey":"agent:main:telegram:group:-4242".*\n"TURN_STATE_COMPLETED"$/,
+    );
+    expect(second).toContain('"peerId":"-1004242"');
+    expect(second.split("\n").at(-1)).toBe(`"${GROUP}"`);
+    const [explained, normalized, checked, ...none] = rest;
+    expect(explained).toContain(`leads to ${GROUP}`);
+    expect(normalized).toBe('"agent:main:telegram:direct:@ada_l"');
+    expect(checked).toMatch(/^\d\d vectors of telegram, 0 differ$/);
+    expect(none).toEqual([]);
+    expect(sink.posts).toHaveLength(1);
+  });
+
+  test("a turn that requires the generation it saw ends FAILED where that is gone", async () => {
+    const seen = await resolve("guide:required");
+    const sessionKey = "agent:main:guide:required";
+    const reset = { requestId: randomUUID(), sessionKey, reason: "ROTATION_REASON_RESET" };
+    await lanekeeper.call(`${IDENTITY}/RotateSession`, reset);
+    const key = { idempotencyKey: "guide/required", fingerprint: "AAAA" };
+    await lanekeeper.call(`${RUNNER}/SubmitTurn`, {
+      ...{ ...key, session: seen, requireGeneration: true, turnClass: "TURN_CLASS_PERSON" },
+      messages: [{ role: "ROLE_USER", parts: [{ text: "yes" }] }],
+    });
+    const ended = await eventually(async () => {
+      const { turn } = await lanekeeper.call(`${RUNNER}/FindTurn`, key);
+      return (turn as { endTime?: string }).endTime === undefined ? undefined : turn;
+    });
+    expect(ended).toMatchObject({ state: "TURN_STATE_FAILED", errorReason: "GENERATION_MISMATCH" });
+  });
+});
+
+describe("docs/operations", () => {
+  let document: Document;
+  let addresses: Record<string, string>;
+  const pasted = new Set<string>();
+
+  beforeAll(async () => {
+    document = openDocument("docs/operations/README.md", lanekeeper);
+    const { services } = await lanekeeper.state();
+    addresses = {
+      "http://127.0.0.1:7111": services["session-identity"].admin,
+      "http://127.0.0.1:7112": services.runner.admin,
+      "http://127.0.0.1:7113": services.delivery.admin,
+    };
+  });
+
+  /** What a block under a heading says. */
+  function paste(heading: string, index = 0): Promise<string> {
+    const block = document.blocks("sh", heading)[index];
+    if (block === undefined) throw new Error(`there is no block ${index} under ${heading}`);
+    pasted.add(block);
+    return document.paste(block, addresses);
+  }
+
+  /** The same, once it says so: what is looked for comes in its own time. */
+  function untilTold(heading: string, wanted: string): Promise<string> {
+    const look = async () => {
+      const said = await paste(heading);
+      return said.includes(wanted) ? said : undefined;
+    };
+    return eventually(look, { timeoutMs: 60_000, what: `${heading}: ${wanted}` });
+  }
+
+  /** A turn under demo:ada that runs until it is ended. */
+  async function stuckTurn() {
+    const ended = refused(say(openAi(lanekeeper), "demo:ada", "wait\n!sleep 100s"));
+    await eventually(
+      async () => {
+        const request = { runningOnly: true, sessionKeyPrefix: "agent:main:demo:ada" };
+        const { sessions } = await lanekeeper.call(`${IDENTITY}/ListSessions`, request);
+        return sessions !== undefined;
+      },
+      { what: "the turn runs" },
+    );
+    return { ended };
+  }
+
+  test("doctor finds nothing", async () => {
+    const [first = ""] = document.blocks("sh");
+    pasted.add(first);
+    expect(await document.paste(first)).toContain("no problems found");
+  });
+
+  test("a stuck lane is seen, its turn cancelled, its conversation begun anew", async () => {
+    const first = await stuckTurn();
+    const seen = await paste("A stuck lane");
+    expect(seen).toMatch(/agent:main:demo:ada {2}0 turns wait, one runs, heartbeat \d+ ms ago/);
+    expect(seen).toMatch(/^running {5}[0-9a-f-]{36} of turn /m);
+    expect(await paste("A stuck lane", 1)).toMatch(/^[0-9a-f-]{36} {2}(ACTIVE|CANCELLED)/);
+    expect((await first.ended).code).toBe("TURN_CANCELLED");
+    const second = await stuckTurn();
+    const reset = await paste("A stuck lane", 2);
+    expect(reset).toMatch(/generation 1 → 2 {2}RESET.*poisoned history/);
+    expect(reset).toMatch(/the run [0-9a-f-]{36} was ended/);
+    expect((await second.ended).code).toBe("SUPERSEDED");
+  });
+
+  test("a storm of STALE is counted, and its refusals told", async () => {
+    const told = await untilTold("A storm of STALE", "refused STALE_GENERATION");
+    expect(told).toMatch(/identity_refused_total\{.*reason="STALE_GENERATION".*\} [1-9]/);
+  });
+
+  test("replies that wait are listed, and UNKNOWN ones after a reset", async () => {
+    sink.always({ cut: true });
+    await submitWithRoute();
+    const waiting = await untilTold("Replies that wait", '"lastError"');
+    expect(waiting).toMatch(/outbox_handovers_total\{.*result="accepted".*\} [1-9]/);
+    expect(waiting).toContain("lanekeeper_delivery_open");
+    const reset = { requestId: randomUUID(), sessionKey: GROUP, reason: "ROTATION_REASON_RESET" };
+    await lanekeeper.call(`${IDENTITY}/RotateSession`, reset);
+    const [unknown] = await deliveries("UNKNOWN");
+    expect(await paste("UNKNOWN replies")).toContain(unknown?.deliveryId);
+    expect(sink.posts.at(-1)?.id).toBe(unknown?.deliveryId);
+  });
+
+  test("a lost replica, and a full disk, are looked for", async () => {
+    expect(await paste("A lost replica")).toContain("lanekeeper_takeovers_total");
+    expect(await paste("Postgres is full, or away")).toMatch(/no problems found[^]*\d+%/);
+  });
+
+  test("fences are raised once, and the journal tells", async () => {
+    const { generation } = await resolve("demo:ada");
+    const first = await paste("After a restore");
+    expect(first).toMatch(/[1-9]\d* keys lifted by 2\^32/);
+    expect(await paste("After a restore")).toBe(first);
+    expect((await resolve("demo:ada")).generation).toBe(String(BigInt(generation) + 2n ** 32n));
+    expect(await paste("After a restore", 1)).toContain("MIGRATION");
+  });
+
+  test("secrets are made anew while everything is stopped, and conversations stay", async () => {
+    const before = await resolve("demo:ada");
+    const old = { key: lanekeeper.apiKey, credential: lanekeeper.credential("cli") };
+    expect(await paste("A new cluster secret")).toContain("no problems found");
+    await lanekeeper.stop();
+    await paste("A new cluster secret", 1);
+    await paste("A new API key");
+    lanekeeper = await start();
+    expect(lanekeeper.apiKey).not.toBe(old.key);
+    expect(await resolve("demo:ada")).toEqual(before);
+    const target = lanekeeper.targets["session-identity"];
+    using identity = createIdentityClient({ target, credential: old.credential });
+    await expect(identity.getSession({}, { tenant: "default" })).rejects.toMatchObject({
+      reason: "UNAUTHENTICATED",
+    });
+  });
+
+  test("there is no block that was not tried", () => {
+    expect(document.blocks("sh").filter((block) => !pasted.has(block))).toEqual([]);
+  });
+
+  async function submitWithRoute(): Promise<void> {
+    const { routes } = await lanekeeper.call(`${DELIVERY}/ListRoutes`, { sessionKey: GROUP });
+    const [route] = routes as { routeId: string }[];
+    await lanekeeper.call(`${RUNNER}/SubmitTurn`, {
+      ...{ idempotencyKey: randomUUID(), fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
+      session: { ...(await resolve(GROUP)), sessionKey: GROUP },
+      routeId: route?.routeId,
+      messages: [{ role: "ROLE_USER", parts: [{ text: "are you there?" }] }],
+    });
+  }
+});
+
+test.each(["docs/adapters.md", "docs/operations/README.md"])(
+  "what %s links to is there",
+  (path) => {
+    const page = join(import.meta.dirname, "../..", path);
+    const text = readFileSync(page, "utf8");
+    const links = [...text.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, link = ""]) => link);
+    expect(links.length).toBeGreaterThan(0);
+    for (const link of links) {
+      const [file = "", anchor] = link.split("#");
+      const target = file === "" ? page : join(page, "..", file);
+      expect(existsSync(target), link).toBe(true);
+      if (anchor !== undefined)
+        expect(headings(readFileSync(target, "utf8")), link).toContain(anchor);
+    }
+  },
+);
+
+/** https://docs.github.com/get-started/writing-on-github: how a heading becomes an anchor. */
+function headings(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
