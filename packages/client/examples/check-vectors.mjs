@@ -5,6 +5,7 @@
  *   node packages/client/examples/check-vectors.mjs packages/session-key/vectors/session-keys.v1.json
  */
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 const CHANNEL = "telegram";
 /** What the normalizer was written for; vectors of another rule set say nothing about it. */
@@ -28,7 +29,9 @@ function normalize({ agent, peer: { kind, peer, thread }, dm_scope = "per-channe
   }
 }
 
-const path = process.argv[2] ?? "packages/session-key/vectors/session-keys.v1.json";
+const PUBLISHED = "../../session-key/vectors/session-keys.v1.json";
+
+const path = process.argv[2] ?? join(import.meta.dirname, PUBLISHED);
 const vectors = JSON.parse(readFileSync(path, "utf8"));
 if (vectors.rule_set_version !== RULE_SET_VERSION) {
   throw new Error(`the vectors are of rule set ${vectors.rule_set_version}: read what has changed`);
