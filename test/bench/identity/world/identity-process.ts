@@ -1,7 +1,9 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { createIdentityClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { eventually, freeEnvironment, type Program, runProgram } from "@lanekeeper/testing";
+import { eventually, freeEnvironment } from "@lanekeeper/testing";
 import { AGENT, TENANT } from "../names.ts";
 
 /** The service as `lanekeeper start session-identity` runs it, in a process of its own. */
@@ -18,23 +20,16 @@ export interface IdentityProcessOptions {
   readonly cpuProf: string | undefined;
 }
 
+const BIN = fileURLToPath(new URL("../../../../packages/cli/bin/lanekeeper.js", import.meta.url));
+
 export async function startIdentity(options: IdentityProcessOptions): Promise<IdentityProcess> {
-  const { databaseUrl, secret, cpuProf } = options;
-  const program = runProgram({
-    args: ["start", "session-identity"],
-    env: freeEnvironment({
-      LANEKEEPER_IDENTITY_DATABASE_URL: databaseUrl,
-      LANEKEEPER_CLUSTER_SECRET: secret,
-      // It ends when its IPC channel does, that is with us, however we end.
-      LANEKEEPER_SUPERVISED: "1",
-      ...(cpuProf === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${cpuProf}` }),
-    }),
-  });
-  const stop = () => stopProgram(program);
+  const child = spawnService(options);
+  const output = collected(child);
+  const stop = () => stopChild(child);
   try {
-    const { grpcPort, adminPort } = await untilServing(program);
+    const { grpcPort, adminPort } = await untilServing(child, output);
     const target = `127.0.0.1:${grpcPort}`;
-    await applyPolicies(target, secret);
+    await applyPolicies(target, options.secret);
     const metrics = `http://127.0.0.1:${adminPort}/metrics`;
     return { target, residentBytes: () => residentBytes(metrics), [Symbol.asyncDispose]: stop };
   } catch (error) {
@@ -43,17 +38,42 @@ export async function startIdentity(options: IdentityProcessOptions): Promise<Id
   }
 }
 
-async function untilServing(program: Program): Promise<{ grpcPort: string; adminPort: string }> {
+function spawnService({ databaseUrl, secret, cpuProf }: IdentityProcessOptions): ChildProcess {
+  const profile = cpuProf === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`];
+  return spawn(process.execPath, [...profile, BIN, "start", "session-identity"], {
+    env: freeEnvironment({
+      LANEKEEPER_IDENTITY_DATABASE_URL: databaseUrl,
+      LANEKEEPER_CLUSTER_SECRET: secret,
+      // It ends when its IPC channel does, that is with us, however we end.
+      LANEKEEPER_SUPERVISED: "1",
+    }),
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+}
+
+/** Its log lines so far. */
+function collected({ stdout, stderr }: ChildProcess): () => string {
+  let text = "";
+  for (const stream of [stdout, stderr]) {
+    stream?.setEncoding("utf8").on("data", (more: string) => (text += more));
+  }
+  return () => text;
+}
+
+async function untilServing(
+  child: ChildProcess,
+  output: () => string,
+): Promise<{ grpcPort: string; adminPort: string }> {
   const ports = await eventually(
     () => {
-      if (program.process.exitCode !== null) return "ended";
-      const grpcPort = /"grpc_port":(\d+)/.exec(program.output())?.[1];
-      const adminPort = /"admin_port":(\d+)/.exec(program.output())?.[1];
+      if (child.exitCode !== null) return "ended";
+      const grpcPort = /"grpc_port":(\d+)/.exec(output())?.[1];
+      const adminPort = /"admin_port":(\d+)/.exec(output())?.[1];
       return grpcPort !== undefined && adminPort !== undefined && { grpcPort, adminPort };
     },
     { timeoutMs: 60_000, what: "session-identity serves" },
   );
-  if (ports === "ended") throw new Error(`the service ended:\n${program.output()}`);
+  if (ports === "ended") throw new Error(`the service ended:\n${output()}`);
   return ports;
 }
 
@@ -70,9 +90,9 @@ async function residentBytes(metrics: string): Promise<number> {
   return Number(bytes);
 }
 
-async function stopProgram({ process }: Program): Promise<void> {
-  if (process.exitCode !== null || process.signalCode !== null) return;
-  const ended = once(process, "exit");
-  process.kill("SIGTERM");
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
   await ended;
 }

@@ -22,7 +22,7 @@ export interface World {
   /** Starts the service with many keys; (d) and (e) alone need it. */
   large(): Promise<Populated>;
   /** Has the callers' process do a job. */
-  load(job: Job): Promise<Measured>;
+  readonly load: (job: Job) => Promise<Measured>;
 }
 
 /** What is opened is closed by `opened`. */
