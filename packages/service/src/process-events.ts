@@ -15,7 +15,8 @@ export interface ProcessEventOptions {
 
 /**
  * The one place that listens to the process: a first SIGTERM or SIGINT stops the service in order, a
- * second ends it at once; an error that nobody caught is logged with its stack and ends it with 1.
+ * second ends it at once; an error that nobody caught is logged with its stack and ends it with 1;
+ * a warning of Node becomes a line of the log.
  *
  * A supervised service also stops when its IPC channel closes. The kernel closes that when the
  * supervisor dies, however it dies, so not even `kill -9` leaves orphans. Such a service ignores SIGINT:
@@ -23,6 +24,7 @@ export interface ProcessEventOptions {
  */
 export function handleProcessEvents(options: ProcessEventOptions): void {
   process.on("uncaughtException", (err, origin) => crash(options.log, err, origin));
+  logWarnings(options.log);
   const hasSupervisor = options.supervised && process.channel !== undefined;
   if (hasSupervisor) stopWithSupervisor(options);
   else if (options.supervised) options.log.warn(NO_CHANNEL);
@@ -31,6 +33,12 @@ export function handleProcessEvents(options: ProcessEventOptions): void {
   process.on("SIGINT", () => {
     if (!hasSupervisor) onSignal("SIGINT", signals, options);
   });
+}
+
+/** Node prints its warnings as plain text, which whoever reads the log as JSON lines would stumble over. */
+function logWarnings(log: Log): void {
+  process.removeAllListeners("warning");
+  process.on("warning", (err) => log.warn({ err }, "a warning of Node"));
 }
 
 const NO_CHANNEL =

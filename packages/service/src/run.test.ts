@@ -96,6 +96,12 @@ describe("a service process", { timeout: SLOW }, () => {
   });
 });
 
+test("a warning of Node is a line of the log like any other", async () => {
+  await using process = sample("warns");
+  const line = await process.line("a warning of Node");
+  expect(line).toMatchObject({ level: "warn", err: { message: "sample warning" } });
+});
+
 describe("its environment", { timeout: SLOW }, () => {
   test("every wrong variable is a line, no secret is shown, the code says that a restart is no use", async () => {
     await using process = sample("", {

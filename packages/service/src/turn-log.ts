@@ -1,6 +1,9 @@
 import { type Log, TRACE_ID } from "./log.ts";
 
-/** The fields by which a turn is found in the logs of all services. */
+/**
+ * The fields by which a turn is found in the logs of all services. One that does not apply is absent:
+ * the account of a channel that has none, the run of a turn that waits, the session of a stateless one.
+ */
 export interface TurnFields {
   readonly tenant?: string | undefined;
   readonly principal?: string | undefined;

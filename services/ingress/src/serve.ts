@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { type ConnectHandler, type GrpcServer, serveGrpc, service } from "@lanekeeper/rpc";
 import {
@@ -51,6 +52,8 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
   const { service: base, limits, requestStore } = parts;
   const { clock, log } = base;
   const lastCall = new AbortController();
+  // Each request in progress listens, and they are bounded elsewhere.
+  setMaxListeners(0, lastCall.signal);
   const context = ingressContext(parts, lastCall.signal);
   const { metrics, credentials } = context;
   const opened = new Disposal();

@@ -24,6 +24,7 @@ export function reportRequest(
   turnLog(log, {
     tenant: caller?.tenant,
     principal: caller?.principal,
+    channel: "http",
     raw_key: facts.rawKey,
     session_key: session?.sessionKey,
     session_id: session?.sessionId,
