@@ -3,7 +3,9 @@ import { type Migration, readMigrations } from "./migration-file.ts";
 import {
   type AppliedMigration,
   SchemaVersionError,
+  newest,
   recordTable,
+  refuseBreaking,
   refuseChanged,
 } from "./migration-record.ts";
 import type { Queryable } from "./queryable.ts";
@@ -55,23 +57,4 @@ function refuseOlder(
     `the schema ${schema} is at version ${newest(applied)}, and this release needs version ${newest(known)}: ` +
       "run `npx lanekeeper migrate`",
   );
-}
-
-function refuseBreaking(
-  schema: SqlName,
-  known: readonly Migration[],
-  applied: readonly AppliedMigration[],
-): void {
-  const ours = newest(known);
-  const breaking = applied.find((migration) => migration.breaking && migration.version > ours);
-  if (breaking === undefined) return;
-  throw new SchemaVersionError(
-    "too_new",
-    `the schema ${schema} is at version ${newest(applied)}, whose ${breaking.name} is marked breaking, and this ` +
-      `release knows version ${ours}: start the release whose \`npx lanekeeper migrate\` made it`,
-  );
-}
-
-function newest(migrations: readonly { version: number }[]): number {
-  return Math.max(0, ...migrations.map(({ version }) => version));
 }

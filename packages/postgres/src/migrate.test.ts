@@ -130,3 +130,12 @@ test("a service accepts a newer schema, until a migration in it is marked breaki
     /version 4, whose 0004_break\.sql is marked breaking, .*version 2/,
   );
 });
+
+test("migrate does not call a schema up to date that services refuse", async () => {
+  await file("0003_break.sql", "--! breaking\nALTER TABLE notes DROP COLUMN text;\n");
+  await run();
+  await remove("0003_break.sql");
+  await expect(run()).rejects.toThrow(
+    /version 3, whose 0003_break\.sql is marked breaking, .*version 2/,
+  );
+});

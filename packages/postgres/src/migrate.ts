@@ -7,6 +7,7 @@ import {
   type AppliedMigration,
   pendingMigrations,
   recordTable,
+  refuseBreaking,
   refuseChanged,
 } from "./migration-record.ts";
 import { type SqlName, parseSqlName, quoted } from "./sql-name.ts";
@@ -33,8 +34,9 @@ export type MigrateResult = {
 /**
  * Brings a schema up to date: applies the files that are missing, in order, each in a transaction of its
  * own, one process at a time. A file that fails leaves the ones before it applied. A schema that is
- * newer than the files is left alone. Throws `SchemaVersionError` (changed, out_of_order), and what
- * the server says about a file, with its name.
+ * newer than the files is left alone, unless a newer migration is marked breaking. Throws
+ * `SchemaVersionError` (changed, out_of_order, too_new), and what the server says about a file, with its
+ * name.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const schema = parseSqlName(options.schema);
@@ -70,6 +72,7 @@ async function applyPending(
 ): Promise<MigrateResult> {
   const applied = await readApplied(client, schema);
   refuseChanged(schema, migrations, applied);
+  refuseBreaking(schema, migrations, applied);
   const pending = pendingMigrations(schema, migrations, applied);
   for (const migration of pending) {
     await apply(client, schema, migration);

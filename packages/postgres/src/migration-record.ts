@@ -60,3 +60,22 @@ export function pendingMigrations(
     `${late.name} was added behind version ${newest}, which the schema ${schema} already has: give it a higher number`,
   );
 }
+
+export function refuseBreaking(
+  schema: SqlName,
+  known: readonly Migration[],
+  applied: readonly AppliedMigration[],
+): void {
+  const ours = newest(known);
+  const breaking = applied.find((migration) => migration.breaking && migration.version > ours);
+  if (breaking === undefined) return;
+  throw new SchemaVersionError(
+    "too_new",
+    `the schema ${schema} is at version ${newest(applied)}, whose ${breaking.name} is marked breaking, and this ` +
+      `release knows version ${ours}: start the release whose \`npx lanekeeper migrate\` made it`,
+  );
+}
+
+export function newest(migrations: readonly { version: number }[]): number {
+  return Math.max(0, ...migrations.map(({ version }) => version));
+}

@@ -1,7 +1,7 @@
 import { type Caller, LanekeeperError, permissionDenied } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
-import { unknownModel } from "../openai/agent.ts";
+import { unknownAgent } from "../openai/agent.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 
 /** The agents of one tenant. */
@@ -59,7 +59,7 @@ export class AgentDirectory {
       const { agentIds } = await this.#notOlderThan(caller.tenant, maxAgeMs);
       if (agentIds.includes(agentId)) return;
     }
-    throw unknownModel(model);
+    throw unknownAgent(agentId, model);
   }
 
   /** The tenant's default agent. @throws AGENT_REQUIRED, PERMISSION_DENIED */

@@ -28,6 +28,12 @@ export function modelOfAgent(agentId: string): string {
   return `lanekeeper/${agentId}`;
 }
 
+/** The tenant has no such agent, by whichever of model and header it was named. */
+export function unknownAgent(agentId: string, model: string): LanekeeperError {
+  const named = model.endsWith(agentId) ? model : modelOfAgent(agentId);
+  return unknownModel(named);
+}
+
 /** The tenant has no such agent, or the name is none of an agent. */
 export function unknownModel(model: string): LanekeeperError {
   const shown = model.length > 100 ? `${model.slice(0, 100)}...` : model;
