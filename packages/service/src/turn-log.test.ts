@@ -21,7 +21,7 @@ describe("turnLog", () => {
     const captured = captureLog();
     const own = "0af7651916cd43dd8448eb211c80319c";
     withSpan("relay batch", {}, () => {
-      turnLog(captured.log, { trace_id: own }).child({ part: 1 }).info("sent");
+      turnLog(captured.log, { tenant: "t", trace_id: own }).child({ part: 1 }).info("sent");
     });
     expect(captured.lines[0]?.["trace_id"]).toBe(own);
     expect(captured.text().match(/"trace_id"/g)).toHaveLength(1);
@@ -30,10 +30,12 @@ describe("turnLog", () => {
   test("an unknown field does not compile, not even from a variable", () => {
     const { log, lines } = captureLog();
     // @ts-expect-error sessionKey is session_key
-    turnLog(log, { sessionKey: "agent:main:a" }).info("x");
+    turnLog(log, { tenant: "t", sessionKey: "agent:main:a" }).info("x");
     const fields = { tenant: "t", turnid: "u" };
     // @ts-expect-error turnid is turn_id
     turnLog(log, fields).info("x");
-    expect(lines).toHaveLength(2);
+    // @ts-expect-error a line whose tenant was forgotten
+    turnLog(log, { turn_id: "u" }).info("x");
+    expect(lines).toHaveLength(3);
   });
 });

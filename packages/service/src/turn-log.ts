@@ -2,10 +2,12 @@ import { type Log, TRACE_ID } from "./log.ts";
 
 /**
  * The fields by which a turn is found in the logs of all services. One that does not apply is absent:
- * the account of a channel that has none, the run of a turn that waits, the session of a stateless one.
+ * the account of a channel that has none, the run of a turn that waits, the session of a stateless one,
+ * the disposition of a refusal. `trace_id` is the active span's: it stands in each line within one.
  */
 export interface TurnFields {
-  readonly tenant?: string | undefined;
+  /** Undefined only while no credential is known. */
+  readonly tenant: string | undefined;
   readonly principal?: string | undefined;
   readonly channel?: string | undefined;
   readonly account?: string | undefined;

@@ -52,6 +52,7 @@ describe("a request is seen", () => {
       duration_ms: expect.any(Number),
       tenant: "default",
       principal: "lk_test_",
+      channel: "http",
       raw_key: "kitchen",
       session_key: "agent:main:kitchen",
       session_id: session?.sessionId,
@@ -61,6 +62,14 @@ describe("a request is seen", () => {
       request_id: "label-1",
       disposition: "started",
     });
+  });
+
+  test("as a line that leaves out what there is not: no account, and no run before one", async () => {
+    await ask(lane, { body: { ...HELLO, model: "nobody" } });
+    await expect.poll(line).toMatchObject({ channel: "http", reason: "UNKNOWN_MODEL" });
+    for (const absent of ["account", "turn_id", "run_id", "session_key"]) {
+      expect(line()).not.toHaveProperty(absent);
+    }
   });
 
   test("without its credential, in no log line, answer or error", async () => {
@@ -76,6 +85,17 @@ describe("a request is seen", () => {
     }
     await expect.poll(() => lane.requests.entries.length).toBe(1);
     expect(JSON.stringify(lane.requests.entries, bigints)).not.toContain(secret);
+  });
+
+  test("among many at once, without a warning of Node's about the listeners of each", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    process.on("warning", note);
+    const asked = await Promise.all(Array.from({ length: 30 }, () => ask(lane)));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", note);
+    expect(asked.map(({ status }) => status)).toEqual(asked.map(() => 200));
+    expect(warnings).toEqual([]);
   });
 
   test("in the counts, by route, status and reason, with few distinct labels", async () => {

@@ -47,7 +47,7 @@ export function logRpc(
   const route = `${req.method} ${req.url?.split("?", 1)[0] ?? ""}`;
   res.once("close", () => {
     const duration = Math.round(app.clock.monotonicMs() - startedMs);
-    turnLog(app.log, { request_id: requestId }).info(
+    turnLog(app.log, { tenant: undefined, request_id: requestId }).info(
       { route, status: finalStatus(res), duration_ms: duration },
       "request",
     );

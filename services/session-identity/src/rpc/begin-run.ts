@@ -10,7 +10,7 @@ import { showActiveRun, showFence, showRotation, showSession } from "./show/sess
 export function beginRun(context: IdentityContext): IdentityRoutes["beginRun"] {
   return async (request, call) => {
     const command = beginCommand(request);
-    const { sessionKey, turnId, runId } = command;
+    const { sessionKey, admittedGeneration: generation, turnId, runId } = command;
     const result = await context.engine.submit<"begin">(
       {
         ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
@@ -18,7 +18,7 @@ export function beginRun(context: IdentityContext): IdentityRoutes["beginRun"] {
       },
       call.signal,
     );
-    const about = { session_key: sessionKey, turn_id: turnId, run_id: runId };
+    const about = { session_key: sessionKey, generation, turn_id: turnId, run_id: runId };
     const answer = decided(context, call, "begin_run", about, result);
     const { takenOver, rolledOver } = answer;
     return {

@@ -8,20 +8,19 @@ import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { withCause } from "../engine/run-batch.ts";
 import type { KeyFound } from "../store/read-keys.ts";
 import { readCauses } from "../store/read-causes.ts";
-import { decided } from "./decided.ts";
+import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { fence, replyFence } from "./parse/fence.ts";
 import { showSession } from "./show/session.ts";
 
 export function checkFence(context: IdentityContext): IdentityRoutes["checkFence"] {
   return async (request, call) => {
-    const { sessionKey, runId, judge } = parse(request);
+    const { sessionKey, runId, judge, about } = parse(request);
     const { tenant } = call;
     const judged = judge(await context.reads.key({ tenant, sessionKey, runId }, call.signal));
     const result = isRefusal(judged)
       ? await explained(context, tenant, sessionKey, judged)
       : judged;
-    const about = { session_key: sessionKey, run_id: runId };
     return { session: showSession(decided(context, call, "check_fence", about, result)) };
   };
 }
@@ -29,6 +28,7 @@ export function checkFence(context: IdentityContext): IdentityRoutes["checkFence
 interface Question {
   readonly sessionKey: StandingKey["sessionKey"];
   readonly runId: string | undefined;
+  readonly about: DecisionFields;
   readonly judge: (found: KeyFound) => StandingKey | Refusal;
 }
 
@@ -36,12 +36,14 @@ function parse({ writer }: CheckFenceRequest): Question {
   if (writer.case === "run") {
     const shown = fence("run", writer.value);
     const { sessionKey, runId } = shown;
-    return { sessionKey, runId, judge: ({ state, run }) => judgeRun(state, run, shown) };
+    const about = fenceFields(shown);
+    return { sessionKey, runId, about, judge: ({ state, run }) => judgeRun(state, run, shown) };
   }
   if (writer.case === "reply") {
     const shown = replyFence("reply", writer.value);
     const { sessionKey } = shown;
-    return { sessionKey, runId: undefined, judge: ({ state }) => judgeReply(state, shown) };
+    const about = fenceFields(shown);
+    return { sessionKey, runId: undefined, about, judge: ({ state }) => judgeReply(state, shown) };
   }
   throw invalid("writer", "run or reply is required");
 }

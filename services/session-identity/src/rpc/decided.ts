@@ -1,20 +1,44 @@
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
 import { type TurnFields, turnLog } from "@lanekeeper/service";
+import type { Peer } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
+import type { Fence, ReplyFence } from "../domain/records.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { refusalError } from "./show/refusal.ts";
 
 /** What a decision was about, as the log has it. */
 export type DecisionFields = Pick<
   TurnFields,
-  "session_key" | "session_id" | "generation" | "turn_id" | "run_id"
+  | "channel"
+  | "account"
+  | "raw_key"
+  | "peer"
+  | "session_key"
+  | "session_id"
+  | "generation"
+  | "turn_id"
+  | "run_id"
 >;
+
+/** What a log line tells of the right that a run or a reply shows. */
+export function fenceFields(shown: Fence | ReplyFence): DecisionFields {
+  const { sessionKey, sessionId, generation } = shown;
+  const about = { session_key: sessionKey, session_id: sessionId, generation };
+  return "runId" in shown ? { ...about, run_id: shown.runId } : { ...about, turn_id: shown.turnId };
+}
+
+/** What a log line tells of a typed peer. */
+export function peerFields(peer: Peer): DecisionFields {
+  const { channel, account } = peer;
+  return { channel, account, peer };
+}
 
 /** The same for work that throws its refusals, such as the look-up of a name. */
 export async function deciding<Answer>(
   { log, metrics }: IdentityContext,
   call: CallContext,
   operation: string,
+  fields: DecisionFields,
   work: Promise<Answer>,
 ): Promise<Answer> {
   try {
@@ -24,7 +48,7 @@ export async function deciding<Answer>(
       const { tenant, principal, requestId } = call;
       const { reason, message: because } = error;
       metrics.refused(operation, reason);
-      const line = turnLog(log, { tenant, principal, request_id: requestId });
+      const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
       line.info({ operation, reason, because }, "refused");
     }
     throw error;

@@ -6,7 +6,7 @@ import { type LinkCommand, linkPeer as link } from "../acts/link-peer.ts";
 import type { IdentityContext } from "../context.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { readTenant } from "../store/read-tenant.ts";
-import { decided } from "./decided.ts";
+import { decided, peerFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { configuredAgent, identity } from "./parse/identity.ts";
 import { agentId, sessionKey } from "./parse/key.ts";
@@ -18,7 +18,13 @@ export function linkPeer(context: IdentityContext): IdentityRoutes["linkPeer"] {
     const command = await parse(context, request, call);
     const actor = { tenant: call.tenant, asker: askerOf(call) };
     const result = await link(context, actor, command);
-    const { peer, createMs, leadsTo, merged } = decided(context, call, "link_peer", {}, result);
+    const { peer, createMs, leadsTo, merged } = decided(
+      context,
+      call,
+      "link_peer",
+      peerFields(command.peer),
+      result,
+    );
     return {
       link: {
         peer: showPeer(peer),

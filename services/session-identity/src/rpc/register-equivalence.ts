@@ -9,7 +9,7 @@ import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { readTenant } from "../store/read-tenant.ts";
-import { decided } from "./decided.ts";
+import { decided, peerFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { configuredAgent, identity } from "./parse/identity.ts";
 import { agentId } from "./parse/key.ts";
@@ -23,7 +23,13 @@ export function registerEquivalence(
     const command = await parse(context, request, call);
     const actor = { tenant: call.tenant, asker: askerOf(call) };
     const result = await register(context, actor, command);
-    const { equivalence, merged } = decided(context, call, "register_equivalence", {}, result);
+    const { equivalence, merged } = decided(
+      context,
+      call,
+      "register_equivalence",
+      peerFields(command.peer),
+      result,
+    );
     return {
       equivalence: showEquivalence(equivalence),
       ...(merged === undefined ? {} : { merged }),

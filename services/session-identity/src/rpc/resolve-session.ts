@@ -2,7 +2,7 @@ import type { ResolveSessionRequest } from "@lanekeeper/protocol/lanekeeper/iden
 import type { IdentityContext } from "../context.ts";
 import { nameCaller } from "../names/caller.ts";
 import type { ResolveQuestion } from "../names/resolver.ts";
-import { deciding } from "./decided.ts";
+import { type DecisionFields, deciding, peerFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, givenName } from "./parse/key.ts";
 import { optionalPositive, optionalUuid } from "./parse/text.ts";
@@ -11,14 +11,22 @@ import { showSession } from "./show/session.ts";
 
 export function resolveSession(context: IdentityContext): IdentityRoutes["resolveSession"] {
   return async (request, call) => {
+    const question = parse(request);
     const { state, binding, freshness } = await deciding(
       context,
       call,
       "resolve",
-      context.resolver.resolve(parse(request), nameCaller(call)),
+      aboutOf(question),
+      context.resolver.resolve(question, nameCaller(call)),
     );
     return { session: showSession(state, freshness), binding: showBinding(binding) };
   };
+}
+
+function aboutOf(question: ResolveQuestion): DecisionFields {
+  const { name, expectedSessionId, expectedGeneration } = question;
+  const named = name.kind === "raw" ? { raw_key: name.raw } : peerFields(name.peer);
+  return { ...named, session_id: expectedSessionId, generation: expectedGeneration };
 }
 
 function parse(request: ResolveSessionRequest): ResolveQuestion {

@@ -1,8 +1,9 @@
 import type { CallContext } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
+import type { RotateCommand } from "../domain/rotate.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
-import { decided } from "./decided.ts";
+import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
 import { isOutside, visibleSession } from "./visible.ts";
@@ -21,7 +22,7 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
       },
       call.signal,
     );
-    const answer = decided(context, call, "rotate", { session_key: sessionKey }, result);
+    const answer = decided(context, call, "rotate", aboutOf(command), result);
     const { rotation, fence, endedRun } = answer;
     return {
       rotation: showRotation(rotation),
@@ -29,6 +30,12 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
       ...(endedRun === undefined ? {} : { endedRun: showActiveRun(endedRun) }),
     };
   };
+}
+
+function aboutOf({ sessionKey, precondition }: RotateCommand): DecisionFields {
+  if (precondition.kind === "owner") return fenceFields(precondition.fence);
+  const generation = precondition.kind === "generation" ? precondition.expected : undefined;
+  return { session_key: sessionKey, generation };
 }
 
 /** An internal session is not there for those who are never told of it. */

@@ -83,3 +83,24 @@ test("a rotated run is told STALE_GENERATION with the current fence and the rota
   });
   expect(same).toEqual(rotated);
 });
+
+test("a refusal was logged without the name, session and generation that it was about", async () => {
+  const replica = await startReplica(database.open());
+  const tenant = await newTenant(replica.client("cli"));
+  const runner = replica.client("runner", { tenant });
+  const { session } = await runner.resolveSession({ name: { case: "rawKey", value: "chat-3" } });
+  const name = { case: "rawKey", value: "chat-3" } as const;
+  await failure(runner.resolveSession({ name, expectedGeneration: 7n }));
+  await failure(runner.resolveSession({ name: { case: "rawKey", value: "agent:main:" } }));
+  const gone = { session: session!.ref!, runId: crypto.randomUUID(), runEpoch: 9n };
+  await failure(runner.checkFence({ writer: { case: "run", value: gone } }));
+  const requiredGeneration = 5n;
+  await failure(runner.beginRun(begin("agent:main:chat-3", { requiredGeneration })));
+  const refused = replica.log.lines.filter(({ msg }) => msg === "refused");
+  expect(refused).toMatchObject([
+    { operation: "resolve", tenant, raw_key: "chat-3", generation: 7 },
+    { operation: "resolve", raw_key: "agent:main:" },
+    { operation: "check_fence", session_id: session?.ref?.sessionId, generation: 1 },
+    { operation: "begin_run", session_key: "agent:main:chat-3", generation: 1 },
+  ]);
+});

@@ -4,7 +4,7 @@ import type { IdentityContext } from "../context.ts";
 import type { WriteAnswer } from "../domain/records.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import { askerOf } from "../names/caller.ts";
-import { decided, type DecisionFields } from "./decided.ts";
+import { decided, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { type WriteCommand, writeCommand } from "./parse/lifecycle.ts";
 
@@ -14,7 +14,7 @@ export function writeLifecycle(context: IdentityContext): IdentityRoutes["writeL
     checkWriter(write, call);
     const result = await submit(context, write, call);
     const operation = `${write.writer}_${write.command.event.kind}`;
-    const answer = decided(context, call, operation, aboutOf(write), result);
+    const answer = decided(context, call, operation, fenceFields(write.command.fence), result);
     return {
       applied: answer.applied,
       revision: answer.revision,
@@ -45,12 +45,4 @@ function submit(
   }
   const ask = { kind: "write_reply", command: write.command } as const;
   return engine.submit<"write_reply">({ ...common, ask }, call.signal);
-}
-
-function aboutOf(write: WriteCommand): DecisionFields {
-  const { sessionKey, sessionId, generation } = write.command.fence;
-  const about = { session_key: sessionKey, session_id: sessionId, generation };
-  return write.writer === "run"
-    ? { ...about, run_id: write.command.fence.runId }
-    : { ...about, turn_id: write.command.fence.turnId };
 }
