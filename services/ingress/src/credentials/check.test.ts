@@ -67,6 +67,16 @@ describe("a credential", () => {
     expect(store.finds).toBe(4);
   });
 
+  test("without a scope is let through nowhere: behind ingress it would be a service's own", async () => {
+    store.add("lk_no_scope", { scopes: [] });
+    await expect(authenticate("lk_no_scope")).rejects.toMatchObject({
+      reason: "PERMISSION_DENIED",
+    });
+    await expect(authenticate("lk_no_scope")).rejects.toMatchObject({
+      reason: "PERMISSION_DENIED",
+    });
+  });
+
   test("that is unknown is never remembered", async () => {
     for (let i = 0; i < 3; i++) {
       await expect(authenticate("lk_other")).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });

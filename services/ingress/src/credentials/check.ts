@@ -1,6 +1,12 @@
 import { timingSafeEqual } from "node:crypto";
 import { isUnavailable } from "@lanekeeper/postgres";
-import { type Caller, LanekeeperError, storeUnavailable, unauthenticated } from "@lanekeeper/rpc";
+import {
+  type Caller,
+  LanekeeperError,
+  permissionDenied,
+  storeUnavailable,
+  unauthenticated,
+} from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { type Credential, hashKey } from "./credential.ts";
@@ -38,8 +44,8 @@ export class CredentialCheck {
   }
 
   /**
-   * @throws UNAUTHENTICATED without a credential or with one that is not known, STORE_UNAVAILABLE
-   * where that cannot be found out now.
+   * @throws UNAUTHENTICATED without a credential or with one that is not known, PERMISSION_DENIED for
+   * one without any scope, STORE_UNAVAILABLE where that cannot be found out now.
    */
   async authenticate(authorization: string | undefined): Promise<Caller> {
     const keyHash = hashKey(bearerToken(authorization));
@@ -49,7 +55,7 @@ export class CredentialCheck {
     if (credential === undefined || !timingSafeEqual(credential.keyHash, keyHash)) {
       throw unauthenticated("the API key is not known here, has expired or was revoked");
     }
-    return credential;
+    return withScope(credential);
   }
 
   /** Requests that come while the same key is being looked up wait for that look-up. */
@@ -91,6 +97,15 @@ export class CredentialCheck {
       this.#known.delete(oldest);
     }
   }
+}
+
+/**
+ * Behind ingress a call without scopes is a service's own, which may do more than anybody outside. No
+ * credential may look like one, at any door, whatever the door asks for.
+ */
+function withScope(credential: Credential): Credential {
+  if (credential.scopes.length > 0) return credential;
+  throw permissionDenied("the credential has no scope");
 }
 
 function bearerToken(authorization: string | undefined): string {
