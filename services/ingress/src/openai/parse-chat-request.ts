@@ -1,12 +1,14 @@
-import type { JsonObject as ProtoJsonObject, JsonValue } from "@bufbuild/protobuf";
+import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { invalid } from "@lanekeeper/rpc";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { isObject, type JsonObject } from "../http/json-body.ts";
+import type { JsonObject } from "../http/json-body.ts";
 import type { SingleHeaders } from "../http/single-headers.ts";
 import { selectAgent } from "./agent.ts";
 import { fieldOf, flagOf, isAbsent, requireObject, requireText } from "./field.ts";
+import { parametersOf } from "./parameters.ts";
 import { type MessageBounds, parseMessages } from "./parse-message.ts";
 import { type RequestOptions, readRequestOptions } from "./request-options.ts";
+import { requireWellFormed } from "./well-formed.ts";
 
 /** A chat completion as it was asked for. */
 export interface ChatRequest {
@@ -24,16 +26,6 @@ export interface ChatRequest {
   readonly includeUsage: boolean;
 }
 
-/** Fields that are answered here; all others, known or not, are the model's. */
-const OWN_FIELDS: ReadonlySet<string> = new Set([
-  "messages",
-  "metadata",
-  "model",
-  "n",
-  "stream",
-  "stream_options",
-]);
-
 /**
  * Reads headers and body of a chat completion whose session key has been read (selectSessionKey).
  * @throws INVALID_REQUEST, UNKNOWN_MODEL, AGENT_MISMATCH
@@ -44,6 +36,7 @@ export function parseChatRequest(
   rawKey: string | undefined,
   bounds: MessageBounds,
 ): ChatRequest {
+  requireWellFormed(body);
   const model = requireText(fieldOf(body, "model"));
   const options = readRequestOptions(headers);
   if (rawKey === undefined) refuseExpectation(options);
@@ -88,18 +81,4 @@ function includeUsage(body: JsonObject): boolean {
   const options = fieldOf(body, "stream_options");
   if (isAbsent(options)) return false;
   return flagOf(fieldOf(requireObject(options), "include_usage", options.path));
-}
-
-function parametersOf(body: JsonObject): ProtoJsonObject {
-  const passed = Object.entries(body).filter(([name]) => !OWN_FIELDS.has(name));
-  const metadata = metadataWithoutKey(body["metadata"]);
-  if (metadata !== undefined) passed.push(["metadata", metadata]);
-  return Object.fromEntries(passed) as Record<string, JsonValue>;
-}
-
-/** Our key is none of the model provider's business. */
-function metadataWithoutKey(metadata: unknown): unknown {
-  if (!isObject(metadata)) return metadata ?? undefined;
-  const rest = Object.entries(metadata).filter(([name]) => name !== "session_key");
-  return rest.length === 0 ? undefined : Object.fromEntries(rest);
 }

@@ -15,6 +15,30 @@ const user = (content: unknown): object => ({
 });
 const nested = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
+const SAMPLING = [
+  "temperature",
+  "top_p",
+  "max_tokens",
+  "max_completion_tokens",
+  "seed",
+  "presence_penalty",
+  "frequency_penalty",
+];
+
+const HALF = "half a rocket \ud83d";
+const ILL_FORMED: readonly (readonly [path: string, body: object])[] = [
+  ["messages[0].content", user(HALF)],
+  [
+    "messages[0].content[1].text",
+    user([
+      { type: "text", text: "a whole \u{1f680}" },
+      { type: "text", text: HALF },
+    ]),
+  ],
+  ["tools[0].function.description", { ...HELLO, tools: [{ function: { description: HALF } }] }],
+  ["response_format.(a name)", { ...HELLO, response_format: { [HALF]: 1 } }],
+];
+
 const CASES: readonly Refused[] = [
   ["no credential", { headers: { authorization: "" } }, 401, "UNAUTHENTICATED", null],
   [
@@ -160,6 +184,24 @@ const CASES: readonly Refused[] = [
     "INVALID_REQUEST",
     "x-agent-id",
   ],
+  ...SAMPLING.map(
+    (name): Refused => [
+      `${name} that is no number and was taken all the same`,
+      { body: { ...HELLO, [name]: "hot" } },
+      400,
+      "INVALID_REQUEST",
+      name,
+    ],
+  ),
+  ...ILL_FORMED.map(
+    ([path, body]): Refused => [
+      `a lone surrogate in ${path}, which became U+FFFD without a word`,
+      { body },
+      400,
+      "INVALID_REQUEST",
+      path,
+    ],
+  ),
   ["several choices", { body: { ...HELLO, n: 2 } }, 400, "INVALID_REQUEST", "n"],
   [
     "a stream flag that is no flag",
