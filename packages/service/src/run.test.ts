@@ -116,6 +116,18 @@ describe("its environment", { timeout: SLOW }, () => {
     expect(JSON.stringify(process.lines)).not.toContain("hunter2");
   });
 
+  test("a service that was started alone, without a database, is told what to set, without a stack", async () => {
+    await using process = sample("", { LANEKEEPER_RUNNER_DATABASE_URL: "" });
+    expect(await process.exit()).toEqual({ code: 78, signal: null });
+    expect(process.lines).toMatchObject([
+      { level: "fatal", variable: "LANEKEEPER_RUNNER_DATABASE_URL" },
+    ]);
+    expect(process.messages).toEqual([
+      expect.stringMatching(/LANEKEEPER_RUNNER_DATABASE_URL or DATABASE_URL .*`npm start`/),
+    ]);
+    expect(process.lines[0]).not.toHaveProperty("err");
+  });
+
   test("a misspelt variable is told", async () => {
     await using process = sample("", { LANEKEEPER_LOG_LEVLE: "debug" });
     await process.line("ready");

@@ -10,6 +10,7 @@ import { Lifecycle, type RunningService } from "./lifecycle.ts";
 import { createLog, flushLog, type Log } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { handleProcessEvents } from "./process-events.ts";
+import { requireDatabase } from "./require-database.ts";
 import type { ServiceContext } from "./service-context.ts";
 import type { ServiceName } from "./services.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -42,7 +43,7 @@ export async function runService(options: RunOptions): Promise<number> {
   // `ps`, and whoever looks for the holder of a port, know the process by this.
   process.title = `lanekeeper ${options.name}`;
   const instanceId = newInstanceId();
-  const settings = settingsOrProblems();
+  const settings = settingsOrProblems(options.name);
   const log = openLog(options.name, instanceId, settings);
   const exitCode =
     settings instanceof EnvError
@@ -107,9 +108,11 @@ async function openAdmin(
   );
 }
 
-function settingsOrProblems(): Settings | EnvError {
+function settingsOrProblems(service: ServiceName): Settings | EnvError {
   try {
-    return readSettings();
+    const settings = readSettings();
+    requireDatabase(settings, service);
+    return settings;
   } catch (error) {
     if (error instanceof EnvError) return error;
     throw error;
