@@ -29,12 +29,12 @@ export async function chooseAccount(
   if (isRoot() && owner.uid !== 0) {
     return { uid: owner.uid, gid: owner.gid, name: await accountName(owner.uid) };
   }
-  throw wrongOwner(existingCluster, owner.uid);
+  throw await wrongOwner(existingCluster, owner.uid);
 }
 
-function wrongOwner(cluster: string, owner: number): EmbeddedPostgresError {
+async function wrongOwner(cluster: string, owner: number): Promise<EmbeddedPostgresError> {
   const advice = isRoot()
-    ? `Postgres refuses to run as root: give it to another account (chown -R nobody ${cluster})`
+    ? `Postgres refuses to run as root: give it to another account (chown -R ${(await firstCandidate()).name} ${cluster})`
     : "start as that user, or choose another folder with LANEKEEPER_DATA_DIR";
   return new EmbeddedPostgresError(
     "wrong_owner",

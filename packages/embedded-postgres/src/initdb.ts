@@ -50,16 +50,19 @@ async function removeDrafts(home: string): Promise<void> {
   }
 }
 
-/** Throws `wrong_major_version` when the cluster was made by another major release of Postgres. */
-export async function checkMajorVersion(home: string, runtime: Runtime): Promise<void> {
+/**
+ * Throws `wrong_major_version` when the cluster was made by another major release of Postgres than
+ * this `version` ("18.4"). Says nothing where it may not look, as in a stranger's cluster.
+ */
+export async function checkMajorVersion(home: string, version: string): Promise<void> {
   const cluster = clusterFolder(home);
-  const found = (await readFile(join(cluster, "PG_VERSION"), "utf8")).trim();
-  const ours = runtime.version.split(".")[0];
-  if (found === ours) return;
+  const file = await readFile(join(cluster, "PG_VERSION"), "utf8").catch(() => undefined);
+  const found = file?.trim();
+  if (found === undefined || found === version.split(".")[0]) return;
   throw new EmbeddedPostgresError(
     "wrong_major_version",
     `The database in ${cluster} is of Postgres ${found}, and this release of Lanekeeper runs Postgres ` +
-      `${runtime.version}, which cannot read it: dump it with pg_dump of version ${found} and restore it ` +
+      `${version}, which cannot read it: dump it with pg_dump of version ${found} and restore it ` +
       `into a new data directory, set LANEKEEPER_DATA_DIR to another folder to begin empty, ${USE_YOUR_OWN}.`,
   );
 }

@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot } from "./account.ts";
@@ -109,6 +109,25 @@ describe.skipIf(!isRoot())(
       expect(runtime.folder).toBe(join(copyTo, "runtime-1.2.3"));
       expect(await readdir(copyTo)).toEqual(["runtime-1.2.3"]);
       expect(lines.join("\n")).toContain(`copying the Postgres server to ${runtime.folder}`);
+    });
+
+    test("a cluster of root's and of another major version is told by its version before its owner", async () => {
+      const cluster = clusterFolder(folder.path);
+      await mkdir(cluster, { mode: 0o700 });
+      await writeFile(join(cluster, "PG_VERSION"), "17\n");
+      await expect(startEmbeddedPostgres({ dataDir: folder.path, log })).rejects.toThrow(
+        /is of Postgres 17, .* runs Postgres 18\.\d/,
+      );
+    });
+
+    test("a cluster of root's is to be given to the account that the server would run as, not to any", async () => {
+      const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
+      await server.stop();
+      const [, account] = /runs as the account (\w+)/.exec(lines.join("\n")) ?? [];
+      await chown(clusterFolder(server.home), 0, 0);
+      await expect(startEmbeddedPostgres({ dataDir: folder.path, log })).rejects.toThrow(
+        `chown -R ${account} ${clusterFolder(server.home)}`,
+      );
     });
 
     test("a uid without a name gets a database, or the sentence that says what to do", async () => {

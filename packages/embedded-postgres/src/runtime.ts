@@ -109,6 +109,11 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== "EEXIST") throw error;
 }
 
+/** Of the server in a platform package, as the package's own version begins with it: "18.4". */
+export async function nativeVersion(native: string): Promise<string | undefined> {
+  return /^\d+\.\d+/.exec(await packageVersion(native))?.[0];
+}
+
 async function packageVersion(native: string): Promise<string> {
   const text = await readFile(join(native, "..", "package.json"), "utf8").catch(() => "{}");
   const { version } = JSON.parse(text) as { version?: unknown };

@@ -12,7 +12,7 @@ import { makePassword, readPassword } from "./password.ts";
 import { nativeFolder } from "./platform-package.ts";
 import { platformPackage, thisHost } from "./platform.ts";
 import { choosePort, rememberPort } from "./port.ts";
-import { type Runtime, prepareRuntime } from "./runtime.ts";
+import { type Runtime, nativeVersion, prepareRuntime } from "./runtime.ts";
 import { type ServerProcess, superviseServer } from "./server.ts";
 import { takeSupervisorLock } from "./supervisor-lock.ts";
 
@@ -62,7 +62,7 @@ export async function startEmbeddedPostgres(options: StartOptions): Promise<Embe
     for (const give of releases.splice(0)) await give();
   };
   try {
-    const { home, account } = await settle(dataDir, options);
+    const { home, account } = await settle(dataDir, native, options);
     // A copied data dir points at the same home.
     if (home !== dataDir) releases.push(await takeSupervisorLock(home));
     const runtime = await prepareRuntime({ native, account, copyTo: home, log: options.log });
@@ -77,8 +77,11 @@ export async function startEmbeddedPostgres(options: StartOptions): Promise<Embe
 type Place = { home: string; account: Account | undefined };
 
 /** Decides where the database lives and whom it runs as; both stay as the first start chose. */
-async function settle(dataDir: string, { log }: StartOptions): Promise<Place> {
+async function settle(dataDir: string, native: string, { log }: StartOptions): Promise<Place> {
   const found = await findHome(dataDir);
+  const version = await nativeVersion(native);
+  // Before whose it is: it would be given to another account only to learn that it cannot be read.
+  if (found !== undefined && version !== undefined) await checkMajorVersion(found, version);
   const account = await chooseAccount(
     found !== undefined && (await hasCluster(found)) ? clusterFolder(found) : undefined,
   );
@@ -94,7 +97,7 @@ type Opened = Place & { dataDir: string; runtime: Runtime; options: StartOptions
 /** Makes the cluster, or makes sure of the one that is there; resolves to the superuser's password. */
 async function openCluster({ dataDir, home, account, runtime, options }: Opened): Promise<string> {
   if (await hasCluster(home)) {
-    await checkMajorVersion(home, runtime);
+    await checkMajorVersion(home, runtime.version);
     return readPassword(dataDir);
   }
   options.log(`making a Postgres ${runtime.version} database in ${clusterFolder(home)}`);
