@@ -73,5 +73,13 @@ test("and again after a restart", async () => {
   lanekeeper = await startConstellation({ model, dataDir: data.path });
   expect(await resolve(CANONICAL)).toBe(before);
   expect((await say(openAi(lanekeeper), RAW, "still here?")).receipt.session_id).toBe(before);
-  expect(await spoken(lanekeeper, CANONICAL)).toHaveLength(10);
+  expect((await sendFromAnotherSession(RAW, "nested three")).session_id).toBe(before);
+  expect((await spoken(lanekeeper, CANONICAL)).filter((line) => line.startsWith("user"))).toEqual([
+    "user: nested one",
+    "user: by raw key",
+    "user: by canonical key",
+    "user: nested two",
+    "user: still here?",
+    "user: nested three",
+  ]);
 });
