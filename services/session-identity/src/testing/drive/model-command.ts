@@ -22,6 +22,8 @@ export interface Service {
   readonly clock: DbClock;
   readonly query: Query;
   readonly records: readonly [Records, Records];
+  /** What the tenants had in the database after the last call. */
+  stored: readonly [Stored, Stored];
 }
 
 /** One call to one of the replicas, whose answer and whose rows are what the contract says. */
@@ -46,7 +48,7 @@ export class CallCommand implements fc.AsyncCommand<Stories, Service> {
     const tenant = service.tenants[this.#tenant];
     const call = story.plan(this.#move);
     if (call === undefined) throw new Error("checked before");
-    const before = await bothStored(query, service.tenants);
+    const before = service.stored;
     const asker = new Asker(tenant, ids, () => clock.nowMs());
     const seen = await asker.ask(service.doors[this.#replica], call);
     const expected = story.take(call);
@@ -54,7 +56,8 @@ export class CallCommand implements fc.AsyncCommand<Stories, Service> {
     expect(service.records[this.#tenant].agrees(expected.record, seen.whole), "a repeat").toBe(
       true,
     );
-    const after = await bothStored(query, service.tenants);
+    const after = await readBoth(query, service.tenants);
+    service.stored = after;
     if (!expected.writes) expect(after[this.#tenant].digest).toBe(before[this.#tenant].digest);
     expect(after[1 - this.#tenant]).toEqual(before[1 - this.#tenant]);
     checkStored(before[this.#tenant], after[this.#tenant], story.facts);
@@ -87,9 +90,10 @@ export class WaitCommand implements fc.AsyncCommand<Stories, Service> {
   }
 }
 
-async function bothStored(
+/** What both tenants have. */
+export async function readBoth(
   query: Query,
   [one, other]: Service["tenants"],
-): Promise<[Stored, Stored]> {
+): Promise<Service["stored"]> {
   return Promise.all([readStored(query, one), readStored(query, other)]);
 }
