@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Secret } from "@lanekeeper/service";
@@ -58,6 +58,15 @@ describe("the first credential", () => {
       new Set([hashKey(key).toString("hex")]),
     );
     expect(log.text()).not.toContain(key);
+  });
+
+  test("that several processes make at once is one, which none of them reads half written", async () => {
+    const { put, stored } = fakeStore();
+    const settings = { apiKey: undefined, dataDir: join(folder, "data") };
+    const ensure = () => ensureBootstrapKey({ put }, settings, captureLog().log);
+    await Promise.all(Array.from({ length: 20 }, ensure));
+    expect(new Set(stored.map(({ keyHash }) => keyHash.toString("hex"))).size).toBe(1);
+    expect(await readdir(settings.dataDir)).toEqual(["api-key"]);
   });
 
   test("in an empty file is a mistake that is told", async () => {

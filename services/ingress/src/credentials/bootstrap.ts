@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Log, Secret, type Settings } from "@lanekeeper/service";
+import { type Log, makeFolder, Secret, type Settings } from "@lanekeeper/service";
 import { hashKey, SCOPES } from "./credential.ts";
 import type { CredentialStore } from "./store.ts";
 
@@ -40,15 +40,27 @@ export async function ensureBootstrapKey(
 async function keyFromFile(dataDir: string, log: Log): Promise<Secret> {
   const path = join(dataDir, "api-key");
   const fresh = `lk_${randomBytes(32).toString("base64url")}`;
-  try {
-    await mkdir(dataDir, { recursive: true });
-    await writeFile(path, `${fresh}\n`, { flag: "wx", mode: 0o600 });
+  await makeFolder(dataDir);
+  if (await putUnlessThere(path, `${fresh}\n`)) {
     log.info({ path }, "made the first API key");
     return new Secret(fresh);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   const key = (await readFile(path, "utf8")).trim();
   if (key === "") throw new Error(`${path} is empty: delete it, or put an API key into it`);
   return new Secret(key);
+}
+
+/** A hard link appears with its whole content, and fails where the name is taken. */
+async function putUnlessThere(path: string, content: string): Promise<boolean> {
+  const draft = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await writeFile(draft, content, { mode: 0o600 });
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
