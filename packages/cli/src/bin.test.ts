@@ -56,6 +56,17 @@ test("a wrong variable is told without a stack", async () => {
   expect(code).toBe(1);
 });
 
+test.skipIf(process.platform !== "linux")(
+  "a data dir that cannot be made is told, instead of being tried for ever (skipped without /proc)",
+  async () => {
+    const { code, err } = await lanekeeper(["start"], { LANEKEEPER_DATA_DIR: "/proc/x" });
+    expect(err).toBe(
+      "Nothing can be kept in /proc/x: make the folder writable for this user, or set LANEKEEPER_DATA_DIR to another one.\n",
+    );
+    expect(code).toBe(1);
+  },
+);
+
 test("a service that does not exist is told with those that do", async () => {
   const { code, err } = await lanekeeper(["start", "identity"]);
   expect(err).toContain(

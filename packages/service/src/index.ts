@@ -18,6 +18,7 @@ export { EXIT } from "./exit-codes.ts";
 export { type Ids, systemIds } from "./ids.ts";
 export { type RunningService, type ServiceState } from "./lifecycle.ts";
 export { createLog, flushLog, type Log, type LogOptions } from "./log.ts";
+export { makeFolder } from "./make-folder.ts";
 export { createMetrics, LATENCY_SECONDS, type Metrics } from "./metrics.ts";
 export type { ModelSettings } from "./model-settings.ts";
 export {

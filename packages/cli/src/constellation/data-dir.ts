@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
-import { access, mkdir, realpath } from "node:fs/promises";
+import { access, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolder } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 
 /** The folder of one installation on one machine. */
@@ -35,11 +36,10 @@ export function dataDirAt(path: string): DataDir {
  */
 export async function openDataDir(path: string): Promise<DataDir> {
   try {
-    await mkdir(path, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    await makeFolder(path, process.getuid?.() === 0 ? 0o711 : 0o700);
     const real = dataDirAt(await realpath(path));
     await access(real.path, constants.R_OK | constants.W_OK | constants.X_OK);
-    for (const folder of [real.logs, real.run])
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [real.logs, real.run]) await makeFolder(folder, 0o700);
     return real;
   } catch (cause) {
     throw new CliError(
