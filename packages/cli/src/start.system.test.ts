@@ -69,6 +69,19 @@ describe("lanekeeper start", () => {
     expect(await processLife(postgres?.pid ?? 0)).toBeUndefined();
   });
 
+  test("migrate beside it, which the lock used to refuse, goes to its Postgres", async () => {
+    await using running = await startConstellation();
+    const { postgres } = await running.state();
+    const { code, output } = await lanekeeper(running.dataDir, "migrate");
+    expect(output).toContain(
+      `embedded Postgres of process ${running.program.process.pid} on port ${postgres?.port}`,
+    );
+    expect(output).toContain("lanekeeper_runner: at version");
+    expect(output).toContain("the database is up to date");
+    expect(code).toBe(0);
+    expect((await ask(running.baseUrl, running.apiKey, "still there?")).status).toBe(200);
+  });
+
   test("kill -9 of the supervisor leaves nothing running, and the next start finds everything", async () => {
     await using folder = await testFolder();
     const dataDir = join(folder.path, "data");

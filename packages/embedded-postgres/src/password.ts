@@ -15,6 +15,11 @@ export async function readPassword(dataDir: string): Promise<string> {
   );
 }
 
+/** For the superuser of the server that runs on a data dir, at this port. Throws `password_missing`. */
+export async function superuserUrl(dataDir: string, port: number): Promise<string> {
+  return `postgres://postgres:${await readPassword(dataDir)}@127.0.0.1:${port}/postgres`;
+}
+
 /** The password for a new database, from a file of mode 0600; 256 random bits, safe in a URL. */
 export async function makePassword(dataDir: string): Promise<string> {
   const earlier = await readState(dataDir, FILE);

@@ -1,15 +1,18 @@
-import { readSettings } from "@lanekeeper/service";
-import { openDataDir } from "../constellation/data-dir.ts";
+import { superuserUrl } from "@lanekeeper/embedded-postgres";
+import { readSettings, type Settings } from "@lanekeeper/service";
+import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
 import { isExternal, openDatabase } from "../constellation/database.ts";
-import { takeLock } from "../constellation/lock.ts";
-import { prepareDatabase } from "../constellation/prepare-database.ts";
+import { lockHolder, takeLock } from "../constellation/lock.ts";
+import { migrateBeside, prepareDatabase } from "../constellation/prepare-database.ts";
 import { openCredentials } from "../constellation/secrets.ts";
+import { readState } from "../constellation/state-file.ts";
 import { StopRequest, unlessStopped } from "../constellation/stop-request.ts";
 import type { Output } from "../output.ts";
 
 /**
- * `lanekeeper migrate`: makes roles, schemas and tables on DATABASE_URL, or on the embedded server,
- * and ends. Safe beside running services of this release and the one before.
+ * `lanekeeper migrate`: makes roles, schemas and tables on DATABASE_URL, or on the embedded server, and
+ * ends. Safe beside running services of this release and the one before: a constellation that runs on
+ * the data dir keeps its server, and its schemas are brought up to date.
  */
 export async function migrate(output: Output): Promise<void> {
   const settings = readSettings();
@@ -17,6 +20,21 @@ export async function migrate(output: Output): Promise<void> {
   const request = new StopRequest();
   using _signals = request.listen();
   const dir = await openDataDir(settings.dataDir);
+  const work = { settings, dir, tell, stop: request.stop };
+  const running = isExternal(settings) ? undefined : await runningServer(dir);
+  if (running === undefined) await migrateAlone(work);
+  else await migrateRunning(work, running);
+  tell("the database is up to date");
+}
+
+interface Work {
+  readonly settings: Settings;
+  readonly dir: DataDir;
+  readonly tell: (line: string) => void;
+  readonly stop: AbortSignal;
+}
+
+async function migrateAlone({ settings, dir, tell, stop }: Work): Promise<void> {
   // Another process on the same embedded server is refused by the lock; on DATABASE_URL it may run.
   await using _lock = isExternal(settings) ? null : await takeLock(dir);
   const credentials = await openCredentials(dir, {
@@ -24,15 +42,27 @@ export async function migrate(output: Output): Promise<void> {
     apiKey: settings.apiKey?.reveal(),
   });
   const noop = () => undefined;
-  await using database = await openDatabase({
-    settings,
-    dir,
-    tell,
-    stopping: request.stop,
-    changed: noop,
-    moved: noop,
-  });
+  const events = { stopping: stop, changed: noop, moved: noop };
+  await using database = await openDatabase({ settings, dir, tell, ...events });
   tell(database.about);
-  await unlessStopped(request.stop, prepareDatabase({ database, settings, credentials, tell }));
-  tell("the database is up to date");
+  await unlessStopped(stop, prepareDatabase({ database, settings, credentials, tell }));
+}
+
+/** The server of a constellation that is up on this data dir; one that still starts migrates by itself. */
+async function runningServer(dir: DataDir): Promise<{ port: number; holder: number } | undefined> {
+  const holder = await lockHolder(dir);
+  const state = holder === undefined ? undefined : await readState(dir);
+  // The file of a process that was killed may still lie there while another migrates.
+  if (state?.postgres === undefined || state.pid !== holder || !state.ready) return undefined;
+  return { port: state.postgres.port, holder };
+}
+
+async function migrateRunning(
+  { settings, dir, tell, stop }: Work,
+  { port, holder }: { readonly port: number; readonly holder: number },
+): Promise<void> {
+  const url = await superuserUrl(dir.postgres, port);
+  tell(`embedded Postgres of process ${holder} on port ${port}`);
+  const database = { adminUrl: () => url };
+  await unlessStopped(stop, migrateBeside({ database, settings, tell }));
 }

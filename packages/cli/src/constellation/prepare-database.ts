@@ -44,15 +44,34 @@ async function prepareService(service: ServiceName, options: PrepareOptions): Pr
   const { tell, settings } = options;
   const url =
     settings.services[service].ownDatabaseUrl?.reveal() ?? (await provision(service, options));
-  const schema = schemaOf(service);
-  const { applied, version } = await migrate({
-    url,
-    schema,
-    directory: migrationsOf(service),
-    log: tell,
-  });
-  if (applied.length === 0) tell(`${schema}: at version ${version}`);
+  await migrateSchema(service, { url }, tell);
   return url;
+}
+
+/**
+ * Brings the schemas up to date on a server whose services run, and leaves their roles as they are: a
+ * role's password follows from the cluster secret, which those services may have from elsewhere.
+ */
+export async function migrateBeside(
+  options: Pick<PrepareOptions, "database" | "settings" | "tell">,
+): Promise<void> {
+  const { database, settings, tell } = options;
+  for (const name of SERVICE_NAMES) {
+    const own = settings.services[name].ownDatabaseUrl?.reveal();
+    const asOwner = { url: database.adminUrl(), role: schemaOf(name) };
+    await migrateSchema(name, own === undefined ? asOwner : { url: own }, tell);
+  }
+}
+
+async function migrateSchema(
+  service: ServiceName,
+  as: { readonly url: string; readonly role?: string },
+  tell: PrepareOptions["tell"],
+): Promise<void> {
+  const schema = schemaOf(service);
+  const directory = migrationsOf(service);
+  const { applied, version } = await migrate({ ...as, schema, directory, log: tell });
+  if (applied.length === 0) tell(`${schema}: at version ${version}`);
 }
 
 async function provision(service: ServiceName, options: PrepareOptions): Promise<string> {
