@@ -1,4 +1,5 @@
-import { createDatabase } from "@lanekeeper/postgres";
+import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
+import { createDatabase, provisionService } from "@lanekeeper/postgres";
 import { expect, test } from "vitest";
 import { describeError } from "./describe-error.ts";
 
@@ -15,3 +16,19 @@ test("a database that cannot be reached is a sentence that names the variable, w
   expect(told).not.toContain("hunter2");
   expect(told.split("\n")).toHaveLength(1);
 });
+
+test("a password or database that the server does not know was a stack, and is a sentence", async () => {
+  await using server = await startThrowawayPostgres();
+  const wrong = { password: "hunter2", pathname: "/nowhere" };
+  for (const [part, value] of Object.entries(wrong)) {
+    const url = new URL(server.url);
+    Reflect.set(url, part, value);
+    const names = { service: "runner", role: "r", schema: "r", password: "p" };
+    const error: unknown = await provisionService({ adminUrl: url.href, ...names }).catch(
+      (thrown: unknown) => thrown,
+    );
+    const told = describeError(error);
+    expect(told).toMatch(/^the database refuses the connection \(.*: look at DATABASE_URL/);
+    expect(told).not.toMatch(/hunter2|\n/);
+  }
+}, 60_000);

@@ -9,13 +9,21 @@ export function describeError(error: unknown): string {
   if (error instanceof CliError || error instanceof EnvError) return error.message;
   if (error instanceof EmbeddedPostgresError) return error.message;
   if (error instanceof SchemaVersionError) return `${error.message}.`;
-  if (isUnavailable(error)) return unreachable(error);
+  if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
+  if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);
   if (error instanceof LanekeeperError) return `${error.reason}: ${error.message}`;
   if (error instanceof RpcError) return `${error.codeName}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-function unreachable(error: unknown): string {
+/** Messages of the server name role and database, and never the password. */
+function mendDatabase(what: string, error: unknown): string {
   const why = error instanceof Error ? error.message : String(error);
-  return `the database cannot be reached (${why}): look at DATABASE_URL and the LANEKEEPER_…_DATABASE_URL variables, or leave them unset for the embedded server.`;
+  return `the database ${what} (${why}): look at DATABASE_URL and the LANEKEEPER_…_DATABASE_URL variables, or leave them unset for the embedded server.`;
+}
+
+/** SQLSTATE class 28, invalid authorization, and 3D000, a database that does not exist. */
+function isLoginRefused(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  return typeof code === "string" && /^(28[0-9A-Z]{3}|3D000)$/.test(code);
 }
