@@ -30,8 +30,7 @@ export function modelOfAgent(agentId: string): string {
 
 /** The tenant has no such agent, by whichever of model and header it was named. */
 export function unknownAgent(agentId: string, model: string): LanekeeperError {
-  const named = model.endsWith(agentId) ? model : modelOfAgent(agentId);
-  return unknownModel(named);
+  return unknownModel(agentOfModel(model) === agentId ? model : modelOfAgent(agentId));
 }
 
 /** The tenant has no such agent, or the name is none of an agent. */

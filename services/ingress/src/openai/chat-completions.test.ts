@@ -160,11 +160,14 @@ describe("a plain chat completion", () => {
     expect(lane.runner.last.submit.target.value).toBe("helper");
   });
 
-  test("an agent named by header that there is not is called by its own name", async () => {
-    const { status, json } = await ask(lane, { headers: { "x-agent-id": "other" } });
-    expect([status, json]).toMatchObject([404, { error: { code: "UNKNOWN_MODEL" } }]);
-    expect(JSON.stringify(json)).toContain("lanekeeper/other");
-  });
+  test.each(["other", "keeper"])(
+    "the agent %s, named by header, that there is not is called by its own name",
+    async (agent) => {
+      const { status, json } = await ask(lane, { headers: { "x-agent-id": agent } });
+      expect([status, json]).toMatchObject([404, { error: { code: "UNKNOWN_MODEL" } }]);
+      expect(JSON.stringify(json)).toContain(`lanekeeper/${agent}`);
+    },
+  );
 
   test("a key that is not ASCII comes and goes percent-encoded", async () => {
     const encoded = encodeURIComponent("Küche % 1");
