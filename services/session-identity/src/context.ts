@@ -5,8 +5,10 @@ import { LIMITS } from "./limits.ts";
 import { createIdentityMetrics, type IdentityMetrics } from "./metrics.ts";
 import { LastSeen } from "./names/last-seen.ts";
 import { Resolver } from "./names/resolver.ts";
+import { RULES, type RuleSet } from "./names/rules.ts";
 import { Tenants } from "./names/tenants.ts";
 import { createReads, type Reads } from "./reads.ts";
+import type { Replica } from "./replica.ts";
 import type { Db } from "./store/db.ts";
 import { Feed } from "./watch/feed.ts";
 
@@ -22,8 +24,7 @@ export interface IdentityContext extends AsyncDisposable {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: IdentityMetrics;
-  /** Where this replica counts what tenants hold. */
-  readonly usageShard: number;
+  readonly replica: Replica;
   /** Writes what uses of names are due. */
   flushLastSeen(): Promise<void>;
 }
@@ -36,17 +37,19 @@ export interface ContextOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly instanceId: string;
+  /** Default: those of this release. */
+  readonly rules?: RuleSet;
 }
 
 /** Puts the parts together. Disposal ends them, not the database. */
 export function createContext(options: ContextOptions): IdentityContext {
-  const { db, slowDb, clock, ids, log } = options;
-  const usageShard = shardOf(options.instanceId);
+  const { db, slowDb, clock, ids, log, rules = RULES } = options;
+  const replica = { usageShard: shardOf(options.instanceId), rules };
   const metrics = createIdentityMetrics(options.metrics);
   const polled = (gapMs: number) => metrics.watchLag.observe(gapMs / 1_000);
   const feed = new Feed({ query: db, clock, log, polled });
   const engine = new Engine(
-    { db, ids, usageShard },
+    { db, ids, replica },
     {
       batch: (size, durationMs) => metrics.batch(size, durationMs),
       changed: () => feed.nudge(),
@@ -55,6 +58,7 @@ export function createContext(options: ContextOptions): IdentityContext {
   const reads = createReads(db);
   const lastSeen = new LastSeen(db, log);
   const resolver = new Resolver({
+    rules,
     tenants: new Tenants(db),
     readName: (wanted, signal) => reads.name(wanted, signal),
     engine,
@@ -68,13 +72,12 @@ export function createContext(options: ContextOptions): IdentityContext {
     await lastSeen.flush();
   };
   return {
-    ...{ db, slowDb, engine, reads, resolver, feed, clock, log, metrics, usageShard },
+    ...{ db, slowDb, engine, reads, resolver, feed, clock, log, metrics, replica },
     flushLastSeen: () => lastSeen.flush(),
     [Symbol.asyncDispose]: close,
   };
 }
 
-/** Replicas that count in different rows do not wait for each other's first contacts. */
 const USAGE_SHARDS = 64;
 
 function shardOf(instanceId: string): number {

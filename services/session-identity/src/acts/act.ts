@@ -1,6 +1,5 @@
 import { isUnavailable, retryOnDeadlock } from "@lanekeeper/postgres";
 import { storeUnavailable } from "@lanekeeper/rpc";
-import { RULE_SET_VERSION } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { Now } from "../domain/decision.ts";
 import type { ActEffects } from "../domain/merge.ts";
@@ -24,14 +23,14 @@ export interface Actor {
  * refusal rolls back everything.
  */
 export async function act<Answer>(
-  { db, feed, usageShard }: IdentityContext,
+  { db, feed, replica }: IdentityContext,
   work: (tx: Tx, writes: BatchWrites) => Promise<Answer | Refusal>,
 ): Promise<Answer | Refusal> {
   try {
     const { answer, tells } = await untilConnected(() =>
       retryOnDeadlock(() =>
         db.transaction(async (tx) => {
-          const writes = new BatchWrites(usageShard);
+          const writes = new BatchWrites(replica);
           const done = await work(tx, writes);
           if (isRefusal(done)) throw new RolledBack(done);
           await writes.flush(tx);
@@ -80,7 +79,7 @@ export function applyAct(
   }
   for (const run of effects.runs) writes.run(tenant, run);
   for (const { sessionKey, draft } of effects.journal) {
-    const about = { tenant, sessionKey, nowMs, ruleSetVersion: RULE_SET_VERSION, asker };
+    const about = { tenant, sessionKey, nowMs, ruleSetVersion: writes.ruleSetVersion, asker };
     writes.journal(acceptedRow(about, draft));
   }
 }

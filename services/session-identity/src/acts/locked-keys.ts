@@ -1,5 +1,5 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey, RULE_SET_VERSION } from "@lanekeeper/session-key";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { KeyState } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import { connectedKeys } from "../store/connected-keys.ts";
@@ -76,7 +76,7 @@ export async function makeRows(
 ): Promise<void> {
   const wanted = [...new Set(keys)].map((sessionKey) => ({
     ...{ tenant, sessionKey, agentId: agentOf(sessionKey), source },
-    ruleSetVersion: RULE_SET_VERSION,
+    ruleSetVersion: writes.ruleSetVersion,
   }));
   const made = await makeKeys(tx, wanted, LIMITS.maxKeysPerTenant);
   for (const owner of made) writes.madeKey(owner);

@@ -5,13 +5,14 @@ import { isRefusal } from "../domain/refusal.ts";
 import { asks, fenceOf, granted } from "../testing/asks.ts";
 import { ended, progress } from "../testing/commands.ts";
 import { testDatabase } from "../testing/database.ts";
+import { RULES } from "../names/rules.ts";
 import type { Db } from "../store/db.ts";
 import { Engine } from "./engine.ts";
 
 const database = testDatabase();
 
 function newEngine(db: Db = database.open()): Engine {
-  return new Engine({ db, ids: systemIds, usageShard: 0 });
+  return new Engine({ db, ids: systemIds, replica: { usageShard: 0, rules: RULES } });
 }
 
 async function count(db: Db, table: string, tenant: string): Promise<number> {

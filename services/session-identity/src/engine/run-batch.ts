@@ -1,10 +1,10 @@
 import { retryOnDeadlock } from "@lanekeeper/postgres";
 import type { Ids } from "@lanekeeper/service";
-import { RULE_SET_VERSION } from "@lanekeeper/session-key";
 import type { Decision, Effects } from "../domain/decision.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
+import type { Replica } from "../replica.ts";
 import type { Db, Tx } from "../store/db.ts";
 import { acceptedRow, type JournalAbout, refusedRow } from "../store/journal-rows.ts";
 import { lockKeys, nameOf } from "../store/lock-keys.ts";
@@ -19,8 +19,7 @@ import { toAnswerJson } from "./rotate-request.ts";
 export interface BatchContext {
   readonly db: Db;
   readonly ids: Ids;
-  /** Where this replica counts what tenants hold. */
-  readonly usageShard: number;
+  readonly replica: Replica;
 }
 
 export interface BatchDone {
@@ -37,11 +36,15 @@ export function runBatch(context: BatchContext, commands: readonly Command[]): P
 
 async function inTransaction(
   tx: Tx,
-  { ids, usageShard }: BatchContext,
+  { ids, replica }: BatchContext,
   commands: readonly Command[],
 ): Promise<BatchDone> {
-  const writes = new BatchWrites(usageShard);
-  const made = await makeKeys(tx, commands.flatMap(newKeyOf), LIMITS.maxKeysPerTenant);
+  const writes = new BatchWrites(replica);
+  const made = await makeKeys(
+    tx,
+    commands.flatMap((command) => newKeyOf(command, writes.ruleSetVersion)),
+    LIMITS.maxKeysPerTenant,
+  );
   for (const tenant of made) writes.madeKey(tenant);
   const rows = await lockKeys(tx, commands);
   const states = commands.map(({ tenant, sessionKey }) => rows.get(nameOf(tenant, sessionKey)));
@@ -59,10 +62,10 @@ async function inTransaction(
   return { results: await withCauses(tx, commands, results), tellsWatchers: writes.tellsWatchers };
 }
 
-function newKeyOf({ tenant, sessionKey, ask }: Command): NewKey[] {
+function newKeyOf({ tenant, sessionKey, ask }: Command, ruleSetVersion: number): NewKey[] {
   if (ask.kind !== "reserve") return [];
   const source = ask.binding?.source ?? "resolve";
-  return [{ tenant, sessionKey, agentId: ask.agentId, source, ruleSetVersion: RULE_SET_VERSION }];
+  return [{ tenant, sessionKey, agentId: ask.agentId, source, ruleSetVersion }];
 }
 
 /** Notes what the decision changes, and its lines of the journal. */
@@ -74,7 +77,7 @@ function record(
   nowMs: number,
 ): Result {
   const { tenant, sessionKey, asker } = command;
-  const about = { tenant, sessionKey, nowMs, ruleSetVersion: RULE_SET_VERSION, asker };
+  const about = { tenant, sessionKey, nowMs, ruleSetVersion: writes.ruleSetVersion, asker };
   if ("refusal" in decision) {
     // A key that is not there has no journal: names that nobody holds would fill it.
     if (state !== undefined) writes.journal(refusedRow(about, decision.journal, decision.refusal));

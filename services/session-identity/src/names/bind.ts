@@ -1,5 +1,5 @@
 import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey, RULE_SET_VERSION } from "@lanekeeper/session-key";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { NameFound } from "../store/read-names.ts";
 import type { NewBinding } from "../store/write-batch.ts";
 import type { Binding } from "./binding.ts";
@@ -7,17 +7,21 @@ import { type NamePlan, scopeOf } from "./plan.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** An agent that is configured opens new names, under rules that are not newer than this replica's. */
-export function checkMayBind(key: CanonicalKey, tenant: Tenant): void {
+export function checkMayBind(key: CanonicalKey, tenant: Tenant, ruleSetVersion: number): void {
   const agentId = agentOf(key);
   if (!tenant.policies.has(agentId)) {
     throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${agentId}`, {
       metadata: { agent_id: agentId },
     });
   }
-  if (tenant.ruleSetVersion > RULE_SET_VERSION) {
-    const rules = `rule set ${tenant.ruleSetVersion} is in force, this replica knows ${RULE_SET_VERSION}`;
-    throw storeUnavailable(`${rules}; another replica binds new names`);
-  }
+  checkRules(tenant, ruleSetVersion);
+}
+
+/** What an older replica reads a name as is not what it means by now. */
+export function checkRules(tenant: Tenant, ruleSetVersion: number): void {
+  if (tenant.ruleSetVersion <= ruleSetVersion) return;
+  const rules = `rule set ${tenant.ruleSetVersion} is in force, this replica knows ${ruleSetVersion}`;
+  throw storeUnavailable(`${rules}; another replica binds new names`);
 }
 
 export function newBinding(
@@ -26,13 +30,13 @@ export function newBinding(
   tenant: Tenant,
   source: string,
 ): NewBinding {
-  const { wanted, name, agentId } = plan;
+  const { wanted, name, agentId, ruleSetVersion } = plan;
   const { tenant: tenantName, kind, name: text, party } = wanted;
   const dmScope = scopeOf(tenant, agentId);
   const peer = name.kind === "peer" ? { channel: name.peer.channel, party, dmScope } : undefined;
   return {
     ...{ tenant: tenantName, agentId, kind, name: text, sessionKey: key, peer },
-    ...{ ruleSetVersion: RULE_SET_VERSION, source },
+    ...{ ruleSetVersion, source },
   };
 }
 

@@ -8,7 +8,6 @@ import {
   type DmScope,
   type KeyRefusal,
   normalizeAgentId,
-  normalizeRawKey,
   parsePeerSpelling,
   peerIdentity,
   peerSpelling,
@@ -20,10 +19,13 @@ import {
 import { type GivenName, keyError } from "../rpc/parse/key.ts";
 import type { NameFound, NameWanted } from "../store/read-names.ts";
 import type { BoundName } from "./binding.ts";
+import type { RuleSet } from "./rules.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** A name after the rules: what to look up, and what it would become if nothing is found. */
 export interface NamePlan {
+  /** Of the rules that it was read by. */
+  readonly ruleSetVersion: number;
   readonly agentId: AgentId;
   readonly name: BoundName;
   readonly wanted: NameWanted;
@@ -36,14 +38,15 @@ const UNSTORABLE = /[\p{Cs}\p{Cc}]/u;
 
 /** @throws the refusal of a name that no ledger entry could overrule */
 export function planName(
+  rules: RuleSet,
   tenantName: string,
   tenant: Tenant,
   agent: AgentId | undefined,
   given: GivenName,
 ): NamePlan {
   return given.kind === "raw"
-    ? planRaw(tenantName, tenant, agent, given.raw)
-    : planPeer(tenantName, tenant, agent, given.peer);
+    ? planRaw(rules, tenantName, tenant, agent, given.raw)
+    : planPeer(rules, tenantName, tenant, agent, given.peer);
 }
 
 /**
@@ -51,17 +54,19 @@ export function planName(
  * stands for ever; so the ledger is asked wherever the agent is known.
  */
 function planRaw(
+  { readRaw, version: ruleSetVersion }: RuleSet,
   tenantName: string,
   tenant: Tenant,
   agent: AgentId | undefined,
   raw: string,
 ): NamePlan {
-  const read = normalizeRawKey({ raw, agent, defaultAgent: tenant.defaultAgentId });
+  const read = readRaw({ raw, agent, defaultAgent: tenant.defaultAgentId });
   const bearer = read.ok ? read.agent : bearerOf(raw, agent, tenant);
   if (!read.ok && isFinal(read.refusal, raw)) throw keyError(read.refusal);
   if (bearer === undefined) throw agentRequired();
   const name = raw.normalize("NFC");
   return {
+    ruleSetVersion,
     agentId: bearer,
     name: { kind: "raw", raw: name },
     wanted: {
@@ -85,6 +90,7 @@ function bearerOf(raw: string, agent: AgentId | undefined, tenant: Tenant): Agen
 }
 
 function planPeer(
+  { version: ruleSetVersion }: RuleSet,
   tenantName: string,
   tenant: Tenant,
   agent: AgentId | undefined,
@@ -97,6 +103,7 @@ function planPeer(
   const { peer } = read;
   const rendered = renderPeerKey({ agent: agentId, peer, dmScope: scopeOf(tenant, agentId) });
   return {
+    ruleSetVersion,
     agentId,
     name: { kind: "peer", peer },
     wanted: {

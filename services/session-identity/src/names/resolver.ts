@@ -12,6 +12,7 @@ import type { Binding } from "./binding.ts";
 import { checkMayUse, type NameCaller } from "./caller.ts";
 import { bindingOf, checkMayBind, newBinding } from "./bind.ts";
 import { keyOf, type NamePlan, planName } from "./plan.ts";
+import type { RuleSet } from "./rules.ts";
 import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 
@@ -44,6 +45,7 @@ export interface LookedUp {
 }
 
 export interface ResolverParts {
+  readonly rules: RuleSet;
   readonly tenants: Tenants;
   readonly readName: ReadName;
   readonly engine: Engine;
@@ -85,11 +87,11 @@ export class Resolver {
 
   /** Reads a name, with policies that are those of the same statement. */
   async lookUp(agent: AgentId | undefined, name: GivenName, caller: NameCaller): Promise<LookedUp> {
-    const { tenants, readName } = this.#parts;
+    const { rules, tenants, readName } = this.#parts;
     let tenant = await tenants.get(caller.tenant);
     for (let attempt = 0; attempt < LIMITS.resolveAttempts; attempt += 1) {
       const current = tenant;
-      const plan = await planOrRefresh(tenants, caller.tenant, current, agent, name);
+      const plan = await planOrRefresh(rules, tenants, caller.tenant, current, agent, name);
       const found = await readName(plan.plan.wanted, caller.signal);
       if (isStill(plan.tenant, found)) return this.#follow(plan.plan, found, plan.tenant, caller);
       tenant = await tenants.refresh(caller.tenant);
@@ -119,7 +121,7 @@ export class Resolver {
   }
 
   #checkAllowed(
-    { key, tenant, bound }: LookedUp,
+    { plan, key, tenant, bound }: LookedUp,
     standing: KeyState | undefined,
     question: ResolveQuestion,
     caller: NameCaller,
@@ -132,7 +134,7 @@ export class Resolver {
       throw permissionDenied("the session is internal");
     }
     const opens = !bound || !hasSession(standing);
-    if (opens && !question.lookUpOnly) checkMayBind(key, tenant);
+    if (opens && !question.lookUpOnly) checkMayBind(key, tenant, plan.ruleSetVersion);
     if (!hasSession(standing) && isExpecting(question)) throw nothingExpected(key, question);
   }
 
@@ -200,6 +202,7 @@ export class Resolver {
 
 /** A cached default agent may be an old one: before a name is refused for it, the tenant is read. */
 async function planOrRefresh(
+  rules: RuleSet,
   tenants: Tenants,
   tenantName: string,
   tenant: Tenant,
@@ -207,11 +210,11 @@ async function planOrRefresh(
   name: GivenName,
 ): Promise<{ plan: NamePlan; tenant: Tenant }> {
   try {
-    return { plan: planName(tenantName, tenant, agent, name), tenant };
+    return { plan: planName(rules, tenantName, tenant, agent, name), tenant };
   } catch (error) {
     if (!hasReason(error, "AGENT_REQUIRED")) throw error;
     const read = await tenants.refresh(tenantName);
-    return { plan: planName(tenantName, read, agent, name), tenant: read };
+    return { plan: planName(rules, tenantName, read, agent, name), tenant: read };
   }
 }
 

@@ -5,10 +5,10 @@ import type { IdentityRoutes } from "./handler.ts";
 import { policies } from "./parse/policies.ts";
 
 export function applyKeyPolicies(context: IdentityContext): IdentityRoutes["applyKeyPolicies"] {
-  const { db, usageShard, log } = context;
+  const { db, replica, log } = context;
   return async (request, call) => {
     const next = policies(request);
-    const version = await applyPolicies(db, call.tenant, next, askerOf(call), usageShard);
+    const version = await applyPolicies(db, call.tenant, next, askerOf(call), replica);
     const { tenant, principal } = call;
     log.info({ tenant, principal, version: String(version) }, "key policies are in force");
     return { version };

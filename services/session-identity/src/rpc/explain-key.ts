@@ -28,7 +28,7 @@ export function explainKey(context: IdentityContext): IdentityRoutes["explainKey
     const name = givenName(request.name);
     const limit = pageSize(request.pageSize, LIMITS.maxExplainPageSize);
     const tenant = await readTenant(context.db, call.tenant);
-    const judged = judgeName(agent, name, tenant);
+    const judged = judgeName(context.replica.rules, agent, name, tenant);
     const looked = await lookUp(context, agent, name, call);
     const steps = judged.steps.map(showStep);
     if (looked instanceof Error) return { steps, refusal: toStatus(looked) };
@@ -65,7 +65,7 @@ function isAboutName(error: unknown): error is Error {
 function refusalOf({ key, tenant, plan, bound }: LookedUp, call: CallContext): unknown {
   try {
     checkMayUse(key, plan.agentId, nameCaller(call), tenant);
-    if (!bound) checkMayBind(key, tenant);
+    if (!bound) checkMayBind(key, tenant, plan.ruleSetVersion);
     return undefined;
   } catch (refusal) {
     return refusal;

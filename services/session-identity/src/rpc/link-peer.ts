@@ -4,6 +4,7 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { isKeyRefusal, parsePerson, type Person } from "@lanekeeper/session-key";
 import { type LinkCommand, linkPeer as link } from "../acts/link-peer.ts";
 import type { IdentityContext } from "../context.ts";
+import { checkRules } from "../names/bind.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import { decided, peerFields } from "./decided.ts";
@@ -38,7 +39,7 @@ export function linkPeer(context: IdentityContext): IdentityRoutes["linkPeer"] {
 }
 
 async function parse(
-  { db }: IdentityContext,
+  { db, replica }: IdentityContext,
   request: LinkPeerRequest,
   call: CallContext,
 ): Promise<LinkCommand> {
@@ -48,6 +49,7 @@ async function parse(
   const tenant = await readTenant(db, call.tenant);
   const agent = configuredAgent(agentId(request.agentId), tenant);
   checkAgent(agent, call.agents);
+  checkRules(tenant, replica.rules.version);
   return {
     ...{ agentId: agent, peer, person: person(request.person) },
     survivor: survivor === "" ? undefined : sessionKey("survivor_session_key", survivor),

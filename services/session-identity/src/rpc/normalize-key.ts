@@ -1,29 +1,28 @@
-import {
-  type AgentId,
-  canonicalPeer,
-  normalizeRawKey,
-  renderPeerKey,
-  RULE_SET_VERSION,
-  type RuleStep,
-} from "@lanekeeper/session-key";
+import { type AgentId, canonicalPeer, renderPeerKey, type RuleStep } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { agentRequired, scopeOf } from "../names/plan.ts";
+import type { RuleSet } from "../names/rules.ts";
 import type { Tenant } from "../names/tenant.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, type GivenName, givenName, keyError } from "./parse/key.ts";
 import { showStep } from "./show/binding.ts";
 
-export function normalizeKey({ db }: IdentityContext): IdentityRoutes["normalizeKey"] {
+export function normalizeKey({ db, replica }: IdentityContext): IdentityRoutes["normalizeKey"] {
   return async (request, call) => {
     const tenant = await readTenant(db, call.tenant);
-    const judged = judgeName(agentId(request.agentId), givenName(request.name), tenant);
+    const judged = judgeName(
+      replica.rules,
+      agentId(request.agentId),
+      givenName(request.name),
+      tenant,
+    );
     if (!judged.ok) throw judged.error;
     return {
       sessionKey: judged.key,
       agentId: judged.agentId,
       steps: judged.steps.map(showStep),
-      ruleSetVersion: RULE_SET_VERSION,
+      ruleSetVersion: replica.rules.version,
     };
   };
 }
@@ -38,10 +37,15 @@ export type JudgedName =
   | { readonly ok: false; readonly error: Error; readonly steps: readonly RuleStep[] };
 
 /** The pure rules, step by step, without ledger, equivalences or links. */
-export function judgeName(agent: AgentId | undefined, name: GivenName, tenant: Tenant): JudgedName {
+export function judgeName(
+  rules: RuleSet,
+  agent: AgentId | undefined,
+  name: GivenName,
+  tenant: Tenant,
+): JudgedName {
   if (name.kind === "raw") {
     const { defaultAgentId: defaultAgent } = tenant;
-    const read = normalizeRawKey({ raw: name.raw, agent, defaultAgent, explain: true });
+    const read = rules.readRaw({ raw: name.raw, agent, defaultAgent, explain: true });
     if (!read.ok) return { ok: false, error: keyError(read.refusal), steps: read.steps };
     return { ok: true, key: read.key, agentId: read.agent, steps: read.steps };
   }

@@ -1,11 +1,10 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { agentOf } from "@lanekeeper/session-key";
 import { registerAlias as register } from "../acts/register-alias.ts";
 import type { IdentityContext } from "../context.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { checkMayBind } from "../names/bind.ts";
-import type { Tenant } from "../names/tenant.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
@@ -21,18 +20,13 @@ export function registerAlias(context: IdentityContext): IdentityRoutes["registe
     if (alias === target) throw aliasOfItself();
     for (const key of [alias, target]) checkAgent(agentOf(key), call.agents);
     const tenant = await readTenant(context.db, call.tenant);
-    checkBothMayBind(tenant, alias, target);
+    // Both keys are made where they do not exist yet, so both agents must be able to open keys.
+    for (const key of [alias, target]) checkMayBind(key, tenant, context.replica.rules.version);
     const actor = { tenant: call.tenant, asker: askerOf(call) };
     const result = await register(context, actor, alias, target, why);
     const row = decided(context, call, "register_alias", { session_key: alias }, result);
     return { binding: showBinding(bindingOf(row)) };
   };
-}
-
-/** Both keys are made where they do not exist yet, so both agents must be able to open keys. */
-function checkBothMayBind(tenant: Tenant, alias: CanonicalKey, target: CanonicalKey): void {
-  checkMayBind(alias, tenant);
-  checkMayBind(target, tenant);
 }
 
 function aliasOfItself(): LanekeeperError {

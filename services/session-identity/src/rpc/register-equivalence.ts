@@ -7,6 +7,7 @@ import {
 } from "../acts/register-equivalence.ts";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
+import { checkRules } from "../names/bind.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import { decided, peerFields } from "./decided.ts";
@@ -38,7 +39,7 @@ export function registerEquivalence(
 }
 
 async function parse(
-  { db }: IdentityContext,
+  { db, replica }: IdentityContext,
   request: RegisterEquivalenceRequest,
   call: CallContext,
 ): Promise<EquivalenceCommand> {
@@ -53,5 +54,6 @@ async function parse(
   const tenant = await readTenant(db, call.tenant);
   const agent = configuredAgent(agentId(request.agentId), tenant);
   checkAgent(agent, call.agents);
+  checkRules(tenant, replica.rules.version);
   return { agentId: agent, peer, sameAs, source };
 }

@@ -13,7 +13,7 @@ import { showBinding } from "./show/binding.ts";
 export function registerKey({
   db,
   resolver,
-  usageShard,
+  replica,
 }: IdentityContext): IdentityRoutes["registerKey"] {
   return async (request, call) => {
     const source = label("source", request.source, LIMITS.maxSourceBytes) || "register";
@@ -25,9 +25,9 @@ export function registerKey({
       const { plan, found, key, tenant } = looked;
       checkMayUse(key, plan.agentId, caller, tenant);
       if (looked.bound) return { binding: showBinding(bindingOf(plan, found, key)) };
-      checkMayBind(key, tenant);
+      checkMayBind(key, tenant, plan.ruleSetVersion);
       const binding = newBinding(plan, key, tenant, source);
-      if (!(await bindName(db, binding, caller.asker, usageShard))) throw overQuota();
+      if (!(await bindName(db, binding, caller.asker, replica))) throw overQuota();
     }
     throw storeUnavailable("the name changed each time that it was looked up; ask again");
   };

@@ -1,4 +1,4 @@
-import { RULE_SET_VERSION } from "@lanekeeper/session-key";
+import type { Replica } from "../replica.ts";
 import type { AgentPolicy, Tenant } from "../names/tenant.ts";
 import type { Db, Tx } from "./db.ts";
 import { acceptedRow, type Asker } from "./journal-rows.ts";
@@ -21,17 +21,18 @@ export function applyPolicies(
   tenant: string,
   next: Policies,
   asker: Asker,
-  usageShard: number,
+  replica: Replica,
 ): Promise<bigint> {
   return db.transaction(async (tx) => {
     await makeTenant(tx, tenant, asker.principal);
     await lockTenant(tx, tenant);
     const before = await readTenant(tx, tenant);
-    if (isSame(before, next)) return before.version;
+    const { version: ruleSetVersion } = replica.rules;
+    if (before.ruleSetVersion >= ruleSetVersion && isSame(before, next)) return before.version;
     const version = before.version + 1n;
     await insertPolicies(tx, tenant, version, next.policies);
-    await updateTenant(tx, tenant, version, next.defaultAgentId, asker.principal);
-    await journalPolicies(tx, tenant, version, asker, usageShard);
+    await updateTenant(tx, tenant, version, { ...next, ruleSetVersion }, asker.principal);
+    await journalPolicies(tx, tenant, version, asker, replica);
     return version;
   });
 }
@@ -45,7 +46,7 @@ async function makeTenant(tx: Tx, tenant: string, principal: string): Promise<vo
 }
 
 function isSame(before: Tenant, next: Policies): boolean {
-  if (before.version === 0n || before.ruleSetVersion < RULE_SET_VERSION) return false;
+  if (before.version === 0n) return false;
   if ((before.defaultAgentId ?? "") !== next.defaultAgentId) return false;
   if (before.policies.size !== next.policies.length) return false;
   return next.policies.every((policy) => isSamePolicy(before.policies.get(policy.agentId), policy));
@@ -86,14 +87,14 @@ async function updateTenant(
   tx: Tx,
   tenant: string,
   version: bigint,
-  defaultAgentId: string,
+  next: { readonly defaultAgentId: string; readonly ruleSetVersion: number },
   principal: string,
 ): Promise<void> {
   await tx.query(
     `update tenant_policies set version = $2, default_agent_id = $3,
        rule_set_version = greatest(rule_set_version, $4), apply_time = clock_timestamp(), principal = $5
      where tenant = $1`,
-    [tenant, version, defaultAgentId, RULE_SET_VERSION, principal],
+    [tenant, version, next.defaultAgentId, next.ruleSetVersion, principal],
   );
 }
 
@@ -102,16 +103,16 @@ async function journalPolicies(
   tenant: string,
   version: bigint,
   asker: Asker,
-  usageShard: number,
+  replica: Replica,
 ): Promise<void> {
   const about = {
     tenant,
     sessionKey: "",
     nowMs: Date.now(),
-    ruleSetVersion: RULE_SET_VERSION,
+    ruleSetVersion: replica.rules.version,
     asker,
   };
-  const writes = new BatchWrites(usageShard);
+  const writes = new BatchWrites(replica);
   writes.journal(acceptedRow(about, { operation: "apply_policies", note: `version ${version}` }));
   await writes.flush(tx);
 }

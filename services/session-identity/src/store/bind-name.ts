@@ -1,4 +1,5 @@
 import { LIMITS } from "../limits.ts";
+import type { Replica } from "../replica.ts";
 import type { Db } from "./db.ts";
 import { acceptedRow, type Asker } from "./journal-rows.ts";
 import { BatchWrites, type NewBinding } from "./write-batch.ts";
@@ -8,7 +9,7 @@ export function bindName(
   db: Db,
   binding: NewBinding,
   asker: Asker,
-  usageShard: number,
+  replica: Replica,
 ): Promise<boolean> {
   return db.transaction(async (tx) => {
     const { rows } = await tx.query<{ held: bigint; now_ms: number }>(
@@ -19,7 +20,7 @@ export function bindName(
     );
     const [now] = rows;
     if (now === undefined || now.held >= LIMITS.maxKeysPerTenant) return false;
-    const writes = new BatchWrites(usageShard);
+    const writes = new BatchWrites(replica);
     writes.binding(binding, now.now_ms);
     const { tenant, sessionKey, ruleSetVersion, kind, name } = binding;
     const about = { tenant, sessionKey, nowMs: now.now_ms, ruleSetVersion, asker };

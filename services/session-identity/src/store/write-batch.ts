@@ -1,6 +1,7 @@
 import type { Birth, EventRecord, ReplyRecord, Rotation, RunRecord } from "../domain/records.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import type { Query } from "./db.ts";
+import type { Replica } from "../replica.ts";
 import type { JournalRow } from "./journal-rows.ts";
 import { rowOf } from "./key-row.ts";
 import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
@@ -30,7 +31,7 @@ export interface NewBinding {
 
 /** Everything that one transaction changes, until it is flushed. */
 export class BatchWrites {
-  readonly #usageShard: number;
+  readonly #replica: Replica;
   #tellsWatchers = false;
   readonly #keys: object[] = [];
   readonly #changes: object[] = [];
@@ -46,9 +47,13 @@ export class BatchWrites {
   readonly #refusals = new Map<string, JournalRow>();
   readonly #madeKeys: string[] = [];
 
-  /** `usageShard`: where this replica counts what tenants hold. */
-  constructor(usageShard: number) {
-    this.#usageShard = usageShard;
+  constructor(replica: Replica) {
+    this.#replica = replica;
+  }
+
+  /** What stands beside everything that this replica makes. */
+  get ruleSetVersion(): number {
+    return this.#replica.rules.version;
   }
 
   /** `told`: watchers get the state; internal sessions are never shown to any. */
@@ -159,6 +164,6 @@ export class BatchWrites {
     const params = [...written.map((rows) => JSON.stringify(rows)), [...this.#madeKeys]];
     for (const rows of [...tables, this.#madeKeys]) rows.length = 0;
     this.#refusals.clear();
-    await query.query(WRITE_BATCH, [...params, this.#usageShard]);
+    await query.query(WRITE_BATCH, [...params, this.#replica.usageShard]);
   }
 }

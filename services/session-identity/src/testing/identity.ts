@@ -14,6 +14,7 @@ import { createMetrics, systemClock, systemIds } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { onTestFinished } from "vitest";
 import { createContext, type IdentityContext } from "../context.ts";
+import { RULES, type RuleSet } from "../names/rules.ts";
 import { ALLOW } from "../rpc/allow.ts";
 import { identityRoutes } from "../rpc/routes.ts";
 import { TENANTLESS } from "../rpc/tenantless.ts";
@@ -36,11 +37,11 @@ export interface TestReplica {
 let replicas = 0;
 
 /** One replica behind real gRPC on a free port, ended with the test. */
-export async function startReplica(db: Db): Promise<TestReplica> {
+export async function startReplica(db: Db, rules?: RuleSet): Promise<TestReplica> {
   const log = captureLog();
   const transports: string[] = [];
   replicas += 1;
-  const context = testContext(db, log.log);
+  const context = testContext(db, log.log, rules);
   const server = await serveGrpc({
     host: "127.0.0.1",
     port: 0,
@@ -77,8 +78,12 @@ export async function startReplica(db: Db): Promise<TestReplica> {
 }
 
 /** The parts of a replica, without a server. */
-export function testContext(db: Db, log = captureLog().log): IdentityContext {
+export function testContext(
+  db: Db,
+  log = captureLog().log,
+  rules: RuleSet = RULES,
+): IdentityContext {
   const metrics = createMetrics("session-identity", { ofProcess: false });
   const parts = { db, slowDb: db, log, metrics, clock: systemClock, ids: systemIds };
-  return createContext({ ...parts, instanceId: `test-${replicas}` });
+  return createContext({ ...parts, rules, instanceId: `test-${replicas}` });
 }

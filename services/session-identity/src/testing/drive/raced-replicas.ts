@@ -14,7 +14,10 @@ export interface RacedReplicas {
   /** A pool of the test's own, in no order. */
   readonly db: Db;
   /** Does the work with its statements in an order of the scheduler's; outside of it they run as they come. */
-  scheduled<T>(scheduler: fc.Scheduler, work: readonly (() => Promise<T>)[]): Promise<T[]>;
+  readonly scheduled: <T>(
+    scheduler: fc.Scheduler,
+    work: readonly (() => Promise<T>)[],
+  ) => Promise<T[]>;
 }
 
 /** Ended with the test. */
