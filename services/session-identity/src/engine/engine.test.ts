@@ -5,6 +5,7 @@ import { isRefusal } from "../domain/refusal.ts";
 import { asks, fenceOf, granted } from "../testing/asks.ts";
 import { ended, progress } from "../testing/commands.ts";
 import { testDatabase } from "../testing/database.ts";
+import { deadlockCount, holdRow, untilWaiting } from "../testing/locks.ts";
 import { RULES } from "../names/rules.ts";
 import type { Db } from "../store/db.ts";
 import { Engine } from "./engine.ts";
@@ -70,12 +71,6 @@ async function fillTable(db: Db, tenant: string): Promise<void> {
   await db.query("analyze session_keys");
 }
 
-async function deadlockCount(db: Db): Promise<bigint | undefined> {
-  const sql = "select deadlocks from pg_stat_database where datname = current_database()";
-  await db.query("select pg_stat_force_next_flush()");
-  return (await db.query<{ deadlocks: bigint }>(sql)).rows[0]?.deadlocks;
-}
-
 test("two replicas begin at once: one is granted, the other hears who holds the key", async () => {
   const tenant = randomUUID();
   const [a, b] = [newEngine(), newEngine()].map((engine) =>
@@ -124,40 +119,6 @@ test("the same rotation from two replicas at once rotates once", async () => {
     reason: "IDEMPOTENCY_MISMATCH",
   });
 });
-
-/** Locks a key's row until released, as a slow transaction elsewhere does. */
-async function holdRow(db: Db, tenant: string, key: string) {
-  let release = () => undefined as void;
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  let locked = () => undefined as void;
-  const isLocked = new Promise<void>((resolve) => {
-    locked = resolve;
-  });
-  const done = db.transaction(async (tx) => {
-    const sql = "select from session_keys where tenant = $1 and session_key = $2 for update";
-    await tx.query(sql, [tenant, key]);
-    locked();
-    await released;
-  });
-  await isLocked;
-  return {
-    release: async () => {
-      release();
-      await done;
-    },
-  };
-}
-
-/** Comes back once so many statements wait for a lock. */
-async function untilWaiting(db: Db, statements: number): Promise<void> {
-  const sql = `select count(*) as n from pg_stat_activity
-    where wait_event_type = 'Lock' and datname = current_database()`;
-  await expect
-    .poll(async () => Number((await db.query<{ n: bigint }>(sql)).rows[0]?.n), { timeout: 10_000 })
-    .toBe(statements);
-}
 
 test("a run id that began elsewhere at the same moment is IDEMPOTENCY_MISMATCH, and spoils no other call", async () => {
   const tenant = randomUUID();

@@ -4,6 +4,7 @@ import type { Fence, WriteAnswer } from "../domain/records.ts";
 import type { Refusal } from "../domain/refusal.ts";
 import type { ReserveAnswer } from "../domain/reserve.ts";
 import type { RotateAnswer, RotateCommand } from "../domain/rotate.ts";
+import type { WriteReplyCommand } from "../domain/write-reply.ts";
 import type { WriteRunCommand } from "../domain/write-run.ts";
 import type { Engine } from "../engine/engine.ts";
 import { beginCommand, rotateCommand } from "./commands.ts";
@@ -38,6 +39,8 @@ export function asks(engine: Engine, tenant: string, key: string) {
       }),
     write: (command: WriteRunCommand): Promise<WriteAnswer | Refusal> =>
       engine.submit<"write_run">({ ...common, ask: { kind: "write_run", command } }),
+    writeReply: (command: WriteReplyCommand): Promise<WriteAnswer | Refusal> =>
+      engine.submit<"write_reply">({ ...common, ask: { kind: "write_reply", command } }),
     rotate: (
       requestId: string,
       change: Partial<RotateCommand> = {},
