@@ -60,22 +60,19 @@ function planRaw(
   agent: AgentId | undefined,
   raw: string,
 ): NamePlan {
-  const read = readRaw({ raw, agent, defaultAgent: tenant.defaultAgentId });
-  const bearer = read.ok ? read.agent : bearerOf(raw, agent, tenant);
-  if (!read.ok && isFinal(read.refusal, raw)) throw keyError(read.refusal);
-  if (bearer === undefined) throw agentRequired();
-  const name = raw.normalize("NFC");
-  return {
-    ruleSetVersion,
-    agentId: bearer,
-    name: { kind: "raw", raw: name },
-    wanted: {
-      ...{ tenant: tenantName, agentId: bearer, kind: "raw", name, party: "" },
-      own: name.startsWith("agent:") ? name : "",
-      candidate: read.ok ? read.key : "",
-    },
-    refusal: read.ok ? undefined : read.refusal,
+  const plan = (agentId: AgentId, candidate: string, refusal?: KeyRefusal): NamePlan => {
+    const name = raw.normalize("NFC");
+    const own = name.startsWith("agent:") ? name : "";
+    return {
+      ...{ ruleSetVersion, agentId, refusal, name: { kind: "raw", raw: name } },
+      wanted: { tenant: tenantName, agentId, kind: "raw", name, own, candidate, party: "" },
+    };
   };
+  const read = readRaw({ raw, agent, defaultAgent: tenant.defaultAgentId });
+  if (read.ok) return plan(read.agent, read.key);
+  const bearer = bearerOf(raw, agent, tenant);
+  if (bearer === undefined || isFinal(read.refusal, raw)) throw keyError(read.refusal);
+  return plan(bearer, "", read.refusal);
 }
 
 function isFinal(refusal: KeyRefusal, raw: string): boolean {

@@ -200,7 +200,7 @@ export class Resolver {
   }
 }
 
-/** A cached default agent may be an old one: before a name is refused for it, the tenant is read. */
+/** That there is no default agent may be old news: before a name is refused for it, the tenant is read. */
 async function planOrRefresh(
   rules: RuleSet,
   tenants: Tenants,
@@ -212,7 +212,8 @@ async function planOrRefresh(
   try {
     return { plan: planName(rules, tenantName, tenant, agent, name), tenant };
   } catch (error) {
-    if (!hasReason(error, "AGENT_REQUIRED")) throw error;
+    const mayBeOld = tenant.defaultAgentId === undefined;
+    if (!mayBeOld || !hasReason(error, "AGENT_REQUIRED", "MALFORMED_KEY")) throw error;
     const read = await tenants.refresh(tenantName);
     return { plan: planName(rules, tenantName, read, agent, name), tenant: read };
   }
