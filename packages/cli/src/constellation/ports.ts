@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import {
   explainBusyPort,
@@ -72,8 +73,21 @@ async function problemWith({ host, port, variable }: ListenAddress): Promise<str
   return `Nothing can listen on ${host}:${port} (${code}): set LANEKEEPER_HOST to an address of this machine.`;
 }
 
-/** A port that was free a moment ago. */
+/** Below the ports that systems give to outgoing connections (32768 on Linux, 49152 elsewhere). */
+const QUIET_PORTS = { from: 20_000, to: 32_000 };
+const given = new Set<number>();
+
+/**
+ * A port that was free a moment ago, another one at each call. Not one of those that an outgoing
+ * connection of some program may take before our listener does, as long as others can be had.
+ */
 export async function freePort(host: string): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const candidate = randomInt(QUIET_PORTS.from, QUIET_PORTS.to);
+    if (given.has(candidate) || (await tryListen(host, candidate)) !== candidate) continue;
+    given.add(candidate);
+    return candidate;
+  }
   const port = await tryListen(host, 0);
   if (typeof port === "number") return port;
   throw new CliError(
