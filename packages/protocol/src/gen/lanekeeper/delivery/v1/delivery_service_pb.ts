@@ -52,7 +52,7 @@ export type RegisterRouteRequest = Message<"lanekeeper.delivery.v1.RegisterRoute
   accountId: string;
 
   /**
-   * For WEBHOOK an http or https URL of at most 2,048 bytes.
+   * For WEBHOOK an http or https URL of at most 2,048 bytes, for PARENT_SESSION a canonical key.
    *
    * @generated from field: string address = 4;
    */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/delivery/v1/route.proto.
  */
 export const file_lanekeeper_delivery_v1_route: GenFile = /*@__PURE__*/
-  fileDesc("CiJsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL3JvdXRlLnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxIp0CCgVSb3V0ZRIQCghyb3V0ZV9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIvCgRraW5kGAMgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZUtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEhEKCXRocmVhZF9pZBgGIAEoCRIOCgZzb3VyY2UYByABKAkSEgoKaXNfZGVmYXVsdBgIIAEoCBIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKj8KCVJvdXRlS2luZBIaChZST1VURV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUk9VVEVfS0lORF9XRUJIT09LEAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CiJsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL3JvdXRlLnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxIp0CCgVSb3V0ZRIQCghyb3V0ZV9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIvCgRraW5kGAMgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZUtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEhEKCXRocmVhZF9pZBgGIAEoCRIOCgZzb3VyY2UYByABKAkSEgoKaXNfZGVmYXVsdBgIIAEoCBIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKl4KCVJvdXRlS2luZBIaChZST1VURV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUk9VVEVfS0lORF9XRUJIT09LEAESHQoZUk9VVEVfS0lORF9QQVJFTlRfU0VTU0lPThAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * An address that belongs to a session key. Stored and typed, never derived from the key's text.
@@ -51,7 +51,8 @@ export type Route = Message<"lanekeeper.delivery.v1.Route"> & {
   accountId: string;
 
   /**
-   * For WEBHOOK the URL; otherwise the channel's id for whom to reach.
+   * For WEBHOOK the URL, for PARENT_SESSION the canonical key of the parent; otherwise the channel's
+   * id for whom to reach.
    *
    * @generated from field: string address = 5;
    */
@@ -119,6 +120,14 @@ export const RouteKind = {
    * @generated from enum value: ROUTE_KIND_WEBHOOK = 1;
    */
   WEBHOOK: 1,
+
+  /**
+   * Another session, whose agent waits for a subagent's answer: each reply becomes a turn there.
+   * Registered by the runner alone; the address is the canonical key of that session.
+   *
+   * @generated from enum value: ROUTE_KIND_PARENT_SESSION = 4;
+   */
+  PARENT_SESSION: 4,
 } as const;
 
 /**

@@ -8,6 +8,8 @@ import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { McpServer } from "./mcp_pb.ts";
+import { file_lanekeeper_runner_v1_mcp } from "./mcp_pb.ts";
 import type { OnConflict } from "./turn_pb.ts";
 import { file_lanekeeper_runner_v1_turn } from "./turn_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/agent.proto.
  */
 export const file_lanekeeper_runner_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("CiBsYW5la2VlcGVyL3J1bm5lci92MS9hZ2VudC5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEimQEKDU1vZGVsRW5kcG9pbnQSNwoIc2NyaXB0ZWQYASABKAsyIy5sYW5la2VlcGVyLnJ1bm5lci52MS5TY3JpcHRlZE1vZGVsSAASQwoRb3BlbmFpX2NvbXBhdGlibGUYAiABKAsyJi5sYW5la2VlcGVyLnJ1bm5lci52MS5PcGVuQWlDb21wYXRpYmxlSABCCgoIcHJvdmlkZXIiDwoNU2NyaXB0ZWRNb2RlbCJIChBPcGVuQWlDb21wYXRpYmxlEhAKCGJhc2VfdXJsGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC2FwaV9rZXlfZW52GAMgASgJIqMCCgtBZ2VudENvbmZpZxIQCghhZ2VudF9pZBgBIAEoCRIVCg1zeXN0ZW1fcHJvbXB0GAIgASgJEjIKBW1vZGVsGAMgASgLMiMubGFuZWtlZXBlci5ydW5uZXIudjEuTW9kZWxFbmRwb2ludBINCgV0b29scxgEIAMoCRI1Cgtvbl9jb25mbGljdBgFIAEoDjIgLmxhbmVrZWVwZXIucnVubmVyLnYxLk9uQ29uZmxpY3QSHAoUY29udGV4dF90b2tlbl9idWRnZXQYBiABKAUSOAoVbW9kZWxfc2lsZW5jZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF93YWl0aW5nX3R1cm5zGAggASgFIkcKEkFwcGx5QWdlbnRzUmVxdWVzdBIxCgZhZ2VudHMYASADKAsyIS5sYW5la2VlcGVyLnJ1bm5lci52MS5BZ2VudENvbmZpZyImChNBcHBseUFnZW50c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiEwoRTGlzdEFnZW50c1JlcXVlc3QiWAoSTGlzdEFnZW50c1Jlc3BvbnNlEjEKBmFnZW50cxgBIAMoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkFnZW50Q29uZmlnEg8KB3ZlcnNpb24YAiABKANiBnByb3RvMw", [file_google_protobuf_duration, file_lanekeeper_runner_v1_turn]);
+  fileDesc("CiBsYW5la2VlcGVyL3J1bm5lci92MS9hZ2VudC5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEimQEKDU1vZGVsRW5kcG9pbnQSNwoIc2NyaXB0ZWQYASABKAsyIy5sYW5la2VlcGVyLnJ1bm5lci52MS5TY3JpcHRlZE1vZGVsSAASQwoRb3BlbmFpX2NvbXBhdGlibGUYAiABKAsyJi5sYW5la2VlcGVyLnJ1bm5lci52MS5PcGVuQWlDb21wYXRpYmxlSABCCgoIcHJvdmlkZXIiDwoNU2NyaXB0ZWRNb2RlbCJIChBPcGVuQWlDb21wYXRpYmxlEhAKCGJhc2VfdXJsGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC2FwaV9rZXlfZW52GAMgASgJIsYDCgtBZ2VudENvbmZpZxIQCghhZ2VudF9pZBgBIAEoCRIVCg1zeXN0ZW1fcHJvbXB0GAIgASgJEjIKBW1vZGVsGAMgASgLMiMubGFuZWtlZXBlci5ydW5uZXIudjEuTW9kZWxFbmRwb2ludBINCgV0b29scxgEIAMoCRI1Cgtvbl9jb25mbGljdBgFIAEoDjIgLmxhbmVrZWVwZXIucnVubmVyLnYxLk9uQ29uZmxpY3QSHAoUY29udGV4dF90b2tlbl9idWRnZXQYBiABKAUSOAoVbW9kZWxfc2lsZW5jZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF93YWl0aW5nX3R1cm5zGAggASgFEjQKCmNvbXBhY3Rpb24YFCABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5Db21wYWN0aW9uEjQKC21jcF9zZXJ2ZXJzGBUgAygLMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuTWNwU2VydmVyEjUKC3Rvb2xfbGltaXRzGBYgASgLMiAubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbExpbWl0cyItCgpDb21wYWN0aW9uEgsKA29mZhgBIAEoCBISCgphdF9wZXJjZW50GAIgASgFImYKClRvb2xMaW1pdHMSKgoHdGltZW91dBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxvdXRwdXRfYnl0ZXMYAiABKAUSFgoOc3RlcHNfcGVyX3R1cm4YAyABKAUiRwoSQXBwbHlBZ2VudHNSZXF1ZXN0EjEKBmFnZW50cxgBIAMoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkFnZW50Q29uZmlnIiYKE0FwcGx5QWdlbnRzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAyITChFMaXN0QWdlbnRzUmVxdWVzdCJYChJMaXN0QWdlbnRzUmVzcG9uc2USMQoGYWdlbnRzGAEgAygLMiEubGFuZWtlZXBlci5ydW5uZXIudjEuQWdlbnRDb25maWcSDwoHdmVyc2lvbhgCIAEoA2IGcHJvdG8z", [file_google_protobuf_duration, file_lanekeeper_runner_v1_mcp, file_lanekeeper_runner_v1_turn]);
 
 /**
  * The model behind an agent.
@@ -166,6 +168,27 @@ export type AgentConfig = Message<"lanekeeper.runner.v1.AgentConfig"> & {
    * @generated from field: int32 max_waiting_turns = 8;
    */
   maxWaitingTurns: number;
+
+  /**
+   * When older history is replaced by a summary; unset: at 75 percent of the budget.
+   *
+   * @generated from field: lanekeeper.runner.v1.Compaction compaction = 20;
+   */
+  compaction?: Compaction | undefined;
+
+  /**
+   * Servers whose tools the agent has besides its built-in ones; at most 16.
+   *
+   * @generated from field: repeated lanekeeper.runner.v1.McpServer mcp_servers = 21;
+   */
+  mcpServers: McpServer[];
+
+  /**
+   * What one call of a tool of its own may take; unset: the defaults.
+   *
+   * @generated from field: lanekeeper.runner.v1.ToolLimits tool_limits = 22;
+   */
+  toolLimits?: ToolLimits | undefined;
 };
 
 /**
@@ -174,6 +197,69 @@ export type AgentConfig = Message<"lanekeeper.runner.v1.AgentConfig"> & {
  */
 export const AgentConfigSchema: GenMessage<AgentConfig> = /*@__PURE__*/
   messageDesc(file_lanekeeper_runner_v1_agent, 3);
+
+/**
+ * When older history is replaced by a summary of the agent's model. The session gets a new generation.
+ *
+ * @generated from message lanekeeper.runner.v1.Compaction
+ */
+export type Compaction = Message<"lanekeeper.runner.v1.Compaction"> & {
+  /**
+   * Never: what the budget does not hold is left out of the context.
+   *
+   * @generated from field: bool off = 1;
+   */
+  off: boolean;
+
+  /**
+   * Once the context fills this share of the budget; 10..95, 0: 75.
+   *
+   * @generated from field: int32 at_percent = 2;
+   */
+  atPercent: number;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.Compaction.
+ * Use `create(CompactionSchema)` to create a new message.
+ */
+export const CompactionSchema: GenMessage<Compaction> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_agent, 4);
+
+/**
+ * What tools of the agent's own may take.
+ *
+ * @generated from message lanekeeper.runner.v1.ToolLimits
+ */
+export type ToolLimits = Message<"lanekeeper.runner.v1.ToolLimits"> & {
+  /**
+   * One call; 1 s .. 1 h, unset: 60 s. Sends to other sessions have a bound of their own.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 1;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * Of what one call answers; past it the answer is cut, and says so. 1,024..1,048,576; 0: 65,536.
+   *
+   * @generated from field: int32 output_bytes = 2;
+   */
+  outputBytes: number;
+
+  /**
+   * Calls in one turn; past it each further call is refused. 1..1,000; 0: 64.
+   *
+   * @generated from field: int32 steps_per_turn = 3;
+   */
+  stepsPerTurn: number;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ToolLimits.
+ * Use `create(ToolLimitsSchema)` to create a new message.
+ */
+export const ToolLimitsSchema: GenMessage<ToolLimits> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_agent, 5);
 
 /**
  * The tenant's agents as a whole.
@@ -194,7 +280,7 @@ export type ApplyAgentsRequest = Message<"lanekeeper.runner.v1.ApplyAgentsReques
  * Use `create(ApplyAgentsRequestSchema)` to create a new message.
  */
 export const ApplyAgentsRequestSchema: GenMessage<ApplyAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_agent, 4);
+  messageDesc(file_lanekeeper_runner_v1_agent, 6);
 
 /**
  * They are in force.
@@ -215,7 +301,7 @@ export type ApplyAgentsResponse = Message<"lanekeeper.runner.v1.ApplyAgentsRespo
  * Use `create(ApplyAgentsResponseSchema)` to create a new message.
  */
 export const ApplyAgentsResponseSchema: GenMessage<ApplyAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_agent, 5);
+  messageDesc(file_lanekeeper_runner_v1_agent, 7);
 
 /**
  * The tenant's agents.
@@ -230,7 +316,7 @@ export type ListAgentsRequest = Message<"lanekeeper.runner.v1.ListAgentsRequest"
  * Use `create(ListAgentsRequestSchema)` to create a new message.
  */
 export const ListAgentsRequestSchema: GenMessage<ListAgentsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_agent, 6);
+  messageDesc(file_lanekeeper_runner_v1_agent, 8);
 
 /**
  * By agent id.
@@ -258,5 +344,5 @@ export type ListAgentsResponse = Message<"lanekeeper.runner.v1.ListAgentsRespons
  * Use `create(ListAgentsResponseSchema)` to create a new message.
  */
 export const ListAgentsResponseSchema: GenMessage<ListAgentsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_agent, 7);
+  messageDesc(file_lanekeeper_runner_v1_agent, 9);
 
