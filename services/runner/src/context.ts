@@ -16,6 +16,7 @@ import { Tail } from "./running/tail.ts";
 import { endRotatedBehind } from "./running/rotated-behind.ts";
 import { watchRotations } from "./running/rotations.ts";
 import type { NewLaneTurn } from "./store/new-turn.ts";
+import { LaneFeed } from "./watch/lane-feed.ts";
 
 /** What handlers work with. */
 export interface RunnerContext {
@@ -28,6 +29,7 @@ export interface RunnerContext {
   readonly cancelParts: CancelParts;
   readonly sweeper: Sweeper;
   readonly relay: Relay;
+  readonly laneFeed: LaneFeed;
 }
 
 /** Puts the parts together; nothing runs yet. */
@@ -62,6 +64,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     cancelParts,
     sweeper,
     relay,
+    laneFeed: new LaneFeed(deps),
   };
   return context;
 }

@@ -105,6 +105,27 @@ export const LIMITS = {
   /** Parts of a reply that delivery takes. */
   partsPerDelivery: 64,
 
+  /** Messages of an export that one statement reads, and what is sent in one part of it. */
+  exportPage: 100,
+  exportPartChars: 256 * 1024,
+
+  /** How often the lanes are looked at while somebody watches them; what a change is late by. */
+  laneWatchPollMs: 250,
+  /** Between two looks this many times what the last one took: at most a fifth of one connection. */
+  laneWatchRestFactor: 4,
+  /** Lanes that one statement of a look reads. */
+  laneWatchPage: 1_000,
+  /** Lanes with work that are watched at once, about 500 bytes each. */
+  watchedLanes: 100_000,
+  /** Changed lanes that a watcher has not read; past it SLOW_CONSUMER. */
+  watchedLanesPending: 10_000,
+  /** Waiting turns that are shown of a lane. */
+  watchedTurnsPerLane: 128,
+  /** Operators and the fan-out of each delivery replica; each holds a stream. */
+  laneWatchersPerReplica: 200,
+  /** Proxies cut silent streams off after a minute or less. */
+  watchBookmarkMs: 15_000,
+
   /** Turns of a session that are compared with what a client resends. */
   rememberedTurns: 32,
   /** Messages that one turn may collect by coalescing. */

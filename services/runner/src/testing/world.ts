@@ -19,13 +19,16 @@ import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
 import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
 
-const SECRET = "test-secret-test-secret-test-secret";
+export const SECRET = "test-secret-test-secret-test-secret";
 
 /** One replica of the runner, over real gRPC. */
 export interface Replica {
   readonly name: string;
   readonly client: RunnerClient;
   readonly context: RunnerContext;
+  readonly grpcPort: number;
+  /** How often each statement was sent, by its name. */
+  statements(): ReadonlyMap<string, number>;
   readonly log: ReturnType<typeof captureLog>;
   /** As `kill -9` does, as far as anybody outside can tell. */
   kill(): void;
@@ -98,6 +101,8 @@ export class World implements AsyncDisposable {
       name,
       client,
       context: running.context,
+      grpcPort: running.grpcPort,
+      statements: () => life.statements,
       log,
       kill: () => life.kill(),
       get isDead() {
