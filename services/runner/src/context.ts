@@ -8,6 +8,7 @@ import type { AgentBehaviour, RunnerDeps } from "./running/deps.ts";
 import type { FollowParts } from "./running/follow.ts";
 import { LocalRuns } from "./running/local-runs.ts";
 import { submitNested } from "./running/nested-send.ts";
+import { memoryOf } from "./running/memory.ts";
 import { Relay } from "./running/relay.ts";
 import { type Collaborators, Runner } from "./running/runner.ts";
 import { StreamHub } from "./running/stream-hub.ts";
@@ -48,6 +49,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
   };
   const toolDeps = {
     sendToSession: (message: Parameters<typeof submitNested>[1]) => submitNested(nested, message),
+    memory: memoryOf(deps),
   };
   const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps };
   const runner = new Runner(parts);

@@ -51,6 +51,36 @@ export const LIMITS = {
   /** Generations that a context reaches back through. */
   parentDepth: 64,
 
+  /** Of the budget: below, compaction has room for its own call; above, contexts would be cut first. */
+  compactAtPercent: 75,
+  minCompactAtPercent: 10,
+  maxCompactAtPercent: 95,
+  /** Of the budget, what compaction leaves as it was said: the thread of the talk at hand. */
+  keptVerbatimShare: 0.1,
+  /** Of the budget, what a summary may take: with what is kept, contexts begin again well below full. */
+  summaryShare: 0.15,
+
+  /** One call of an agent's tool where the agent states none: longer ones are jobs, not tools. */
+  toolMs: 60_000,
+  minToolMs: 1_000,
+  maxToolMs: 3_600_000,
+  /** What one call may answer: about 16,000 tokens, a good part of a context already. */
+  toolOutputBytes: 64 * 1024,
+  minToolOutputBytes: 1_024,
+  maxToolOutputBytes: 1024 * 1024,
+  /** Calls in a turn: a few to each call of the model. */
+  toolStepsPerTurn: 64,
+  maxToolStepsPerTurn: 1_000,
+
+  /** One memory: a fact, not a document. */
+  memoryChars: 8_000,
+  /** Of an agent: past it search finds more than an agent can weigh. */
+  memoriesPerAgent: 10_000,
+  /** Of one search. */
+  memoriesFound: 50,
+  /** Pinned ones that stand in every context; of more the newest. */
+  pinnedMemories: 50,
+
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
   /** An answer; past it the model has lost its way. */

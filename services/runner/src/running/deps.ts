@@ -12,6 +12,7 @@ export type Identity = Pick<
   IdentityClient,
   | "resolveSession"
   | "beginRun"
+  | "rotateSession"
   | "writeLifecycle"
   | "checkFence"
   | "getSession"

@@ -70,6 +70,14 @@ export function mortalIdentity(identity: Identity, life: Life, hooks: IdentityHo
     resolveSession: (request, options) =>
       life.guard(() => identity.resolveSession(request, options)),
     beginRun: (request, options) => life.guard(() => identity.beginRun(request, options)),
+    rotateSession: (request, options) => {
+      hooks.beforeWrite?.("rotate");
+      return life.guard(async () => {
+        const answer = await identity.rotateSession(request, options);
+        hooks.afterWrite?.("rotate");
+        return answer;
+      });
+    },
     checkFence: (request, options) => life.guard(() => identity.checkFence(request, options)),
     getSession: (request, options) => life.guard(() => identity.getSession(request, options)),
     listRotations: (request, options) => life.guard(() => identity.listRotations(request, options)),

@@ -5,6 +5,8 @@ import { sessionsSend } from "./sessions-send.ts";
 import type { ToolContext } from "./tool.ts";
 import type { SessionMessage } from "./tool-deps.ts";
 
+const memory = { save: async () => true, search: async () => [] };
+
 const context: ToolContext = {
   tenant: "default",
   principal: "p",
@@ -15,12 +17,14 @@ const context: ToolContext = {
   step: 1,
   callChain: ["agent:main:a"],
   traceparent: "",
+  contextUse: { usedTokens: 0, budgetTokens: 100 },
   signal: new AbortController().signal,
 };
 
 function toolThat(reply: string | undefined) {
   const sent: SessionMessage[] = [];
   const tool = sessionsSend({
+    memory,
     sendToSession: async (message) => {
       sent.push(message);
       return { sessionKey: "agent:main:b", sessionId: "sb", turnId: "tb", reply };
@@ -64,6 +68,7 @@ test.each([
 
 test("a refusal becomes the tool's answer, with its reason", async () => {
   const tool = sessionsSend({
+    memory,
     sendToSession: () =>
       Promise.reject(new LanekeeperError("WOULD_DEADLOCK", "the session waits for this one")),
   });

@@ -32,6 +32,8 @@ export function sessionsSend(deps: ToolDeps): Tool {
         additionalProperties: false,
       },
     },
+    isRepeatable: true,
+    boundsItself: true,
     run: (argumentsJson, context) => send(deps, argumentsJson, context),
   };
 }

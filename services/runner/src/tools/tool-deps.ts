@@ -1,3 +1,4 @@
+import type { FoundMemory, MemoryScope, NewMemory } from "../store/memories.ts";
 import type { ToolContext } from "./tool.ts";
 
 /** A message from one session into another. */
@@ -22,6 +23,13 @@ export interface SessionMessageOutcome {
   readonly reply: string | undefined;
 }
 
+/** What agents keep beyond their conversations. */
+export interface Memory {
+  /** False: the agent has as many as it may. */
+  save(memory: NewMemory): Promise<boolean>;
+  search(scope: MemoryScope, query: string, limit: number): Promise<readonly FoundMemory[]>;
+}
+
 /** What built-in tools need of the runner. */
 export interface ToolDeps {
   /**
@@ -30,4 +38,5 @@ export interface ToolDeps {
    * where the sender waits, the reason that the turn failed with.
    */
   readonly sendToSession: (message: SessionMessage) => Promise<SessionMessageOutcome>;
+  readonly memory: Memory;
 }
