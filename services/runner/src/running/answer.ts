@@ -11,6 +11,7 @@ import {
 import { assembleContext, charsOf } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
+import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
@@ -97,7 +98,8 @@ function contextOf(
   produced: readonly Message[],
 ): Message[] {
   const input = [...turn.input, ...produced];
-  const parts = { systemPrompt: agent.systemPrompt, pinned, summary, history, input };
+  const systemPrompt = promptOf(agent, turn);
+  const parts = { systemPrompt, pinned, summary, history, input };
   return assembleContext(parts, budgetOf(agent));
 }
 

@@ -4,6 +4,7 @@ import { LanekeeperError } from "@lanekeeper/rpc";
 import type { Begun } from "../store/activate.ts";
 import { isFull } from "../domain/compaction.ts";
 import { charsOf, fixedChars } from "../domain/context.ts";
+import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
 import type { Model } from "../models/model.ts";
 import type { ContextUse } from "../tools/tool.ts";
@@ -83,7 +84,7 @@ async function beforeTurn(
     pinnedBy(deps, turn.tenant, agent),
   ]);
   const seeds = turn.seed.length > 0 && found.said.length === 0 && found.summary === "";
-  const { systemPrompt } = agent;
+  const systemPrompt = promptOf(agent, turn);
   const fixed = fixedChars({ systemPrompt, pinned, ...found, input: turn.input }, budget);
   const sizes = { budget: budgetChars, fixed, history: charsOf(messagesOf(found), budget) };
   const isDue = agent.compaction?.off !== true && isFull(sizes, atPercentOf(agent));
