@@ -35,15 +35,18 @@ export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerServic
   };
 }
 
-/** Delivery fans states of lanes out to its subscribers. */
-const watchers = { watchLanes: ["ingress", "cli", "delivery"] } as const;
+/** Delivery fans states of lanes out, and hands replies of subagents to the sessions that sent them. */
+const alsoDelivery = {
+  watchLanes: ["ingress", "cli", "delivery"],
+  submitTurn: ["ingress", "cli", "delivery"],
+} as const;
 
 /** The service as it is served: to ingress for its callers, and to the operator's program. */
 export function runnerBinding(context: RunnerContext): AnyServiceBinding {
   return service({
     desc: RunnerService,
     routes: runnerRoutes(context),
-    allow: { ...allowAll(RunnerService, "ingress", "cli"), ...watchers },
+    allow: { ...allowAll(RunnerService, "ingress", "cli"), ...alsoDelivery },
     tenantless: ["watchLanes"],
   });
 }

@@ -25,6 +25,8 @@ export const SECRET = "test-secret-test-secret-test-secret";
 export interface Replica {
   readonly name: string;
   readonly client: RunnerClient;
+  /** The same door, as delivery comes to it. */
+  readonly asDelivery: RunnerClient;
   readonly context: RunnerContext;
   readonly grpcPort: number;
   /** How often each statement was sent, by its name. */
@@ -89,6 +91,12 @@ export class World implements AsyncDisposable {
       defaults: { tenant: "t1", principal: "p1" },
     });
     opened.defer(() => client.$close());
+    const asDelivery = createRunnerClient({
+      target: `127.0.0.1:${running.grpcPort}`,
+      credential: serviceCredential("delivery", SECRET),
+      defaults: { tenant: "t1", principal: "p1" },
+    });
+    opened.defer(() => asDelivery.$close());
     let stopped: Promise<void> | undefined;
     const stop = (): Promise<void> => {
       // What a killed replica waits for never comes.
@@ -100,6 +108,7 @@ export class World implements AsyncDisposable {
     return {
       name,
       client,
+      asDelivery,
       context: running.context,
       grpcPort: running.grpcPort,
       statements: () => life.statements,

@@ -4,6 +4,7 @@ import { memorySave } from "./memory-save.ts";
 import { memorySearch } from "./memory-search.ts";
 import { sessionStatus } from "./session-status.ts";
 import { sessionsSend } from "./sessions-send.ts";
+import { sessionsSpawn } from "./sessions-spawn.ts";
 import type { Tool } from "./tool.ts";
 import type { ToolDeps } from "./tool-deps.ts";
 
@@ -16,6 +17,7 @@ const BUILT_IN: Readonly<Record<string, ToolFactory>> = {
   memory_save: memorySave,
   memory_search: memorySearch,
   sessions_send: sessionsSend,
+  sessions_spawn: sessionsSpawn,
 };
 
 /** The names that `AgentConfig.tools` may hold. */
