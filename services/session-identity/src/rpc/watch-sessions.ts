@@ -25,15 +25,15 @@ export function watchSessions({
   clock,
 }: IdentityContext): IdentityRoutes["watchSessions"] {
   return async function* (request, call) {
-    const { resumeToken, skipSnapshot, stopWhenTold } = request;
-    if (resumeToken.length > MAX_TOKEN_CHARS) throw invalid("resume_token", "is too long");
+    const { skipSnapshot, stopWhenTold } = request;
+    const tokens = tokensOf(request);
     const everybody = call.tenant === "";
     if (everybody && isOutside(call)) throw permissionDenied("a credential watches its own tenant");
     const question = {
       tenant: everybody ? undefined : call.tenant,
       ...sessionFilter(request, call),
       keyPrefixes: call.keyPrefixes,
-      ...{ resumeToken, skipSnapshot, stopWhenTold, bookmarkMs: bookmarkMs(request) },
+      ...{ ...tokens, skipSnapshot, stopWhenTold, bookmarkMs: bookmarkMs(request) },
     };
     try {
       for await (const event of watch({ query: db, feed, clock }, question, call.signal)) {
@@ -43,6 +43,15 @@ export function watchSessions({
       throw storeError(error);
     }
   };
+}
+
+function tokensOf({ resumeToken, untilToken }: WatchSessionsRequest) {
+  if (resumeToken.length > MAX_TOKEN_CHARS) throw invalid("resume_token", "is too long");
+  if (untilToken.length > MAX_TOKEN_CHARS) throw invalid("until_token", "is too long");
+  if (untilToken !== "" && resumeToken === "") {
+    throw invalid("until_token", "stands beside a resume_token");
+  }
+  return { resumeToken, untilToken };
 }
 
 function bookmarkMs({ bookmarkInterval }: WatchSessionsRequest): number {

@@ -108,3 +108,31 @@ test("bookmarks come as often as was asked, and no interval beyond the bounds", 
     expect(await failure(refused)).toMatchObject({ reason: "INVALID_REQUEST" });
   }
 });
+
+test("between two tokens comes what the one had been told and the other had not, and no more", async () => {
+  const { client, resolve, reset } = await watchedTenant(database.open());
+  const [, start] = [await resolve("a"), (await toldOnce(client)).at(-1)];
+  await Promise.all(["b", "c", "d"].map(resolve));
+  const follower = watching(client, { resumeToken: start?.resumeToken ?? "" });
+  const followed = [await follower.next(), await follower.next(), await follower.next()];
+  const until = (await toldOnce(client, { skipSnapshot: true })).at(-1);
+  await reset("a", "1");
+  const resumeToken = followed[0]?.resumeToken ?? "";
+  const between = await toldOnce(client, { resumeToken, untilToken: until?.resumeToken ?? "" });
+  expect(between.map(seen)).toEqual([...followed.slice(1).map(seen), "bookmark"]);
+  expect(between.at(-1)).toMatchObject({ position: until?.position ?? 0n });
+  const further = watching(client, { resumeToken: between.at(-1)?.resumeToken ?? "" });
+  expect(seen(await further.next())).toBe("changed agent:main:a g2 r2");
+});
+
+test("the last change of a batch has the position at which nothing is left to tell", async () => {
+  const { client, resolve } = await watchedTenant(database.open());
+  const follower = watching(client, { skipSnapshot: true });
+  const before = (await follower.next()).position;
+  await resolve("a");
+  const { position, resumeToken } = await follower.next();
+  expect(position).toBeGreaterThan(before);
+  const start = (await toldOnce(client, { skipSnapshot: true })).at(-1)?.resumeToken ?? "";
+  const until = await toldOnce(client, { resumeToken: start, untilToken: resumeToken });
+  expect(until.map(seen)).toEqual(["bookmark"]);
+});

@@ -12,6 +12,7 @@ const NOTHING_ASKED = {
   resumeToken: "",
   skipSnapshot: false,
   stopWhenTold: false,
+  untilToken: "",
   bookmarkMs: 15_000,
 };
 

@@ -1,4 +1,4 @@
-import { LanekeeperError } from "@lanekeeper/rpc";
+import { invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
@@ -29,6 +29,8 @@ export interface WatchQuestion {
   readonly skipSnapshot: boolean;
   /** Ends once what was committed at the beginning is told. */
   readonly stopWhenTold: boolean;
+  /** Set beside a resume token: ends once it has told what was told up to here. */
+  readonly untilToken: string;
   readonly bookmarkMs: number;
 }
 
@@ -63,6 +65,7 @@ export async function* watch(
   question: WatchQuestion,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent> {
+  if (question.untilToken !== "") return yield* tellUntil(parts, question);
   if (question.stopWhenTold) return yield* tellOnce(parts, question);
   if (parts.feed.watchers >= LIMITS.maxSubscribers) throw tooMany();
   const place = yield* start(parts, question);
@@ -85,6 +88,16 @@ async function* tellOnce(parts: WatchParts, question: WatchQuestion): AsyncGener
   if (question.resumeToken !== "") yield { kind: "bookmark", ...markAt(place) };
 }
 
+/** What lies between two tokens, and a bookmark at the second. */
+async function* tellUntil(parts: WatchParts, question: WatchQuestion): AsyncGenerator<WatchEvent> {
+  const now = await readHistory(parts.query);
+  const until = decodeToken(question.untilToken, now, "until_token");
+  if (until.partial !== undefined) throw invalid("until_token", "is of the middle of a step");
+  yield* resume(parts, question, { ...now, snapshot: until.from, nowMs: until.atMs }, now);
+  const place = { historyId: now.historyId, seen: until.from, atMs: until.atMs };
+  yield { kind: "bookmark", ...markAt(place) };
+}
+
 function tooMany(): LanekeeperError {
   const limit = String(LIMITS.maxSubscribers);
   return new LanekeeperError("RATE_LIMITED", `${limit} watchers are served already`, {
@@ -98,7 +111,7 @@ async function* start(
   question: WatchQuestion,
 ): AsyncGenerator<WatchEvent, Place> {
   const now = await readHistory(parts.query);
-  if (question.resumeToken !== "") return yield* resume(parts, question, now);
+  if (question.resumeToken !== "") return yield* resume(parts, question, now, now);
   if (!question.skipSnapshot) return yield* snapshot(parts, question);
   const place = placeOf(now);
   yield { kind: "bookmark", ...markAt(place) };
@@ -117,14 +130,15 @@ function markAt({ historyId, seen, atMs }: Place): Mark {
 async function* resume(
   parts: WatchParts,
   question: WatchQuestion,
+  until: History,
   now: History,
 ): AsyncGenerator<WatchEvent, Place> {
-  const { from, partial, atMs } = decodeToken(question.resumeToken, now);
+  const { from, partial, atMs } = decodeToken(question.resumeToken, now, "resume_token");
   const place = { historyId: now.historyId, seen: from, atMs };
-  if (partial === undefined) return yield* catchUp(parts, question, place, now);
+  if (partial === undefined) return yield* catchUp(parts, question, place, until);
   const { to, after } = partial;
   yield* changes(parts, question, place, { seen: to, atMs }, after);
-  return yield* catchUp(parts, question, { ...place, seen: to }, now);
+  return yield* catchUp(parts, question, { ...place, seen: to }, until);
 }
 
 async function* catchUp(
@@ -260,11 +274,16 @@ async function* follow(
     if (arrival.kind === "batch") {
       const { history, changes: batch } = arrival.batch;
       const end = placeOf(history);
-      for (const change of batch) {
-        if (!isVisible(place.seen, change.xid)) yield changed(place, end, change);
+      const next = later(place.seen, end.seen) === end.seen ? end : place;
+      const fresh = batch.filter(({ xid }) => !isVisible(place.seen, xid));
+      for (const change of fresh) {
+        // With the last one nothing of the batch is left to tell.
+        const isLast = change === fresh.at(-1);
+        const event = changed(place, end, change);
+        yield isLast ? { ...event, ...markAt(next) } : event;
       }
-      place = later(place.seen, end.seen) === end.seen ? end : place;
-      if (batch.length > 0) continue;
+      place = next;
+      if (fresh.length > 0) continue;
     }
     yield { kind: "bookmark", ...markAt(place) };
   }

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/identity/v1/watch.proto.
  */
 export const file_lanekeeper_identity_v1_watch: GenFile = /*@__PURE__*/
-  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxIr8BChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEhUKDXNraXBfc25hcHNob3QYBCABKAgSFgoOc3RvcF93aGVuX3RvbGQYBSABKAgSNAoRYm9va21hcmtfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i7QIKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIzCghzbmFwc2hvdBgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbkgAEjsKDHNuYXBzaG90X2VuZBgCIAEoCzIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU25hcHNob3RFbmRIABIyCgdjaGFuZ2VkGAMgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASNwoGbWVyZ2VkGAQgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkSAASNAoIYm9va21hcmsYBSABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJvb2ttYXJrSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJEg4KBnRlbmFudBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoA0IHCgVldmVudCINCgtTbmFwc2hvdEVuZCIKCghCb29rbWFyayJUCg1TZXNzaW9uTWVyZ2VkEhMKC3Nlc3Npb25fa2V5GAEgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgDYgZwcm90bzM", [file_google_protobuf_duration, file_lanekeeper_identity_v1_session]);
+  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxItQBChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEhUKDXNraXBfc25hcHNob3QYBCABKAgSFgoOc3RvcF93aGVuX3RvbGQYBSABKAgSEwoLdW50aWxfdG9rZW4YByABKAkSNAoRYm9va21hcmtfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i7QIKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIzCghzbmFwc2hvdBgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbkgAEjsKDHNuYXBzaG90X2VuZBgCIAEoCzIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU25hcHNob3RFbmRIABIyCgdjaGFuZ2VkGAMgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASNwoGbWVyZ2VkGAQgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkSAASNAoIYm9va21hcmsYBSABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJvb2ttYXJrSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJEg4KBnRlbmFudBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoA0IHCgVldmVudCINCgtTbmFwc2hvdEVuZCIKCghCb29rbWFyayJUCg1TZXNzaW9uTWVyZ2VkEhMKC3Nlc3Npb25fa2V5GAEgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgDYgZwcm90bzM", [file_google_protobuf_duration, file_lanekeeper_identity_v1_session]);
 
 /**
  * Snapshot, then changes; or changes alone, from a token. A service that shows no tenant watches all;
@@ -60,6 +60,15 @@ export type WatchSessionsRequest = Message<"lanekeeper.identity.v1.WatchSessions
    * @generated from field: bool stop_when_told = 5;
    */
   stopWhenTold: boolean;
+
+  /**
+   * With a resume token: tell what the stream that gave this token out had been told and one at the
+   * resume token had not, and end well. The token must be of a message at whose position nothing was
+   * left to tell: one with a higher position than the message before it.
+   *
+   * @generated from field: string until_token = 7;
+   */
+  untilToken: string;
 
   /**
    * How long the feed may be silent before a bookmark comes; 50 ms..15 s; unset: 15 s.
