@@ -132,6 +132,8 @@ const READ_BY_ONE = [
   "LANEKEEPER_URL",
   "LANEKEEPER_CORS_ORIGINS",
   "LANEKEEPER_WEBHOOK_ALLOW_PRIVATE",
+  "LANEKEEPER_SLACK_API_URL",
+  "LANEKEEPER_TELEGRAM_API_URL",
 ];
 
 /** The names of all variables that something of Lanekeeper reads. */

@@ -17,7 +17,22 @@ export const SCHEMA = "lanekeeper_delivery";
 export interface DeliveryConfig {
   /** LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: networks that webhooks may reach although they are not public. */
   readonly allowedNetworks: AllowedNetworks;
+  /** LANEKEEPER_SLACK_API_URL: where Slack's Web API is. */
+  readonly slackUrl: URL;
+  /** LANEKEEPER_TELEGRAM_API_URL: where Telegram's Bot API is, such as a server of one's own. */
+  readonly telegramUrl: URL;
 }
+
+/** With a slash at its end, so that a method's name can be put behind it. */
+const apiUrl: Parser<URL> = {
+  expected: "an http or https URL without user, query or fragment",
+  parse(text) {
+    if (!URL.canParse(text)) return undefined;
+    const url = new URL(text.replace(/\/*$/, "/"));
+    const isPlain = url.username === "" && url.search === "" && url.hash === "";
+    return isPlain && /^https?:$/.test(url.protocol) ? url : undefined;
+  },
+};
 
 const networks: Parser<AllowedNetworks> = {
   expected: 'a list of networks such as "127.0.0.0/8,10.1.0.0/16,fd00::/8"',
@@ -35,6 +50,18 @@ const variables = {
     networks,
     [],
     "networks that webhooks may reach although they are not public",
+  ),
+  slackUrl: withDefault<URL>(
+    "LANEKEEPER_SLACK_API_URL",
+    apiUrl,
+    new URL("https://slack.com/api/"),
+    "where Slack's Web API is",
+  ),
+  telegramUrl: withDefault<URL>(
+    "LANEKEEPER_TELEGRAM_API_URL",
+    apiUrl,
+    new URL("https://api.telegram.org/"),
+    "where Telegram's Bot API is",
   ),
 };
 

@@ -3,6 +3,7 @@ import type { Clock, Ids, Log } from "@lanekeeper/service";
 import type { AllowedNetworks } from "./domain/ip-rules.ts";
 import type { WatchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
+import type { Hints } from "./progress/hints.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
 import type { DeliveryDatabase } from "./store/sql.ts";
 
@@ -17,6 +18,7 @@ export interface DeliveryContext {
   readonly metrics: DeliveryMetrics;
   readonly allowedNetworks: AllowedNetworks;
   readonly sessions: WatchSource;
+  readonly hints: Pick<Hints, "show">;
   /** Something was enqueued here: the pump looks at once. */
   readonly nudge: () => void;
 }

@@ -10,6 +10,18 @@ export const LIMITS = {
   routesPerKey: 100,
   /** What common servers and proxies take as a request line, with room to spare. */
   addressBytes: 2_048,
+  /** A change a day for more than two years; who registers a new source each time loses the oldest. */
+  changesPerRoute: 1_000,
+  noteChars: 500,
+  /** A tenant with a workspace for each of its customers. */
+  accountsPerTenant: 1_000,
+  tokenEnvChars: 128,
+  /** An old signing secret signs so long beside the new one where nothing else is said, and at most. */
+  keepOldSecretMs: DAY_MS,
+  maxKeepOldSecretMs: 30 * DAY_MS,
+  /** Shown with a delivery. */
+  attemptsShown: 100,
+  actsShown: 100,
   accountIdBytes: 256,
   threadIdBytes: 512,
   sourceBytes: 100,
@@ -55,6 +67,34 @@ export const LIMITS = {
   fenceMs: 5 * SECOND_MS,
   /** From the first byte to the end of the answer. Standard Webhooks asks receivers for 15 s at most. */
   postMs: 10 * SECOND_MS,
+  /** An answer of a platform's API: a page of 200 messages with their metadata is the largest. */
+  apiResponseBytes: 2 * MIB,
+  /** What a piece needs before it can be sent, such as an upload; the claim must outlive it. */
+  preparationMs: 12 * SECOND_MS,
+  /** Slack cuts longer texts in its clients: https://docs.slack.dev/reference/methods/chat.postMessage */
+  slackTextChars: 4_000,
+  /** Pages of 200 messages that are looked through for one that may have arrived. */
+  slackLookUpPages: 5,
+  /** https://core.telegram.org/bots/api#sendmessage, in UTF-16 units as Telegram counts. */
+  telegramTextChars: 4_096,
+  /** A message a second in a chat, 20 a minute in a group: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this */
+  telegramPace: { directMs: SECOND_MS, groupMs: 3 * SECOND_MS },
+  /** A send waits so long for its turn in the chat; what has to wait longer is put back. */
+  paceWaitMs: 3 * SECOND_MS,
+  /** A parent's turn is accepted in one transaction of the runner. */
+  submitMs: 5 * SECOND_MS,
+
+  /** Telegram shows "typing" for 5 s, and hints come with each heartbeat of a run. */
+  hintEveryMs: 4 * SECOND_MS,
+  /** A hint that takes longer is late. */
+  hintMs: 3 * SECOND_MS,
+  /** Hints that one replica shows at once; more are dropped. */
+  hintsAtOnce: 16,
+  /** A place that refuses hints is left alone for so long. */
+  hintMuteMs: 10 * MINUTE_MS,
+  /** Places whose last hint is remembered. */
+  hintPlaces: 10_000,
+
   /** Of an answer only the first words are kept for people; the rest is not read. */
   responseBytes: 4 * 1024,
 

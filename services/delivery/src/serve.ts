@@ -1,4 +1,4 @@
-import type { IdentityClient } from "@lanekeeper/client";
+import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import {
@@ -10,6 +10,7 @@ import {
 } from "@lanekeeper/rpc";
 import {
   Disposal,
+  type Env,
   explainBusyPort,
   notReady,
   READY,
@@ -23,12 +24,17 @@ import type { AllowedNetworks } from "./domain/ip-rules.ts";
 import { watchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
 import { deliveryMetrics } from "./metrics.ts";
+import { Hints } from "./progress/hints.ts";
 import { ALLOW, deliveryRoutes } from "./rpc/routes.ts";
 import type { Channel } from "./sending/channel.ts";
+import { parentChannel } from "./sending/parent/parent-channel.ts";
 import { Pump } from "./sending/pump.ts";
+import { slackChannel } from "./sending/slack/slack-channel.ts";
 import { Sweeper } from "./sending/sweeper.ts";
 import { sweeps } from "./sending/sweeps.ts";
-import type { Resolve } from "./sending/webhook/resolve.ts";
+import type { Resolve } from "./sending/http/resolve.ts";
+import { telegramChannel } from "./sending/telegram/telegram-channel.ts";
+import { tokensFrom } from "./sending/tokens.ts";
 import { webhookChannel } from "./sending/webhook/webhook-channel.ts";
 import type { DeliveryDatabase, Sql } from "./store/sql.ts";
 
@@ -40,6 +46,12 @@ export interface DeliveryParts {
   readonly identity: IdentityClient;
   readonly hooks: RpcHooks;
   readonly allowedNetworks: AllowedNetworks;
+  readonly runner: Pick<RunnerClient, "submitTurn">;
+  /** Where the platforms' APIs are. */
+  readonly slackUrl: URL;
+  readonly telegramUrl: URL;
+  /** Where the tokens of channel accounts stand. */
+  readonly env: Env;
   readonly resolve: Resolve;
   /** From 0 up to, but not, 1. */
   readonly random: () => number;
@@ -62,7 +74,8 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
   try {
     const pump = opened.use(new Pump({ ...sending, replica }));
     for (const sweep of sweeps(sending)) opened.use(new Sweeper({ clock, log, random }, sweep));
-    const context = contextOf(parts, metrics, () => pump.nudge());
+    const hints = opened.use(new Hints(sending));
+    const context = contextOf(parts, metrics, { hints, nudge: () => pump.nudge() });
     const grpc = opened.use(await openGrpc(parts, context));
     pump.start();
     log.info({ grpc_port: grpc.port }, "serving");
@@ -74,22 +87,28 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
 }
 
 /** Each kind of address is one entry here. */
-function channelsOf({ service: base, limits, resolve, allowedNetworks: allowed }: DeliveryParts) {
+function channelsOf(parts: DeliveryParts): ReadonlyMap<number, Channel> {
+  const { service: base, limits, resolve, allowedNetworks: allowed, db, runner } = parts;
   const { clock, version } = base;
+  const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
   return new Map<number, Channel>([
     [RouteKind.WEBHOOK, webhookChannel({ resolve, allowed, clock, limits, version })],
+    [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
+    [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db })],
+    [RouteKind.PARENT_SESSION, parentChannel({ runner, limits })],
   ]);
 }
 
 function contextOf(
   parts: DeliveryParts,
   metrics: DeliveryContext["metrics"],
-  nudge: () => void,
+  { hints, nudge }: Pick<DeliveryContext, "hints" | "nudge">,
 ): DeliveryContext {
   const { service: base, limits, db, identity, allowedNetworks } = parts;
   const { clock, ids, log } = base;
   const sessions = watchSource({ identity, clock, limits, metrics });
-  return { db, identity, limits, clock, ids, log, metrics, allowedNetworks, sessions, nudge };
+  const own = { db, identity, limits, clock, ids, log, metrics, allowedNetworks };
+  return { ...own, sessions, hints, nudge };
 }
 
 function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcServer> {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { createIdentityClient } from "@lanekeeper/client";
+import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
 import { checkSchema, createDatabase } from "@lanekeeper/postgres";
 import { serviceCredential } from "@lanekeeper/rpc";
 import {
@@ -11,7 +11,7 @@ import {
 import { clusterSecret, readDeliveryConfig, SCHEMA } from "./config.ts";
 import { LIMITS } from "./limits.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
-import { systemResolve } from "./sending/webhook/resolve.ts";
+import { systemResolve } from "./sending/http/resolve.ts";
 import { serveDelivery } from "./serve.ts";
 import type { DeliveryDatabase } from "./store/sql.ts";
 
@@ -21,7 +21,7 @@ export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url
 /** Opens everything that delivery stands on, then its door, then the pump. */
 export async function startDelivery(service: ServiceContext): Promise<RunningService> {
   const { settings, log, metrics } = service;
-  const { allowedNetworks } = readDeliveryConfig(process.env);
+  const config = readDeliveryConfig(process.env);
   const secret = await clusterSecret(settings);
   const hooks = rpcHooks(metrics, log);
   const opened = new Disposal();
@@ -32,6 +32,9 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
     const credential = serviceCredential("delivery", secret.reveal());
     const identity = createIdentityClient({ target, credential, hooks });
     opened.defer(() => identity.$close());
+    const runnerTarget = formatTarget(settings.services.runner.target);
+    const runner = createRunnerClient({ target: runnerTarget, credential, hooks });
+    opened.defer(() => runner.$close());
     const delivery = opened.use(
       await serveDelivery({
         service,
@@ -39,7 +42,9 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
         db,
         identity,
         hooks,
-        allowedNetworks,
+        ...config,
+        runner,
+        env: process.env,
         resolve: systemResolve,
         random: Math.random,
         clusterSecret: secret,

@@ -2,8 +2,8 @@ import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/deliv
 import { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type AttemptFacts, endAttempt } from "./attempt-ending.ts";
-import { DELIVERY_STATE_NAMES, isTerminal, mayBecome, stateCode } from "./delivery-state.ts";
+import { type AttemptFacts, endAttempt, isDeadLetter } from "./attempt-ending.ts";
+import { DELIVERY_STATE_NAMES, hasEnded, mayBecome, stateCode } from "./delivery-state.ts";
 import type { NotSent, SendOutcome } from "./send-outcome.ts";
 
 const RULES = {
@@ -12,23 +12,29 @@ const RULES = {
   random: 0.5,
 };
 const FRESH: AttemptFacts = {
-  attempt: 1,
+  failureCount: 0,
   wasClaimed: false,
   claimedNow: false,
   perhapsSent: false,
 };
 const CLAIMED = { ...FRESH, wasClaimed: true, claimedNow: true };
-const PERHAPS = { ...CLAIMED, attempt: 2, perhapsSent: true };
+const PERHAPS = { ...CLAIMED, failureCount: 1, perhapsSent: true };
 
 const notSent = (why: NotSent): SendOutcome => ({ kind: "not_sent", why, error: why });
 const failed: SendOutcome = { kind: "failed", error: "503" };
 const refused: SendOutcome = { kind: "refused", error: "410" };
 const unknown: SendOutcome = { kind: "unknown", error: "cut" };
 const sent: SendOutcome = { kind: "sent", providerMessageId: "m-1" };
+const accepted: SendOutcome = { kind: "accepted", providerMessageId: "m-1" };
+const held: SendOutcome = { kind: "held", error: "nothing can tell" };
+const paced: SendOutcome = { kind: "paced", delayMs: 900 };
 
 test.each([
   ["sent", sent, CLAIMED, "SENT", "sent", ReplyState.SENT],
   ["sent after an unknown attempt", sent, PERHAPS, "SENT", "sent", ReplyState.SENT],
+  ["a piece, with more to come", accepted, CLAIMED, "PENDING", "accepted", undefined],
+  ["held", held, { ...PERHAPS, claimedNow: false }, "UNKNOWN", "held", ReplyState.UNKNOWN],
+  ["too early for the channel", paced, FRESH, "PENDING", "paced", undefined],
   ["refused for good", refused, CLAIMED, "FAILED", "refused", ReplyState.FAILED],
   ["refused before a claim", refused, FRESH, "FAILED", "refused", ReplyState.FAILED],
   ["refused, perhaps sent before", refused, PERHAPS, "UNKNOWN", "refused", ReplyState.UNKNOWN],
@@ -48,12 +54,35 @@ test.each([
   expect(endAttempt(outcome, facts, RULES)).toMatchObject({ state, outcome: stored, report });
 });
 
-test("the pause doubles with each attempt, and Retry-After comes before it", () => {
-  const delay = (attempt: number, outcome: SendOutcome = failed) =>
-    endAttempt(outcome, { ...CLAIMED, attempt }, RULES).delayMs;
-  expect([1, 2, 3, 20].map((attempt) => delay(attempt))).toEqual([500, 1_000, 2_000, 150_000]);
-  expect(delay(1, { ...failed, retryAfterMs: 7_000 })).toBe(7_500);
+test("the pause doubles with each failure in a row, and Retry-After comes before it", () => {
+  const delay = (failureCount: number, outcome: SendOutcome = failed) =>
+    endAttempt(outcome, { ...CLAIMED, failureCount }, RULES).delayMs;
+  expect([0, 1, 2, 19].map((count) => delay(count))).toEqual([500, 1_000, 2_000, 150_000]);
+  expect(delay(0, { ...failed, retryAfterMs: 7_000 })).toBe(7_500);
   expect(endAttempt(notSent("unavailable"), FRESH, RULES).delayMs).toBe(100);
+});
+
+test("a piece that was taken, and a pause that the channel asks for, are no failures", () => {
+  const facts = { ...CLAIMED, failureCount: 3 };
+  expect(endAttempt(accepted, facts, RULES)).toMatchObject({ failureCount: 0, delayMs: 0 });
+  expect(endAttempt(paced, facts, RULES)).toMatchObject({ failureCount: 3, delayMs: 900 });
+  expect(endAttempt(failed, facts, RULES)).toMatchObject({ failureCount: 4, hasAccepted: false });
+});
+
+test("what is a dead letter: given up on, and not what was reset away", () => {
+  const isDead = (outcome: SendOutcome, facts: AttemptFacts = CLAIMED) =>
+    isDeadLetter(endAttempt(outcome, facts, RULES));
+  expect([refused, notSent("expired"), held].map((outcome) => isDead(outcome))).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  expect([sent, accepted, failed, notSent("stale")].map((outcome) => isDead(outcome))).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 const outcomes = fc.oneof(
@@ -77,8 +106,9 @@ test("whatever the attempts come to, perhaps sent is never forgotten and no stat
         expect(ending.perhapsSent).toBe(wasUnknown);
         if (ending.state === "SUPPRESSED_STALE") expect(facts.wasClaimed).toBe(false);
         if (wasUnknown) expect(["PENDING", "SENT", "UNKNOWN"]).toContain(ending.state);
-        if (isTerminal(ending.state)) return;
-        facts = { ...facts, attempt: facts.attempt + 1, perhapsSent: ending.perhapsSent };
+        if (hasEnded(ending.state)) return;
+        const { failureCount, perhapsSent } = ending;
+        facts = { ...facts, failureCount, perhapsSent };
       }
     }),
   );

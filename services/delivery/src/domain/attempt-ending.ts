@@ -5,8 +5,8 @@ import type { AttemptOutcome, SendOutcome } from "./send-outcome.ts";
 
 /** What was known of a delivery when the attempt ended. */
 export interface AttemptFacts {
-  /** From 1. */
-  readonly attempt: number;
+  /** In a row, before this one; for the backoff. */
+  readonly failureCount: number;
   /** session-identity accepted a `sending` of it, in this attempt or an earlier one. */
   readonly wasClaimed: boolean;
   /** Likewise in this attempt. */
@@ -24,8 +24,20 @@ export interface AttemptEnding {
   readonly error: string;
   readonly providerMessageId: string;
   readonly perhapsSent: boolean;
+  /** In a row, with this one. */
+  readonly failureCount: number;
+  /** The channel has taken the piece. */
+  readonly hasAccepted: boolean;
   /** What session-identity is to be told; undefined: nothing that it does not know. */
   readonly report: ReplyState | undefined;
+}
+
+/**
+ * Whether it ended as a dead letter: those behind it wait or are told of the gap. What was reset away
+ * is none, since nobody waits for it.
+ */
+export function isDeadLetter({ state, outcome }: AttemptEnding): boolean {
+  return state === "FAILED" || (state === "UNKNOWN" && outcome !== "stale");
 }
 
 export interface RetryRules {
@@ -46,7 +58,20 @@ export function endAttempt(
 ): AttemptEnding {
   switch (outcome.kind) {
     case "sent":
-      return { ...ended("SENT", "sent", "", facts), providerMessageId: outcome.providerMessageId };
+      return {
+        ...ended("SENT", "sent", "", facts),
+        hasAccepted: true,
+        providerMessageId: outcome.providerMessageId,
+      };
+    case "accepted":
+      return accepted(outcome.providerMessageId, facts);
+    case "held":
+      return ended("UNKNOWN", "held", outcome.error, facts);
+    case "paced":
+      return {
+        ...again("paced", "", facts, outcome.delayMs),
+        failureCount: facts.failureCount,
+      };
     case "refused":
       return dead("refused", outcome.error, facts);
     case "failed":
@@ -75,13 +100,32 @@ function notSent(
       return dead("refused", error, facts);
     case "unavailable": {
       const { fenceBackoff, random } = rules;
-      return again("unavailable", error, facts, retryDelayMs(facts.attempt, fenceBackoff, random));
+      const delayMs = retryDelayMs(facts.failureCount + 1, fenceBackoff, random);
+      return again("unavailable", error, facts, delayMs);
     }
   }
 }
 
 function delayOf(facts: AttemptFacts, rules: RetryRules, askedMs?: number): number {
-  return retryDelayMs(facts.attempt, rules.retryBackoff, rules.random, askedMs);
+  return retryDelayMs(facts.failureCount + 1, rules.retryBackoff, rules.random, askedMs);
+}
+
+/**
+ * The next piece follows at once. Nothing is settled: until the last piece has gone the reply is on its
+ * way, and a reset counts it as such.
+ */
+function accepted(providerMessageId: string, { perhapsSent }: AttemptFacts): AttemptEnding {
+  return {
+    state: "PENDING",
+    outcome: "accepted",
+    delayMs: 0,
+    error: "",
+    providerMessageId,
+    perhapsSent,
+    failureCount: 0,
+    hasAccepted: true,
+    report: undefined,
+  };
 }
 
 /** A dead letter, which is UNKNOWN where an attempt may have arrived. */
@@ -100,17 +144,26 @@ function ended(
   state: keyof typeof REPORTS,
   outcome: AttemptOutcome,
   error: string,
-  { perhapsSent }: AttemptFacts,
+  { perhapsSent, failureCount }: AttemptFacts,
 ): AttemptEnding {
-  const report = REPORTS[state];
-  return { state, outcome, delayMs: 0, error, providerMessageId: "", perhapsSent, report };
+  return {
+    state,
+    outcome,
+    delayMs: 0,
+    error,
+    providerMessageId: "",
+    perhapsSent,
+    failureCount,
+    hasAccepted: false,
+    report: REPORTS[state],
+  };
 }
 
 /** What was claimed must be settled, so that a reset counts only what is still on its way. */
 function again(
-  outcome: "failed" | "unknown" | "unavailable",
+  outcome: "failed" | "unknown" | "unavailable" | "paced",
   error: string,
-  { claimedNow, perhapsSent }: AttemptFacts,
+  { claimedNow, perhapsSent, failureCount }: AttemptFacts,
   delayMs: number,
 ): AttemptEnding {
   const isUnknown = outcome === "unknown";
@@ -122,6 +175,8 @@ function again(
     error,
     providerMessageId: "",
     perhapsSent: perhapsSent || isUnknown,
+    failureCount: failureCount + 1,
+    hasAccepted: false,
     report: claimedNow ? settled : undefined,
   };
 }

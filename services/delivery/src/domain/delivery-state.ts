@@ -11,7 +11,8 @@ interface StateRow {
 
 /**
  * The one table of states and transitions; the checks of the SQL schema are tested against it.
- * SENDING follows SENDING where the process that sent is gone: its attempt is UNKNOWN, and the same
+ * PENDING follows FAILED and UNKNOWN, the dead letters, where somebody redrives them; SENDING follows
+ * SENDING where the process that sent is gone: its attempt is UNKNOWN, and the same
  * claim begins the next one.
  */
 export const DELIVERY_STATES = {
@@ -21,8 +22,8 @@ export const DELIVERY_STATES = {
     next: ["PENDING", "SENDING", "SENT", "FAILED", "UNKNOWN", "SUPPRESSED_STALE"],
   },
   SENT: { code: DeliveryState.SENT, next: [] },
-  FAILED: { code: DeliveryState.FAILED, next: [] },
-  UNKNOWN: { code: DeliveryState.UNKNOWN, next: [] },
+  FAILED: { code: DeliveryState.FAILED, next: ["PENDING"] },
+  UNKNOWN: { code: DeliveryState.UNKNOWN, next: ["PENDING"] },
   SUPPRESSED_STALE: { code: DeliveryState.SUPPRESSED_STALE, next: [] },
 } as const satisfies Record<DeliveryStateName, StateRow>;
 
@@ -34,8 +35,14 @@ export function stateCode(name: DeliveryStateName): number {
   return DELIVERY_STATES[name].code;
 }
 
-export function isTerminal(name: DeliveryStateName): boolean {
-  return DELIVERY_STATES[name].next.length === 0;
+/** Nothing more happens to it by itself. */
+export function hasEnded(name: DeliveryStateName): boolean {
+  return name !== "PENDING" && name !== "SENDING";
+}
+
+/** Ended without having arrived for certain: somebody may redrive or dismiss it. */
+export function isDead(name: DeliveryStateName): boolean {
+  return hasEnded(name) && mayBecome(name, "PENDING");
 }
 
 export function mayBecome(from: DeliveryStateName, to: DeliveryStateName): boolean {

@@ -1,12 +1,18 @@
 /** What a channel says of one send. */
 export type SendOutcome =
   | { readonly kind: "sent"; readonly providerMessageId: string }
+  /** The channel took this piece, and there are more. */
+  | { readonly kind: "accepted"; readonly providerMessageId: string }
   /** Nothing will change by asking again. */
   | { readonly kind: "refused"; readonly error: string }
   /** It did not arrive, or the receiver said that it could not take it; asking again may help. */
   | { readonly kind: "failed"; readonly error: string; readonly retryAfterMs?: number }
   /** Bytes went out and no answer came: it may have arrived. */
   | { readonly kind: "unknown"; readonly error: string }
+  /** It may have arrived before, nothing can tell, and the route's policy is to leave it at that. */
+  | { readonly kind: "held"; readonly error: string }
+  /** It was not sent, since the channel takes no more from us before that. No failure. */
+  | { readonly kind: "paced"; readonly delayMs: number }
   /** The right to send was not had, so nothing was sent. */
   | { readonly kind: "not_sent"; readonly why: NotSent; readonly error: string };
 
@@ -26,12 +32,15 @@ export type NotSent =
 /** The outcome of an attempt as it is stored and counted. */
 export const ATTEMPT_OUTCOMES = [
   "open",
+  "accepted",
   "sent",
   "refused",
   "failed",
   "unknown",
+  "held",
   "stale",
   "expired",
   "unavailable",
+  "paced",
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

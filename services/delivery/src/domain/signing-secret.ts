@@ -10,11 +10,12 @@ export function newSigningSecret(): string {
 }
 
 /**
- * The headers by which a receiver tells repeats and forgeries.
+ * The headers by which a receiver tells repeats and forgeries. With several secrets there are as many signatures,
+ * and a receiver that knows one of them is content.
  * https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
 export function signedHeaders(
-  secret: string,
+  secrets: readonly string[],
   webhookId: string,
   now: Date,
   body: string,
@@ -22,6 +23,8 @@ export function signedHeaders(
   return {
     "webhook-id": webhookId,
     "webhook-timestamp": String(Math.floor(now.getTime() / 1_000)),
-    "webhook-signature": new Webhook(secret).sign(webhookId, now, body),
+    "webhook-signature": secrets
+      .map((secret) => new Webhook(secret).sign(webhookId, now, body))
+      .join(" "),
   };
 }

@@ -10,12 +10,22 @@ import { newSigningSecret, signedHeaders } from "./signing-secret.ts";
 test("a signature is one that the specification's own library takes", () => {
   const secret = newSigningSecret();
   const body = '{"type":"reply"}';
-  const headers = signedHeaders(secret, "id-1", new Date(), body);
+  const headers = signedHeaders([secret], "id-1", new Date(), body);
   expect(headers["webhook-id"]).toBe("id-1");
   expect(new Webhook(secret).verify(body, headers)).toEqual({ type: "reply" });
   expect(() => new Webhook(newSigningSecret()).verify(body, headers)).toThrow();
   expect(() => new Webhook(secret).verify(`${body} `, headers)).toThrow();
   expect(() => new Webhook(secret).verify(body, { ...headers, "webhook-id": "id-2" })).toThrow();
+});
+
+test("while a secret is being rotated, who knows the old one verifies as well as who knows the new", () => {
+  const [fresh, old] = [newSigningSecret(), newSigningSecret()];
+  const body = '{"type":"reply"}';
+  const headers = signedHeaders([fresh, old], "id-1", new Date(), body);
+  for (const secret of [fresh, old]) {
+    expect(new Webhook(secret).verify(body, headers)).toEqual({ type: "reply" });
+  }
+  expect(() => new Webhook(newSigningSecret()).verify(body, headers)).toThrow();
 });
 
 test("every secret is new, and long enough for the specification", () => {

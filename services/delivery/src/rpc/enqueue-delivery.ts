@@ -32,7 +32,7 @@ export async function enqueueDelivery(
   const result = await enqueue(context.db, delivery, waitingPerRoute);
   switch (result.kind) {
     case "no_route":
-      throw notFound("route", delivery.routeId);
+      throw noRoute(delivery);
     case "full":
       throw full(context.limits);
     case "mismatch":
@@ -61,7 +61,7 @@ function parseDelivery(
     tenant: call.tenant,
     deliveryId: ids.uuid(),
     requestId: parseId("request_id", request.requestId, limits.requestIdChars),
-    routeId: parseUuid("route_id", request.routeId),
+    routeId: request.routeId === "" ? undefined : parseUuid("route_id", request.routeId),
     sessionKey: parseSessionKey("session.session_key", session.sessionKey),
     sessionId: parseUuid("session.session_id", session.sessionId),
     generation: session.generation,
@@ -75,6 +75,12 @@ function parseDelivery(
     expireTime: parseExpireTime(request, clock.now(), limits.maxExpireMs),
     expireMs: limits.expireMs,
   };
+}
+
+function noRoute({ routeId, sessionKey }: NewDelivery): LanekeeperError {
+  return routeId === undefined
+    ? notFound("default route of", sessionKey)
+    : notFound("route", routeId);
 }
 
 /** One that has passed is taken: the reply becomes a dead letter that can be found. */

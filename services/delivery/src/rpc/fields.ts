@@ -8,6 +8,8 @@ import {
   parseCanonicalKey,
 } from "@lanekeeper/session-key";
 
+import type { Limits } from "../limits.ts";
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** @throws INVALID_REQUEST */
@@ -34,6 +36,22 @@ export function parseText(field: string, text: string, maxBytes: number): string
   if (text.includes("\0")) throw invalid(field, "must not contain U+0000");
   if (Buffer.byteLength(text) <= maxBytes) return text;
   throw invalid(field, `must have at most ${maxBytes} bytes`);
+}
+
+/** @throws INVALID_REQUEST */
+export function parsePageSize(
+  size: number,
+  { pageSize, maxPageSize }: Pick<Limits, "pageSize" | "maxPageSize">,
+): number {
+  if (size >= 0 && size <= maxPageSize) return size === 0 ? pageSize : size;
+  throw invalid("page_size", `must be 1 to ${maxPageSize}`);
+}
+
+/** What a caller says of why; for people. @throws INVALID_REQUEST */
+export function parseNote(note: string, { noteChars }: Pick<Limits, "noteChars">): string {
+  if (note.includes("\0")) throw invalid("note", "must not contain U+0000");
+  if (note.length <= noteChars) return note;
+  throw invalid("note", `must have at most ${noteChars} characters`);
 }
 
 /** Whether the caller's credential is confined to other agents. @throws PERMISSION_DENIED */

@@ -5,13 +5,15 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type CallContext, notFound } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
+import { listAttempts } from "../store/list-attempts.ts";
 import { readDelivery } from "../store/read-delivery.ts";
+import { listActs } from "../store/record-act.ts";
 import { parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
-import { deliveryMessage } from "./messages.ts";
+import { actMessage, attemptMessage, deliveryMessage } from "./messages.ts";
 
-/** Reads one delivery. */
+/** Reads one delivery, with what was tried and what was done about it. */
 export async function getDelivery(
-  { db }: DeliveryContext,
+  { db, limits }: DeliveryContext,
   request: GetDeliveryRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof GetDeliveryResponseSchema>> {
@@ -19,5 +21,11 @@ export async function getDelivery(
   const row = await readDelivery(db, call.tenant, deliveryId);
   if (row === undefined) throw notFound("delivery", deliveryId);
   requireAgent(parseSessionKey("session_key", row.sessionKey), call);
-  return { delivery: deliveryMessage(row) };
+  const attempts = await listAttempts(db, call.tenant, deliveryId, limits.attemptsShown);
+  const acts = await listActs(db, call.tenant, deliveryId, limits.actsShown);
+  return {
+    delivery: deliveryMessage(row),
+    attempts: attempts.map(attemptMessage),
+    acts: acts.map(actMessage),
+  };
 }

@@ -9,7 +9,7 @@ import type { DeliveryContext } from "../context.ts";
 import { DELIVERY_STATE_NAMES, stateCode } from "../domain/delivery-state.ts";
 import type { Limits } from "../limits.ts";
 import { type DeliveryFilter, listDeliveries as readPage } from "../store/list-deliveries.ts";
-import { parseId, parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { parseId, parsePageSize, parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
 import { deliveryMessage } from "./messages.ts";
 import { pageToken, parsePageToken } from "./page-token.ts";
 
@@ -46,6 +46,7 @@ function parseFilter(
     routeId: given(request.routeId, (text) => parseUuid("route_id", text)),
     state: parseState(request.state),
     traceId: given(request.traceId, parseTraceId),
+    deadLettersOnly: request.deadLettersOnly,
     agents: call.agents,
     beforeId: parsePageToken(request.pageToken),
   };
@@ -60,9 +61,4 @@ function parseState(state: DeliveryState): number | undefined {
 function parseTraceId(text: string): string {
   if (/^[0-9a-f]{32}$/.test(text)) return text;
   throw invalid("trace_id", "must be 32 hexadecimal digits in lower case");
-}
-
-function parsePageSize(size: number, { pageSize, maxPageSize }: Limits): number {
-  if (size >= 0 && size <= maxPageSize) return size === 0 ? pageSize : size;
-  throw invalid("page_size", `must be 1 to ${maxPageSize}`);
 }

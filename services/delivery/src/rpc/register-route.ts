@@ -4,13 +4,14 @@ import type {
   RegisterRouteResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
-import { type CallContext, invalid, later } from "@lanekeeper/rpc";
+import { type CallContext, later } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { newSigningSecret } from "../domain/signing-secret.ts";
-import { parseWebhookAddress } from "../domain/webhook-address.ts";
 import { type NewRoute, registerRoute as storeRoute } from "../store/register-route.ts";
 import { parseSessionKey, parseText, requireKey } from "./fields.ts";
 import { routeMessage } from "./messages.ts";
+import { parsePlace } from "./parse-place.ts";
+import { parsePolicy } from "./parse-policy.ts";
 
 /** Somebody has to take routes away first. */
 const QUOTA_RETRY_MS = 60_000;
@@ -29,7 +30,8 @@ export async function registerRoute(
   };
   const stored = await storeRoute(db, route, limits.routesPerKey);
   if (stored !== undefined) {
-    return { route: routeMessage(stored), signingSecret: stored.signingSecret };
+    const isSigned = stored.kind === RouteKind.WEBHOOK;
+    return { route: routeMessage(stored), signingSecret: isSigned ? stored.signingSecret : "" };
   }
   throw later("QUOTA", `the key has ${limits.routesPerKey} routes`, QUOTA_RETRY_MS, {
     metadata: { limit: String(limits.routesPerKey) },
@@ -43,16 +45,12 @@ function parseRoute(
 ): Omit<NewRoute, "routeId" | "signingSecret"> {
   const sessionKey = parseSessionKey("session_key", request.sessionKey);
   requireKey(sessionKey, call);
-  if (request.kind !== RouteKind.WEBHOOK) throw invalid("kind", "must be ROUTE_KIND_WEBHOOK");
-  const address = parseWebhookAddress(request.address, allowedNetworks, limits.addressBytes);
-  if (typeof address === "object") throw invalid("address", address.problem);
   return {
     tenant: call.tenant,
+    principal: call.principal,
     sessionKey,
-    kind: request.kind,
-    accountId: parseText("account_id", request.accountId, limits.accountIdBytes),
-    address,
-    threadId: parseText("thread_id", request.threadId, limits.threadIdBytes),
+    ...parsePlace(request, call, allowedNetworks, limits),
+    ...parsePolicy(request.policy),
     source: parseText("source", request.source, limits.sourceBytes),
     isDefault: request.isDefault,
   };

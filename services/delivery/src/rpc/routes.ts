@@ -2,11 +2,19 @@ import { isUnavailable } from "@lanekeeper/postgres";
 import type { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type Allow, type PeerName, type Routes, storeUnavailable } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
+import { applyChannelAccounts } from "./apply-channel-accounts.ts";
+import { configureRoute } from "./configure-route.ts";
+import { dismissDelivery } from "./dismiss-delivery.ts";
 import { enqueueDelivery } from "./enqueue-delivery.ts";
 import { getDelivery } from "./get-delivery.ts";
+import { listChannelAccounts } from "./list-channel-accounts.ts";
 import { listDeliveries } from "./list-deliveries.ts";
 import { listRoutes } from "./list-routes.ts";
+import { listRouteChanges } from "./list-route-changes.ts";
+import { redriveDelivery } from "./redrive-delivery.ts";
 import { registerRoute } from "./register-route.ts";
+import { rotateSigningSecret } from "./rotate-signing-secret.ts";
+import { showProgress } from "./show-progress.ts";
 import { watchSessions } from "./watch-sessions.ts";
 
 /** Replies come from the runner's outbox alone; the rest is asked by whoever stands nearer to people. */
@@ -16,6 +24,14 @@ export const ALLOW: Allow<typeof DeliveryService> = {
   registerRoute: NEARER,
   listRoutes: NEARER,
   enqueueDelivery: ["runner"],
+  configureRoute: NEARER,
+  listRouteChanges: NEARER,
+  rotateSigningSecret: NEARER,
+  applyChannelAccounts: NEARER,
+  listChannelAccounts: NEARER,
+  redriveDelivery: NEARER,
+  dismissDelivery: NEARER,
+  showProgress: ["runner"],
   getDelivery: NEARER,
   listDeliveries: NEARER,
   watchSessions: NEARER,
@@ -27,6 +43,17 @@ export function deliveryRoutes(context: DeliveryContext): Routes<typeof Delivery
     registerRoute: (request, call) => stored(() => registerRoute(context, request, call)),
     listRoutes: (request, call) => stored(() => listRoutes(context, request, call)),
     enqueueDelivery: (request, call) => stored(() => enqueueDelivery(context, request, call)),
+    configureRoute: (request, call) => stored(() => configureRoute(context, request, call)),
+    listRouteChanges: (request, call) => stored(() => listRouteChanges(context, request, call)),
+    rotateSigningSecret: (request, call) =>
+      stored(() => rotateSigningSecret(context, request, call)),
+    applyChannelAccounts: (request, call) =>
+      stored(() => applyChannelAccounts(context, request, call)),
+    listChannelAccounts: (request, call) =>
+      stored(() => listChannelAccounts(context, request, call)),
+    redriveDelivery: (request, call) => stored(() => redriveDelivery(context, request, call)),
+    dismissDelivery: (request, call) => stored(() => dismissDelivery(context, request, call)),
+    showProgress: async (request, call) => showProgress(context, request, call),
     getDelivery: (request, call) => stored(() => getDelivery(context, request, call)),
     listDeliveries: (request, call) => stored(() => listDeliveries(context, request, call)),
     watchSessions: (request, call) => watchSessions(context, request, call),

@@ -152,7 +152,7 @@ test.each([
   ],
   ["an expire_time in a month", { expireTime: inDays(30) }, "INVALID_REQUEST"],
   ["no route of the tenant", { routeId: SESSION_ID }, "NOT_FOUND"],
-  ["no route", { routeId: "" }, "INVALID_REQUEST"],
+  ["no route's id", { routeId: "mine" }, "INVALID_REQUEST"],
 ])("a reply with %s is refused", async (_, change, reason) => {
   const { routeId } = await registerWebhook(runner, sink.url);
   const enqueued = runner.enqueueDelivery({ ...reply(routeId, "turn-1"), ...change });

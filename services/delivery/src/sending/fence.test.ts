@@ -32,7 +32,16 @@ const CLAIMED: Claimed = {
   createTime: new Date(0),
   kind: 1,
   address: "",
-  signingSecret: "",
+  signingSecrets: [],
+  fenceId: "delivery-1",
+  accountId: "",
+  threadId: "",
+  acceptedPieces: 0,
+  isDoubtful: false,
+  pieceHandle: "",
+  mayResend: true,
+  failureCount: 0,
+  gapBefore: 0,
 };
 
 /** A fence whose time moves by `tookMs` with each answer, claimed at 0 and shown at `nowMs`. */

@@ -3,7 +3,7 @@ import type { CallOptions } from "@lanekeeper/rpc";
 /** What a call about a reply says at session-identity, whoever makes it. */
 export interface ReplyOwner {
   readonly tenant: string;
-  readonly deliveryId: string;
+  readonly fenceId: string;
   readonly sessionKey: string;
   readonly sessionId: string;
   readonly generation: bigint;
@@ -14,7 +14,7 @@ export interface ReplyOwner {
 
 /** The writer of WriteLifecycle. */
 export function replyWriter(reply: ReplyOwner) {
-  const { sessionKey, sessionId, generation, turnId, deliveryId } = reply;
+  const { sessionKey, sessionId, generation, turnId, fenceId: deliveryId } = reply;
   const session = { sessionKey, sessionId, generation };
   return { case: "reply", value: { session, turnId, deliveryId } } as const;
 }

@@ -4,14 +4,15 @@ import { isUnavailable } from "@lanekeeper/postgres";
 import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { type Clock, type Log, retry, turnLog, withSpan } from "@lanekeeper/service";
 import { type AttemptEnding, endAttempt } from "../domain/attempt-ending.ts";
-import { isTerminal } from "../domain/delivery-state.ts";
+import { hasEnded } from "../domain/delivery-state.ts";
 import type { SendOutcome } from "../domain/send-outcome.ts";
 import type { Limits } from "../limits.ts";
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Claimed } from "../store/claim-due.ts";
-import { type Finished, finishAttempt } from "../store/finish-attempt.ts";
+import { type AttemptNotes, type Finished, finishAttempt } from "../store/finish-attempt.ts";
+import { notePiece } from "../store/note-piece.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
-import { type Channel, NotSentError, type Reply } from "./channel.ts";
+import { type Channel, NotSentError, type Reply, type SendNotes } from "./channel.ts";
 import { expired, SendFence } from "./fence.ts";
 import { tellOutcome, tellOutcomes } from "./tell-outcomes.ts";
 
@@ -68,13 +69,19 @@ async function sendAndFinish(
 ): Promise<void> {
   const startedMs = deps.clock.monotonicMs();
   const fence = new SendFence(deps, claimed, claimedAtMs);
-  const outcome = await send(deps, claimed, fence, signal);
+  let pieceCount = 0;
+  const notes: SendNotes = {
+    pieces: (count) => void (pieceCount = count),
+    handle: (handle) => notePiece(deps.db, claimed, handle),
+  };
+  const outcome = await send(deps, claimed, fence, signal, notes);
   const wasClaimed = claimed.wasClaimed || fence.wasAccepted;
-  const { attempt, perhapsSent } = claimed;
-  const facts = { attempt, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
+  const { failureCount, perhapsSent } = claimed;
+  const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
   const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
-  const finished = await finish(deps, claimed, bounded, wasClaimed, claimedAtMs);
+  const found = { wasClaimed, pieceCount };
+  const finished = await finish(deps, claimed, bounded, found, claimedAtMs);
   observe(deps, claimed, bounded, finished, deps.clock.monotonicMs() - startedMs);
   // What waits behind it need not wait until session-identity has been told.
   if (finished.hasNext) onNext(ending.delayMs);
@@ -99,6 +106,7 @@ async function send(
   claimed: Claimed,
   fence: SendFence,
   signal: AbortSignal,
+  notes: SendNotes,
 ): Promise<SendOutcome> {
   try {
     if (claimed.expiresInMs <= 0) throw expired();
@@ -112,7 +120,7 @@ async function send(
     const channel = deps.channels.get(claimed.kind);
     if (channel === undefined)
       throw new NotSentError("refused", `no channel of kind ${claimed.kind}`);
-    return await channel.send(replyOf(claimed), () => fence.show(), signal);
+    return await channel.send(replyOf(claimed), () => fence.show(), signal, notes);
   } catch (error) {
     return outcomeOfThrown(deps.log, error, fence.wasAccepted);
   }
@@ -132,11 +140,11 @@ function finish(
   { db, clock, limits }: SendDeps,
   claimed: Claimed,
   ending: AttemptEnding,
-  wasClaimed: boolean,
+  notes: AttemptNotes,
   claimedAtMs: number,
 ): Promise<Finished> {
   const isHeld = (): boolean => clock.monotonicMs() - claimedAtMs < limits.leaseMs;
-  return retry(() => finishAttempt(db, claimed, ending, wasClaimed), {
+  return retry(() => finishAttempt(db, claimed, ending, notes), {
     isRetryable: (error) => isUnavailable(error) && isHeld(),
     attempts: Number.POSITIVE_INFINITY,
     backoff: limits.fenceBackoff,
@@ -154,7 +162,8 @@ function observe(
   metrics.attempt(outcome, durationMs / 1_000);
   const fields = { outcome, state, ...(error === "" ? {} : { error }), duration_ms: durationMs };
   if (!held) return log.warn(fields, "the claim was lost before its outcome was written");
-  if (!isTerminal(state)) {
+  if (outcome === "accepted" || outcome === "paced") return log.debug(fields, "the route goes on");
+  if (!hasEnded(state)) {
     return log.warn({ ...fields, retry_in_ms: delayMs }, "delivery will be tried again");
   }
   metrics.ended(state, Math.max(0, clock.now().getTime() - claimed.createTime.getTime()) / 1_000);

@@ -41,8 +41,11 @@ test("log, spans and counters tell of a reply by the turn's own ids, across the 
     { ...about, msg: "delivered", attempt: 2, state: "SENT" },
   ]);
 
-  const attempts = spans.finished().filter(({ name }) => name === "delivery.attempt");
-  expect(attempts).toHaveLength(2);
+  // An attempt's span ends after session-identity was told.
+  const attempts = await eventually(() => {
+    const found = spans.finished().filter(({ name }) => name === "delivery.attempt");
+    return found.length === 2 && found;
+  });
   const claims = spans
     .finished()
     .filter(({ name, kind }) => name.endsWith("/WriteLifecycle") && kind === 2);

@@ -1,10 +1,12 @@
+import { defaultRoute } from "./default-route.ts";
 import { first, type DeliveryDatabase, type Sql } from "./sql.ts";
 
 /** A reply to be stored. The id counts only where the request is new. */
 export interface NewDelivery {
   readonly tenant: string;
   readonly deliveryId: string;
-  readonly routeId: string;
+  /** Undefined: the key's default route. */
+  readonly routeId: string | undefined;
   readonly sessionKey: string;
   readonly sessionId: string;
   readonly generation: bigint;
@@ -29,7 +31,7 @@ export type EnqueueResult =
     }
   /** The request id stands for other content. */
   | { readonly kind: "mismatch" }
-  /** The tenant has no such route. */
+  /** The tenant has no such route, or the key has no default one. */
   | { readonly kind: "no_route" }
   /** As many wait on the route as may. */
   | { readonly kind: "full" };
@@ -44,7 +46,8 @@ WHERE tenant = $1 AND request_id = $2`,
 const DRAW_SEQ = {
   name: "delivery_draw_seq",
   text: `
-UPDATE routes SET last_seq = last_seq + 1, due_time = coalesce(due_time, clock_timestamp())
+UPDATE routes SET last_seq = last_seq + 1,
+  due_time = CASE WHEN blocked_by IS NULL THEN coalesce(due_time, clock_timestamp()) END
 WHERE tenant = $1 AND route_id = $2
 RETURNING last_seq AS "routeSeq"`,
 };
@@ -57,6 +60,14 @@ SELECT r.last_seq - coalesce((
     AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
 ), r.last_seq + 1) + 1 AS waiting
 FROM routes r WHERE r.tenant = $1 AND r.route_id = $2 FOR UPDATE OF r`,
+};
+
+const COUNT_WAITING = {
+  name: "delivery_count_waiting",
+  text: `
+SELECT count(*)::int AS waiting FROM (
+  SELECT 1 FROM deliveries WHERE tenant = $1 AND route_id = $2 AND state IN (1, 2) LIMIT $3
+) open`,
 };
 
 const INSERT = {
@@ -88,16 +99,20 @@ export async function enqueue(
 ): Promise<EnqueueResult> {
   const known = await find(db, delivery);
   if (known !== undefined) return known;
+  const { tenant, sessionKey } = delivery;
+  const routeId = delivery.routeId ?? (await defaultRoute(db, tenant, sessionKey));
+  if (routeId === undefined) return { kind: "no_route" };
   try {
     return await db.transaction(async (sql) => {
-      const { tenant, routeId } = delivery;
       const route = await first<{ waiting: bigint }>(sql, LOCK_ROUTE, [tenant, routeId]);
       if (route === undefined) return { kind: "no_route" };
       const twin = await find(sql, delivery);
       if (twin !== undefined) return twin;
       // Seen from before a wait for the lock, so the bound may be missed by the few who waited.
-      if (route.waiting >= BigInt(maxWaiting)) return { kind: "full" };
-      return append(sql, delivery);
+      if (route.waiting >= BigInt(maxWaiting) && (await isFull(sql, tenant, routeId, maxWaiting))) {
+        return { kind: "full" };
+      }
+      return append(sql, delivery, routeId);
     });
   } catch (error) {
     // A twin on another route, whose lock this one did not wait for.
@@ -107,11 +122,17 @@ export async function enqueue(
   }
 }
 
-async function append(sql: Sql, delivery: NewDelivery): Promise<EnqueueResult> {
-  const { tenant, routeId, deliveryId } = delivery;
+/** Counts, since a dead letter that was redriven stands far before those that wait. */
+async function isFull(sql: Sql, tenant: string, routeId: string, max: number): Promise<boolean> {
+  const counted = await first<{ waiting: number }>(sql, COUNT_WAITING, [tenant, routeId, max]);
+  return (counted?.waiting ?? 0) >= max;
+}
+
+async function append(sql: Sql, delivery: NewDelivery, routeId: string): Promise<EnqueueResult> {
+  const { tenant, deliveryId } = delivery;
   const drawn = await first<{ routeSeq: bigint }>(sql, DRAW_SEQ, [tenant, routeId]);
   if (drawn === undefined) throw new Error("a locked route is gone; routes are never removed");
-  const inserted = await first(sql, INSERT, columns(delivery, drawn.routeSeq));
+  const inserted = await first(sql, INSERT, columns(delivery, routeId, drawn.routeSeq));
   if (inserted === undefined) throw new LostRace("the request id was taken meanwhile");
   return { kind: "enqueued", deliveryId, routeSeq: drawn.routeSeq };
 }
@@ -131,8 +152,8 @@ async function find(
   return { kind: "repeated", deliveryId: row.deliveryId, routeSeq: row.routeSeq };
 }
 
-function columns(delivery: NewDelivery, routeSeq: bigint): unknown[] {
-  const { tenant, deliveryId, routeId, sessionKey, sessionId, generation, turnId } = delivery;
+function columns(delivery: NewDelivery, routeId: string, routeSeq: bigint): unknown[] {
+  const { tenant, deliveryId, sessionKey, sessionId, generation, turnId } = delivery;
   const { requestId, fingerprint, principal, requestLabel, traceId, traceparent } = delivery;
   return [
     ...[tenant, deliveryId, routeId, routeSeq, sessionKey, sessionId, generation, turnId],

@@ -9,6 +9,8 @@ export interface DeliveryFilter {
   readonly routeId?: string | undefined;
   readonly state?: number | undefined;
   readonly traceId?: string | undefined;
+  /** FAILED or UNKNOWN, and not dismissed. */
+  readonly deadLettersOnly: boolean;
   /** Agents that the caller is confined to; empty: none. */
   readonly agents: readonly string[];
   /** The last id of the page before. */
@@ -34,6 +36,7 @@ export function listDeliveries(
   add((place) => `state = ${place}`, filter.state);
   add((place) => `trace_id = ${place}`, filter.traceId);
   add((place) => `delivery_id < ${place}`, filter.beforeId);
+  if (filter.deadLettersOnly) conditions.push("state IN (4, 5) AND dismiss_time IS NULL");
   const agents = filter.agents.length > 0 ? filter.agents : undefined;
   add((place) => `split_part(session_key, ':', 2) = ANY (${place}::text[])`, agents);
   params.push(limit);

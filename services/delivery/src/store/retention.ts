@@ -15,6 +15,9 @@ DELETE FROM deliveries WHERE ctid IN (
   SELECT ctid FROM deliveries
   WHERE end_time < now() - least($1::float8, $2::float8) * interval '1 millisecond'
     AND end_time < now() - CASE WHEN state IN ${DEAD} THEN $1::float8 ELSE $2::float8 END * interval '1 millisecond'
+    AND NOT EXISTS (SELECT 1 FROM routes r
+      WHERE r.tenant = deliveries.tenant AND r.blocked_by = deliveries.delivery_id
+        AND r.route_id = deliveries.route_id)
   LIMIT $3)`;
 
 const REMOVE_ATTEMPTS = `

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { endAttempt } from "../domain/attempt-ending.ts";
-import { DELIVERY_STATE_NAMES, isTerminal, stateCode } from "../domain/delivery-state.ts";
+import { DELIVERY_STATE_NAMES, hasEnded, stateCode } from "../domain/delivery-state.ts";
 import { ATTEMPT_OUTCOMES, type SendOutcome } from "../domain/send-outcome.ts";
 import { newDelivery, newRoute } from "../testing/rows.ts";
 import { QUICK } from "../testing/test-delivery.ts";
@@ -34,10 +34,10 @@ const add = (delivery: NewDelivery) => enqueue(db, delivery, 1_000);
 const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
 
 function end(claimed: Claimed, outcome: SendOutcome) {
-  const { attempt, perhapsSent } = claimed;
-  const facts = { attempt, wasClaimed: true, claimedNow: true, perhapsSent };
+  const { failureCount, perhapsSent } = claimed;
+  const facts = { failureCount, wasClaimed: true, claimedNow: true, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
-  return finishAttempt(db, claimed, ending, true);
+  return finishAttempt(db, claimed, ending, { wasClaimed: true, pieceCount: 1 });
 }
 
 const sent = (claimed: Claimed) => end(claimed, { kind: "sent", providerMessageId: "" });
@@ -212,8 +212,8 @@ test("the schema takes the states and outcomes of the tables and no others", asy
       isEnded,
     ]);
   for (const name of DELIVERY_STATE_NAMES) {
-    await set(stateCode(name), isTerminal(name));
-    await expect(set(stateCode(name), !isTerminal(name))).rejects.toThrow(/deliveries_ended/);
+    await set(stateCode(name), hasEnded(name));
+    await expect(set(stateCode(name), !hasEnded(name))).rejects.toThrow(/deliveries_ended/);
   }
   await expect(set(0, false)).rejects.toThrow(/deliveries_state/);
   await expect(set(DELIVERY_STATE_NAMES.length + 1, false)).rejects.toThrow(/deliveries_state/);

@@ -9,6 +9,7 @@ export interface DeliveryName {
 
 /** The outcome of an attempt that session-identity has not been told. */
 export interface Untold extends DeliveryName {
+  readonly fenceId: string;
   readonly attempt: number;
   readonly untold: ReplyState;
   readonly error: string;
@@ -25,7 +26,7 @@ export interface Untold extends DeliveryName {
 const OF_DELIVERY = {
   name: "delivery_untold_of",
   text: `
-SELECT tenant, delivery_id AS "deliveryId", a.attempt, a.untold, a.error,
+SELECT tenant, delivery_id AS "deliveryId", coalesce(d.fence_id, delivery_id) AS "fenceId", a.attempt, a.untold, a.error,
   a.provider_message_id AS "providerMessageId", d.session_key AS "sessionKey",
   d.session_id AS "sessionId", d.generation, d.turn_id AS "turnId", d.principal,
   d.request_label AS "requestLabel", d.traceparent

@@ -42,6 +42,10 @@ export class IdentityStandIn implements AsyncDisposable {
   watch: Watch = async function* () {};
   /** Replies of generations below it are stale. */
   oldestDeliverable = 1n;
+  /** What GetSession tells of any key. */
+  currentGeneration = 1n;
+  /** Fences that were looked at without writing. */
+  readonly checked: string[] = [];
   readonly #secret: string;
   #server: GrpcServer | undefined;
   #port = 0;
@@ -94,12 +98,28 @@ export class IdentityStandIn implements AsyncDisposable {
     ]);
     return {
       ...(Object.fromEntries(notServed) as Routes<typeof SessionIdentityService>),
+      getSession: async ({ session }) => {
+        const sessionKey = session.case === "sessionKey" ? session.value : "";
+        const generation = this.currentGeneration;
+        return { session: { ref: { sessionKey, sessionId: CURRENT_SESSION_ID, generation } } };
+      },
+      checkFence: async ({ writer }) => {
+        if (writer.case !== "reply") throw new Error("delivery asks for replies alone");
+        this.checked.push(writer.value.turnId);
+        this.#judge(writer.value.session?.generation);
+        return {};
+      },
       writeLifecycle: async (request, call) => this.#write(request, call),
       watchSessions: (request, call) => {
         this.watches.push({ request, tenant: call.tenant });
         return this.watch(request, call);
       },
     };
+  }
+
+  #judge(generation = 0n): void {
+    if (generation >= this.oldestDeliverable) return;
+    throw new LanekeeperError("STALE_GENERATION", "the session was reset");
   }
 
   async #write(
@@ -117,13 +137,14 @@ export class IdentityStandIn implements AsyncDisposable {
     if (known !== undefined) {
       throw new LanekeeperError("IDEMPOTENCY_MISMATCH", `${eventSeq} was ${known.event}`);
     }
-    if (event.case === "sending" && (session?.generation ?? 0n) < this.oldestDeliverable) {
-      throw new LanekeeperError("STALE_GENERATION", "the session was reset");
-    }
+    if (event.case === "sending") this.#judge(session?.generation);
     this.events.push({ tenant, deliveryId, eventSeq, event: text });
     return { applied: true };
   }
 }
+
+/** Of the session that stands under every key now. */
+const CURRENT_SESSION_ID = "01900000-0000-7000-8000-0000000000aa";
 
 function textOf(event: WriteLifecycleRequest["event"]): string {
   if (event.case === "sending") return `sending ${event.value.attempt}`;

@@ -16,6 +16,7 @@ export function newRoute(address = "https://hooks.example/a"): NewRoute {
     threadId: "",
     source: "test",
     isDefault: false,
+    principal: "tester",
     signingSecret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
   };
 }

@@ -8,7 +8,7 @@ import { Disposal, type Metrics, Secret, systemClock, systemIds } from "@lanekee
 import { type CapturedLog, captureLog, testContext } from "@lanekeeper/service/testing";
 import { parseNetwork } from "../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../limits.ts";
-import { systemResolve } from "../sending/webhook/resolve.ts";
+import { systemResolve } from "../sending/http/resolve.ts";
 import { type DeliveryParts, type RunningDelivery, serveDelivery } from "../serve.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import type { IdentityStandIn } from "./identity-stand-in.ts";
@@ -31,6 +31,10 @@ export const QUICK: Limits = {
   reportSweepMs: 20,
   retryBackoff: { baseMs: 20, maxMs: 50 },
   fenceBackoff: { baseMs: 20, maxMs: 50 },
+};
+
+const NO_RUNNER: DeliveryParts["runner"] = {
+  submitTurn: () => Promise.reject(new Error("this test has no runner")),
 };
 
 const LOOPBACK = parseNetwork("127.0.0.0/8");
@@ -58,6 +62,10 @@ export async function startTestDelivery(
       db,
       identity: identityClient,
       hooks: {},
+      runner: NO_RUNNER,
+      slackUrl: new URL("http://slack.invalid/api/"),
+      telegramUrl: new URL("http://telegram.invalid/"),
+      env: {},
       allowedNetworks: LOOPBACK === undefined ? [] : [LOOPBACK],
       resolve: systemResolve,
       random: Math.random,

@@ -7,16 +7,7 @@ import type { ModelRequest, ToolSpec } from "./model.ts";
 import { openAiMessages } from "./openai-messages.ts";
 
 /** What belongs to the request as a whole and not to the model: never passed on. */
-const OURS = new Set([
-  "model",
-  "messages",
-  "stream",
-  "stream_options",
-  "metadata",
-  "n",
-  "store",
-  "instructions",
-]);
+const OURS = new Set(["model", "messages", "stream", "stream_options", "metadata", "n", "store"]);
 
 /** The body of a streaming chat completion. */
 export function openAiRequest(

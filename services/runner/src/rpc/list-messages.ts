@@ -43,9 +43,7 @@ function read(
   }
 }
 
-export function messageInit(
-  stored: StoredMessage,
-): MessageInitShape<typeof TranscriptMessageSchema> {
+function messageInit(stored: StoredMessage): MessageInitShape<typeof TranscriptMessageSchema> {
   const { createTime, ...rest } = stored;
   return { ...rest, createTime: timestampFromDate(createTime) };
 }

@@ -8,18 +8,15 @@ import {
   Role,
   type ToolCall,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { assembleContext, charsOf } from "../domain/context.ts";
+import { assembleContext } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
-import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
-import type { ContextUse, Tool } from "../tools/tool.ts";
-import { budgetOf } from "./budget.ts";
+import type { Tool } from "../tools/tool.ts";
 import { callModel, isClients } from "./call-model.ts";
-import type { Compacted } from "./compact.ts";
 import type { ToolSteps } from "./tool-steps.ts";
 import type { TurnStream } from "./turn-stream.ts";
 
@@ -31,14 +28,6 @@ export interface AnswerJob {
   readonly tools: readonly Tool[];
   /** What was said before the turn. */
   readonly history: readonly Message[];
-  /** Of what came before `history`; empty: nothing. */
-  readonly summary: string;
-  /** What the agent pinned. */
-  readonly pinned: readonly string[];
-  /** Told to the agent's own tools. */
-  readonly contextUse: ContextUse;
-  /** Spent before the model is asked for an answer. */
-  readonly spent: Pick<Compacted, "inputTokens" | "outputTokens">;
   readonly seeds: boolean;
   readonly steps: ToolSteps;
   /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
@@ -80,9 +69,7 @@ export class Answering {
   async #ask(): Promise<Ending | undefined> {
     const said = this.#said;
     this.#modelCalls += 1;
-    const shown = contextOf(this.#job, said.produced);
-    this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
-    const reply = await callModel(this.#job, shown);
+    const reply = await callModel(this.#job, contextOf(this.#job, said.produced));
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
@@ -93,14 +80,15 @@ export class Answering {
   }
 }
 
-function contextOf(
-  { turn, agent, history, summary, pinned }: AnswerJob,
-  produced: readonly Message[],
-): Message[] {
+function contextOf({ turn, agent, history }: AnswerJob, produced: readonly Message[]): Message[] {
+  const tokens = agent.contextTokenBudget || LIMITS.contextTokenBudget;
+  const budget = {
+    tokens,
+    charsPerToken: LIMITS.charsPerToken,
+    charsPerFile: LIMITS.charsPerFile,
+  };
   const input = [...turn.input, ...produced];
-  const systemPrompt = promptOf(agent, turn);
-  const parts = { systemPrompt, pinned, summary, history, input };
-  return assembleContext(parts, budgetOf(agent));
+  return assembleContext({ systemPrompt: agent.systemPrompt, history, input }, budget);
 }
 
 /** What a run has said so far. */
@@ -108,15 +96,13 @@ class Said {
   readonly ownTools: ReadonlyMap<string, Tool>;
   readonly produced: Message[] = [];
   readonly #job: AnswerJob;
-  #inputTokens: number;
-  #outputTokens: number;
+  #inputTokens = 0;
+  #outputTokens = 0;
   #model: string;
 
   constructor(job: AnswerJob) {
     this.#job = job;
     this.#model = job.model.name;
-    this.#inputTokens = job.spent.inputTokens;
-    this.#outputTokens = job.spent.outputTokens;
     this.ownTools = new Map(job.tools.map((tool) => [tool.spec.name, tool]));
   }
 

@@ -16,8 +16,7 @@ import { callFor } from "./turn-fields.ts";
 
 /** A key that a run was granted. */
 export interface Grant {
-  /** Another one once the run itself has rotated the session, by compaction. */
-  fence: Fence;
+  readonly fence: Fence;
   readonly session: Session | undefined;
   /** This call rolled the session over. */
   readonly rolledOver: boolean;

@@ -12,7 +12,6 @@ export type Identity = Pick<
   IdentityClient,
   | "resolveSession"
   | "beginRun"
-  | "rotateSession"
   | "writeLifecycle"
   | "checkFence"
   | "getSession"
@@ -21,7 +20,7 @@ export type Identity = Pick<
 >;
 
 /** What the runner asks of delivery. */
-export type Delivery = Pick<DeliveryClient, "enqueueDelivery" | "registerRoute">;
+export type Delivery = Pick<DeliveryClient, "enqueueDelivery">;
 
 /** What runs are made of. Tests put doubles in the place of any. */
 export interface RunnerDeps {

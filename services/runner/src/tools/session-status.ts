@@ -4,11 +4,10 @@ import type { Tool } from "./tool.ts";
 export const sessionStatus: Tool = {
   spec: {
     name: "session_status",
-    description:
-      "Tells which session this conversation is (key, id and generation) and how much of its context is used.",
+    description: "Tells which session this conversation is: its key, id and generation.",
     parameters: { type: "object", properties: {}, additionalProperties: false },
   },
-  run: async (_argumentsJson, { agentId, session, turnId, contextUse }) => ({
+  run: async (_argumentsJson, { agentId, session, turnId }) => ({
     text: JSON.stringify({
       agent: agentId,
       turn_id: turnId,
@@ -19,8 +18,6 @@ export const sessionStatus: Tool = {
             session_id: session.sessionId,
             generation: Number(session.generation),
           }),
-      context_tokens_used: contextUse.usedTokens,
-      context_token_budget: contextUse.budgetTokens,
     }),
     isError: false,
   }),

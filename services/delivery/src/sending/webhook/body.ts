@@ -3,13 +3,15 @@ import type { Reply } from "../channel.ts";
 
 /** What is posted, as JSON. The same bytes at every attempt. */
 export function webhookBody(reply: Reply): string {
-  const { deliveryId, sessionKey, sessionId, generation, turnId, parts } = reply;
+  const { deliveryId, sessionKey, sessionId, generation, turnId, parts, gapBefore } = reply;
   return JSON.stringify({
     type: "reply",
     delivery_id: deliveryId,
     // Exact: a generation stays below 2^53, which is 2^21 raises of all fences.
     session: { key: sessionKey, id: sessionId, generation: Number(generation) },
     turn_id: turnId,
+    // Replies before this one that did not get through, under the route's policy "skip".
+    ...(gapBefore === 0 ? {} : { missing_before: gapBefore }),
     text: parts.map(textOf).join(""),
     parts: parts.map(partOf),
   });

@@ -9,10 +9,27 @@ import { expect, test } from "vitest";
 import { type AllowedNetworks, parseNetwork } from "../../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
-import type { Resolve } from "./resolve.ts";
+import type { Resolve } from "../http/resolve.ts";
 import { webhookChannel } from "./webhook-channel.ts";
 
 const LOOPBACK = ["127.0.0.0/8"].flatMap((text) => parseNetwork(text) ?? []);
+
+/** What a webhook does not look at. */
+const REST = {
+  tenant: "acme",
+  principal: "tester",
+  requestLabel: "label",
+  traceparent: "",
+  kind: 1,
+  accountId: "",
+  threadId: "",
+  gapBefore: 0,
+  acceptedPieces: 0,
+  isDoubtful: false,
+  mayResend: true,
+  pieceHandle: "",
+  createTime: new Date(0),
+};
 
 const REPLY: Reply = {
   deliveryId: "id-1",
@@ -22,7 +39,8 @@ const REPLY: Reply = {
   turnId: "turn-1",
   parts: [],
   address: "",
-  signingSecret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+  signingSecrets: ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+  ...REST,
 };
 
 interface Options {
@@ -49,9 +67,11 @@ async function send(address: string, options: Options = {}) {
     await options.claim?.();
   };
   const { signal = new AbortController().signal, parts = [] } = options;
-  const outcome = await channel.send({ ...REPLY, address, parts }, claim, signal);
+  const outcome = await channel.send({ ...REPLY, address, parts }, claim, signal, NO_NOTES);
   return { outcome, claims };
 }
+
+const NO_NOTES = { pieces: () => undefined, handle: async () => undefined };
 
 const noNames: Resolve = () => Promise.reject(new Error("no name is known"));
 

@@ -4,11 +4,11 @@ import type { AllowedNetworks } from "../../domain/ip-rules.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import { signedHeaders } from "../../domain/signing-secret.ts";
 import type { Limits } from "../../limits.ts";
-import type { Channel, ClaimSend, Reply } from "../channel.ts";
+import { type Channel, type ClaimSend, leaveIfDoubtful, type Reply } from "../channel.ts";
 import { webhookBody } from "./body.ts";
-import { connectPinned } from "./connect.ts";
+import { connectPinned } from "../http/connect.ts";
 import { postOver } from "./post.ts";
-import { type Resolve, resolvePinned } from "./resolve.ts";
+import { type Resolve, resolvePinned } from "../http/resolve.ts";
 
 export interface WebhookDeps {
   readonly resolve: Resolve;
@@ -28,7 +28,10 @@ type Connected = { readonly socket: Socket } | { readonly outcome: SendOutcome }
  */
 export function webhookChannel(deps: WebhookDeps): Channel {
   return {
-    async send(reply, claim, signal) {
+    async send(reply, claim, signal, notes) {
+      notes.pieces(1);
+      const held = leaveIfDoubtful(reply);
+      if (held !== undefined) return held;
       const url = new URL(reply.address);
       const connected = await open(deps, url, signal);
       if ("outcome" in connected) return connected.outcome;
@@ -81,7 +84,7 @@ async function claimAndPost(
     headers: {
       "content-type": "application/json",
       "user-agent": `lanekeeper/${version}`,
-      ...signedHeaders(reply.signingSecret, reply.deliveryId, clock.now(), body),
+      ...signedHeaders(reply.signingSecrets, reply.deliveryId, clock.now(), body),
     },
     body,
     signal: AbortSignal.any([signal, AbortSignal.timeout(limits.postMs)]),

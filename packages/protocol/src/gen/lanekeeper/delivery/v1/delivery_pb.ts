@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/delivery/v1/delivery.proto.
  */
 export const file_lanekeeper_delivery_v1_delivery: GenFile = /*@__PURE__*/
-  fileDesc("CiVsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5LnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxInkKDE91dGJvdW5kUGFydBIOCgR0ZXh0GAEgASgJSAASEgoIZmlsZV91cmkYAiABKAlIABITCglmaWxlX2RhdGEYBSABKAxIABISCgptZWRpYV90eXBlGAMgASgJEhEKCWZpbGVfbmFtZRgEIAEoCUIJCgdjb250ZW50IpYECghEZWxpdmVyeRITCgtkZWxpdmVyeV9pZBgBIAEoCRIzCgdzZXNzaW9uGAIgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg8KB3R1cm5faWQYAyABKAkSEAoIcm91dGVfaWQYBCABKAkSEQoJcm91dGVfc2VxGAUgASgDEjQKBXN0YXRlGAYgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhUKDWF0dGVtcHRfY291bnQYByABKAUSNQoRbmV4dF9hdHRlbXB0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmxhc3RfZXJyb3IYCSABKAkSGwoTcHJvdmlkZXJfbWVzc2FnZV9pZBgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgOIAEoCRIzCgVwYXJ0cxgPIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0KtwBCg1EZWxpdmVyeVN0YXRlEh4KGkRFTElWRVJZX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWREVMSVZFUllfU1RBVEVfUEVORElORxABEhoKFkRFTElWRVJZX1NUQVRFX1NFTkRJTkcQAhIXChNERUxJVkVSWV9TVEFURV9TRU5UEAMSGQoVREVMSVZFUllfU1RBVEVfRkFJTEVEEAQSGgoWREVMSVZFUllfU1RBVEVfVU5LTk9XThAFEiMKH0RFTElWRVJZX1NUQVRFX1NVUFBSRVNTRURfU1RBTEUQBmIGcHJvdG8z", [file_google_protobuf_timestamp, file_lanekeeper_identity_v1_session]);
+  fileDesc("CiVsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5LnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxInkKDE91dGJvdW5kUGFydBIOCgR0ZXh0GAEgASgJSAASEgoIZmlsZV91cmkYAiABKAlIABITCglmaWxlX2RhdGEYBSABKAxIABISCgptZWRpYV90eXBlGAMgASgJEhEKCWZpbGVfbmFtZRgEIAEoCUIJCgdjb250ZW50IpwFCghEZWxpdmVyeRITCgtkZWxpdmVyeV9pZBgBIAEoCRIzCgdzZXNzaW9uGAIgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg8KB3R1cm5faWQYAyABKAkSEAoIcm91dGVfaWQYBCABKAkSEQoJcm91dGVfc2VxGAUgASgDEjQKBXN0YXRlGAYgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhUKDWF0dGVtcHRfY291bnQYByABKAUSNQoRbmV4dF9hdHRlbXB0X3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmxhc3RfZXJyb3IYCSABKAkSGwoTcHJvdmlkZXJfbWVzc2FnZV9pZBgKIAEoCRIvCgtjcmVhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgOIAEoCRIzCgVwYXJ0cxgPIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0EhMKC3BpZWNlX2NvdW50GBAgASgFEhcKD2FjY2VwdGVkX3BpZWNlcxgRIAEoBRISCgpnYXBfYmVmb3JlGBIgASgFEjAKDGRpc21pc3NfdGltZRgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIZmVuY2VfaWQYFCABKAkizgEKD0RlbGl2ZXJ5QXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEg8KB3JlcGxpY2EYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB291dGNvbWUYBSABKAkSDQoFZXJyb3IYBiABKAkSGwoTcHJvdmlkZXJfbWVzc2FnZV9pZBgHIAEoCSL2AQoNRGVhZExldHRlckFjdBI3CgRraW5kGAEgASgOMikubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWFkTGV0dGVyQWN0S2luZBIRCglwcmluY2lwYWwYAiABKAkSDAoEbm90ZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoOcHJldmlvdXNfc3RhdGUYBSABKA4yJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5U3RhdGUSGwoTcHJldmlvdXNfZ2VuZXJhdGlvbhgGIAEoAyrcAQoNRGVsaXZlcnlTdGF0ZRIeChpERUxJVkVSWV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFkRFTElWRVJZX1NUQVRFX1BFTkRJTkcQARIaChZERUxJVkVSWV9TVEFURV9TRU5ESU5HEAISFwoTREVMSVZFUllfU1RBVEVfU0VOVBADEhkKFURFTElWRVJZX1NUQVRFX0ZBSUxFRBAEEhoKFkRFTElWRVJZX1NUQVRFX1VOS05PV04QBRIjCh9ERUxJVkVSWV9TVEFURV9TVVBQUkVTU0VEX1NUQUxFEAYqfQoRRGVhZExldHRlckFjdEtpbmQSJAogREVBRF9MRVRURVJfQUNUX0tJTkRfVU5TUEVDSUZJRUQQABIgChxERUFEX0xFVFRFUl9BQ1RfS0lORF9SRURSSVZFEAESIAocREVBRF9MRVRURVJfQUNUX0tJTkRfRElTTUlTUxACYgZwcm90bzM", [file_google_protobuf_timestamp, file_lanekeeper_identity_v1_session]);
 
 /**
  * One part of a reply.
@@ -187,6 +187,42 @@ export type Delivery = Message<"lanekeeper.delivery.v1.Delivery"> & {
    * @generated from field: repeated lanekeeper.delivery.v1.OutboundPart parts = 15;
    */
   parts: OutboundPart[];
+
+  /**
+   * How many messages of the channel it takes; 0: not known yet.
+   *
+   * @generated from field: int32 piece_count = 16;
+   */
+  pieceCount: number;
+
+  /**
+   * How many of them the channel has taken; those are not sent again.
+   *
+   * @generated from field: int32 accepted_pieces = 17;
+   */
+  acceptedPieces: number;
+
+  /**
+   * Dead letters on the route right before it, as its receiver is told.
+   *
+   * @generated from field: int32 gap_before = 18;
+   */
+  gapBefore: number;
+
+  /**
+   * When a dead letter was put aside.
+   *
+   * @generated from field: google.protobuf.Timestamp dismiss_time = 19;
+   */
+  dismissTime?: Timestamp | undefined;
+
+  /**
+   * What it is called at session-identity since a redrive gave it another generation; empty: by its
+   * own id.
+   *
+   * @generated from field: string fence_id = 20;
+   */
+  fenceId: string;
 };
 
 /**
@@ -195,6 +231,126 @@ export type Delivery = Message<"lanekeeper.delivery.v1.Delivery"> & {
  */
 export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
   messageDesc(file_lanekeeper_delivery_v1_delivery, 1);
+
+/**
+ * One attempt to send.
+ *
+ * @generated from message lanekeeper.delivery.v1.DeliveryAttempt
+ */
+export type DeliveryAttempt = Message<"lanekeeper.delivery.v1.DeliveryAttempt"> & {
+  /**
+   * From 1.
+   *
+   * @generated from field: int32 attempt = 1;
+   */
+  attempt: number;
+
+  /**
+   * The replica that made it.
+   *
+   * @generated from field: string replica = 2;
+   */
+  replica: string;
+
+  /**
+   * When it was claimed.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Unset: it is under way.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 4;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * "open", "accepted" (a piece, and there are more), "sent", "refused", "failed", "unknown", "held",
+   * "stale", "expired", "unavailable" or "paced".
+   *
+   * @generated from field: string outcome = 5;
+   */
+  outcome: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string error = 6;
+   */
+  error: string;
+
+  /**
+   * The channel's id for the message.
+   *
+   * @generated from field: string provider_message_id = 7;
+   */
+  providerMessageId: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.DeliveryAttempt.
+ * Use `create(DeliveryAttemptSchema)` to create a new message.
+ */
+export const DeliveryAttemptSchema: GenMessage<DeliveryAttempt> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery, 2);
+
+/**
+ * What somebody did about a dead letter.
+ *
+ * @generated from message lanekeeper.delivery.v1.DeadLetterAct
+ */
+export type DeadLetterAct = Message<"lanekeeper.delivery.v1.DeadLetterAct"> & {
+  /**
+   * What.
+   *
+   * @generated from field: lanekeeper.delivery.v1.DeadLetterActKind kind = 1;
+   */
+  kind: DeadLetterActKind;
+
+  /**
+   * Who.
+   *
+   * @generated from field: string principal = 2;
+   */
+  principal: string;
+
+  /**
+   * Why, in the caller's words.
+   *
+   * @generated from field: string note = 3;
+   */
+  note: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * How it stood before.
+   *
+   * @generated from field: lanekeeper.delivery.v1.DeliveryState previous_state = 5;
+   */
+  previousState: DeliveryState;
+
+  /**
+   * The generation that it had before; RedriveDelivery may give it another.
+   *
+   * @generated from field: int64 previous_generation = 6;
+   */
+  previousGeneration: bigint;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.DeadLetterAct.
+ * Use `create(DeadLetterActSchema)` to create a new message.
+ */
+export const DeadLetterActSchema: GenMessage<DeadLetterAct> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery, 3);
 
 /**
  * Where a delivery stands.
@@ -264,4 +420,45 @@ export type DeliveryState = (typeof DeliveryState)[keyof typeof DeliveryState] |
  */
 export const DeliveryStateSchema: GenEnum<DeliveryState> = /*@__PURE__*/
   enumDesc(file_lanekeeper_delivery_v1_delivery, 0);
+
+/**
+ * What can be done about a dead letter.
+ *
+ * @generated from enum lanekeeper.delivery.v1.DeadLetterActKind
+ */
+export const DeadLetterActKind = {
+  /**
+   * Never stored.
+   *
+   * @generated from enum value: DEAD_LETTER_ACT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It was sent again.
+   *
+   * @generated from enum value: DEAD_LETTER_ACT_KIND_REDRIVE = 1;
+   */
+  REDRIVE: 1,
+
+  /**
+   * It was put aside.
+   *
+   * @generated from enum value: DEAD_LETTER_ACT_KIND_DISMISS = 2;
+   */
+  DISMISS: 2,
+} as const;
+
+/**
+ * What can be done about a dead letter.
+ *
+ * @generated from enum lanekeeper.delivery.v1.DeadLetterActKind
+ */
+export type DeadLetterActKind = (typeof DeadLetterActKind)[keyof typeof DeadLetterActKind] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.delivery.v1.DeadLetterActKind.
+ */
+export const DeadLetterActKindSchema: GenEnum<DeadLetterActKind> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_delivery_v1_delivery, 1);
 

@@ -4,25 +4,25 @@
 
 // The right reply, to the right place, in order, and never from a dead run.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Delivery, DeliveryState, OutboundPart } from "./delivery_pb.ts";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { DeadLetterAct, Delivery, DeliveryAttempt, DeliveryState, OutboundPart } from "./delivery_pb.ts";
 import { file_lanekeeper_delivery_v1_delivery } from "./delivery_pb.ts";
-import type { Route, RouteKind } from "./route_pb.ts";
+import type { ChannelAccount, Route, RouteChange, RouteKind, RoutePolicy } from "./route_pb.ts";
 import { file_lanekeeper_delivery_v1_route } from "./route_pb.ts";
 import type { SessionRef } from "../../identity/v1/session_pb.ts";
 import { file_lanekeeper_identity_v1_session } from "../../identity/v1/session_pb.ts";
 import type { WatchSessionsResponse as WatchSessionsResponse$1 } from "../../identity/v1/watch_pb.ts";
 import { file_lanekeeper_identity_v1_watch } from "../../identity/v1/watch_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lanekeeper/delivery/v1/delivery_service.proto.
  */
 export const file_lanekeeper_delivery_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEiuAEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIIl0KFVJlZ2lzdGVyUm91dGVSZXNwb25zZRIsCgVyb3V0ZRgBIAEoCzIdLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGUSFgoOc2lnbmluZ19zZWNyZXQYAiABKAkiKAoRTGlzdFJvdXRlc1JlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkiQwoSTGlzdFJvdXRlc1Jlc3BvbnNlEi0KBnJvdXRlcxgBIAMoCzIdLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGUi6gEKFkVucXVldWVEZWxpdmVyeVJlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIzCgdzZXNzaW9uGAIgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg8KB3R1cm5faWQYAyABKAkSEAoIcm91dGVfaWQYBCABKAkSMwoFcGFydHMYBSADKAsyJC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLk91dGJvdW5kUGFydBIvCgtleHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoXRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2USEwoLZGVsaXZlcnlfaWQYASABKAkSEQoJcm91dGVfc2VxGAIgASgDIikKEkdldERlbGl2ZXJ5UmVxdWVzdBITCgtkZWxpdmVyeV9pZBgBIAEoCSJJChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSK+AQoVTGlzdERlbGl2ZXJpZXNSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEg8KB3R1cm5faWQYAiABKAkSEAoIcm91dGVfaWQYAyABKAkSNAoFc3RhdGUYBCABKA4yJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5U3RhdGUSEAoIdHJhY2VfaWQYBSABKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkiZwoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRI0CgpkZWxpdmVyaWVzGAEgAygLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEhoKEnNlc3Npb25fa2V5X3ByZWZpeBgDIAEoCSJVChVXYXRjaFNlc3Npb25zUmVzcG9uc2USPAoFZXZlbnQYASABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZTKwBQoPRGVsaXZlcnlTZXJ2aWNlEmwKDVJlZ2lzdGVyUm91dGUSLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZ2lzdGVyUm91dGVSZXF1ZXN0Gi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5SZWdpc3RlclJvdXRlUmVzcG9uc2USaAoKTGlzdFJvdXRlcxIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlc1JlcXVlc3QaKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZXNSZXNwb25zZSIDkAIBEnIKD0VucXVldWVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2USawoLR2V0RGVsaXZlcnkSKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBorLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEnQKDkxpc3REZWxpdmVyaWVzEi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJuCg1XYXRjaFNlc3Npb25zEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch]);
+  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEi7QEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIEjMKBnBvbGljeRgIIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kiXQoVUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIWCg5zaWduaW5nX3NlY3JldBgCIAEoCSIoChFMaXN0Um91dGVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSJDChJMaXN0Um91dGVzUmVzcG9uc2USLQoGcm91dGVzGAEgAygLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSLqAQoWRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgDIAEoCRIQCghyb3V0ZV9pZBgEIAEoCRIzCgVwYXJ0cxgFIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0Ei8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChdFbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIRCglyb3V0ZV9zZXEYAiABKAMiKQoSR2V0RGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJIrkBChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRI5CghhdHRlbXB0cxgCIAMoCzInLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnlBdHRlbXB0EjMKBGFjdHMYAyADKAsyJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlYWRMZXR0ZXJBY3Qi2QEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEhAKCHJvdXRlX2lkGAMgASgJEjQKBXN0YXRlGAQgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhAKCHRyYWNlX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJEhkKEWRlYWRfbGV0dGVyc19vbmx5GAggASgIImcKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQBChVDb25maWd1cmVSb3V0ZVJlcXVlc3QSEAoIcm91dGVfaWQYASABKAkSMwoGcG9saWN5GAIgASgLMiMubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZVBvbGljeRIXCgppc19kZWZhdWx0GAMgASgISACIAQESDAoEbm90ZRgEIAEoCUINCgtfaXNfZGVmYXVsdCJGChZDb25maWd1cmVSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSJSChdMaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBIQCghyb3V0ZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJpChhMaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2USNAoHY2hhbmdlcxgBIAMoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm8KGlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIcm91dGVfaWQYAiABKAkSKwoIa2VlcF9vbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ibgobUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEhYKDnNpZ25pbmdfc2VjcmV0GAEgASgJEjcKE29sZF9zZWNyZXRfZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKG0FwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBI4CghhY2NvdW50cxgBIAMoCzImLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ2hhbm5lbEFjY291bnQiHgocQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZSIcChpMaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdCJXChtMaXN0Q2hhbm5lbEFjY291bnRzUmVzcG9uc2USOAoIYWNjb3VudHMYASADKAsyJi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNoYW5uZWxBY2NvdW50IqsBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLZGVsaXZlcnlfaWQYAiABKAkSPQoKZ2VuZXJhdGlvbhgDIAEoDjIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZUdlbmVyYXRpb24SGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoAxIMCgRub3RlGAUgASgJIk0KF1JlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSI7ChZEaXNtaXNzRGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEgwKBG5vdGUYAiABKAkiTQoXRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USMgoIZGVsaXZlcnkYASABKAsyIC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5IqMBChNTaG93UHJvZ3Jlc3NSZXF1ZXN0EjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgCIAEoCRIQCghyb3V0ZV9pZBgDIAEoCRI0CgVwaGFzZRgEIAEoDjIlLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUHJvZ3Jlc3NQaGFzZSIWChRTaG93UHJvZ3Jlc3NSZXNwb25zZSJaChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJIlUKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRI8CgVldmVudBgBIAEoCzItLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlKnMKEVJlZHJpdmVHZW5lcmF0aW9uEiIKHlJFRFJJVkVfR0VORVJBVElPTl9VTlNQRUNJRklFRBAAEhoKFlJFRFJJVkVfR0VORVJBVElPTl9PV04QARIeChpSRURSSVZFX0dFTkVSQVRJT05fQ1VSUkVOVBACKmYKDVByb2dyZXNzUGhhc2USHgoaUFJPR1JFU1NfUEhBU0VfVU5TUEVDSUZJRUQQABIZChVQUk9HUkVTU19QSEFTRV9RVUVVRUQQARIaChZQUk9HUkVTU19QSEFTRV9SVU5OSU5HEAIy+gwKD0RlbGl2ZXJ5U2VydmljZRJsCg1SZWdpc3RlclJvdXRlEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5SZWdpc3RlclJvdXRlUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEmgKCkxpc3RSb3V0ZXMSKS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZXNSZXF1ZXN0GioubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVzUmVzcG9uc2UiA5ACARJvCg5Db25maWd1cmVSb3V0ZRItLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ29uZmlndXJlUm91dGVSZXF1ZXN0Gi4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Db25maWd1cmVSb3V0ZVJlc3BvbnNlEnoKEExpc3RSb3V0ZUNoYW5nZXMSLy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZUNoYW5nZXNSZXF1ZXN0GjAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2UiA5ACARJ+ChNSb3RhdGVTaWduaW5nU2VjcmV0EjIubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3RhdGVTaWduaW5nU2VjcmV0UmVxdWVzdBozLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEoEBChRBcHBseUNoYW5uZWxBY2NvdW50cxIzLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQXBwbHlDaGFubmVsQWNjb3VudHNSZXF1ZXN0GjQubGFuZWtlZXBlci5kZWxpdmVyeS52MS5BcHBseUNoYW5uZWxBY2NvdW50c1Jlc3BvbnNlEoMBChNMaXN0Q2hhbm5lbEFjY291bnRzEjIubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdBozLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdENoYW5uZWxBY2NvdW50c1Jlc3BvbnNlIgOQAgEScgoPRW5xdWV1ZURlbGl2ZXJ5Ei4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXF1ZXN0Gi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRJrCgtHZXREZWxpdmVyeRIqLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXF1ZXN0GisubGFuZWtlZXBlci5kZWxpdmVyeS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESdAoOTGlzdERlbGl2ZXJpZXMSLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBouLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEnIKD1JlZHJpdmVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZURlbGl2ZXJ5UmVzcG9uc2UScgoPRGlzbWlzc0RlbGl2ZXJ5Ei4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EaXNtaXNzRGVsaXZlcnlSZXF1ZXN0Gi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EaXNtaXNzRGVsaXZlcnlSZXNwb25zZRJpCgxTaG93UHJvZ3Jlc3MSKy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1JlcXVlc3QaLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1Jlc3BvbnNlEm4KDVdhdGNoU2Vzc2lvbnMSLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0Gi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch]);
 
 /**
  * Where a session's replies go.
@@ -52,7 +52,8 @@ export type RegisterRouteRequest = Message<"lanekeeper.delivery.v1.RegisterRoute
   accountId: string;
 
   /**
-   * For WEBHOOK an http or https URL of at most 2,048 bytes, for PARENT_SESSION a canonical key.
+   * For WEBHOOK an http or https URL of at most 2,048 bytes, for SLACK and TELEGRAM the channel's id
+   * of the conversation, for PARENT_SESSION a canonical key.
    *
    * @generated from field: string address = 4;
    */
@@ -73,11 +74,19 @@ export type RegisterRouteRequest = Message<"lanekeeper.delivery.v1.RegisterRoute
   source: string;
 
   /**
-   * Messages that answer no turn go here.
+   * Messages that answer no turn go here, from now on and not to another route of the key. False
+   * leaves a route as it is.
    *
    * @generated from field: bool is_default = 7;
    */
   isDefault: boolean;
+
+  /**
+   * What is unspecified is left as it is; for a new route SKIP and RESEND.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RoutePolicy policy = 8;
+   */
+  policy?: RoutePolicy | undefined;
 };
 
 /**
@@ -179,14 +188,15 @@ export type EnqueueDeliveryRequest = Message<"lanekeeper.delivery.v1.EnqueueDeli
   session?: SessionRef | undefined;
 
   /**
-   * The turn that it answers.
+   * The turn that it answers; of a message that answers none, an id of its own.
    *
    * @generated from field: string turn_id = 3;
    */
   turnId: string;
 
   /**
-   * Required; an address never comes from the key.
+   * Where to; an address never comes from the key. Empty: the key's default route, or, where none is
+   * marked, its only one; for messages that answer no turn.
    *
    * @generated from field: string route_id = 4;
    */
@@ -275,6 +285,20 @@ export type GetDeliveryResponse = Message<"lanekeeper.delivery.v1.GetDeliveryRes
    * @generated from field: lanekeeper.delivery.v1.Delivery delivery = 1;
    */
   delivery?: Delivery | undefined;
+
+  /**
+   * The newest 100, newest first.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.DeliveryAttempt attempts = 2;
+   */
+  attempts: DeliveryAttempt[];
+
+  /**
+   * What was done about it, newest first; at most 100.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.DeadLetterAct acts = 3;
+   */
+  acts: DeadLetterAct[];
 };
 
 /**
@@ -338,6 +362,13 @@ export type ListDeliveriesRequest = Message<"lanekeeper.delivery.v1.ListDeliveri
    * @generated from field: string page_token = 7;
    */
   pageToken: string;
+
+  /**
+   * Only FAILED and UNKNOWN ones that nobody has dismissed.
+   *
+   * @generated from field: bool dead_letters_only = 8;
+   */
+  deadLettersOnly: boolean;
 };
 
 /**
@@ -376,13 +407,450 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
   messageDesc(file_lanekeeper_delivery_v1_delivery_service, 9);
 
 /**
- * What to watch, of the caller's tenant and within what its credential may use.
+ * Changes a route.
+ *
+ * @generated from message lanekeeper.delivery.v1.ConfigureRouteRequest
+ */
+export type ConfigureRouteRequest = Message<"lanekeeper.delivery.v1.ConfigureRouteRequest"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: string route_id = 1;
+   */
+  routeId: string;
+
+  /**
+   * What is unspecified is left as it is. SKIP lets a blocked route go on.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RoutePolicy policy = 2;
+   */
+  policy?: RoutePolicy | undefined;
+
+  /**
+   * Unset: left as it is. True takes it from the key's other routes.
+   *
+   * @generated from field: optional bool is_default = 3;
+   */
+  isDefault?: boolean | undefined;
+
+  /**
+   * Who and why; at most 500 characters.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ConfigureRouteRequest.
+ * Use `create(ConfigureRouteRequestSchema)` to create a new message.
+ */
+export const ConfigureRouteRequestSchema: GenMessage<ConfigureRouteRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 10);
+
+/**
+ * The route.
+ *
+ * @generated from message lanekeeper.delivery.v1.ConfigureRouteResponse
+ */
+export type ConfigureRouteResponse = Message<"lanekeeper.delivery.v1.ConfigureRouteResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: lanekeeper.delivery.v1.Route route = 1;
+   */
+  route?: Route | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ConfigureRouteResponse.
+ * Use `create(ConfigureRouteResponseSchema)` to create a new message.
+ */
+export const ConfigureRouteResponseSchema: GenMessage<ConfigureRouteResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 11);
+
+/**
+ * A route's history.
+ *
+ * @generated from message lanekeeper.delivery.v1.ListRouteChangesRequest
+ */
+export type ListRouteChangesRequest = Message<"lanekeeper.delivery.v1.ListRouteChangesRequest"> & {
+  /**
+   * Which.
+   *
+   * @generated from field: string route_id = 1;
+   */
+  routeId: string;
+
+  /**
+   * 1..500; 0: 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ListRouteChangesRequest.
+ * Use `create(ListRouteChangesRequestSchema)` to create a new message.
+ */
+export const ListRouteChangesRequestSchema: GenMessage<ListRouteChangesRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 12);
+
+/**
+ * A page of changes.
+ *
+ * @generated from message lanekeeper.delivery.v1.ListRouteChangesResponse
+ */
+export type ListRouteChangesResponse = Message<"lanekeeper.delivery.v1.ListRouteChangesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.RouteChange changes = 1;
+   */
+  changes: RouteChange[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ListRouteChangesResponse.
+ * Use `create(ListRouteChangesResponseSchema)` to create a new message.
+ */
+export const ListRouteChangesResponseSchema: GenMessage<ListRouteChangesResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 13);
+
+/**
+ * Another signing secret.
+ *
+ * @generated from message lanekeeper.delivery.v1.RotateSigningSecretRequest
+ */
+export type RotateSigningSecretRequest = Message<"lanekeeper.delivery.v1.RotateSigningSecretRequest"> & {
+  /**
+   * Dedupes: a repeat of the last rotation returns its secret. 1..128 visible ASCII characters.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * A WEBHOOK route.
+   *
+   * @generated from field: string route_id = 2;
+   */
+  routeId: string;
+
+  /**
+   * How long posts carry the old secret's signature too; unset: a day; at most 30 days.
+   *
+   * @generated from field: google.protobuf.Duration keep_old = 3;
+   */
+  keepOld?: Duration | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RotateSigningSecretRequest.
+ * Use `create(RotateSigningSecretRequestSchema)` to create a new message.
+ */
+export const RotateSigningSecretRequestSchema: GenMessage<RotateSigningSecretRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 14);
+
+/**
+ * The new secret.
+ *
+ * @generated from message lanekeeper.delivery.v1.RotateSigningSecretResponse
+ */
+export type RotateSigningSecretResponse = Message<"lanekeeper.delivery.v1.RotateSigningSecretResponse"> & {
+  /**
+   * "whsec_…"
+   *
+   * @generated from field: string signing_secret = 1;
+   */
+  signingSecret: string;
+
+  /**
+   * Until when the one before it signs too.
+   *
+   * @generated from field: google.protobuf.Timestamp old_secret_end_time = 2;
+   */
+  oldSecretEndTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RotateSigningSecretResponse.
+ * Use `create(RotateSigningSecretResponseSchema)` to create a new message.
+ */
+export const RotateSigningSecretResponseSchema: GenMessage<RotateSigningSecretResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 15);
+
+/**
+ * The tenant's channel accounts as a whole.
+ *
+ * @generated from message lanekeeper.delivery.v1.ApplyChannelAccountsRequest
+ */
+export type ApplyChannelAccountsRequest = Message<"lanekeeper.delivery.v1.ApplyChannelAccountsRequest"> & {
+  /**
+   * At most 1,000. One that is left out sends no more; its replies wait for it until they expire.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.ChannelAccount accounts = 1;
+   */
+  accounts: ChannelAccount[];
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ApplyChannelAccountsRequest.
+ * Use `create(ApplyChannelAccountsRequestSchema)` to create a new message.
+ */
+export const ApplyChannelAccountsRequestSchema: GenMessage<ApplyChannelAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 16);
+
+/**
+ * They are in force.
+ *
+ * @generated from message lanekeeper.delivery.v1.ApplyChannelAccountsResponse
+ */
+export type ApplyChannelAccountsResponse = Message<"lanekeeper.delivery.v1.ApplyChannelAccountsResponse"> & {
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ApplyChannelAccountsResponse.
+ * Use `create(ApplyChannelAccountsResponseSchema)` to create a new message.
+ */
+export const ApplyChannelAccountsResponseSchema: GenMessage<ApplyChannelAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 17);
+
+/**
+ * The tenant's channel accounts.
+ *
+ * @generated from message lanekeeper.delivery.v1.ListChannelAccountsRequest
+ */
+export type ListChannelAccountsRequest = Message<"lanekeeper.delivery.v1.ListChannelAccountsRequest"> & {
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ListChannelAccountsRequest.
+ * Use `create(ListChannelAccountsRequestSchema)` to create a new message.
+ */
+export const ListChannelAccountsRequestSchema: GenMessage<ListChannelAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 18);
+
+/**
+ * By kind and account.
+ *
+ * @generated from message lanekeeper.delivery.v1.ListChannelAccountsResponse
+ */
+export type ListChannelAccountsResponse = Message<"lanekeeper.delivery.v1.ListChannelAccountsResponse"> & {
+  /**
+   * As they are in force; never the tokens.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.ChannelAccount accounts = 1;
+   */
+  accounts: ChannelAccount[];
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ListChannelAccountsResponse.
+ * Use `create(ListChannelAccountsResponseSchema)` to create a new message.
+ */
+export const ListChannelAccountsResponseSchema: GenMessage<ListChannelAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 19);
+
+/**
+ * Sends a dead letter again.
+ *
+ * @generated from message lanekeeper.delivery.v1.RedriveDeliveryRequest
+ */
+export type RedriveDeliveryRequest = Message<"lanekeeper.delivery.v1.RedriveDeliveryRequest"> & {
+  /**
+   * Dedupes: a repeat of the last redrive changes nothing. 1..128 visible ASCII characters.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * A FAILED or UNKNOWN delivery.
+   *
+   * @generated from field: string delivery_id = 2;
+   */
+  deliveryId: string;
+
+  /**
+   * Under which generation.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RedriveGeneration generation = 3;
+   */
+  generation: RedriveGeneration;
+
+  /**
+   * With CURRENT: another current generation is GENERATION_MISMATCH. 0: whichever it is.
+   *
+   * @generated from field: int64 expected_generation = 4;
+   */
+  expectedGeneration: bigint;
+
+  /**
+   * Who and why; at most 500 characters.
+   *
+   * @generated from field: string note = 5;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RedriveDeliveryRequest.
+ * Use `create(RedriveDeliveryRequestSchema)` to create a new message.
+ */
+export const RedriveDeliveryRequestSchema: GenMessage<RedriveDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 20);
+
+/**
+ * It waits for its turn on the route, before those that were enqueued after it.
+ *
+ * @generated from message lanekeeper.delivery.v1.RedriveDeliveryResponse
+ */
+export type RedriveDeliveryResponse = Message<"lanekeeper.delivery.v1.RedriveDeliveryResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: lanekeeper.delivery.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RedriveDeliveryResponse.
+ * Use `create(RedriveDeliveryResponseSchema)` to create a new message.
+ */
+export const RedriveDeliveryResponseSchema: GenMessage<RedriveDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 21);
+
+/**
+ * Puts a dead letter aside.
+ *
+ * @generated from message lanekeeper.delivery.v1.DismissDeliveryRequest
+ */
+export type DismissDeliveryRequest = Message<"lanekeeper.delivery.v1.DismissDeliveryRequest"> & {
+  /**
+   * A FAILED or UNKNOWN delivery.
+   *
+   * @generated from field: string delivery_id = 1;
+   */
+  deliveryId: string;
+
+  /**
+   * Who and why; at most 500 characters.
+   *
+   * @generated from field: string note = 2;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.DismissDeliveryRequest.
+ * Use `create(DismissDeliveryRequestSchema)` to create a new message.
+ */
+export const DismissDeliveryRequestSchema: GenMessage<DismissDeliveryRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 22);
+
+/**
+ * It stays as it is, but is listed among the dead letters no more.
+ *
+ * @generated from message lanekeeper.delivery.v1.DismissDeliveryResponse
+ */
+export type DismissDeliveryResponse = Message<"lanekeeper.delivery.v1.DismissDeliveryResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: lanekeeper.delivery.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.DismissDeliveryResponse.
+ * Use `create(DismissDeliveryResponseSchema)` to create a new message.
+ */
+export const DismissDeliveryResponseSchema: GenMessage<DismissDeliveryResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 23);
+
+/**
+ * A hint.
+ *
+ * @generated from message lanekeeper.delivery.v1.ShowProgressRequest
+ */
+export type ShowProgressRequest = Message<"lanekeeper.delivery.v1.ShowProgressRequest"> & {
+  /**
+   * The session that the turn was admitted to, or that its run holds.
+   *
+   * @generated from field: lanekeeper.identity.v1.SessionRef session = 1;
+   */
+  session?: SessionRef | undefined;
+
+  /**
+   * The turn.
+   *
+   * @generated from field: string turn_id = 2;
+   */
+  turnId: string;
+
+  /**
+   * Where its reply will go.
+   *
+   * @generated from field: string route_id = 3;
+   */
+  routeId: string;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: lanekeeper.delivery.v1.ProgressPhase phase = 4;
+   */
+  phase: ProgressPhase;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ShowProgressRequest.
+ * Use `create(ShowProgressRequestSchema)` to create a new message.
+ */
+export const ShowProgressRequestSchema: GenMessage<ShowProgressRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 24);
+
+/**
+ * It was taken, which promises nothing.
+ *
+ * @generated from message lanekeeper.delivery.v1.ShowProgressResponse
+ */
+export type ShowProgressResponse = Message<"lanekeeper.delivery.v1.ShowProgressResponse"> & {
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ShowProgressResponse.
+ * Use `create(ShowProgressResponseSchema)` to create a new message.
+ */
+export const ShowProgressResponseSchema: GenMessage<ShowProgressResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 25);
+
+/**
+ * What to watch.
  *
  * @generated from message lanekeeper.delivery.v1.WatchSessionsRequest
  */
 export type WatchSessionsRequest = Message<"lanekeeper.delivery.v1.WatchSessionsRequest"> & {
   /**
-   * Empty: snapshot first. Any replica's; too old: OUT_OF_RANGE, RESUME_TOKEN_EXPIRED.
+   * Empty: snapshot first.
    *
    * @generated from field: string resume_token = 1;
    */
@@ -408,7 +876,7 @@ export type WatchSessionsRequest = Message<"lanekeeper.delivery.v1.WatchSessions
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 10);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 26);
 
 /**
  * One message of the feed.
@@ -429,7 +897,89 @@ export type WatchSessionsResponse = Message<"lanekeeper.delivery.v1.WatchSession
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 11);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 27);
+
+/**
+ * Under which generation a dead letter is sent again.
+ *
+ * @generated from enum lanekeeper.delivery.v1.RedriveGeneration
+ */
+export const RedriveGeneration = {
+  /**
+   * Refused: it must be chosen.
+   *
+   * @generated from enum value: REDRIVE_GENERATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The one that committed it: refused by the fence where the session was reset since.
+   *
+   * @generated from enum value: REDRIVE_GENERATION_OWN = 1;
+   */
+  OWN: 1,
+
+  /**
+   * The session's current one: it goes out although its own may be gone.
+   *
+   * @generated from enum value: REDRIVE_GENERATION_CURRENT = 2;
+   */
+  CURRENT: 2,
+} as const;
+
+/**
+ * Under which generation a dead letter is sent again.
+ *
+ * @generated from enum lanekeeper.delivery.v1.RedriveGeneration
+ */
+export type RedriveGeneration = (typeof RedriveGeneration)[keyof typeof RedriveGeneration] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.delivery.v1.RedriveGeneration.
+ */
+export const RedriveGenerationSchema: GenEnum<RedriveGeneration> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_delivery_v1_delivery_service, 0);
+
+/**
+ * What a turn does, for people who wait.
+ *
+ * @generated from enum lanekeeper.delivery.v1.ProgressPhase
+ */
+export const ProgressPhase = {
+  /**
+   * Refused.
+   *
+   * @generated from enum value: PROGRESS_PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It waits behind another.
+   *
+   * @generated from enum value: PROGRESS_PHASE_QUEUED = 1;
+   */
+  QUEUED: 1,
+
+  /**
+   * It runs.
+   *
+   * @generated from enum value: PROGRESS_PHASE_RUNNING = 2;
+   */
+  RUNNING: 2,
+} as const;
+
+/**
+ * What a turn does, for people who wait.
+ *
+ * @generated from enum lanekeeper.delivery.v1.ProgressPhase
+ */
+export type ProgressPhase = (typeof ProgressPhase)[keyof typeof ProgressPhase] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.delivery.v1.ProgressPhase.
+ */
+export const ProgressPhaseSchema: GenEnum<ProgressPhase> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_delivery_v1_delivery_service, 1);
 
 /**
  * Get this reply to its channel, in order, while it is allowed; tell me when sessions change.
@@ -456,6 +1006,57 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ListRoutesRequestSchema;
     output: typeof ListRoutesResponseSchema;
+  },
+  /**
+   * Changes how a route goes on, or makes it the default. Known by what it says: a repeat changes
+   * nothing.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.ConfigureRoute
+   */
+  configureRoute: {
+    methodKind: "unary";
+    input: typeof ConfigureRouteRequestSchema;
+    output: typeof ConfigureRouteResponseSchema;
+  },
+  /**
+   * Lists how a route stood, newest first.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.ListRouteChanges
+   */
+  listRouteChanges: {
+    methodKind: "unary";
+    input: typeof ListRouteChangesRequestSchema;
+    output: typeof ListRouteChangesResponseSchema;
+  },
+  /**
+   * Gives a WEBHOOK route another signing secret; until the old one ends, posts are signed with both.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.RotateSigningSecret
+   */
+  rotateSigningSecret: {
+    methodKind: "unary";
+    input: typeof RotateSigningSecretRequestSchema;
+    output: typeof RotateSigningSecretResponseSchema;
+  },
+  /**
+   * Stores the tenant's channel accounts as a whole.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.ApplyChannelAccounts
+   */
+  applyChannelAccounts: {
+    methodKind: "unary";
+    input: typeof ApplyChannelAccountsRequestSchema;
+    output: typeof ApplyChannelAccountsResponseSchema;
+  },
+  /**
+   * Reads the tenant's channel accounts.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.ListChannelAccounts
+   */
+  listChannelAccounts: {
+    methodKind: "unary";
+    input: typeof ListChannelAccountsRequestSchema;
+    output: typeof ListChannelAccountsResponseSchema;
   },
   /**
    * Hands a committed reply over.
@@ -486,6 +1087,37 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ListDeliveriesRequestSchema;
     output: typeof ListDeliveriesResponseSchema;
+  },
+  /**
+   * Sends a dead letter again, under the generation that is chosen.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.RedriveDelivery
+   */
+  redriveDelivery: {
+    methodKind: "unary";
+    input: typeof RedriveDeliveryRequestSchema;
+    output: typeof RedriveDeliveryResponseSchema;
+  },
+  /**
+   * Puts a dead letter aside, and lets a route that it blocks go on. A repeat changes nothing.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.DismissDelivery
+   */
+  dismissDelivery: {
+    methodKind: "unary";
+    input: typeof DismissDeliveryRequestSchema;
+    output: typeof DismissDeliveryResponseSchema;
+  },
+  /**
+   * Shows whoever waits at a route that something happens: "typing", where the channel has that. A
+   * hint is dropped where it would be late, too frequent or stale; the answer comes at once.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.ShowProgress
+   */
+  showProgress: {
+    methodKind: "unary";
+    input: typeof ShowProgressRequestSchema;
+    output: typeof ShowProgressResponseSchema;
   },
   /**
    * Session states, fanned out: snapshot, then changes.

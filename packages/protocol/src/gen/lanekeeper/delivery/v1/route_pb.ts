@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/delivery/v1/route.proto.
  */
 export const file_lanekeeper_delivery_v1_route: GenFile = /*@__PURE__*/
-  fileDesc("CiJsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL3JvdXRlLnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxIp0CCgVSb3V0ZRIQCghyb3V0ZV9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIvCgRraW5kGAMgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZUtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEhEKCXRocmVhZF9pZBgGIAEoCRIOCgZzb3VyY2UYByABKAkSEgoKaXNfZGVmYXVsdBgIIAEoCBIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKl4KCVJvdXRlS2luZBIaChZST1VURV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSUk9VVEVfS0lORF9XRUJIT09LEAESHQoZUk9VVEVfS0lORF9QQVJFTlRfU0VTU0lPThAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CiJsYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL3JvdXRlLnByb3RvEhZsYW5la2VlcGVyLmRlbGl2ZXJ5LnYxIokDCgVSb3V0ZRIQCghyb3V0ZV9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIvCgRraW5kGAMgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZUtpbmQSEgoKYWNjb3VudF9pZBgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEhEKCXRocmVhZF9pZBgGIAEoCRIOCgZzb3VyY2UYByABKAkSEgoKaXNfZGVmYXVsdBgIIAEoCBIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKBnBvbGljeRgLIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kSHgoWYmxvY2tlZF9ieV9kZWxpdmVyeV9pZBgMIAEoCRIVCg1jaGFuZ2VfbnVtYmVyGA0gASgFInsKC1JvdXRlUG9saWN5EjUKCm9uX2ZhaWx1cmUYASABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLk9uRmFpbHVyZRI1Cgpvbl91bmtub3duGAIgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5PblVua25vd24ijQEKC1JvdXRlQ2hhbmdlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIRCglwcmluY2lwYWwYAiABKAkSDAoEbm90ZRgDIAEoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiaAoOQ2hhbm5lbEFjY291bnQSLwoEa2luZBgBIAEoDjIhLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVLaW5kEhIKCmFjY291bnRfaWQYAiABKAkSEQoJdG9rZW5fZW52GAMgASgJKlIKCU9uRmFpbHVyZRIaChZPTl9GQUlMVVJFX1VOU1BFQ0lGSUVEEAASFAoQT05fRkFJTFVSRV9CTE9DSxABEhMKD09OX0ZBSUxVUkVfU0tJUBACKlMKCU9uVW5rbm93bhIaChZPTl9VTktOT1dOX1VOU1BFQ0lGSUVEEAASFQoRT05fVU5LTk9XTl9SRVNFTkQQARITCg9PTl9VTktOT1dOX0hPTEQQAiqNAQoJUm91dGVLaW5kEhoKFlJPVVRFX0tJTkRfVU5TUEVDSUZJRUQQABIWChJST1VURV9LSU5EX1dFQkhPT0sQARIUChBST1VURV9LSU5EX1NMQUNLEAISFwoTUk9VVEVfS0lORF9URUxFR1JBTRADEh0KGVJPVVRFX0tJTkRfUEFSRU5UX1NFU1NJT04QBGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * An address that belongs to a session key. Stored and typed, never derived from the key's text.
@@ -87,11 +87,32 @@ export type Route = Message<"lanekeeper.delivery.v1.Route"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was last registered.
+   * When it was last registered: at the last event that came from there.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 10;
    */
   updateTime?: Timestamp | undefined;
+
+  /**
+   * What becomes of those behind a reply that cannot be delivered, and of one that perhaps was.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RoutePolicy policy = 11;
+   */
+  policy?: RoutePolicy | undefined;
+
+  /**
+   * The dead letter that holds the route, under ON_FAILURE_BLOCK; empty: it goes on.
+   *
+   * @generated from field: string blocked_by_delivery_id = 12;
+   */
+  blockedByDeliveryId: string;
+
+  /**
+   * The number of its last change, from 1.
+   *
+   * @generated from field: int32 change_number = 13;
+   */
+  changeNumber: number;
 };
 
 /**
@@ -100,6 +121,193 @@ export type Route = Message<"lanekeeper.delivery.v1.Route"> & {
  */
 export const RouteSchema: GenMessage<Route> = /*@__PURE__*/
   messageDesc(file_lanekeeper_delivery_v1_route, 0);
+
+/**
+ * How a route goes on where a reply does not get through.
+ *
+ * @generated from message lanekeeper.delivery.v1.RoutePolicy
+ */
+export type RoutePolicy = Message<"lanekeeper.delivery.v1.RoutePolicy"> & {
+  /**
+   * UNSPECIFIED: SKIP, or, where the route exists, as it is.
+   *
+   * @generated from field: lanekeeper.delivery.v1.OnFailure on_failure = 1;
+   */
+  onFailure: OnFailure;
+
+  /**
+   * UNSPECIFIED: RESEND, or, where the route exists, as it is.
+   *
+   * @generated from field: lanekeeper.delivery.v1.OnUnknown on_unknown = 2;
+   */
+  onUnknown: OnUnknown;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RoutePolicy.
+ * Use `create(RoutePolicySchema)` to create a new message.
+ */
+export const RoutePolicySchema: GenMessage<RoutePolicy> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_route, 1);
+
+/**
+ * One change of a route: how it stood from then on.
+ *
+ * @generated from message lanekeeper.delivery.v1.RouteChange
+ */
+export type RouteChange = Message<"lanekeeper.delivery.v1.RouteChange"> & {
+  /**
+   * The route after the change.
+   *
+   * @generated from field: lanekeeper.delivery.v1.Route route = 1;
+   */
+  route?: Route | undefined;
+
+  /**
+   * Who changed it.
+   *
+   * @generated from field: string principal = 2;
+   */
+  principal: string;
+
+  /**
+   * Why, in the caller's words.
+   *
+   * @generated from field: string note = 3;
+   */
+  note: string;
+
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.RouteChange.
+ * Use `create(RouteChangeSchema)` to create a new message.
+ */
+export const RouteChangeSchema: GenMessage<RouteChange> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_route, 2);
+
+/**
+ * A channel's account, such as a Slack team or a Telegram bot, by which replies go out.
+ *
+ * @generated from message lanekeeper.delivery.v1.ChannelAccount
+ */
+export type ChannelAccount = Message<"lanekeeper.delivery.v1.ChannelAccount"> & {
+  /**
+   * SLACK or TELEGRAM.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RouteKind kind = 1;
+   */
+  kind: RouteKind;
+
+  /**
+   * As routes name it: the Slack team, the bot.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * The environment variable of delivery that holds the token. Not one of Lanekeeper's own.
+   *
+   * @generated from field: string token_env = 3;
+   */
+  tokenEnv: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ChannelAccount.
+ * Use `create(ChannelAccountSchema)` to create a new message.
+ */
+export const ChannelAccountSchema: GenMessage<ChannelAccount> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_route, 3);
+
+/**
+ * What becomes of the replies behind one that is a dead letter.
+ *
+ * @generated from enum lanekeeper.delivery.v1.OnFailure
+ */
+export const OnFailure = {
+  /**
+   * The default, or what the route has.
+   *
+   * @generated from enum value: ON_FAILURE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * They wait until somebody redrives or dismisses it.
+   *
+   * @generated from enum value: ON_FAILURE_BLOCK = 1;
+   */
+  BLOCK: 1,
+
+  /**
+   * They go on; the next one says how many before it are missing.
+   *
+   * @generated from enum value: ON_FAILURE_SKIP = 2;
+   */
+  SKIP: 2,
+} as const;
+
+/**
+ * What becomes of the replies behind one that is a dead letter.
+ *
+ * @generated from enum lanekeeper.delivery.v1.OnFailure
+ */
+export type OnFailure = (typeof OnFailure)[keyof typeof OnFailure] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.delivery.v1.OnFailure.
+ */
+export const OnFailureSchema: GenEnum<OnFailure> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_delivery_v1_route, 0);
+
+/**
+ * What becomes of a reply that perhaps arrived, where the channel cannot tell.
+ *
+ * @generated from enum lanekeeper.delivery.v1.OnUnknown
+ */
+export const OnUnknown = {
+  /**
+   * The default, or what the route has.
+   *
+   * @generated from enum value: ON_UNKNOWN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is sent again: at least once.
+   *
+   * @generated from enum value: ON_UNKNOWN_RESEND = 1;
+   */
+  RESEND: 1,
+
+  /**
+   * It is a dead letter, UNKNOWN, until somebody redrives or dismisses it: at most once.
+   *
+   * @generated from enum value: ON_UNKNOWN_HOLD = 2;
+   */
+  HOLD: 2,
+} as const;
+
+/**
+ * What becomes of a reply that perhaps arrived, where the channel cannot tell.
+ *
+ * @generated from enum lanekeeper.delivery.v1.OnUnknown
+ */
+export type OnUnknown = (typeof OnUnknown)[keyof typeof OnUnknown] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.delivery.v1.OnUnknown.
+ */
+export const OnUnknownSchema: GenEnum<OnUnknown> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_delivery_v1_route, 1);
 
 /**
  * What kind of address a route has.
@@ -122,6 +330,20 @@ export const RouteKind = {
   WEBHOOK: 1,
 
   /**
+   * A Slack conversation: account is the team, address the channel's id, thread its thread_ts.
+   *
+   * @generated from enum value: ROUTE_KIND_SLACK = 2;
+   */
+  SLACK: 2,
+
+  /**
+   * A Telegram chat: account is the bot, address the chat's id, thread the topic's.
+   *
+   * @generated from enum value: ROUTE_KIND_TELEGRAM = 3;
+   */
+  TELEGRAM: 3,
+
+  /**
    * Another session, whose agent waits for a subagent's answer: each reply becomes a turn there.
    * Registered by the runner alone; the address is the canonical key of that session.
    *
@@ -141,5 +363,5 @@ export type RouteKind = (typeof RouteKind)[keyof typeof RouteKind] | UnknownEnum
  * Describes the enum lanekeeper.delivery.v1.RouteKind.
  */
 export const RouteKindSchema: GenEnum<RouteKind> = /*@__PURE__*/
-  enumDesc(file_lanekeeper_delivery_v1_route, 0);
+  enumDesc(file_lanekeeper_delivery_v1_route, 2);
 

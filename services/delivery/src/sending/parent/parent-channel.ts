@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { RunnerClient } from "@lanekeeper/client";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import type { OutboundPart } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import { type PartSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { LanekeeperError } from "@lanekeeper/rpc";
+import type { SendOutcome } from "../../domain/send-outcome.ts";
+import type { Limits } from "../../limits.ts";
+import type { Channel, Reply } from "../channel.ts";
+import { isForGood } from "../fence.ts";
+
+export interface ParentDeps {
+  readonly runner: Pick<RunnerClient, "submitTurn">;
+  readonly limits: Pick<Limits, "submitMs">;
+}
+
+/**
+ * A subagent's answer becomes a turn of the session that asked. The delivery's id is the turn's
+ * idempotency key, so that whatever happens in between, and however often it is submitted, the parent gets
+ * it once; what may have arrived is simply submitted again.
+ */
+export function parentChannel({ runner, limits }: ParentDeps): Channel {
+  return {
+    async send(reply, claim, signal, notes) {
+      notes.pieces(1);
+      await claim();
+      const { tenant, principal, requestLabel: requestId, traceparent } = reply;
+      const trace = traceparent === "" ? {} : { traceparent };
+      const about = { tenant, principal, requestId, ...trace, signal, timeoutMs: limits.submitMs };
+      try {
+        const { turnId } = await runner.submitTurn(turnOf(reply), about);
+        return { kind: "sent", providerMessageId: turnId };
+      } catch (error) {
+        return outcomeOf(error);
+      }
+    },
+  };
+}
+
+function turnOf(reply: Reply): Parameters<RunnerClient["submitTurn"]>[0] {
+  const { deliveryId, sessionKey, address, turnId, parts } = reply;
+  return {
+    idempotencyKey: `delivery/${deliveryId}`,
+    fingerprint: createHash("sha256").update(`${deliveryId} ${address}`).digest(),
+    target: { case: "session", value: { sessionKey: address } },
+    turnClass: TurnClass.SYSTEM,
+    messages: [{ role: Role.USER, senderId: sessionKey.slice(0, 256), parts: parts.map(partOf) }],
+    origin: { source: "subagent" },
+    childTurnId: turnId,
+  };
+}
+
+function partOf({
+  content,
+  mediaType,
+  fileName,
+}: OutboundPart): MessageInitShape<typeof PartSchema> {
+  switch (content.case) {
+    case "fileUri": {
+      const source = { case: "uri", value: content.value } as const;
+      return { content: { case: "file", value: { source, mediaType, fileName } } };
+    }
+    case "fileData": {
+      const source = { case: "data", value: content.value } as const;
+      return { content: { case: "file", value: { source, mediaType, fileName } } };
+    }
+    default:
+      return { content: { case: "text", value: content.value ?? "" } };
+  }
+}
+
+/** Without the runner's own word it may have been accepted. */
+function outcomeOf(thrown: unknown): SendOutcome {
+  const error = thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof LanekeeperError)) return { kind: "unknown", error };
+  return isForGood(thrown) ? { kind: "refused", error } : { kind: "failed", error };
+}
