@@ -11,16 +11,15 @@ if (have[0] < 20 || (have[0] === 20 && have[1] < 19)) {
   process.exit(1);
 }
 
-import("tsx/esm/api")
-  .then(function (tsx) {
-    tsx.register();
+import("./typescript.js")
+  .then(function () {
     return import("../src/main.ts");
   })
   .then(function (program) {
     return program.main(process.argv);
   })
   .catch(function (error) {
-    if (error && error.code === "ERR_MODULE_NOT_FOUND" && /'tsx'|tsx\/esm/.test(error.message)) {
+    if (error && error.code === "ERR_MODULE_NOT_FOUND" && /'esbuild'/.test(error.message)) {
       console.error(
         "Lanekeeper's packages are not installed: run npm install in its folder, then start again.",
       );

@@ -14,10 +14,9 @@ export function program(output: Output): Command {
   addInstallation(lanekeeper, output);
   addConfig(lanekeeper, output);
   addTrace(lanekeeper, output);
-  addSessions(
-    lanekeeper.command("sessions").description("conversations and their decisions"),
-    output,
-  );
+  const sessions = lanekeeper.command("sessions").description("conversations and their decisions");
+  addSessions(sessions, output);
+  addExport(sessions, output);
   addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
   return lanekeeper;
 }
@@ -106,6 +105,16 @@ function addSessions(sessions: Command, output: Output): void {
     .action(async (name: string, options) => (await load()).listJournal(name, options, output));
 }
 
+function addExport(sessions: Command, output: Output): void {
+  sessions
+    .command("export")
+    .argument("<name>", "a session key, any other name of it, or a session id")
+    .description("write the transcript out as JSON lines; of a key, all its generations")
+    .action(async (name: string) =>
+      (await import("./commands/sessions.ts")).exportSession(name, output),
+    );
+}
+
 function addLane(lane: Command, output: Output): void {
   const load = () => import("./commands/lane.ts");
   json(lane.command("list"))
@@ -115,6 +124,15 @@ function addLane(lane: Command, output: Output): void {
   json(lane.command("get").argument("<name>", "a session key, or any other name of it"))
     .description("who holds a lane, and who waits")
     .action(async (name: string, options) => (await load()).getLane(name, options, output));
+  lane
+    .command("watch")
+    .description("lanes that have work, and each change, until it is interrupted")
+    .option("--agent <id>", "only this agent's")
+    .option("--prefix <text>", "only keys that begin so")
+    .option("--json", "a JSON document on each line")
+    .action(async (options) =>
+      (await import("./commands/watch-lanes.ts")).watchLanes(options, output),
+    );
   json(lane.command("cancel").argument("<turn-id>", "a turn that waits or runs"))
     .description("cancel a turn")
     .option("--note <text>", "who and why")

@@ -192,6 +192,20 @@ describe("what operators ask of a running constellation", () => {
       "leads to agent:main:desk",
     );
     expect((await lanekeeper(dataDir, "lane", "get", "desk")).output).toContain("0 turns wait");
+    const args = ["lane", "watch", "--agent", "main", "--prefix", "agent:main:de"];
+    const watch = runProgram({ args, env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }) });
+    await eventually(() => watch.output().includes("now each change"));
+    await ask(running.baseUrl, running.apiKey, "!sleep 1s", { "x-session-key": "desk" });
+    await eventually(() => watch.output().includes("agent:main:desk  no work"));
+    expect(watch.output()).toMatch(
+      /agent:main:desk {2}0 turns wait, [0-9a-f-]{36} runs, heartbeat/,
+    );
+    watch.process.kill();
+    await watch.ended;
+    const written = (await lanekeeper(dataDir, "sessions", "export", "desk")).output.trim();
+    const lines = written.split("\n").map((line) => JSON.parse(line));
+    expect(lines[0]).toMatchObject({ type: "session", sessionKey: "agent:main:desk" });
+    expect(lines.at(-1)).toEqual({ type: "end", messages: 4 });
     expect((await lanekeeper(dataDir, "sessions", "reset", "desk")).output).toContain(
       "generation 1 → 2  RESET",
     );

@@ -8,14 +8,18 @@ import type { AgentBehaviour, RunnerDeps } from "./running/deps.ts";
 import type { FollowParts } from "./running/follow.ts";
 import { LocalRuns } from "./running/local-runs.ts";
 import { submitNested } from "./running/nested-send.ts";
+import { memoryOf } from "./running/memory.ts";
 import { Relay } from "./running/relay.ts";
 import { type Collaborators, Runner } from "./running/runner.ts";
+import { spawn } from "./running/spawn.ts";
 import { StreamHub } from "./running/stream-hub.ts";
 import { Sweeper } from "./running/sweeper.ts";
 import { Tail } from "./running/tail.ts";
+import { tellChildren } from "./running/tell-children.ts";
 import { endRotatedBehind } from "./running/rotated-behind.ts";
 import { watchRotations } from "./running/rotations.ts";
 import type { NewLaneTurn } from "./store/new-turn.ts";
+import { LaneFeed } from "./watch/lane-feed.ts";
 
 /** What handlers work with. */
 export interface RunnerContext {
@@ -28,6 +32,7 @@ export interface RunnerContext {
   readonly cancelParts: CancelParts;
   readonly sweeper: Sweeper;
   readonly relay: Relay;
+  readonly laneFeed: LaneFeed;
 }
 
 /** Puts the parts together; nothing runs yet. */
@@ -46,13 +51,15 @@ export function createContext(deps: RunnerDeps): RunnerContext {
   };
   const toolDeps = {
     sendToSession: (message: Parameters<typeof submitNested>[1]) => submitNested(nested, message),
+    spawn: (task: Parameters<typeof spawn>[1]) => spawn(nested, task),
+    memory: memoryOf(deps),
   };
   const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps };
   const runner = new Runner(parts);
-  const sweeper = new Sweeper({ parts, runner, relay });
+  const sweeper = new Sweeper({ parts, runner, relay, tellChildren: () => tellChildren(context) });
   const cancelParts = { deps, runs, onFreed: pump };
   const attachments = new Attachments();
-  const context = {
+  const context: RunnerContext = {
     deps,
     runner,
     runs,
@@ -62,6 +69,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     cancelParts,
     sweeper,
     relay,
+    laneFeed: new LaneFeed(deps),
   };
   return context;
 }

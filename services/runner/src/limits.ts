@@ -11,6 +11,10 @@ export const LIMITS = {
   waitingTurnsPerLane: 128,
   /** An agent may ask for more, up to what a page of a lane can still be told from. */
   maxWaitingTurnsPerLane: 10_000,
+  /** Stands for no bound: results of subagents, which are as many as a session has sent. */
+  unboundedTurns: 2 ** 31 - 1,
+  /** What came of a nested turn is told within this time, as dead letters are kept. */
+  childTurnsRetentionMs: 14 * 86_400_000,
   /** Runs that began: a turn that three processes died of would kill the fourth. */
   runsPerTurn: 3,
   /** After so many person turns one system turn is served, so that schedules do not starve. */
@@ -50,6 +54,36 @@ export const LIMITS = {
   transcriptPage: 256,
   /** Generations that a context reaches back through. */
   parentDepth: 64,
+
+  /** Of the budget: below, compaction has room for its own call; above, contexts would be cut first. */
+  compactAtPercent: 75,
+  minCompactAtPercent: 10,
+  maxCompactAtPercent: 95,
+  /** Of the budget, what compaction leaves as it was said: the thread of the talk at hand. */
+  keptVerbatimShare: 0.1,
+  /** Of the budget, what a summary may take: with what is kept, contexts begin again well below full. */
+  summaryShare: 0.15,
+
+  /** One call of an agent's tool where the agent states none: longer ones are jobs, not tools. */
+  toolMs: 60_000,
+  minToolMs: 1_000,
+  maxToolMs: 3_600_000,
+  /** What one call may answer: about 16,000 tokens, a good part of a context already. */
+  toolOutputBytes: 64 * 1024,
+  minToolOutputBytes: 1_024,
+  maxToolOutputBytes: 1024 * 1024,
+  /** Calls in a turn: a few to each call of the model. */
+  toolStepsPerTurn: 64,
+  maxToolStepsPerTurn: 1_000,
+
+  /** One memory: a fact, not a document. */
+  memoryChars: 8_000,
+  /** Of an agent: past it search finds more than an agent can weigh. */
+  memoriesPerAgent: 10_000,
+  /** Of one search. */
+  memoriesFound: 50,
+  /** Pinned ones that stand in every context; of more the newest. */
+  pinnedMemories: 50,
 
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
@@ -104,6 +138,27 @@ export const LIMITS = {
   outboxBackoff: { baseMs: 200, maxMs: 30_000 },
   /** Parts of a reply that delivery takes. */
   partsPerDelivery: 64,
+
+  /** Messages of an export that one statement reads, and what is sent in one part of it. */
+  exportPage: 100,
+  exportPartChars: 256 * 1024,
+
+  /** How often the lanes are looked at while somebody watches them; what a change is late by. */
+  laneWatchPollMs: 250,
+  /** Between two looks this many times what the last one took: at most a fifth of one connection. */
+  laneWatchRestFactor: 4,
+  /** Lanes that one statement of a look reads. */
+  laneWatchPage: 1_000,
+  /** Lanes with work that are watched at once, about 500 bytes each. */
+  watchedLanes: 100_000,
+  /** Changed lanes that a watcher has not read; past it SLOW_CONSUMER. */
+  watchedLanesPending: 10_000,
+  /** Waiting turns that are shown of a lane. */
+  watchedTurnsPerLane: 128,
+  /** Operators and the fan-out of each delivery replica; each holds a stream. */
+  laneWatchersPerReplica: 200,
+  /** Proxies cut silent streams off after a minute or less. */
+  watchBookmarkMs: 15_000,
 
   /** Turns of a session that are compared with what a client resends. */
   rememberedTurns: 32,

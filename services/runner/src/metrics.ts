@@ -16,6 +16,8 @@ export interface RunnerMetrics {
   running(count: number): void;
   /** Turns that wait in a lane, as seen when one was accepted. */
   laneDepth(depth: number): void;
+  /** A run replaced older history by a summary. */
+  compacted(): void;
   /** A hand-over to delivery. */
   handedOver(result: "accepted" | "failed" | "refused"): void;
 }
@@ -31,6 +33,7 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
   const takeovers = metrics.counter("takeovers_total", "Turns taken over from a dead run", ["how"]);
   const running = metrics.gauge("runs_active", "Runs of this replica");
   const depth = metrics.histogram("lane_depth_turns", "Turns before an accepted one", [], DEPTHS);
+  const compactions = metrics.counter("compactions_total", "Sessions compacted by their run");
   const outbox = metrics.counter("outbox_handovers_total", "Replies handed to delivery", [
     "result",
   ]);
@@ -42,6 +45,7 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
     tookOver: (how) => takeovers.inc({ how }),
     running: (count) => running.set(count),
     laneDepth: (count) => depth.observe(count),
+    compacted: () => compactions.inc(),
     handedOver: (result) => outbox.inc({ result }),
   };
 }

@@ -91,6 +91,8 @@ export const LIMITS = {
   watchMinPollMs: 5,
   /** Proxies close a silent stream after 60 s at the earliest. */
   bookmarkEveryMs: 15_000,
+  /** Twenty a second show a follower how far the feed is; more is noise. */
+  minBookmarkMs: 50,
   /** Messages that a subscriber may leave unread. */
   maxSubscriberBuffer: 5_000,
   maxSubscribers: 1_000,

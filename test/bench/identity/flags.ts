@@ -9,7 +9,7 @@ export interface Flags {
   readonly sizes: Sizes;
   readonly quick: boolean;
   readonly only: ReadonlySet<Target>;
-  /** A folder for V8 profiles of the service, one per process. */
+  /** A folder for V8 profiles, one of each process: service, empty RPC, callers. */
   readonly cpuProf: string | undefined;
 }
 

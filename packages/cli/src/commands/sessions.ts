@@ -121,3 +121,17 @@ export async function listJournal(
   if (answer.entries.length === 0) output.line("no decisions");
   if (answer.nextPageToken !== "") output.line("and older ones: raise --limit");
 }
+
+/**
+ * `lanekeeper sessions export <key or id>`: the transcript as JSON lines, all generations of a key. The
+ * last line says that it is whole.
+ */
+export async function exportSession(name: string, output: Output): Promise<void> {
+  const operator = await openOperator();
+  const session = isUuid(name)
+    ? { case: "sessionId" as const, value: name }
+    : { case: "sessionKey" as const, value: await canonicalKey(operator, name) };
+  for await (const { lines } of operator.streams.runner.exportSession({ session })) {
+    output.line(new TextDecoder().decode(lines).trimEnd());
+  }
+}

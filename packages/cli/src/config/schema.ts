@@ -47,6 +47,18 @@ const agent = z.strictObject({
     .optional(),
   context_token_budget: z.int().min(1_000).max(10_000_000).optional(),
   model_silence_timeout: span({ min: 1_000, max: 3_600_000 }).optional(),
+  compaction: z
+    .union([z.literal("off"), z.strictObject({ at_percent: z.int().min(10).max(95) })], {
+      error: 'expected "off", or at_percent from 10 to 95',
+    })
+    .optional(),
+  tool_limits: z
+    .strictObject({
+      timeout: span({ min: 1_000, max: 3_600_000 }).optional(),
+      output_bytes: z.int().min(1_024).max(1_048_576).optional(),
+      steps_per_turn: z.int().min(1).max(1_000).optional(),
+    })
+    .optional(),
   max_waiting_turns: z.int().min(1).max(10_000).optional(),
   keys: z
     .strictObject({

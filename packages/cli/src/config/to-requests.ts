@@ -73,7 +73,21 @@ function agentConfig(
     contextTokenBudget: agent.context_token_budget ?? 0,
     ...(silence === undefined ? {} : { modelSilenceTimeout: durationFromMs(silence) }),
     maxWaitingTurns: agent.max_waiting_turns ?? 0,
+    ...compaction(agent.compaction),
+    ...toolLimits(agent.tool_limits),
   };
+}
+
+function compaction(given: AgentEntry["compaction"]) {
+  if (given === undefined) return {};
+  return { compaction: given === "off" ? { off: true } : { atPercent: given.at_percent } };
+}
+
+function toolLimits(given: AgentEntry["tool_limits"]) {
+  if (given === undefined) return {};
+  const { timeout, output_bytes: outputBytes = 0, steps_per_turn: stepsPerTurn = 0 } = given;
+  const bound = timeout === undefined ? {} : { timeout: durationFromMs(timeout) };
+  return { toolLimits: { ...bound, outputBytes, stepsPerTurn } };
 }
 
 type Provider = NonNullable<

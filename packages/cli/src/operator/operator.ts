@@ -6,6 +6,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { JsonValue } from "@bufbuild/protobuf";
+import { createEdgeClients, type EdgeClients } from "@lanekeeper/client";
 import { CliError } from "../cli-error.ts";
 import { connectError } from "./connect-error.ts";
 
@@ -17,6 +18,8 @@ export interface Operator {
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
   ): Promise<MessageShape<O>>;
+  /** For what is answered by a stream. */
+  readonly streams: EdgeClients;
 }
 
 /** A page of 500 journal entries takes milliseconds; half a minute is for a machine in trouble. */
@@ -26,6 +29,7 @@ const TIMEOUT_MS = 30_000;
 export function createOperator(url: string, apiKey: string): Operator {
   return {
     url,
+    streams: createEdgeClients({ baseUrl: url, apiKey }),
     async call(method, request) {
       const path = `${method.parent.typeName}/${method.name}`;
       const body = toJson(method.input, create(method.input, request));

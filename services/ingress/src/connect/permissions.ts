@@ -54,7 +54,9 @@ const RUNNER: Permissions<typeof RunnerService> = {
   cancelTurn: ADAPTER_OR_OPERATOR,
   getLane: ADAPTER_OR_OPERATOR,
   listLanes: OPERATOR,
+  watchLanes: OPERATOR,
   listMessages: OPERATOR,
+  exportSession: OPERATOR,
   applyAgents: ADMIN,
   listAgents: ["operator", "admin"],
 };

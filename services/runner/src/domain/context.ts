@@ -16,6 +16,10 @@ export interface ContextBudget {
 export interface ContextParts {
   /** Empty: none. */
   readonly systemPrompt: string;
+  /** What the agent pinned, oldest first. */
+  readonly pinned?: readonly string[];
+  /** Of what came before `history`; empty: nothing did, or all of it stands there. */
+  readonly summary?: string;
   /** The transcript through the parent chain, oldest first. */
   readonly history: readonly Message[];
   /** Of this turn, never dropped: seed apart, which belongs to the history. */
@@ -28,11 +32,28 @@ export interface ContextParts {
  * nobody answered get a synthetic result, since providers refuse a conversation that lacks one.
  */
 export function assembleContext(parts: ContextParts, budget: ContextBudget): Message[] {
-  const system = parts.systemPrompt === "" ? [] : [textMessage(Role.SYSTEM, parts.systemPrompt)];
-  const fixed = charsOf([...system, ...parts.input], budget);
+  const system = systemMessages(parts);
+  const fixed = fixedChars(parts, budget);
   const left = budget.tokens * budget.charsPerToken - fixed;
   const history = lastExchanges(parts.history, left, budget);
   return [...system, ...answerOpenCalls([...history, ...parts.input])];
+}
+
+/** All in one message: not every provider takes several, nor one that is not the first. */
+function systemMessages({ systemPrompt, pinned = [], summary = "" }: ContextParts): Message[] {
+  const memory =
+    pinned.length === 0 ? "" : `${PINNED}\n${pinned.map((text) => `- ${text}`).join("\n")}`;
+  const before = summary === "" ? "" : `${SUMMARY}\n${summary}`;
+  const texts = [systemPrompt, memory, before].filter((text) => text !== "");
+  return texts.length === 0 ? [] : [textMessage(Role.SYSTEM, texts.join("\n\n"))];
+}
+
+const PINNED = "What you keep in mind:";
+const SUMMARY = "Summary of the conversation before what follows:";
+
+/** What a context takes besides its history, in characters. */
+export function fixedChars(parts: Omit<ContextParts, "history">, budget: ContextBudget): number {
+  return charsOf([...systemMessages({ ...parts, history: [] }), ...parts.input], budget);
 }
 
 /** One text in one message. */
@@ -40,7 +61,11 @@ export function textMessage(role: Role, text: string): Message {
   return create(MessageSchema, { role, parts: [{ content: { case: "text", value: text } }] });
 }
 
-function charsOf(messages: readonly Message[], { charsPerFile }: ContextBudget): number {
+/** What messages take of a context, in characters. */
+export function charsOf(
+  messages: readonly Message[],
+  { charsPerFile }: Pick<ContextBudget, "charsPerFile">,
+): number {
   return messages.reduce((sum, message) => sum + messageChars(message, charsPerFile), 0);
 }
 

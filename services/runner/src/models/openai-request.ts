@@ -7,7 +7,16 @@ import type { ModelRequest, ToolSpec } from "./model.ts";
 import { openAiMessages } from "./openai-messages.ts";
 
 /** What belongs to the request as a whole and not to the model: never passed on. */
-const OURS = new Set(["model", "messages", "stream", "stream_options", "metadata", "n", "store"]);
+const OURS = new Set([
+  "model",
+  "messages",
+  "stream",
+  "stream_options",
+  "metadata",
+  "n",
+  "store",
+  "instructions",
+]);
 
 /** The body of a streaming chat completion. */
 export function openAiRequest(

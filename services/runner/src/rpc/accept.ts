@@ -1,3 +1,4 @@
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
@@ -36,7 +37,7 @@ export async function accept(
   const result = await admit(deps, turn, {
     mayClaim: runner.mayClaim,
     hasCaller,
-    maxWaiting: agent?.maxWaitingTurns || LIMITS.waitingTurnsPerLane,
+    maxWaiting: maxWaiting(agent, parsed),
   });
   report(context, result);
   if (result.stopped !== undefined) {
@@ -45,6 +46,12 @@ export async function accept(
   }
   start(context, result);
   return result;
+}
+
+/** What a subagent found is never refused: its session has asked for it. */
+function maxWaiting(agent: AgentConfig | undefined, { childTurnId }: ParsedSubmit): number {
+  if (childTurnId !== undefined) return LIMITS.unboundedTurns;
+  return agent?.maxWaitingTurns || LIMITS.waitingTurnsPerLane;
 }
 
 async function isKnown({ deps }: RunnerContext, parsed: ParsedSubmit): Promise<boolean> {

@@ -1,8 +1,21 @@
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import { TurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { notFound } from "@lanekeeper/rpc";
+import { readTurn } from "../store/read-turn.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
-import { showTurn } from "./show-turn.ts";
+import { showStored } from "./show-turn.ts";
 
 /** @throws NOT_FOUND */
-export const getTurn: Handler<"getTurn"> = (context) => async (request, call) => ({
-  turn: await showTurn(context, call.tenant, parseUuid("turn_id", request.turnId)),
-});
+export const getTurn: Handler<"getTurn"> = (context) => async (request, call) => {
+  const turnId = parseUuid("turn_id", request.turnId);
+  const stored = await readTurn(context.deps.db, call.tenant, turnId);
+  if (stored === undefined) throw notFound("turn", turnId);
+  const turn = await showStored(context, stored);
+  if (!request.withRequest) return { turn };
+  const asked = create(TurnRequestSchema, {
+    messages: [...stored.input],
+    parameters: stored.parameters as JsonObject,
+  });
+  return { turn, request: asked };
+};

@@ -43,7 +43,9 @@ function read(
   }
 }
 
-function messageInit(stored: StoredMessage): MessageInitShape<typeof TranscriptMessageSchema> {
+export function messageInit(
+  stored: StoredMessage,
+): MessageInitShape<typeof TranscriptMessageSchema> {
   const { createTime, ...rest } = stored;
   return { ...rest, createTime: timestampFromDate(createTime) };
 }

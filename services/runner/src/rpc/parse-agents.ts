@@ -1,4 +1,9 @@
-import type { AgentConfig, ModelEndpoint } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type {
+  AgentConfig,
+  Compaction,
+  ModelEndpoint,
+  ToolLimits,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { invalid } from "@lanekeeper/rpc";
 import { parseAgentId } from "@lanekeeper/session-key";
@@ -38,6 +43,30 @@ function checkAgent(field: string, agent: AgentConfig): void {
   within(`${field}.context_token_budget`, agent.contextTokenBudget, LIMITS.maxContextTokenBudget);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
   parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);
+  checkCompaction(`${field}.compaction`, agent.compaction);
+  checkToolLimits(`${field}.tool_limits`, agent.toolLimits);
+}
+
+function checkToolLimits(field: string, limits: ToolLimits | undefined): void {
+  if (limits === undefined) return;
+  const ms = parseDuration(`${field}.timeout`, limits.timeout);
+  if (ms !== undefined) between(`${field}.timeout`, ms, LIMITS.minToolMs, LIMITS.maxToolMs);
+  const { outputBytes, stepsPerTurn } = limits;
+  const { minToolOutputBytes, maxToolOutputBytes } = LIMITS;
+  if (outputBytes !== 0) {
+    between(`${field}.output_bytes`, outputBytes, minToolOutputBytes, maxToolOutputBytes);
+  }
+  within(`${field}.steps_per_turn`, stepsPerTurn, LIMITS.maxToolStepsPerTurn);
+}
+
+function between(field: string, value: number, min: number, max: number): void {
+  if (value < min || value > max) throw invalid(field, `is not within ${min}..${max}`);
+}
+
+function checkCompaction(field: string, compaction: Compaction | undefined): void {
+  const percent = compaction?.atPercent ?? 0;
+  const { minCompactAtPercent: min, maxCompactAtPercent: max } = LIMITS;
+  if (percent !== 0) between(`${field}.at_percent`, percent, min, max);
 }
 
 function checkModel(field: string, model: ModelEndpoint | undefined): void {

@@ -32,6 +32,7 @@ export type ParsedSubmit = Omit<NewTurn, "turnId" | "onConflict"> & {
 
 /** @throws INVALID_REQUEST naming the field, MALFORMED_KEY, KEY_TOO_LONG, PAYLOAD_TOO_LARGE. */
 export function parseSubmit(request: SubmitTurnRequest, call: CallContext): ParsedSubmit {
+  if (request.childTurnId !== "") throw permissionDenied("child_turn_id is delivery's to give");
   const { session, agentId } = parseTarget(request);
   if (call.agents.length > 0 && !call.agents.includes(agentId)) {
     throw permissionDenied("the credential may not use this agent", { agent_id: agentId });

@@ -4,6 +4,7 @@ import type { RunnerContext } from "../context.ts";
 import { applyAgents } from "./apply-agents.ts";
 import { attachTurn } from "./attach-turn.ts";
 import { cancelTurn } from "./cancel-turn.ts";
+import { exportSession } from "./export-session.ts";
 import { findTurn } from "./find-turn.ts";
 import { getLane } from "./get-lane.ts";
 import { getTurn } from "./get-turn.ts";
@@ -13,6 +14,7 @@ import { listMessages } from "./list-messages.ts";
 import { listTurns } from "./list-turns.ts";
 import { submitTurn } from "./submit-turn.ts";
 import { told } from "./told.ts";
+import { watchLanes } from "./watch-lanes.ts";
 
 /** One handler per RPC: a method of the proto without one does not compile. */
 export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerService> {
@@ -25,17 +27,26 @@ export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerServic
     cancelTurn: told(cancelTurn(context)),
     getLane: told(getLane(context)),
     listLanes: told(listLanes(context)),
+    watchLanes: watchLanes(context),
     listMessages: told(listMessages(context)),
+    exportSession: exportSession(context),
     applyAgents: told(applyAgents(context)),
     listAgents: told(listAgents(context)),
   };
 }
+
+/** Delivery fans states of lanes out, and hands replies of subagents to the sessions that sent them. */
+const alsoDelivery = {
+  watchLanes: ["ingress", "cli", "delivery"],
+  submitTurn: ["ingress", "cli", "delivery"],
+} as const;
 
 /** The service as it is served: to ingress for its callers, and to the operator's program. */
 export function runnerBinding(context: RunnerContext): AnyServiceBinding {
   return service({
     desc: RunnerService,
     routes: runnerRoutes(context),
-    allow: allowAll(RunnerService, "ingress", "cli"),
+    allow: { ...allowAll(RunnerService, "ingress", "cli"), ...alsoDelivery },
+    tenantless: ["watchLanes"],
   });
 }

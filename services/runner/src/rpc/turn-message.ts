@@ -45,6 +45,8 @@ export function turnMessage(turn: StoredTurn, runs: readonly RunRecord[], positi
       ? { usage: { inputTokens: turn.inputTokens, outputTokens: turn.outputTokens } }
       : {}),
     callChain: [...turn.callChain],
+    finishReason: turn.finishReason,
+    model: turn.model,
   };
 }
 

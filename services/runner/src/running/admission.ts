@@ -1,8 +1,9 @@
 import { isUniqueViolation } from "@lanekeeper/postgres";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { LanekeeperError, later } from "@lanekeeper/rpc";
+import { LanekeeperError, later, notFound } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
+import { holdsTurn, insertChildTurn, readChildTurn, tellChildTurn } from "../store/child-turns.ts";
 import {
   findCutOff,
   findRequest,
@@ -21,6 +22,7 @@ import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { joinTurn } from "./join-turn.ts";
+import { RunAborted } from "./run-abort.ts";
 import { refuseIfFull } from "./refuse-if-full.ts";
 
 /** What became of a request. */
@@ -64,6 +66,7 @@ export async function admit(
   for (let attempt = 1; ; attempt++) {
     const result = await admitOnce(deps, turn, options).catch((error: unknown) => {
       if (isUniqueViolation(error, "idempotency_pkey")) return undefined;
+      if (error instanceof ToldBefore) return joinedToTeller(deps, turn);
       throw error;
     });
     if (result !== undefined) return result;
@@ -80,9 +83,10 @@ async function admitOnce(
   options: AdmissionOptions,
 ): Promise<AdmissionResult | undefined> {
   if (!isOfLane(turn)) return admitStateless(deps, turn);
+  const isPlain = turn.nested === undefined && turn.childTurnId === undefined;
   const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || turn.onConflict === OnConflict.REJECT;
   // Nothing to look up: one statement does it all.
-  if (onlyWaits && !needsSession(turn.messages)) {
+  if (isPlain && onlyWaits && !needsSession(turn.messages)) {
     return insert(deps, deps.db, turn, options, { seed: [], input: turn.messages });
   }
   return deps.db
@@ -105,6 +109,7 @@ async function admitLooking(
 ): Promise<AdmissionResult> {
   const { tenant, session } = turn;
   const lane = await lockOrCreateLane(sql, tenant, session.sessionKey);
+  await refuseLostParent(sql, turn);
   const said = needsSession(turn.messages)
     ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
     : { seed: [], input: turn.messages };
@@ -117,10 +122,35 @@ async function admitLooking(
       : await requestStop(sql, tenant, lane.activeTurnId, stop, "a later turn interrupted it");
   const result = await insert(deps, sql, turn, options, said);
   if (result === undefined) throw new Refused();
+  await recordFamily(sql, result.turn, turn);
   return stopped === undefined || stop === undefined
     ? result
     : { ...result, stopped: { runId: stopped.runId, stop } };
 }
+
+/** A send of a run that was taken over leaves no mark; its successor makes it, if it comes to it. */
+async function refuseLostParent(sql: Sql, turn: NewLaneTurn): Promise<void> {
+  const { tenant, nested, parentTurnId } = turn;
+  if (nested === undefined || parentTurnId === undefined) return;
+  const parent = { tenant, turnId: parentTurnId, runId: nested.parentRunId };
+  if (!(await holdsTurn(sql, parent))) throw new RunAborted({ kind: "lost" });
+}
+
+/** Who is to hear of the turn's outcome; or whose outcome it tells, if nobody did before. */
+async function recordFamily(
+  sql: Sql,
+  { tenant, turnId }: StoredTurn,
+  { nested, childTurnId }: NewLaneTurn,
+): Promise<void> {
+  if (nested?.tells !== undefined) {
+    await insertChildTurn(sql, { ...nested.tells, tenant, childTurnId: turnId });
+  }
+  if (childTurnId === undefined) return;
+  if (!(await tellChildTurn(sql, tenant, childTurnId, turnId))) throw new ToldBefore(childTurnId);
+}
+
+/** Undoes the transaction of a turn that would tell of an outcome a second time. */
+class ToldBefore extends Error {}
 
 function stopAskedBy(onConflict: number): Stop | undefined {
   if (onConflict === OnConflict.INTERRUPT) return "interrupted";
@@ -214,6 +244,18 @@ async function joined(
   if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
   const disposition = Disposition.JOINED;
   return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+}
+
+/** The turn that told of the outcome, or the one that has it as its tool's result. */
+async function joinedToTeller(
+  { db }: RunnerDeps,
+  { tenant, childTurnId = "" }: NewTurn,
+): Promise<AdmissionResult> {
+  const child = await readChildTurn(db, tenant, childTurnId);
+  const turn = await readTurn(db, tenant, child?.toldTurnId ?? child?.parentTurnId ?? "");
+  if (turn === undefined) throw notFound("turn", childTurnId);
+  const disposition = Disposition.JOINED;
+  return { turn, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
 }
 
 function isOfLane(turn: NewTurn): turn is NewLaneTurn {

@@ -8,15 +8,18 @@ import {
   Role,
   type ToolCall,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { assembleContext } from "../domain/context.ts";
+import { assembleContext, charsOf } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
+import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
-import type { Tool } from "../tools/tool.ts";
+import type { ContextUse, Tool } from "../tools/tool.ts";
+import { budgetOf } from "./budget.ts";
 import { callModel, isClients } from "./call-model.ts";
+import type { Compacted } from "./compact.ts";
 import type { ToolSteps } from "./tool-steps.ts";
 import type { TurnStream } from "./turn-stream.ts";
 
@@ -28,6 +31,14 @@ export interface AnswerJob {
   readonly tools: readonly Tool[];
   /** What was said before the turn. */
   readonly history: readonly Message[];
+  /** Of what came before `history`; empty: nothing. */
+  readonly summary: string;
+  /** What the agent pinned. */
+  readonly pinned: readonly string[];
+  /** Told to the agent's own tools. */
+  readonly contextUse: ContextUse;
+  /** Spent before the model is asked for an answer. */
+  readonly spent: Pick<Compacted, "inputTokens" | "outputTokens">;
   readonly seeds: boolean;
   readonly steps: ToolSteps;
   /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
@@ -69,7 +80,9 @@ export class Answering {
   async #ask(): Promise<Ending | undefined> {
     const said = this.#said;
     this.#modelCalls += 1;
-    const reply = await callModel(this.#job, contextOf(this.#job, said.produced));
+    const shown = contextOf(this.#job, said.produced);
+    this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
+    const reply = await callModel(this.#job, shown);
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
@@ -80,15 +93,14 @@ export class Answering {
   }
 }
 
-function contextOf({ turn, agent, history }: AnswerJob, produced: readonly Message[]): Message[] {
-  const tokens = agent.contextTokenBudget || LIMITS.contextTokenBudget;
-  const budget = {
-    tokens,
-    charsPerToken: LIMITS.charsPerToken,
-    charsPerFile: LIMITS.charsPerFile,
-  };
+function contextOf(
+  { turn, agent, history, summary, pinned }: AnswerJob,
+  produced: readonly Message[],
+): Message[] {
   const input = [...turn.input, ...produced];
-  return assembleContext({ systemPrompt: agent.systemPrompt, history, input }, budget);
+  const systemPrompt = promptOf(agent, turn);
+  const parts = { systemPrompt, pinned, summary, history, input };
+  return assembleContext(parts, budgetOf(agent));
 }
 
 /** What a run has said so far. */
@@ -96,13 +108,15 @@ class Said {
   readonly ownTools: ReadonlyMap<string, Tool>;
   readonly produced: Message[] = [];
   readonly #job: AnswerJob;
-  #inputTokens = 0;
-  #outputTokens = 0;
+  #inputTokens: number;
+  #outputTokens: number;
   #model: string;
 
   constructor(job: AnswerJob) {
     this.#job = job;
     this.#model = job.model.name;
+    this.#inputTokens = job.spent.inputTokens;
+    this.#outputTokens = job.spent.outputTokens;
     this.ownTools = new Map(job.tools.map((tool) => [tool.spec.name, tool]));
   }
 

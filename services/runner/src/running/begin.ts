@@ -16,7 +16,8 @@ import { callFor } from "./turn-fields.ts";
 
 /** A key that a run was granted. */
 export interface Grant {
-  readonly fence: Fence;
+  /** Another one once the run itself has rotated the session, by compaction. */
+  fence: Fence;
   readonly session: Session | undefined;
   /** This call rolled the session over. */
   readonly rolledOver: boolean;

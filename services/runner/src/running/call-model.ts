@@ -31,7 +31,10 @@ export async function callModel(
     turn,
     stream,
     signal,
-  }: Pick<AnswerJob, "model" | "tools" | "turn" | "stream" | "signal">,
+  }: Pick<AnswerJob, "model" | "tools" | "signal"> & {
+    readonly turn: Pick<AnswerJob["turn"], "parameters">;
+    readonly stream: Pick<AnswerJob["stream"], "emit">;
+  },
   messages: readonly Message[],
 ): Promise<ModelReply> {
   const calls: ToolCall[] = [];
@@ -64,7 +67,10 @@ export async function callModel(
 
 /** Whether a tool is the client's to run: it offered it, and the agent has none of that name. */
 export function isClients(
-  { tools, turn }: Pick<AnswerJob, "tools" | "turn">,
+  {
+    tools,
+    turn,
+  }: Pick<AnswerJob, "tools"> & { readonly turn: Pick<AnswerJob["turn"], "parameters"> },
   name: string,
 ): boolean {
   return (

@@ -12,6 +12,7 @@ export type Identity = Pick<
   IdentityClient,
   | "resolveSession"
   | "beginRun"
+  | "rotateSession"
   | "writeLifecycle"
   | "checkFence"
   | "getSession"
@@ -20,7 +21,7 @@ export type Identity = Pick<
 >;
 
 /** What the runner asks of delivery. */
-export type Delivery = Pick<DeliveryClient, "enqueueDelivery">;
+export type Delivery = Pick<DeliveryClient, "enqueueDelivery" | "registerRoute">;
 
 /** What runs are made of. Tests put doubles in the place of any. */
 export interface RunnerDeps {

@@ -10,7 +10,8 @@ import type { AbortCause } from "./run-abort.ts";
 
 export interface HeartbeatOptions {
   readonly run: LocalRun;
-  readonly fence: Fence;
+  /** Looked at with each heartbeat: the run itself may rotate its session. */
+  readonly grant: { readonly fence: Fence };
   readonly call: CallOptions;
   /** On the monotonic clock. */
   readonly leaseUntilMs: number;
@@ -89,11 +90,11 @@ export class Heartbeat {
       | { readonly case: "started"; readonly value: { readonly model: string } },
   ): Promise<void> {
     const { clock, identity } = this.#deps;
-    const { fence, call } = this.#options;
+    const { grant, call } = this.#options;
     const sentAtMs = clock.monotonicMs();
     this.#eventSeq += 1n;
     const answer = await identity.writeLifecycle(
-      { writer: { case: "run", value: fence }, eventSeq: this.#eventSeq, event },
+      { writer: { case: "run", value: grant.fence }, eventSeq: this.#eventSeq, event },
       { ...call, timeoutMs: Math.max(1, Math.min(this.#everyMs, this.#leftMs())), retry: false },
     );
     if (answer.leaseDuration !== undefined) {

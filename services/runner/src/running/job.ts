@@ -1,16 +1,26 @@
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import type { Begun } from "../store/activate.ts";
+import { isFull } from "../domain/compaction.ts";
+import { charsOf, fixedChars } from "../domain/context.ts";
+import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
+import type { Model } from "../models/model.ts";
+import type { ContextUse } from "../tools/tool.ts";
 import type { AnswerJob } from "./answer.ts";
 import type { Grant } from "./begin.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { takeSteers } from "../store/steer.ts";
-import { readHistory } from "./history.ts";
+import { budgetOf } from "./budget.ts";
+import { compact } from "./compact.ts";
+import { type History, readHistory } from "./history.ts";
+import { pinnedBy } from "./memory.ts";
 import { persist } from "./persist.ts";
 import type { Claimed } from "./run-turn.ts";
 import type { Collaborators } from "./runner.ts";
 import { learnSession } from "./session-parents.ts";
+import { toolBounds } from "./run-tool.ts";
 import { ToolSteps } from "./tool-steps.ts";
 import { callFor } from "./turn-fields.ts";
 
@@ -41,26 +51,63 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     },
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
-  const tokens = agent.contextTokenBudget || LIMITS.contextTokenBudget;
-  const said = await readHistory(
-    deps.db,
-    turn.tenant,
-    ref?.sessionId ?? "",
-    tokens * LIMITS.charsPerToken,
-  );
-  const seeds = turn.seed.length > 0 && said.length === 0;
+  const before = await beforeTurn(parts, options, agent, model);
   return {
     turn,
     agent,
     model,
+    ...before,
     tools: deps.agents.tools(agent, toolDeps),
-    history: seeds ? turn.seed : said,
-    seeds,
-    steps: stepsOf(parts, options),
+    steps: stepsOf(parts, options, agent, before.contextUse),
     steers: (when) => steersOf(parts, options, when),
     stream: stored.stream,
     signal: run.signal,
   };
+}
+
+type Before = Pick<AnswerJob, "history" | "summary" | "pinned" | "seeds" | "spent" | "contextUse">;
+
+/** What was said before the turn; where it fills the context, compacted first. */
+async function beforeTurn(
+  parts: Collaborators,
+  options: JobOptions,
+  agent: AgentConfig,
+  model: Model,
+): Promise<Before> {
+  const { deps } = parts;
+  const { turn } = options.claimed;
+  const budget = budgetOf(agent);
+  const budgetChars = budget.tokens * budget.charsPerToken;
+  const sessionId = options.grant.fence.session?.sessionId ?? "";
+  const [found, pinned] = await Promise.all([
+    readHistory(deps.db, turn.tenant, sessionId, budgetChars),
+    pinnedBy(deps, turn.tenant, agent),
+  ]);
+  const seeds = turn.seed.length > 0 && found.said.length === 0 && found.summary === "";
+  const systemPrompt = promptOf(agent, turn);
+  const fixed = fixedChars({ systemPrompt, pinned, ...found, input: turn.input }, budget);
+  const sizes = { budget: budgetChars, fixed, history: charsOf(messagesOf(found), budget) };
+  const isDue = agent.compaction?.off !== true && isFull(sizes, atPercentOf(agent));
+  const compacted = isDue
+    ? await compact({ ...options, parts, model, budgetChars }, found)
+    : undefined;
+  const { summary, ...rest } = compacted?.history ?? found;
+  return {
+    history: seeds ? turn.seed : messagesOf(rest),
+    summary,
+    pinned,
+    seeds,
+    spent: compacted ?? { inputTokens: 0, outputTokens: 0 },
+    contextUse: { usedTokens: 0, budgetTokens: budget.tokens },
+  };
+}
+
+function messagesOf({ said }: Pick<History, "said">): Message[] {
+  return said.map(({ message }) => message);
+}
+
+function atPercentOf({ compaction }: AgentConfig): number {
+  return compaction?.atPercent || LIMITS.compactAtPercent;
 }
 
 /** A first run begins with none: who steers needs an active turn. */
@@ -76,7 +123,12 @@ async function steersOf(
   return persist(deps, "take steers", () => takeSteers(deps.db, held, which));
 }
 
-function stepsOf({ deps }: Collaborators, options: JobOptions): ToolSteps {
+function stepsOf(
+  { deps }: Collaborators,
+  options: JobOptions,
+  agent: AgentConfig,
+  contextUse: ContextUse,
+): ToolSteps {
   const { claimed, grant, begun, heartbeat } = options;
   const { turn, run, stored } = claimed;
   const session = grant.fence.session;
@@ -91,10 +143,12 @@ function stepsOf({ deps }: Collaborators, options: JobOptions): ToolSteps {
       runId: run.runId,
       callChain: [...turn.callChain, turn.sessionKey],
       traceparent: turn.traceparent,
+      contextUse,
       signal: run.signal,
     },
     stream: stored.stream,
     heartbeat,
     mayResume: begun.ordinal > 1,
+    limits: toolBounds(agent),
   });
 }

@@ -10,13 +10,16 @@ import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { stateOf } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
+import { releaseChildTurn, takeChildTurn } from "../store/child-turns.ts";
+import type { NestedTurn, NewLaneTurn } from "../store/new-turn.ts";
 import { removeEdge, wouldDeadlock } from "../store/wait-edges.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { SessionMessage, SessionMessageOutcome } from "../tools/tool-deps.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { follow, type FollowParts } from "./follow.ts";
 import type { LocalRuns } from "./local-runs.ts";
+import { persist } from "./persist.ts";
+import { RunAborted } from "./run-abort.ts";
 import { traceIdOf } from "./trace-id.ts";
 
 /** What a nested send needs of the runner. */
@@ -31,7 +34,8 @@ export interface NestedParts {
 /**
  * Sends a message of a turn into another session. The send is known by the turn and its step, so that
  * the turn's next run repeats it without effect. Where the sender waits, it gets the reply; its run
- * keeps renewing its lease and gives its slot back meanwhile.
+ * keeps renewing its lease and gives its slot back meanwhile. A reply that comes after the wait becomes
+ * a turn of the sender's session.
  * @throws HOP_LIMIT, WOULD_DEADLOCK, WAIT_EXPIRED, what session-identity refuses, and the reason that
  * the turn failed with.
  */
@@ -40,22 +44,53 @@ export async function submitNested(
   message: SessionMessage,
   timeoutMs: number = LIMITS.nestedWaitMs,
 ): Promise<SessionMessageOutcome> {
-  const { from, wait } = message;
+  const { from, wait, onConflict } = message;
+  refuseSpentChain(from);
   const session = await resolve(parts, message);
-  const { sessionKey, sessionId } = session;
-  if (from.callChain.length >= LIMITS.hopBudget) {
-    throw new LanekeeperError(
-      "HOP_LIMIT",
-      `the chain of sends has used its ${LIMITS.hopBudget} hops`,
-    );
+  if (STOPPING.has(onConflict) && from.callChain.includes(session.sessionKey)) {
+    throw deadlock(session.sessionKey);
   }
-  if (wait && from.callChain.includes(sessionKey)) throw deadlock(sessionKey);
-  const turn = nestedTurn(parts, message, session);
-  if (!wait) {
-    const turnId = await parts.submit(turn);
-    return { sessionKey, sessionId, turnId, reply: undefined };
-  }
-  return waitFor(parts, from, turn, timeoutMs);
+  const tells = wait ? tellsOf(from, { isRouted: false, isAwaited: true }) : undefined;
+  const sent = { source: "sessions_send", rawKey: message.key, routeId: "", tells };
+  const turn = nestedTurn(parts, message, session, sent);
+  return sendNested(parts, from, turn, wait ? timeoutMs : undefined);
+}
+
+/** What is done to the turn that runs there: it may be one that waits for this very turn. */
+const STOPPING: ReadonlySet<OnConflict> = new Set([
+  OnConflict.INTERRUPT,
+  OnConflict.ROLLBACK,
+  OnConflict.STEER,
+]);
+
+/** @throws HOP_LIMIT */
+export function refuseSpentChain({ callChain }: Pick<ToolContext, "callChain">): void {
+  if (callChain.length < LIMITS.hopBudget) return;
+  const message = `the chain of sends has used its ${LIMITS.hopBudget} hops`;
+  throw new LanekeeperError("HOP_LIMIT", message);
+}
+
+/** A turn without a session cannot be told anything once it is over. */
+export function tellsOf(
+  { turnId, session, principal }: ToolContext,
+  how: { readonly isRouted: boolean; readonly isAwaited: boolean },
+): NestedTurn["tells"] {
+  if (session === undefined) return undefined;
+  const parentSessionKey = session.sessionKey;
+  return { parentTurnId: turnId, parentSessionKey, principal, ...how };
+}
+
+/** Admits a nested turn, and waits for it as long as is said; undefined: not at all. */
+export async function sendNested(
+  parts: NestedParts,
+  from: ToolContext,
+  turn: NewLaneTurn,
+  timeoutMs: number | undefined,
+): Promise<SessionMessageOutcome> {
+  if (timeoutMs !== undefined) return waitFor(parts, from, turn, timeoutMs);
+  const turnId = await parts.submit(turn);
+  const { sessionKey, sessionId } = turn.session;
+  return { sessionKey, sessionId, turnId, reply: undefined };
 }
 
 function deadlock(sessionKey: string): LanekeeperError {
@@ -80,10 +115,19 @@ async function resolve({ deps }: NestedParts, { from, key, agentId }: SessionMes
   return ref;
 }
 
-function nestedTurn(
-  { deps }: NestedParts,
-  { from, key, text }: SessionMessage,
+/** How a nested turn came about. */
+export interface Sent {
+  readonly source: string;
+  readonly rawKey: string;
+  readonly routeId: string;
+  readonly tells: NestedTurn["tells"];
+}
+
+export function nestedTurn(
+  { deps }: Pick<NestedParts, "deps">,
+  { from, text, onConflict }: Pick<SessionMessage, "from" | "text" | "onConflict">,
   session: NewLaneTurn["session"],
+  { source, rawKey, routeId, tells }: Sent,
 ): NewLaneTurn {
   const content = JSON.stringify([session.sessionKey, text]);
   return {
@@ -94,7 +138,7 @@ function nestedTurn(
     session,
     requiredGeneration: 0n,
     turnClass: TurnClass.SYSTEM,
-    onConflict: OnConflict.ENQUEUE,
+    onConflict,
     idempotencyKey: `${from.turnId}/${from.step}`,
     fingerprint: createHash("sha256").update(content).digest(),
     keyIsGenerated: false,
@@ -102,13 +146,14 @@ function nestedTurn(
     requestId: `${from.turnId}/${from.step}`,
     traceId: traceIdOf(from.traceparent),
     traceparent: from.traceparent,
-    origin: create(OriginSchema, { source: "sessions_send", rawKey: key }),
-    routeId: "",
+    origin: create(OriginSchema, { source, rawKey }),
+    routeId,
     maxWaitMs: undefined,
     parameters: "{}",
     messages: [textMessage(Role.USER, text)],
     parentTurnId: from.turnId,
     callChain: from.callChain,
+    nested: { parentRunId: from.runId, tells },
   };
 }
 
@@ -138,10 +183,22 @@ async function waitFor(
     const ended = await parts.runs.asideWhile(() =>
       untilEnded(parts, from, turn, turnId, timeoutMs),
     );
+    await take(parts, from, turnId);
     return { sessionKey, sessionId, turnId, reply: replyOf(ended, turnId) };
   } finally {
     if (holdsLane) await removeEdge(db, tenant, runId);
   }
+}
+
+/** The outcome is this tool's result, and becomes no turn. */
+async function take({ deps }: NestedParts, from: ToolContext, childTurnId: string): Promise<void> {
+  const { session, tenant, turnId, runId } = from;
+  if (session === undefined) return;
+  const parent = { tenant, sessionKey: session.sessionKey, turnId, runId };
+  const isHeld = await persist(deps, "take an outcome", () =>
+    takeChildTurn(deps.db, parent, childTurnId),
+  );
+  if (!isHeld) throw new RunAborted({ kind: "lost" });
 }
 
 async function untilEnded(
@@ -159,6 +216,10 @@ async function untilEnded(
     for await (const { event } of follow(followParts, followed, 0n, signal)) {
       if (event.case === "ended") return event.value;
     }
+  } catch (error) {
+    // The run goes on without it: what comes of the turn is told as a turn.
+    if (late.signal.aborted) await releaseChildTurn(deps.db, from.tenant, turnId);
+    throw error;
   } finally {
     timer.cancel();
   }
@@ -166,7 +227,8 @@ async function untilEnded(
 }
 
 function waitExpired(turnId: string): LanekeeperError {
-  return new LanekeeperError("WAIT_EXPIRED", "the other session has not answered yet", {
+  const message = "the other session has not answered yet; its answer will come as a message";
+  return new LanekeeperError("WAIT_EXPIRED", message, {
     metadata: { turn_id: turnId },
   });
 }

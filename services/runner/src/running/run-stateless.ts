@@ -6,11 +6,13 @@ import { finishStateless } from "../store/finish-stateless.ts";
 import { renew } from "../store/renew.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { Answering, type AnswerJob } from "./answer.ts";
+import { budgetOf } from "./budget.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "./runner.ts";
 import type { StoredStream } from "./stream-hub.ts";
+import { toolBounds } from "./run-tool.ts";
 import { ToolSteps } from "./tool-steps.ts";
 import { endedBy } from "./turn-ended.ts";
 import { inTurnSpan } from "./turn-fields.ts";
@@ -92,6 +94,7 @@ async function jobOf(
   stored.stream.emit({ case: "runBegun", value });
   const { tenant, principal, agentId, turnId, callChain, traceparent } = turn;
   const { runId, signal } = run;
+  const contextUse = { usedTokens: 0, budgetTokens: budgetOf(agent).tokens };
   const context = {
     tenant,
     principal,
@@ -101,10 +104,18 @@ async function jobOf(
     runId,
     callChain,
     traceparent,
+    contextUse,
     signal,
   };
   const { stream } = stored;
-  const steps = new ToolSteps({ deps, context, stream, heartbeat: undefined, mayResume: false });
+  const steps = new ToolSteps({
+    deps,
+    context,
+    stream,
+    heartbeat: undefined,
+    mayResume: false,
+    limits: toolBounds(agent),
+  });
   const tools = deps.agents.tools(agent, toolDeps);
   return {
     turn,
@@ -112,6 +123,10 @@ async function jobOf(
     model,
     tools,
     history: [],
+    summary: "",
+    pinned: [],
+    contextUse,
+    spent: { inputTokens: 0, outputTokens: 0 },
     seeds: false,
     steps,
     steers: async () => [],

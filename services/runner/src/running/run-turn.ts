@@ -136,8 +136,8 @@ export async function lead(
   const startedMs = deps.clock.monotonicMs();
   run.generation = sessionOf(grant).generation;
   const abort = (cause: AbortCause): void => runs.abort(run.runId, cause);
-  const { fence, leaseUntilMs } = grant;
-  const heartbeat = new Heartbeat(deps, { run, fence, call: callFor(turn), leaseUntilMs, abort });
+  const { leaseUntilMs } = grant;
+  const heartbeat = new Heartbeat(deps, { run, grant, call: callFor(turn), leaseUntilMs, abort });
   stored.stream.begin(begun.ordinal);
   if (begun.ordinal === 1) {
     deps.metrics.waited((deps.clock.now().getTime() - turn.acceptTime.getTime()) / 1_000);

@@ -1,6 +1,7 @@
-import type { Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import type { Rotation, Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { CallOptions } from "@lanekeeper/rpc";
 import { hasReason } from "@lanekeeper/rpc";
+import { compactedBy } from "../domain/compaction.ts";
 import { LIMITS } from "../limits.ts";
 import { readSession, type SeenSession, seeSession } from "../store/sessions.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -21,11 +22,12 @@ export async function learnSession(
   if (session === undefined || ref === undefined || session.parentSessionId === "") return;
   if ((await readSession(deps.db, tenant, ref.sessionId)) !== undefined) return;
   await learnParents(deps, tenant, session.parentSessionId, call);
-  const parentThroughTurnId = await throughTurnOf(deps, ref.sessionKey, ref.sessionId, call);
+  const rotation = await rotationInto(deps, ref.sessionKey, ref.sessionId, call);
   await seeSession(deps.db, tenant, {
     ...ref,
     parentSessionId: session.parentSessionId,
-    parentThroughTurnId,
+    parentThroughTurnId: rotation?.parentThroughTurnId ?? "",
+    compactedByRunId: compactedBy(rotation),
   });
 }
 
@@ -48,21 +50,29 @@ async function learnParents(
 }
 
 async function askFor(
-  { identity }: ParentDeps,
+  deps: ParentDeps,
   sessionId: string,
   call: CallOptions,
 ): Promise<SeenSession | undefined> {
+  const { identity } = deps;
   try {
     const by = { case: "sessionId" as const, value: sessionId };
-    const { session, rotation } = await identity.getSession({ session: by }, call);
-    const current = rotation?.current ?? session?.ref;
+    const { session, rotation: before } = await identity.getSession({ session: by }, call);
+    const current = before?.current ?? session?.ref;
     if (current?.sessionId !== sessionId) return undefined;
+    // Of one that still stands the rotation is not told with it.
+    const rotation =
+      before ??
+      (session?.parentSessionId
+        ? await rotationInto(deps, current.sessionKey, sessionId, call)
+        : undefined);
     return {
       sessionId,
       sessionKey: current.sessionKey,
       generation: current.generation,
       parentSessionId: rotation?.parentSessionId ?? session?.parentSessionId ?? "",
       parentThroughTurnId: rotation?.parentThroughTurnId ?? "",
+      compactedByRunId: compactedBy(rotation),
     };
   } catch (error) {
     if (hasReason(error, "NOT_FOUND")) return undefined;
@@ -70,14 +80,14 @@ async function askFor(
   }
 }
 
-/** REPLAY alone names a last turn; the rotation that made the session tells it. */
-async function throughTurnOf(
+/** REPLAY names a last turn and COMPACTION its run; the rotation that made the session tells both. */
+async function rotationInto(
   { identity }: ParentDeps,
   sessionKey: string,
   sessionId: string,
   call: CallOptions,
-): Promise<string> {
+): Promise<Rotation | undefined> {
   const { rotations } = await identity.listRotations({ sessionKey, pageSize: 1 }, call);
   const last = rotations[0];
-  return last?.current?.sessionId === sessionId ? last.parentThroughTurnId : "";
+  return last?.current?.sessionId === sessionId ? last : undefined;
 }

@@ -1,6 +1,7 @@
 import { isUnavailable } from "@lanekeeper/postgres";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
+import { forgetChildTurns } from "../store/child-turns.ts";
 import { endWaiting } from "../store/end-unanswered.ts";
 import { failAbandoned } from "../store/finish-stateless.ts";
 import { outboxLanesDue } from "../store/outbox.ts";
@@ -21,6 +22,7 @@ export interface SweeperOptions {
   readonly parts: Collaborators;
   readonly runner: Runner;
   readonly relay: Relay;
+  readonly tellChildren: () => Promise<void>;
 }
 
 interface Chore {
@@ -71,6 +73,7 @@ export class Sweeper {
       sweep("expired waits", () => this.#expired()),
       sweep("outbox", () => this.#outbox()),
       sweep("steers", () => this.#steers()),
+      sweep("outcomes of nested turns", () => this.#options.tellChildren()),
       sweep("abandoned turns", () => this.#abandoned()),
       sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
     ];
@@ -169,6 +172,7 @@ export class Sweeper {
     await forgetEvents(db, LIMITS.eventsRetentionMs, LIMITS.retentionBatch);
     await forgetRequests(db, LIMITS.idempotencyRetentionMs, LIMITS.retentionBatch);
     await forgetEdges(db);
+    await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
   }
 }
 

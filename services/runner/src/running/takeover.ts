@@ -6,12 +6,14 @@ import { LIMITS } from "../limits.ts";
 import { takeOver } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
 import { discardPrepared } from "../store/end-unanswered.ts";
+import { readSession } from "../store/sessions.ts";
 import { prepare, readRun, type StoredRun } from "../store/prepare.ts";
 import { begin, type BeginResult, type Grant } from "./begin.ts";
 import { carryThrough, endAs, type EndingRun, refused, type TurnExit } from "./commit.ts";
 import { persist } from "./persist.ts";
 import { abandonKey, type Claimed, lead } from "./run-turn.ts";
 import type { Collaborators, LaneTurn } from "./runner.ts";
+import { learnSession } from "./session-parents.ts";
 import { callFor } from "./turn-fields.ts";
 import { writeEnding } from "./write-ending.ts";
 import { RUN_ENDINGS } from "../domain/ending.ts";
@@ -119,7 +121,9 @@ async function runAnew(
   }
   const claimed = openRun(turn);
   try {
-    const result = await begin(deps, { ...turn, runId: deadRunId }, claimed.run);
+    // What it requires of the generation was checked when it began; what is granted is checked below.
+    const again = { ...turn, runId: deadRunId, requiredGeneration: 0n };
+    const result = await begin(deps, again, claimed.run);
     if (result.kind === "granted") return await enterAnew(parts, dead, run, claimed, result.grant);
     return await notGranted(parts, before, result);
   } finally {
@@ -151,7 +155,7 @@ async function enterAnew(
 ): Promise<TurnExit> {
   const { deps } = parts;
   const session = grant.fence.session;
-  if (session !== undefined && session.generation > old.generation && !grant.rolledOver) {
+  if (!(await mayGoOn(parts, { turn, deadRunId }, old, grant))) {
     await abandonKey(deps, claimed, grant);
     const endedStreamSeq = firstStreamSeq(old.ordinal + 1) - 1n;
     return refused(deps, { turn, runId: deadRunId, endedStreamSeq }, "superseded");
@@ -177,6 +181,23 @@ async function enterAnew(
   claimed.run.log.warn({ dead_run_id: deadRunId, run: begun.ordinal }, "took a turn over");
   await lead(parts, claimed, grant, begun);
   return { kind: "requeued" };
+}
+
+/**
+ * Whether the turn may go on in the generation that it was granted now: the one that it ran in, the one
+ * that its dead run had just made by compaction, or one that this very grant rolled over to.
+ */
+async function mayGoOn(
+  { deps }: Collaborators,
+  { turn, deadRunId }: DeadTurn,
+  old: StoredRun,
+  { fence: { session }, session: granted, rolledOver }: Grant,
+): Promise<boolean> {
+  if (session === undefined || session.generation <= old.generation) return true;
+  if (rolledOver) return turn.requiredGeneration === 0n;
+  await learnSession(deps, turn.tenant, granted, callFor(turn));
+  const seen = await readSession(deps.db, turn.tenant, session.sessionId);
+  return session.generation === old.generation + 1n && seen?.compactedByRunId === deadRunId;
 }
 
 /** A run that somebody rotated away ends its turn, dead or alive. */

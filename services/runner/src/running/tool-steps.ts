@@ -2,11 +2,12 @@ import type { Message, ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v
 import { callsOf, toolResultMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { beginStep, finishStep, readSteps, type ToolStep } from "../store/tool-steps.ts";
-import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
+import type { Tool, ToolContext } from "../tools/tool.ts";
 import type { RunnerDeps } from "./deps.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { persist } from "./persist.ts";
 import { RunAborted } from "./run-abort.ts";
+import { runTool, type ToolBounds } from "./run-tool.ts";
 import type { TurnStream } from "./turn-stream.ts";
 
 export interface ToolStepsOptions {
@@ -17,6 +18,7 @@ export interface ToolStepsOptions {
   readonly heartbeat: Heartbeat | undefined;
   /** True: earlier runs of the turn may have left steps. */
   readonly mayResume: boolean;
+  readonly limits: ToolBounds;
 }
 
 type Tools = ReadonlyMap<string, Tool>;
@@ -69,6 +71,10 @@ export class ToolSteps {
         continue;
       }
       this.#lastStep = Math.max(this.#lastStep, step.step);
+      if (step.result === undefined && tools.get(call.name)?.isRepeatable === true) {
+        results.push(await this.#runStep(call, undefined, tools, step.step));
+        continue;
+      }
       const { text, isError } = step.result ?? { text: PERHAPS_DONE, isError: true };
       results.push(toolResultMessage(call.callId, text, isError));
     }
@@ -76,40 +82,39 @@ export class ToolSteps {
   }
 
   async #runOne(call: ToolCall, said: Message | undefined, tools: Tools): Promise<Message> {
-    const { deps, context, stream, heartbeat } = this.#options;
-    context.signal.throwIfAborted();
+    const { stepsPerTurn } = this.#options.limits;
+    if (this.#lastStep >= stepsPerTurn) {
+      const text = `QUOTA: the turn has used its ${stepsPerTurn} calls of tools. Answer without.`;
+      return toolResultMessage(call.callId, text, true);
+    }
     this.#lastStep += 1;
-    const step = this.#lastStep;
+    return this.#runStep(call, said, tools, this.#lastStep);
+  }
+
+  async #runStep(
+    call: ToolCall,
+    said: Message | undefined,
+    tools: Tools,
+    step: number,
+  ): Promise<Message> {
+    const { deps, context, stream, heartbeat, limits } = this.#options;
+    context.signal.throwIfAborted();
     const begun = await persist(deps, "begin a tool step", () =>
       beginStep(deps.db, context, { step, callId: call.callId, name: call.name, said }),
     );
     if (!begun) throw new RunAborted({ kind: "lost" });
     stream.emit({ case: "toolActivity", value: { name: call.name, finished: false } });
     if (heartbeat !== undefined) heartbeat.phase = `tool:${call.name}`.slice(0, 200);
-    const { text, isError } = await runTool(tools.get(call.name), call, { ...context, step });
+    const tool = tools.get(call.name);
+    const { text, isError } = await runTool(deps, tool, call, { ...context, step }, limits);
     if (heartbeat !== undefined) heartbeat.phase = "model";
-    await persist(deps, "finish a tool step", () =>
+    const isHeld = await persist(deps, "finish a tool step", () =>
       finishStep(deps.db, context, step, { text, isError }),
     );
     context.signal.throwIfAborted();
+    if (!isHeld) throw new RunAborted({ kind: "lost" });
     stream.emit({ case: "toolActivity", value: { name: call.name, finished: true } });
     return toolResultMessage(call.callId, text, isError);
-  }
-}
-
-/** A tool that throws has failed; what it threw is told to the model as little as to anybody outside. */
-async function runTool(
-  tool: Tool | undefined,
-  call: ToolCall,
-  context: ToolContext,
-): Promise<ToolOutcome> {
-  if (tool === undefined) return { text: `There is no tool named ${call.name}.`, isError: true };
-  try {
-    return await tool.run(call.argumentsJson, context);
-  } catch (error) {
-    context.signal.throwIfAborted();
-    const name = error instanceof Error ? error.name : "error";
-    return { text: `The tool ${call.name} failed (${name}).`, isError: true };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { Origin } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { ChildTurn } from "./child-turns.ts";
 
 /** A turn to be admitted, checked and with its agent known. */
 export interface NewTurn {
@@ -31,6 +32,18 @@ export interface NewTurn {
   readonly messages: readonly Message[];
   readonly parentTurnId: string | undefined;
   readonly callChain: readonly string[];
+  /** Set where a turn's tool sends it. */
+  readonly nested?: NestedTurn | undefined;
+  /** The turn whose outcome this one tells its session of. */
+  readonly childTurnId?: string | undefined;
+}
+
+/** What holds for a turn that another one sends. */
+export interface NestedTurn {
+  /** Of `parentTurnId`: a run that was taken over sends nothing. */
+  readonly parentRunId: string;
+  /** Undefined: its outcome is nobody's to hear of. */
+  readonly tells: Omit<ChildTurn, "tenant" | "childTurnId"> | undefined;
 }
 
 /** A turn of a lane. */

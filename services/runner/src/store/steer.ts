@@ -70,6 +70,8 @@ const TAKE_STEERS = {
 UPDATE turns s SET steer = 2
 WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
   AND s.steer = ANY ($5::smallint[])
+  -- What a subagent answered stands there as its tool's result.
+  AND s.child_turn_id IS NULL
   AND EXISTS (SELECT FROM turns h WHERE h.tenant = $1 AND h.turn_id = $3 AND h.run_id = $4
               AND ${stateIn("h.state", "ACTIVE")})
 RETURNING s.lane_seq AS "laneSeq", s.input`,

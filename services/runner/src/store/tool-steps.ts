@@ -14,15 +14,22 @@ export interface ToolStep {
   readonly result: { readonly text: string; readonly isError: boolean } | undefined;
 }
 
+/** Under the turn's row: a run that was taken over waits for its successor, and then finds nothing. */
+const HELD = `
+WITH held AS (
+  SELECT tenant FROM turns
+  WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}
+  FOR SHARE
+)`;
+
+/** A step that an earlier run of the turn left unfinished becomes this run's. */
 const BEGIN_STEP = {
   name: "runner_begin_step",
-  text: `
+  text: `${HELD}
 INSERT INTO tool_steps (tenant, turn_id, step, run_id, call_id, name, said)
-SELECT $1, $2, $4, $3, $5, $6, $7
-WHERE EXISTS (SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3
-              AND ${stateIn("state", "ACTIVE")})
+SELECT $1, $2, $4, $3, $5, $6, $7 FROM held
 ON CONFLICT (tenant, turn_id, step) DO UPDATE SET run_id = excluded.run_id
-WHERE tool_steps.run_id = excluded.run_id
+WHERE tool_steps.result IS NULL
 RETURNING step`,
 };
 
@@ -46,18 +53,23 @@ export async function beginStep(
 
 const FINISH_STEP = {
   name: "runner_finish_step",
-  text: `
-UPDATE tool_steps SET result = $4, is_error = $5
-WHERE tenant = $1 AND turn_id = $2 AND step = $3 AND result IS NULL`,
+  text: `${HELD}
+UPDATE tool_steps s SET result = coalesce(s.result, $5), is_error = CASE WHEN s.result IS NULL THEN $6 ELSE s.is_error END
+FROM held
+WHERE s.tenant = $1 AND s.turn_id = $2 AND s.step = $4 AND s.run_id = $3
+RETURNING s.step`,
 };
 
+/** Recorded once the tool has acted. False: the run holds the turn no more. */
 export async function finishStep(
   sql: Sql,
-  held: { readonly tenant: string; readonly turnId: string },
+  held: { readonly tenant: string; readonly turnId: string; readonly runId: string },
   step: number,
   result: { readonly text: string; readonly isError: boolean },
-): Promise<void> {
-  await sql.query(FINISH_STEP, [held.tenant, held.turnId, step, result.text, result.isError]);
+): Promise<boolean> {
+  const { tenant, turnId, runId } = held;
+  const params = [tenant, turnId, runId, step, result.text, result.isError];
+  return (await first(sql, FINISH_STEP, params)) !== undefined;
 }
 
 const READ_STEPS = {

@@ -1,7 +1,19 @@
 import { randomUUID } from "node:crypto";
-import type { EnqueueDeliveryRequest } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type EnqueueDeliveryRequest,
+  RegisterRouteResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { type Route, RouteSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { Delivery } from "../running/deps.ts";
+
+interface ToParent {
+  readonly turnId: string;
+  readonly text: string;
+  readonly parentKey: string;
+}
+type Init = MessageInitShape<typeof RouteSchema>;
 
 /** delivery's door: takes each request id once. */
 export class DeliveryStandIn implements Delivery {
@@ -11,6 +23,19 @@ export class DeliveryStandIn implements Delivery {
   /** First acceptances, in order. */
   readonly taken: { readonly requestId: string; readonly turnId: string; readonly text: string }[] =
     [];
+
+  /** Routes to parent sessions, by the key of the child. */
+  readonly routes = new Map<string, Route>();
+  /** Called with each delivery that goes to a parent session. */
+  onToParent: ((delivery: ToParent) => Promise<void>) | undefined;
+
+  registerRoute: Delivery["registerRoute"] = async ({ sessionKey = "", kind, address }) => {
+    if (this.isDown) throw storeUnavailable("the stand-in is down");
+    const made = { routeId: randomUUID(), sessionKey, kind, address } as Init;
+    const route = this.routes.get(sessionKey) ?? create(RouteSchema, made);
+    this.routes.set(sessionKey, route);
+    return create(RegisterRouteResponseSchema, { route });
+  };
 
   enqueueDelivery: Delivery["enqueueDelivery"] = async (init) => {
     const request = init as EnqueueDeliveryRequest;
@@ -22,6 +47,8 @@ export class DeliveryStandIn implements Delivery {
     if (!this.taken.some((before) => before.requestId === requestId)) {
       const text = request.parts.map(({ content }) => String(content?.value ?? "")).join("");
       this.taken.push({ requestId, turnId, text });
+      const route = [...this.routes.values()].find(({ routeId }) => routeId === request.routeId);
+      if (route !== undefined) void this.onToParent?.({ turnId, text, parentKey: route.address });
     }
     return {
       $typeName: "lanekeeper.delivery.v1.EnqueueDeliveryResponse",

@@ -2,12 +2,16 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import type { RotateSessionRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import type {
   BeginRunRequest,
   WriteLifecycleRequest,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
   type Fence,
+  type Rotation,
+  RotationReason,
+  RotationSchema,
   RunOutcome,
   type Session,
   SessionBusySchema,
@@ -48,6 +52,9 @@ interface KeyRow {
   oldestRunnable: bigint;
   active: ActiveRun | undefined;
   movedTo: string;
+  progress: number;
+  /** Newest first. */
+  readonly rotations: Rotation[];
 }
 
 interface EndedRun {
@@ -72,6 +79,7 @@ export class IdentityStandIn implements AsyncDisposable {
   readonly granted: { readonly runId: string; readonly turnId: string }[] = [];
   readonly #keys = new Map<string, KeyRow>();
   readonly #begun = new Map<string, Answer>();
+  readonly #rotated = new Map<string, { fence: object; rotation: Rotation }>();
   readonly #ended = new Map<string, EndedRun>();
   readonly #watchers = new Set<(tenant: string, session: Session) => void>();
   readonly #secret: string;
@@ -115,12 +123,14 @@ export class IdentityStandIn implements AsyncDisposable {
   rotate(
     tenant: string,
     sessionKey: string,
-    options: { readonly parentSessionId?: string; readonly skipsQueued?: boolean } = {},
+    options: {
+      readonly parentSessionId?: string;
+      readonly skipsQueued?: boolean;
+      readonly reason?: RotationReason;
+    } = {},
   ): SessionRef {
     const row = this.#key(tenant, sessionKey);
-    row.sessionId = randomUUID();
-    row.generation += 1n;
-    row.parentSessionId = options.parentSessionId ?? "";
+    renew(row, options.parentSessionId ?? "", options.reason ?? RotationReason.RESET, "");
     if (options.skipsQueued === true) row.oldestRunnable = row.generation;
     row.active = undefined;
     this.#told(tenant, row);
@@ -143,6 +153,11 @@ export class IdentityStandIn implements AsyncDisposable {
     }
   }
 
+  /** Heartbeats that the key's runs were granted. */
+  progressOf(tenant: string, sessionKey: string): number {
+    return this.#key(tenant, sessionKey).progress;
+  }
+
   /** The run that holds a key. */
   holder(tenant: string, sessionKey: string): string | undefined {
     return this.#key(tenant, sessionKey).active?.runId;
@@ -161,6 +176,8 @@ export class IdentityStandIn implements AsyncDisposable {
       oldestRunnable: 1n,
       active: undefined,
       movedTo: "",
+      progress: 0,
+      rotations: [],
     };
     this.#keys.set(at, row);
     return row;
@@ -202,14 +219,22 @@ export class IdentityStandIn implements AsyncDisposable {
           ([, row]) =>
             (session.case === "sessionKey" ? row.sessionKey : row.sessionId) === session.value,
         );
-        if (found === undefined) throw notFound("session", session.value ?? "");
-        return { session: sessionOf(found[1]) };
+        if (found !== undefined) return { session: sessionOf(found[1]) };
+        for (const [, row] of rows) {
+          const rotation = row.rotations.find(
+            ({ current }) => current?.sessionId === session.value,
+          );
+          if (rotation !== undefined) return { session: sessionOf(row), rotation };
+        }
+        throw notFound("session", session.value ?? "");
       },
-      listRotations: async () => ({ rotations: [] }),
+      listRotations: async ({ sessionKey }, { tenant }) => ({
+        rotations: this.#key(tenant, sessionKey).rotations.slice(0, 1),
+      }),
       watchSessions: (_request, call) => this.#watch(call.signal),
       normalizeKey: never,
       explainKey: never,
-      rotateSession: never,
+      rotateSession: async (request, { tenant }) => this.#compact(tenant, request),
       listSessions: never,
       listJournal: never,
       registerKey: never,
@@ -288,6 +313,27 @@ export class IdentityStandIn implements AsyncDisposable {
     return answer;
   }
 
+  /** The owner's: its run stays, and holds the new generation too. */
+  #compact(tenant: string, { requestId, sessionKey, precondition, note }: RotateSessionRequest) {
+    this.#refuseWhenDown();
+    const row = this.#key(tenant, sessionKey);
+    const before = this.#rotated.get(requestId);
+    if (before !== undefined) return before;
+    const owner = precondition.case === "owner" ? precondition.value : undefined;
+    const active = this.#judge(row, owner);
+    renew(row, row.sessionId, RotationReason.COMPACTION, note);
+    active.generations.push(row.generation);
+    const fence = {
+      session: sessionOf(row).ref as SessionRef,
+      runId: active.runId,
+      runEpoch: active.epoch,
+    };
+    const answer = { fence, rotation: row.rotations[0] as Rotation };
+    this.#rotated.set(requestId, answer);
+    this.#told(tenant, row);
+    return answer;
+  }
+
   #write(tenant: string, request: WriteLifecycleRequest) {
     this.#refuseWhenDown();
     const fence = request.writer.case === "run" ? request.writer.value : undefined;
@@ -306,6 +352,7 @@ export class IdentityStandIn implements AsyncDisposable {
       row.active = undefined;
       return { applied: true };
     }
+    if (event.case === "progress") row.progress += 1;
     const begun = this.#begun.get(active.runId);
     const leaseMs = durationMs(
       (begun?.leaseDuration ?? durationFromMs(0)) as ReturnType<typeof durationFromMs>,
@@ -331,6 +378,17 @@ export class IdentityStandIn implements AsyncDisposable {
       { details: [errorDetail(StaleFenceSchema, { current })] },
     );
   }
+}
+
+function renew(row: KeyRow, parentSessionId: string, reason: RotationReason, note: string): void {
+  const previous = sessionOf(row).ref as SessionRef;
+  row.sessionId = randomUUID();
+  row.generation += 1n;
+  row.parentSessionId = parentSessionId;
+  const current = sessionOf(row).ref as SessionRef;
+  row.rotations.unshift(
+    create(RotationSchema, { previous, current, reason, parentSessionId, note }),
+  );
 }
 
 function busy(active: ActiveRun): LanekeeperError {

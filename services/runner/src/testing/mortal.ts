@@ -4,6 +4,8 @@ import type { Identity } from "../running/deps.ts";
 /** A switch that makes a replica as good as killed: nothing that it does has an effect any more. */
 export class Life {
   #isOver = false;
+  /** How often each statement was sent, by its name. */
+  readonly statements = new Map<string, number>();
 
   get isOver(): boolean {
     return this.#isOver;
@@ -11,6 +13,11 @@ export class Life {
 
   kill(): void {
     this.#isOver = true;
+  }
+
+  count(statement: { readonly name: string } | string): void {
+    const name = typeof statement === "string" ? "" : statement.name;
+    this.statements.set(name, (this.statements.get(name) ?? 0) + 1);
   }
 
   /** What a killed process awaits never comes. */
@@ -28,7 +35,10 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
   return {
     ...db,
     kysely: db.kysely,
-    query: (statement, params) => life.guard(() => db.query(statement, params)),
+    query: (statement, params) => {
+      life.count(statement);
+      return life.guard(() => db.query(statement, params));
+    },
     transaction: (work, options) =>
       life.guard(() =>
         db.transaction(async (transaction) => {
@@ -37,6 +47,7 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
             kysely: transaction.kysely,
             query: async (statement, params) => {
               if (life.isOver) throw new Error("the replica is dead");
+              life.count(statement);
               return transaction.query(statement, params);
             },
           });
@@ -59,6 +70,14 @@ export function mortalIdentity(identity: Identity, life: Life, hooks: IdentityHo
     resolveSession: (request, options) =>
       life.guard(() => identity.resolveSession(request, options)),
     beginRun: (request, options) => life.guard(() => identity.beginRun(request, options)),
+    rotateSession: (request, options) => {
+      hooks.beforeWrite?.("rotate");
+      return life.guard(async () => {
+        const answer = await identity.rotateSession(request, options);
+        hooks.afterWrite?.("rotate");
+        return answer;
+      });
+    },
     checkFence: (request, options) => life.guard(() => identity.checkFence(request, options)),
     getSession: (request, options) => life.guard(() => identity.getSession(request, options)),
     listRotations: (request, options) => life.guard(() => identity.listRotations(request, options)),

@@ -19,13 +19,18 @@ import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
 import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
 
-const SECRET = "test-secret-test-secret-test-secret";
+export const SECRET = "test-secret-test-secret-test-secret";
 
 /** One replica of the runner, over real gRPC. */
 export interface Replica {
   readonly name: string;
   readonly client: RunnerClient;
+  /** The same door, as delivery comes to it. */
+  readonly asDelivery: RunnerClient;
   readonly context: RunnerContext;
+  readonly grpcPort: number;
+  /** How often each statement was sent, by its name. */
+  statements(): ReadonlyMap<string, number>;
   readonly log: ReturnType<typeof captureLog>;
   /** As `kill -9` does, as far as anybody outside can tell. */
   kill(): void;
@@ -86,6 +91,12 @@ export class World implements AsyncDisposable {
       defaults: { tenant: "t1", principal: "p1" },
     });
     opened.defer(() => client.$close());
+    const asDelivery = createRunnerClient({
+      target: `127.0.0.1:${running.grpcPort}`,
+      credential: serviceCredential("delivery", SECRET),
+      defaults: { tenant: "t1", principal: "p1" },
+    });
+    opened.defer(() => asDelivery.$close());
     let stopped: Promise<void> | undefined;
     const stop = (): Promise<void> => {
       // What a killed replica waits for never comes.
@@ -97,7 +108,10 @@ export class World implements AsyncDisposable {
     return {
       name,
       client,
+      asDelivery,
       context: running.context,
+      grpcPort: running.grpcPort,
+      statements: () => life.statements,
       log,
       kill: () => life.kill(),
       get isDead() {

@@ -4,10 +4,11 @@ import type { Tool } from "./tool.ts";
 export const sessionStatus: Tool = {
   spec: {
     name: "session_status",
-    description: "Tells which session this conversation is: its key, id and generation.",
+    description:
+      "Tells which session this conversation is (key, id and generation) and how much of its context is used.",
     parameters: { type: "object", properties: {}, additionalProperties: false },
   },
-  run: async (_argumentsJson, { agentId, session, turnId }) => ({
+  run: async (_argumentsJson, { agentId, session, turnId, contextUse }) => ({
     text: JSON.stringify({
       agent: agentId,
       turn_id: turnId,
@@ -18,6 +19,8 @@ export const sessionStatus: Tool = {
             session_id: session.sessionId,
             generation: Number(session.generation),
           }),
+      context_tokens_used: contextUse.usedTokens,
+      context_token_budget: contextUse.budgetTokens,
     }),
     isError: false,
   }),

@@ -5,6 +5,9 @@ import { sessionsSend } from "./sessions-send.ts";
 import type { ToolContext } from "./tool.ts";
 import type { SessionMessage } from "./tool-deps.ts";
 
+const spawn = () => Promise.reject(new Error("no subagents here"));
+const memory = { save: async () => true, search: async () => [] };
+
 const context: ToolContext = {
   tenant: "default",
   principal: "p",
@@ -15,12 +18,15 @@ const context: ToolContext = {
   step: 1,
   callChain: ["agent:main:a"],
   traceparent: "",
+  contextUse: { usedTokens: 0, budgetTokens: 100 },
   signal: new AbortController().signal,
 };
 
 function toolThat(reply: string | undefined) {
   const sent: SessionMessage[] = [];
   const tool = sessionsSend({
+    memory,
+    spawn,
     sendToSession: async (message) => {
       sent.push(message);
       return { sessionKey: "agent:main:b", sessionId: "sb", turnId: "tb", reply };
@@ -39,7 +45,7 @@ test("sends and tells the reply, the key and the session id", async () => {
     reply: "hello back",
   });
   expect(sent).toEqual([
-    { from: context, key: "b", agentId: undefined, text: "hello", wait: true },
+    { from: context, key: "b", agentId: undefined, text: "hello", wait: true, onConflict: 1 },
   ]);
 });
 
@@ -64,6 +70,8 @@ test.each([
 
 test("a refusal becomes the tool's answer, with its reason", async () => {
   const tool = sessionsSend({
+    memory,
+    spawn,
     sendToSession: () =>
       Promise.reject(new LanekeeperError("WOULD_DEADLOCK", "the session waits for this one")),
   });

@@ -1,3 +1,4 @@
+import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { z } from "zod";
 
@@ -10,7 +11,16 @@ const argumentsSchema = z.strictObject({
   message: z.string().min(1).max(100_000),
   agent_id: z.string().optional(),
   wait: z.boolean().default(true),
+  on_conflict: z.enum(["enqueue", "reject", "interrupt", "rollback", "steer"]).default("enqueue"),
 });
+
+const ON_CONFLICT = {
+  enqueue: OnConflict.ENQUEUE,
+  reject: OnConflict.REJECT,
+  interrupt: OnConflict.INTERRUPT,
+  rollback: OnConflict.ROLLBACK,
+  steer: OnConflict.STEER,
+} as const;
 
 /** Sends a message into another session and, unless told otherwise, waits for its answer. */
 export function sessionsSend(deps: ToolDeps): Tool {
@@ -27,11 +37,18 @@ export function sessionsSend(deps: ToolDeps): Tool {
           message: { type: "string", description: "What to say." },
           agent_id: { type: "string", description: "The agent, if not your own." },
           wait: { type: "boolean", description: "Whether to wait for the answer; default true." },
+          on_conflict: {
+            type: "string",
+            enum: ["enqueue", "reject", "interrupt", "rollback", "steer"],
+            description: "What to do if the session is busy; default enqueue: wait behind it.",
+          },
         },
         required: ["session_key", "message"],
         additionalProperties: false,
       },
     },
+    isRepeatable: true,
+    boundsItself: true,
     run: (argumentsJson, context) => send(deps, argumentsJson, context),
   };
 }
@@ -44,15 +61,16 @@ async function send(
   const parsed = parseArguments(argumentsSchema, argumentsJson);
   if (!parsed.ok) return parsed.outcome;
   const { session_key: key, message: text, agent_id: agentId, wait } = parsed.value;
+  const onConflict = ON_CONFLICT[parsed.value.on_conflict];
   try {
-    return told(await deps.sendToSession({ from: context, key, agentId, text, wait }));
+    return told(await deps.sendToSession({ from: context, key, agentId, text, wait, onConflict }));
   } catch (error) {
     if (!(error instanceof LanekeeperError)) throw error;
     return { text: `${error.reason}: ${error.message}`, isError: true };
   }
 }
 
-function told({ sessionKey, sessionId, turnId, reply }: SessionMessageOutcome): ToolOutcome {
+export function told({ sessionKey, sessionId, turnId, reply }: SessionMessageOutcome): ToolOutcome {
   const receipt = { session_key: sessionKey, session_id: sessionId, turn_id: turnId };
   const text = JSON.stringify(reply === undefined ? receipt : { ...receipt, reply });
   return { text, isError: false };

@@ -1,3 +1,5 @@
+import type { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { FoundMemory, MemoryScope, NewMemory } from "../store/memories.ts";
 import type { ToolContext } from "./tool.ts";
 
 /** A message from one session into another. */
@@ -11,6 +13,19 @@ export interface SessionMessage {
   readonly text: string;
   /** Whether the sender waits for the reply. */
   readonly wait: boolean;
+  /** What to do when the other lane is busy. */
+  readonly onConflict: OnConflict;
+}
+
+/** A task for a session of its own. */
+export interface SubagentTask {
+  /** The turn that sends. */
+  readonly from: ToolContext;
+  /** The agent, where it is not the sender's own. */
+  readonly agentId: string | undefined;
+  readonly text: string;
+  /** Whether the sender waits for the reply; else it comes as a turn of its session. */
+  readonly wait: boolean;
 }
 
 /** What became of it. */
@@ -22,6 +37,13 @@ export interface SessionMessageOutcome {
   readonly reply: string | undefined;
 }
 
+/** What agents keep beyond their conversations. */
+export interface Memory {
+  /** False: the agent has as many as it may. */
+  save(memory: NewMemory): Promise<boolean>;
+  search(scope: MemoryScope, query: string, limit: number): Promise<readonly FoundMemory[]>;
+}
+
 /** What built-in tools need of the runner. */
 export interface ToolDeps {
   /**
@@ -30,4 +52,11 @@ export interface ToolDeps {
    * where the sender waits, the reason that the turn failed with.
    */
   readonly sendToSession: (message: SessionMessage) => Promise<SessionMessageOutcome>;
+  /**
+   * Gives a task to an agent in a new session.
+   * @throws LanekeeperError HOP_LIMIT, UNKNOWN_MODEL, INVALID_REQUEST where nobody could be told of the
+   * result, and, where the sender waits, WAIT_EXPIRED and the reason that the turn failed with.
+   */
+  readonly spawn: (task: SubagentTask) => Promise<SessionMessageOutcome>;
+  readonly memory: Memory;
 }

@@ -1,5 +1,11 @@
 import type { ToolSpec } from "../models/model.ts";
 
+/** How much of its budget the context took when the model was last asked; estimates, in tokens. */
+export interface ContextUse {
+  usedTokens: number;
+  readonly budgetTokens: number;
+}
+
 /** The turn on whose behalf a tool runs. */
 export interface ToolContext {
   readonly tenant: string;
@@ -16,6 +22,7 @@ export interface ToolContext {
   /** Session keys of the chain of nested sends that led here, outermost first, this one included. */
   readonly callChain: readonly string[];
   readonly traceparent: string;
+  readonly contextUse: ContextUse;
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +35,13 @@ export interface ToolOutcome {
 /** A tool of the agent's own. */
 export interface Tool {
   readonly spec: ToolSpec;
+  /**
+   * The same call of the same turn and step has the effect of one: where a run died in it, the next one
+   * makes it again, in place of being told that it was perhaps done.
+   */
+  readonly isRepeatable?: boolean;
+  /** It ends by a time limit of its own, in place of the agent's. */
+  readonly boundsItself?: boolean;
   /** `argumentsJson` is what the model wrote: it may be anything. A failure is an outcome, not an exception. */
   run(argumentsJson: string, context: ToolContext): Promise<ToolOutcome>;
 }

@@ -27,7 +27,7 @@ import { type Carried, carryThreads } from "./carry-threads.ts";
 import { lockConnected } from "./locked-keys.ts";
 import { keyOfParty, type PeerSide } from "./peer-side.ts";
 import { olderOfRacers } from "./racers.ts";
-import { uniteKeys } from "./unite-keys.ts";
+import { makeRowsToUnite, uniteKeys } from "./unite-keys.ts";
 
 export interface EquivalenceCommand {
   readonly agentId: AgentId;
@@ -127,6 +127,7 @@ async function uniteSides(
     .map(({ before }) => keyOfParty(agentId, before, tenant))
     .filter((key) => !isKeyRefusal(key) && key !== stays) as CanonicalKey[];
   // All at once, in key order: one after the other they would be locked in any order.
+  await makeRowsToUnite(tx, writes, actor.tenant, stays, others);
   if (others.length > 1) await lockConnected(tx, actor.tenant, [stays, ...others]);
   let merged: United["merged"];
   for (const goes of others) {

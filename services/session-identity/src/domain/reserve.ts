@@ -23,11 +23,13 @@ export interface ReserveFacts {
 
 /**
  * `standing`: the session that stands there, whoever of the racers made it. `elsewhere`: the key became an
- * alias or was merged meanwhile, so the name has to be looked up again.
+ * alias or was merged meanwhile, or the name leads to another by now, so it has to be looked up again.
  */
 export type ReserveAnswer =
   | { readonly kind: "standing"; readonly state: StandingKey }
   | { readonly kind: "elsewhere" };
+
+export const ELSEWHERE: ReserveAnswer = { kind: "elsewhere" };
 
 /** Mints the first session of a key, or joins the one that is there. */
 export function decideReserve(
@@ -36,7 +38,7 @@ export function decideReserve(
 ): Decision<ReserveAnswer> {
   const { state } = facts;
   if (state.aliasOf !== undefined || state.movedTo !== undefined) {
-    return answered({ kind: "elsewhere" });
+    return answered(ELSEWHERE);
   }
   if (hasSession(state)) return answered({ kind: "standing", state });
   const next = born(command, facts);

@@ -7,6 +7,7 @@ import type { RotateAnswer, RotateCommand } from "../domain/rotate.ts";
 import type { WriteReplyCommand } from "../domain/write-reply.ts";
 import type { WriteRunCommand } from "../domain/write-run.ts";
 import type { Asker } from "../store/journal-rows.ts";
+import type { LedBy } from "../store/read-leads.ts";
 import type { NewBinding } from "../store/write-batch.ts";
 
 /** What can be asked of one key. */
@@ -17,6 +18,8 @@ export type Ask =
       readonly agentId: string;
       /** The name that led here, where it is not in the ledger yet. */
       readonly binding: NewBinding | undefined;
+      /** Peers: by what the name was read to lead here. */
+      readonly ledBy: LedBy | undefined;
     }
   | { readonly kind: "begin"; readonly command: BeginCommand; readonly agentId: string }
   | { readonly kind: "write_run"; readonly command: WriteRunCommand }

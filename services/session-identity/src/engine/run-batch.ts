@@ -1,8 +1,9 @@
 import { retryOnDeadlock } from "@lanekeeper/postgres";
 import type { Ids } from "@lanekeeper/service";
 import type { Decision, Effects } from "../domain/decision.ts";
-import type { KeyState } from "../domain/key-state.ts";
+import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
+import { ELSEWHERE } from "../domain/reserve.ts";
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import type { Db, Tx } from "../store/db.ts";
@@ -11,6 +12,7 @@ import { lockKeys, nameOf } from "../store/lock-keys.ts";
 import { lookUp } from "../store/look-up.ts";
 import { makeKeys, type NewKey } from "../store/make-keys.ts";
 import { readCauses } from "../store/read-causes.ts";
+import { readStillLed } from "../store/read-leads.ts";
 import { BatchWrites } from "../store/write-batch.ts";
 import type { Command, Result } from "./command.ts";
 import { decide, wantedBy } from "./decide.ts";
@@ -52,14 +54,32 @@ async function inTransaction(
     tx,
     commands.map((command, index) => wantedBy(command, states[index])),
   );
+  const overtaken = await overtakenNames(tx, commands, states);
   const results = commands.map((command, index) => {
     const facts = found[index];
     if (facts === undefined) throw new Error("the look-up gives a row per command");
+    if (overtaken.has(command)) return ELSEWHERE;
     const decision = decide(command, states[index], facts, ids);
     return record(writes, command, states[index], decision, facts.nowMs);
   });
   await writes.flush(tx);
   return { results: await withCauses(tx, commands, results), tellsWatchers: writes.tellsWatchers };
+}
+
+/** First contacts whose peer was led elsewhere since its name was read. */
+async function overtakenNames(
+  tx: Tx,
+  commands: readonly Command[],
+  states: readonly (KeyState | undefined)[],
+): Promise<ReadonlySet<Command>> {
+  const named = commands.flatMap((command, index) => {
+    const { tenant, ask } = command;
+    if (ask.kind !== "reserve" || ask.ledBy === undefined || hasSession(states[index])) return [];
+    return [{ command, tenant, ledBy: ask.ledBy }];
+  });
+  if (named.length === 0) return new Set();
+  const still = await readStillLed(tx, named);
+  return new Set(named.filter((_, place) => still[place] === false).map(({ command }) => command));
 }
 
 function newKeyOf({ tenant, sessionKey, ask }: Command, ruleSetVersion: number): NewKey[] {

@@ -194,10 +194,14 @@ export class Resolver {
     granted(
       await this.#parts.engine.submit<"reserve">({
         ...{ tenant: caller.tenant, sessionKey, asker: caller.asker },
-        ask: { kind: "reserve", command, agentId, binding },
+        ask: { kind: "reserve", command, agentId, binding, ledBy: ledByOf(plan, found) },
       }),
     );
   }
+}
+
+function ledByOf({ name, wanted, agentId }: NamePlan, { root, person }: NameFound) {
+  return name.kind === "raw" ? undefined : { agentId, party: wanted.party, root, person };
 }
 
 /** That there is no default agent may be old news: before a name is refused for it, the tenant is read. */

@@ -1,12 +1,18 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { WatchSessionsResponseSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
-import { invalid } from "@lanekeeper/rpc";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type {
+  WatchSessionsRequest,
+  WatchSessionsResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import { invalid, permissionDenied } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { storeError } from "../engine/engine.ts";
+import { LIMITS } from "../limits.ts";
 import { watch, type WatchEvent } from "../watch/watch.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionFilter } from "./list-sessions.ts";
 import { showSession } from "./show/session.ts";
+import { isOutside } from "./visible.ts";
 
 type Response = MessageInitShape<typeof WatchSessionsResponseSchema>;
 
@@ -19,13 +25,15 @@ export function watchSessions({
   clock,
 }: IdentityContext): IdentityRoutes["watchSessions"] {
   return async function* (request, call) {
-    const { resumeToken, skipSnapshot } = request;
-    if (resumeToken.length > MAX_TOKEN_CHARS) throw invalid("resume_token", "is too long");
+    const { skipSnapshot, stopWhenTold } = request;
+    const tokens = tokensOf(request);
     const everybody = call.tenant === "";
+    if (everybody && isOutside(call)) throw permissionDenied("a credential watches its own tenant");
     const question = {
       tenant: everybody ? undefined : call.tenant,
       ...sessionFilter(request, call),
-      ...{ resumeToken, skipSnapshot },
+      keyPrefixes: call.keyPrefixes,
+      ...{ ...tokens, skipSnapshot, stopWhenTold, bookmarkMs: bookmarkMs(request) },
     };
     try {
       for await (const event of watch({ query: db, feed, clock }, question, call.signal)) {
@@ -37,26 +45,41 @@ export function watchSessions({
   };
 }
 
+function tokensOf({ resumeToken, untilToken }: WatchSessionsRequest) {
+  if (resumeToken.length > MAX_TOKEN_CHARS) throw invalid("resume_token", "is too long");
+  if (untilToken.length > MAX_TOKEN_CHARS) throw invalid("until_token", "is too long");
+  if (untilToken !== "" && resumeToken === "") {
+    throw invalid("until_token", "stands beside a resume_token");
+  }
+  return { resumeToken, untilToken };
+}
+
+function bookmarkMs({ bookmarkInterval }: WatchSessionsRequest): number {
+  const { minBookmarkMs, bookmarkEveryMs } = LIMITS;
+  if (bookmarkInterval === undefined) return bookmarkEveryMs;
+  const ms = durationMs(bookmarkInterval);
+  if (ms >= minBookmarkMs && ms <= bookmarkEveryMs) return Math.round(ms);
+  throw invalid("bookmark_interval", `${minBookmarkMs} ms .. ${bookmarkEveryMs / 1000} s`);
+}
+
 function tenantOf(event: WatchEvent): string {
   if (event.kind === "snapshot") return event.state.tenant;
   return event.kind === "changed" ? event.change.state.tenant : "";
 }
 
 function show(event: WatchEvent): Response {
-  switch (event.kind) {
-    case "snapshot":
-      return { event: { case: "snapshot", value: showSession(event.state) } };
-    case "snapshot_end":
-      return { event: { case: "snapshotEnd", value: {} }, resumeToken: event.token };
-    case "bookmark":
-      return { event: { case: "bookmark", value: {} }, resumeToken: event.token };
-    case "changed": {
-      const { state, mergedInto } = event.change;
-      if (mergedInto === undefined) {
-        return { event: { case: "changed", value: showSession(state) }, resumeToken: event.token };
-      }
-      const merged = { sessionKey: state.sessionKey, survivorSessionKey: mergedInto };
-      return { event: { case: "merged", value: merged }, resumeToken: event.token };
-    }
+  if (event.kind === "snapshot") {
+    return { event: { case: "snapshot", value: showSession(event.state) } };
   }
+  const { token: resumeToken, position } = event;
+  return { event: told(event), resumeToken, position };
+}
+
+function told(event: Exclude<WatchEvent, { kind: "snapshot" }>): NonNullable<Response["event"]> {
+  if (event.kind === "snapshot_end") return { case: "snapshotEnd", value: {} };
+  if (event.kind === "bookmark") return { case: "bookmark", value: {} };
+  const { state, mergedInto } = event.change;
+  if (mergedInto === undefined) return { case: "changed", value: showSession(state) };
+  const { sessionKey, revision } = state;
+  return { case: "merged", value: { sessionKey, survivorSessionKey: mergedInto, revision } };
 }

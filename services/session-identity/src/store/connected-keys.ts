@@ -35,17 +35,19 @@ export async function connectedKeys(
   return rows.map(({ session_key: key }) => key as CanonicalKey);
 }
 
-/** Whether a session stands under a key, or under what it leads to, as far as is committed. */
-export async function isStanding(
+/** Whether a session stands under one of the keys, or under what it leads to, as far as is committed. */
+export async function anyStanding(
   query: Query,
   tenant: string,
-  key: CanonicalKey,
+  keys: readonly CanonicalKey[],
 ): Promise<boolean> {
   const { rowCount } = await query.query(
     `select from session_keys k
      left join session_keys t on t.tenant = k.tenant and t.session_key = coalesce(k.alias_of, k.moved_to)
-     where k.tenant = $1 and k.session_key = $2 and (k.session_id is not null or t.session_id is not null)`,
-    [tenant, key],
+     where k.tenant = $1 and k.session_key = any($2::text[])
+       and (k.session_id is not null or t.session_id is not null)
+     limit 1`,
+    [tenant, keys],
   );
   return rowCount > 0;
 }

@@ -4,6 +4,15 @@ import type { History } from "../watch/token.ts";
 import type { Query } from "./db.ts";
 import { type KeyRow, stateOf } from "./key-row.ts";
 
+/** Whose keys, and how they begin. */
+export interface KeyRange {
+  /** Undefined: all tenants'. */
+  readonly tenant: string | undefined;
+  readonly prefix: string;
+}
+
+export const ALL_KEYS: KeyRange = { tenant: undefined, prefix: "" };
+
 /** One change of a key. */
 export interface Change {
   readonly changeId: bigint;
@@ -71,18 +80,21 @@ const CHANGES_BETWEEN = {
   text: `
     select ${COLUMNS} from session_changes c
     where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot) and c.change_id > $3
+      and ($5::text is null or c.tenant = $5) and starts_with(c.session_key, $6)
     order by c.change_id limit $4`,
 };
 
 /** Changes that `to` sees and `from` does not, after a change id, in order. */
 export async function changesBetween(
   query: Query,
+  range: KeyRange,
   from: Snapshot,
   to: Snapshot,
   after: bigint,
   limit: number,
 ): Promise<readonly Change[]> {
-  const params = [from.text, to.text, after, limit];
+  const { tenant = null, prefix } = range;
+  const params = [from.text, to.text, after, limit, tenant, prefix];
   return changesOf((await query.query<ChangeRow>(CHANGES_BETWEEN, params)).rows);
 }
 
@@ -103,7 +115,7 @@ const SNAPSHOT_PAGE = {
 export async function readSnapshotPage(
   query: Query,
   after: { readonly tenant: string; readonly sessionKey: string },
-  filter: { readonly tenant: string | undefined; readonly prefix: string },
+  filter: KeyRange,
   limit: number,
 ): Promise<{ readonly history: History; readonly states: readonly StandingKey[] }> {
   const { rows } = await query.query<NowRow & { key: KeyRow | null }>(SNAPSHOT_PAGE, [

@@ -22,7 +22,7 @@ export function asks(engine: Engine, tenant: string, key: string) {
         ask: {
           kind: "reserve",
           command: { sessionKey, internal: false, rawKey: key },
-          ...{ agentId: "main", binding: undefined },
+          ...{ agentId: "main", binding: undefined, ledBy: undefined },
         },
       }),
     begin: (

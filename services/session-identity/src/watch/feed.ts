@@ -1,7 +1,13 @@
 import type { Clock, ClockTimer, Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
-import { type Change, changesBetween, pollChanges, readHistory } from "../store/read-changes.ts";
+import {
+  ALL_KEYS,
+  type Change,
+  changesBetween,
+  pollChanges,
+  readHistory,
+} from "../store/read-changes.ts";
 import { expired, type History } from "./token.ts";
 
 /** What one poll found: all that was committed between two snapshots. */
@@ -142,7 +148,7 @@ async function readBatch(query: Query, since: History): Promise<Batch> {
   const all = [...changes];
   for (let page = changes; page.length === limit; ) {
     const after = all.at(-1)?.changeId ?? 0n;
-    page = await changesBetween(query, since.snapshot, history.snapshot, after, limit);
+    page = await changesBetween(query, ALL_KEYS, since.snapshot, history.snapshot, after, limit);
     all.push(...page);
   }
   return { history, changes: all };

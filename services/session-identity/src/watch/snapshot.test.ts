@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isVisible, later, parseSnapshot, type Snapshot } from "./snapshot.ts";
+import { isVisible, later, parseSnapshot, positionOf, type Snapshot } from "./snapshot.ts";
 
 function snapshot(text: string): Snapshot {
   const parsed = parseSnapshot(text);
@@ -19,6 +19,7 @@ test("the later of two sees all that the other sees", () => {
     for (const b of order.slice(index)) {
       expect(later(a, b)).toBe(b === a ? a : b);
       expect(later(b, a)).toBe(b);
+      if (a !== b) expect(positionOf(b)).toBeGreaterThan(positionOf(a));
     }
   }
 });

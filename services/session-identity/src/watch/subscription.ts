@@ -16,13 +16,19 @@ export class Subscription implements FeedListener {
   readonly #queue: Batch[] = [];
   readonly #clock: Clock;
   readonly #concerns: (batch: Batch) => Batch;
+  readonly #bookmarkMs: number;
   #buffered = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(clock: Clock, concerns: (batch: Batch) => Batch) {
+  constructor(
+    clock: Clock,
+    concerns: (batch: Batch) => Batch,
+    bookmarkMs: number = LIMITS.bookmarkEveryMs,
+  ) {
     this.#clock = clock;
     this.#concerns = concerns;
+    this.#bookmarkMs = bookmarkMs;
   }
 
   batch(batch: Batch): void {
@@ -81,7 +87,7 @@ export class Subscription implements FeedListener {
         resolve(woken);
       };
       const abort = () => settle(true);
-      timer = this.#clock.setTimer(LIMITS.bookmarkEveryMs, () => settle(false));
+      timer = this.#clock.setTimer(this.#bookmarkMs, () => settle(false));
       signal.addEventListener("abort", abort, { once: true });
       this.#wake = () => settle(true);
     });

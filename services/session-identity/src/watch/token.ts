@@ -29,11 +29,11 @@ export interface History {
  * @throws INVALID_REQUEST for what is no token, RESUME_TOKEN_EXPIRED for one that is too old or speaks of
  * a history that this database does not have
  */
-export function decodeToken(token: string, history: History): Position {
+export function decodeToken(token: string, history: History, field = "resume_token"): Position {
   const parts = parse(token);
   const [historyId, atMs, from, to, after] = parts;
   const position = positionOf(atMs, from, to, after);
-  if (position === undefined) throw invalid("resume_token", "was not given out by WatchSessions");
+  if (position === undefined) throw invalid(field, "was not given out by WatchSessions");
   const newest = position.partial?.to ?? position.from;
   if (historyId !== history.historyId || newest.xmax > history.snapshot.xmax) {
     throw expired("the token is of a history that the database no longer has");

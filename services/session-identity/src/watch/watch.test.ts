@@ -1,51 +1,23 @@
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import { expect, test } from "vitest";
-import { atEnd, failure, newTenant } from "../testing/calls.ts";
+import { failure } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
-import { type IdentityClient, startReplica } from "../testing/identity.ts";
+import { startReplica } from "../testing/identity.ts";
+import { seen, watchedTenant, watching } from "../testing/watching.ts";
 import type { Db } from "../store/db.ts";
 
 const database = testDatabase();
 
-/** A watch that is read one message at a time, and ended with the test. */
-function watching(client: IdentityClient, request: Parameters<IdentityClient["watchSessions"]>[0]) {
-  const controller = new AbortController();
-  atEnd(() => controller.abort());
-  const stream = client.watchSessions(request, { signal: controller.signal });
-  const messages = stream[Symbol.asyncIterator]();
-  const next = async (): Promise<WatchSessionsResponse> => {
-    const { value, done } = await messages.next();
-    if (done === true) throw new Error("the watch ended");
-    return value;
-  };
-  return { next, end: () => controller.abort() };
-}
-
-function seen({ event }: WatchSessionsResponse): string {
-  if (event.case === "changed" || event.case === "snapshot") {
-    const { ref, revision } = event.value;
-    return `${event.case} ${ref?.sessionKey} g${ref?.generation} r${revision}`;
-  }
-  return event.case ?? "";
-}
-
-async function replicaWithTenant(db: Db = database.open()) {
-  const replica = await startReplica(db);
-  const tenant = await newTenant(replica.client("cli"));
-  const client = replica.client("ingress", { tenant });
-  const resolve = (value: string) => client.resolveSession({ name: { case: "rawKey", value } });
-  const reset = (key: string, requestId: string) =>
-    client.rotateSession({
-      requestId,
-      sessionKey: `agent:main:${key}`,
-      reason: RotationReason.RESET,
-    });
-  return { replica, tenant, client, resolve, reset };
-}
+const NOTHING_ASKED = {
+  resumeToken: "",
+  skipSnapshot: false,
+  stopWhenTold: false,
+  untilToken: "",
+  bookmarkMs: 15_000,
+};
 
 test("a snapshot, then each change of a key in order", async () => {
-  const { client, resolve, reset } = await replicaWithTenant();
+  const { client, resolve, reset } = await watchedTenant(database.open());
   await resolve("a");
   await resolve("b");
   const watch = watching(client, {});
@@ -61,7 +33,7 @@ test("a snapshot, then each change of a key in order", async () => {
 });
 
 test("any message's token goes on behind it, on another replica", async () => {
-  const { tenant, client, resolve, reset } = await replicaWithTenant();
+  const { tenant, client, resolve, reset } = await watchedTenant(database.open());
   const other = (await startReplica(database.open())).client("delivery", { tenant });
   const watch = watching(client, { skipSnapshot: true });
   const tokens = [(await watch.next()).resumeToken];
@@ -85,7 +57,7 @@ test("any message's token goes on behind it, on another replica", async () => {
 
 test("a change whose transaction commits late is not lost, and holds up nobody", async () => {
   const db = database.open();
-  const { tenant, client, resolve } = await replicaWithTenant(db);
+  const { tenant, client, resolve } = await watchedTenant(db);
   await resolve("late");
   const other = (await startReplica(database.open())).client("runner", { tenant });
   const watch = watching(client, { skipSnapshot: true });
@@ -132,7 +104,7 @@ async function changeUncommitted(db: Db, tenant: string, key: string) {
 }
 
 test("a change of another replica is seen without a word from it", async () => {
-  const { tenant, client } = await replicaWithTenant();
+  const { tenant, client } = await watchedTenant(database.open());
   const other = (await startReplica(database.open())).client("runner", { tenant });
   const watch = watching(client, { skipSnapshot: true });
   await watch.next();
@@ -141,7 +113,7 @@ test("a change of another replica is seen without a word from it", async () => {
 });
 
 test("only the agent and the prefix that were asked for", async () => {
-  const { replica, tenant, client } = await replicaWithTenant();
+  const { replica, tenant, client } = await watchedTenant(database.open());
   const policies = [{ agentId: "main" }, { agentId: "other" }];
   await replica.client("cli", { tenant }).applyKeyPolicies({ defaultAgentId: "main", policies });
   const byAgent = watching(client, { skipSnapshot: true, agentId: "other" });
@@ -155,7 +127,7 @@ test("only the agent and the prefix that were asked for", async () => {
 });
 
 test("a service without a tenant watches all, and is told whose each session is", async () => {
-  const { replica, tenant, resolve } = await replicaWithTenant();
+  const { replica, tenant, resolve } = await watchedTenant(database.open());
   const watch = watching(replica.client("delivery", { tenant: "" }), { skipSnapshot: true });
   await watch.next();
   await resolve("a");
@@ -163,7 +135,7 @@ test("a service without a tenant watches all, and is told whose each session is"
 });
 
 test("internal sessions are never shown", async () => {
-  const { replica, tenant, client, resolve } = await replicaWithTenant();
+  const { replica, tenant, client, resolve } = await watchedTenant(database.open());
   const runner = replica.client("runner", { tenant });
   const inner = { name: { case: "rawKey", value: "internal:memory" }, internal: true } as const;
   const watch = watching(client, { skipSnapshot: true });
@@ -178,7 +150,7 @@ test("internal sessions are never shown", async () => {
 });
 
 test("a snapshot tells a key that changed after its page was read once more, before it ends", async () => {
-  const { tenant, client } = await replicaWithTenant();
+  const { tenant, client } = await watchedTenant(database.open());
   const db = database.open();
   await db.query(
     `insert into session_keys (tenant, session_key, agent_id, rule_set_version, source, bind_time,
@@ -191,7 +163,7 @@ test("a snapshot tells a key that changed after its page was read once more, bef
   const { watch } = await import("./watch.ts");
   const replica = await startReplica(db);
   const { feed, clock } = replica.context;
-  const question = { tenant, prefix: "", agents: [], resumeToken: "", skipSnapshot: false };
+  const question = { tenant, prefix: "", agents: [], keyPrefixes: [], ...NOTHING_ASKED };
   const events: string[] = [];
   for await (const event of watch(
     { query: db, feed, clock },
@@ -216,7 +188,7 @@ test("a snapshot tells a key that changed after its page was read once more, bef
 });
 
 test("a token that cannot be carried on is refused with what to do", async () => {
-  const { client } = await replicaWithTenant();
+  const { client } = await watchedTenant(database.open());
   const bad = watching(client, { resumeToken: "nonsense" });
   expect(await failure(bad.next())).toMatchObject({ reason: "INVALID_REQUEST" });
 });

@@ -1,4 +1,4 @@
-import { LanekeeperError } from "@lanekeeper/rpc";
+import { invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
@@ -6,11 +6,12 @@ import type { Query } from "../store/db.ts";
 import {
   type Change,
   changesBetween,
+  type KeyRange,
   readHistory,
   readSnapshotPage,
 } from "../store/read-changes.ts";
-import type { Feed } from "./feed.ts";
-import { isVisible, later, type Snapshot } from "./snapshot.ts";
+import type { Batch, Feed } from "./feed.ts";
+import { isVisible, later, positionOf, type Snapshot } from "./snapshot.ts";
 import { Subscription } from "./subscription.ts";
 import { decodeToken, encodeToken, type History } from "./token.ts";
 
@@ -21,16 +22,29 @@ export interface WatchQuestion {
   readonly prefix: string;
   /** Empty: any agent. */
   readonly agents: readonly string[];
+  /** What the credential is confined to; empty: nothing more. */
+  readonly keyPrefixes: readonly string[];
   /** Empty: from a snapshot. */
   readonly resumeToken: string;
   readonly skipSnapshot: boolean;
+  /** Ends once what was committed at the beginning is told. */
+  readonly stopWhenTold: boolean;
+  /** Set beside a resume token: ends once it has told what was told up to here. */
+  readonly untilToken: string;
+  readonly bookmarkMs: number;
+}
+
+/** From where to go on, and how far that is. */
+export interface Mark {
+  readonly token: string;
+  readonly position: bigint;
 }
 
 export type WatchEvent =
   | { readonly kind: "snapshot"; readonly state: StandingKey }
-  | { readonly kind: "snapshot_end"; readonly token: string }
-  | { readonly kind: "changed"; readonly change: Change; readonly token: string }
-  | { readonly kind: "bookmark"; readonly token: string };
+  | ({ readonly kind: "snapshot_end" } & Mark)
+  | ({ readonly kind: "changed"; readonly change: Change } & Mark)
+  | ({ readonly kind: "bookmark" } & Mark);
 
 export interface WatchParts {
   readonly query: Query;
@@ -51,13 +65,13 @@ export async function* watch(
   question: WatchQuestion,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent> {
+  if (question.untilToken !== "") return yield* tellUntil(parts, question);
+  if (question.stopWhenTold) return yield* tellOnce(parts, question);
   if (parts.feed.watchers >= LIMITS.maxSubscribers) throw tooMany();
   const place = yield* start(parts, question);
   const concerns = (change: Change) => isWanted(question, change.state);
-  const subscription = new Subscription(parts.clock, (batch) => ({
-    ...batch,
-    changes: batch.changes.filter(concerns),
-  }));
+  const own = (batch: Batch) => ({ ...batch, changes: batch.changes.filter(concerns) });
+  const subscription = new Subscription(parts.clock, own, question.bookmarkMs);
   const leave = await parts.feed.listen(subscription);
   try {
     // What was committed before the feed began to tell this watcher.
@@ -66,6 +80,22 @@ export async function* watch(
   } finally {
     leave();
   }
+}
+
+/** Needs no feed: all that it tells was there when it began. A snapshot's end says itself that it is one. */
+async function* tellOnce(parts: WatchParts, question: WatchQuestion): AsyncGenerator<WatchEvent> {
+  const place = yield* start(parts, question);
+  if (question.resumeToken !== "") yield { kind: "bookmark", ...markAt(place) };
+}
+
+/** What lies between two tokens, and a bookmark at the second. */
+async function* tellUntil(parts: WatchParts, question: WatchQuestion): AsyncGenerator<WatchEvent> {
+  const now = await readHistory(parts.query);
+  const until = decodeToken(question.untilToken, now, "until_token");
+  if (until.partial !== undefined) throw invalid("until_token", "is of the middle of a step");
+  yield* resume(parts, question, { ...now, snapshot: until.from, nowMs: until.atMs }, now);
+  const place = { historyId: now.historyId, seen: until.from, atMs: until.atMs };
+  yield { kind: "bookmark", ...markAt(place) };
 }
 
 function tooMany(): LanekeeperError {
@@ -81,10 +111,10 @@ async function* start(
   question: WatchQuestion,
 ): AsyncGenerator<WatchEvent, Place> {
   const now = await readHistory(parts.query);
-  if (question.resumeToken !== "") return yield* resume(parts, question, now);
+  if (question.resumeToken !== "") return yield* resume(parts, question, now, now);
   if (!question.skipSnapshot) return yield* snapshot(parts, question);
   const place = placeOf(now);
-  yield { kind: "bookmark", token: tokenAt(place) };
+  yield { kind: "bookmark", ...markAt(place) };
   return place;
 }
 
@@ -92,21 +122,23 @@ function placeOf({ historyId, snapshot: seen, nowMs: atMs }: History): Place {
   return { historyId, seen, atMs };
 }
 
-function tokenAt({ historyId, seen, atMs }: Place): string {
-  return encodeToken(historyId, { from: seen, partial: undefined, atMs });
+function markAt({ historyId, seen, atMs }: Place): Mark {
+  const token = encodeToken(historyId, { from: seen, partial: undefined, atMs });
+  return { token, position: positionOf(seen) };
 }
 
 async function* resume(
   parts: WatchParts,
   question: WatchQuestion,
+  until: History,
   now: History,
 ): AsyncGenerator<WatchEvent, Place> {
-  const { from, partial, atMs } = decodeToken(question.resumeToken, now);
+  const { from, partial, atMs } = decodeToken(question.resumeToken, now, "resume_token");
   const place = { historyId: now.historyId, seen: from, atMs };
-  if (partial === undefined) return yield* catchUp(parts, question, place, now);
+  if (partial === undefined) return yield* catchUp(parts, question, place, until);
   const { to, after } = partial;
   yield* changes(parts, question, place, { seen: to, atMs }, after);
-  return yield* catchUp(parts, question, { ...place, seen: to }, now);
+  return yield* catchUp(parts, question, { ...place, seen: to }, until);
 }
 
 async function* catchUp(
@@ -128,20 +160,21 @@ async function* changes(
   end: { readonly seen: Snapshot; readonly atMs: number },
   after: bigint,
 ): AsyncGenerator<WatchEvent> {
-  for await (const change of changesOf(query, place.seen, end.seen, after)) {
+  for await (const change of changesOf(query, question, place.seen, end.seen, after)) {
     if (isWanted(question, change.state)) yield changed(place, end, change);
   }
 }
 
 async function* changesOf(
   query: Query,
+  range: KeyRange,
   from: Snapshot,
   to: Snapshot,
   start: bigint,
 ): AsyncGenerator<Change> {
   const limit = LIMITS.watchPageRows;
   for (let after = start; ; ) {
-    const page = await changesBetween(query, from, to, after, limit);
+    const page = await changesBetween(query, range, from, to, after, limit);
     yield* page;
     if (page.length < limit) return;
     after = page.at(-1)?.changeId ?? after;
@@ -155,7 +188,7 @@ function changed(
 ): WatchEvent {
   const partial = { to: end.seen, after: change.changeId };
   const token = encodeToken(place.historyId, { from: place.seen, partial, atMs: place.atMs });
-  return { kind: "changed", change, token };
+  return { kind: "changed", change, token, position: positionOf(place.seen) };
 }
 
 /** A page, and what its statement saw. */
@@ -200,13 +233,13 @@ async function* completeSnapshot(
 ): AsyncGenerator<WatchEvent, Place> {
   const end = placeOf(await readHistory(query));
   const first = pages[0]?.seen ?? end.seen;
-  for await (const change of changesOf(query, first, end.seen, 0n)) {
+  for await (const change of changesOf(query, question, first, end.seen, 0n)) {
     const seen = pageOf(pages, change.state)?.seen ?? first;
     if (!isVisible(seen, change.xid) && isWanted(question, change.state)) {
       yield { kind: "snapshot", state: change.state };
     }
   }
-  yield { kind: "snapshot_end", token: tokenAt(end) };
+  yield { kind: "snapshot_end", ...markAt(end) };
   return end;
 }
 
@@ -241,18 +274,28 @@ async function* follow(
     if (arrival.kind === "batch") {
       const { history, changes: batch } = arrival.batch;
       const end = placeOf(history);
-      for (const change of batch) {
-        if (!isVisible(place.seen, change.xid)) yield changed(place, end, change);
+      const next = later(place.seen, end.seen) === end.seen ? end : place;
+      const fresh = batch.filter(({ xid }) => !isVisible(place.seen, xid));
+      for (const change of fresh) {
+        // With the last one nothing of the batch is left to tell.
+        const isLast = change === fresh.at(-1);
+        const event = changed(place, end, change);
+        yield isLast ? { ...event, ...markAt(next) } : event;
       }
-      place = later(place.seen, end.seen) === end.seen ? end : place;
-      if (batch.length > 0) continue;
+      place = next;
+      if (fresh.length > 0) continue;
     }
-    yield { kind: "bookmark", token: tokenAt(place) };
+    yield { kind: "bookmark", ...markAt(place) };
   }
 }
 
-function isWanted({ tenant, prefix, agents }: WatchQuestion, state: StandingKey): boolean {
-  if (tenant !== undefined && state.tenant !== tenant) return false;
-  if (agents.length > 0 && !agents.includes(state.agentId)) return false;
-  return state.sessionKey.startsWith(prefix);
+function isWanted(
+  { tenant, prefix, agents, keyPrefixes }: WatchQuestion,
+  { tenant: owner, sessionKey, agentId }: StandingKey,
+): boolean {
+  if (tenant !== undefined && owner !== tenant) return false;
+  if (agents.length > 0 && !agents.includes(agentId)) return false;
+  if (keyPrefixes.length > 0 && !keyPrefixes.some((each) => sessionKey.startsWith(each)))
+    return false;
+  return sessionKey.startsWith(prefix);
 }

@@ -5,6 +5,7 @@ import { createIdentityClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { eventually, freeEnvironment } from "@lanekeeper/testing";
 import { AGENT, TENANT } from "../names.ts";
+import { profileFlags } from "./worker-process.ts";
 
 /** The service as `lanekeeper start session-identity` runs it, in a process of its own. */
 export interface IdentityProcess extends AsyncDisposable {
@@ -39,8 +40,7 @@ export async function startIdentity(options: IdentityProcessOptions): Promise<Id
 }
 
 function spawnService({ databaseUrl, secret, cpuProf }: IdentityProcessOptions): ChildProcess {
-  const profile = cpuProf === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`];
-  return spawn(process.execPath, [...profile, BIN, "start", "session-identity"], {
+  return spawn(process.execPath, [...profileFlags(cpuProf), BIN, "start", "session-identity"], {
     env: freeEnvironment({
       LANEKEEPER_IDENTITY_DATABASE_URL: databaseUrl,
       LANEKEEPER_CLUSTER_SECRET: secret,

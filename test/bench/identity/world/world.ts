@@ -35,8 +35,8 @@ export async function openWorld(opened: Disposal, { sizes, cpuProf }: Flags): Pr
     return { service, databaseUrl, keys };
   };
   const env = { BENCH_SECRET: secret };
-  const empty = opened.use(await startWorker("./empty-rpc.ts", env));
-  const callers = opened.use(await startWorker("../load/main.ts", env));
+  const empty = opened.use(await startWorker("./empty-rpc.ts", env, cpuProf));
+  const callers = opened.use(await startWorker("../load/main.ts", env, cpuProf));
   const small = await populate("small", sizes.smallKeys);
   let large: Promise<Populated> | undefined;
   return {

@@ -5,23 +5,20 @@ import type { IdentityContext } from "../../context.ts";
 import { identityRoutes } from "../../rpc/routes.ts";
 import type { Calls, Door } from "./door.ts";
 
-const METHODS = [
-  ...(["resolveSession", "rotateSession", "beginRun", "writeLifecycle", "checkFence"] as const),
-];
-
 type Init = Record<string, unknown>;
 type Unary = (request: object, call: CallContext) => Promise<object>;
 
 /** The door of a replica without a transport: between two statements nothing happens but its own work. */
 export function directDoor(context: IdentityContext): Door {
-  const routes = identityRoutes(context);
-  const callsOf = (peer: ServiceName) =>
-    Object.fromEntries(
-      METHODS.map((name) => {
-        const method: DescMethodUnary = SessionIdentityService.method[name];
-        return [name, direct(method, routes[name] as unknown as Unary, peer)];
-      }),
-    ) as unknown as Calls;
+  const routes = identityRoutes(context) as unknown as Record<string, Unary>;
+  const callsOf = (peer: ServiceName) => {
+    const calls = SessionIdentityService.methods.flatMap((method) => {
+      const handler = routes[method.localName];
+      if (method.methodKind !== "unary" || handler === undefined) return [];
+      return [[method.localName, direct(method as DescMethodUnary, handler, peer)]];
+    });
+    return Object.fromEntries(calls) as Calls;
+  };
   return { ingress: callsOf("ingress"), runner: callsOf("runner"), delivery: callsOf("delivery") };
 }
 

@@ -1,10 +1,8 @@
+import type { ChannelControl } from "@lanekeeper/rpc";
 import type { IdentityClient, TestReplica } from "../identity.ts";
 
-/** The calls that the model knows, over whichever transport. */
-export type Calls = Pick<
-  IdentityClient,
-  "resolveSession" | "rotateSession" | "beginRun" | "writeLifecycle" | "checkFence"
->;
+/** All but the streams, over whichever transport. */
+export type Calls = Omit<IdentityClient, "watchSessions" | "exchange" | keyof ChannelControl>;
 
 /** One replica, as the services that call it see it. */
 export type Door = Readonly<Record<"ingress" | "runner" | "delivery", Calls>>;

@@ -844,13 +844,13 @@ export const ShowProgressResponseSchema: GenMessage<ShowProgressResponse> = /*@_
   messageDesc(file_lanekeeper_delivery_v1_delivery_service, 25);
 
 /**
- * What to watch.
+ * What to watch, of the caller's tenant and within what its credential may use.
  *
  * @generated from message lanekeeper.delivery.v1.WatchSessionsRequest
  */
 export type WatchSessionsRequest = Message<"lanekeeper.delivery.v1.WatchSessionsRequest"> & {
   /**
-   * Empty: snapshot first.
+   * Empty: snapshot first. Any replica's; too old: OUT_OF_RANGE, RESUME_TOKEN_EXPIRED.
    *
    * @generated from field: string resume_token = 1;
    */

@@ -6,6 +6,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Session } from "./session_pb.ts";
 import { file_lanekeeper_identity_v1_session } from "./session_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,10 +16,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/identity/v1/watch.proto.
  */
 export const file_lanekeeper_identity_v1_watch: GenFile = /*@__PURE__*/
-  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxInEKFFdhdGNoU2Vzc2lvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIaChJzZXNzaW9uX2tleV9wcmVmaXgYAyABKAkSFQoNc2tpcF9zbmFwc2hvdBgEIAEoCCLbAgoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEjMKCHNuYXBzaG90GAEgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASOwoMc25hcHNob3RfZW5kGAIgASgLMiMubGFuZWtlZXBlci5pZGVudGl0eS52MS5TbmFwc2hvdEVuZEgAEjIKB2NoYW5nZWQYAyABKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25IABI3CgZtZXJnZWQYBCABKAsyJS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25NZXJnZWRIABI0Cghib29rbWFyaxgFIAEoCzIgLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQm9va21hcmtIABIUCgxyZXN1bWVfdG9rZW4YBiABKAkSDgoGdGVuYW50GAcgASgJQgcKBWV2ZW50Ig0KC1NuYXBzaG90RW5kIgoKCEJvb2ttYXJrIkIKDVNlc3Npb25NZXJnZWQSEwoLc2Vzc2lvbl9rZXkYASABKAkSHAoUc3Vydml2b3Jfc2Vzc2lvbl9rZXkYAiABKAliBnByb3RvMw", [file_lanekeeper_identity_v1_session]);
+  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxItQBChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEhUKDXNraXBfc25hcHNob3QYBCABKAgSFgoOc3RvcF93aGVuX3RvbGQYBSABKAgSEwoLdW50aWxfdG9rZW4YByABKAkSNAoRYm9va21hcmtfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i7QIKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIzCghzbmFwc2hvdBgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbkgAEjsKDHNuYXBzaG90X2VuZBgCIAEoCzIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU25hcHNob3RFbmRIABIyCgdjaGFuZ2VkGAMgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASNwoGbWVyZ2VkGAQgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkSAASNAoIYm9va21hcmsYBSABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJvb2ttYXJrSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJEg4KBnRlbmFudBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoA0IHCgVldmVudCINCgtTbmFwc2hvdEVuZCIKCghCb29rbWFyayJUCg1TZXNzaW9uTWVyZ2VkEhMKC3Nlc3Npb25fa2V5GAEgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgDYgZwcm90bzM", [file_google_protobuf_duration, file_lanekeeper_identity_v1_session]);
 
 /**
- * Snapshot, then changes; or changes alone, from a token. A service that shows no tenant watches all.
+ * Snapshot, then changes; or changes alone, from a token. A service that shows no tenant watches all;
+ * nobody else can: a call for an outside credential is always of its tenant.
  *
  * @generated from message lanekeeper.identity.v1.WatchSessionsRequest
  */
@@ -49,6 +52,30 @@ export type WatchSessionsRequest = Message<"lanekeeper.identity.v1.WatchSessions
    * @generated from field: bool skip_snapshot = 4;
    */
   skipSnapshot: boolean;
+
+  /**
+   * End well once all that was committed when the call came has been told: after snapshot_end, or after
+   * a bookmark. For whoever follows the changes elsewhere.
+   *
+   * @generated from field: bool stop_when_told = 5;
+   */
+  stopWhenTold: boolean;
+
+  /**
+   * With a resume token: tell what the stream that gave this token out had been told and one at the
+   * resume token had not, and end well. The token must be of a message at whose position nothing was
+   * left to tell: one with a higher position than the message before it.
+   *
+   * @generated from field: string until_token = 7;
+   */
+  untilToken: string;
+
+  /**
+   * How long the feed may be silent before a bookmark comes; 50 ms..15 s; unset: 15 s.
+   *
+   * @generated from field: google.protobuf.Duration bookmark_interval = 6;
+   */
+  bookmarkInterval?: Duration | undefined;
 };
 
 /**
@@ -124,6 +151,15 @@ export type WatchSessionsResponse = Message<"lanekeeper.identity.v1.WatchSession
    * @generated from field: string tenant = 7;
    */
   tenant: string;
+
+  /**
+   * How far the stream has told, comparable between streams of all replicas: a stream at a position has
+   * told all that another one at this position or a lower one has told, and all that was committed when
+   * that position was taken. Set where resume_token is; void after RESUME_TOKEN_EXPIRED.
+   *
+   * @generated from field: int64 position = 8;
+   */
+  position: bigint;
 };
 
 /**
@@ -149,7 +185,7 @@ export const SnapshotEndSchema: GenMessage<SnapshotEnd> = /*@__PURE__*/
   messageDesc(file_lanekeeper_identity_v1_watch, 2);
 
 /**
- * Comes every 15 s when nothing happens: moves the token and proves life to proxies.
+ * Comes when nothing happens, every 15 s if nothing else was asked for: moves the token and proves life to proxies.
  *
  * @generated from message lanekeeper.identity.v1.Bookmark
  */
@@ -182,6 +218,13 @@ export type SessionMerged = Message<"lanekeeper.identity.v1.SessionMerged"> & {
    * @generated from field: string survivor_session_key = 2;
    */
   survivorSessionKey: string;
+
+  /**
+   * Of the key that moved; comes behind all its states.
+   *
+   * @generated from field: int64 revision = 3;
+   */
+  revision: bigint;
 };
 
 /**

@@ -10,7 +10,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { McpServer } from "./mcp_pb.ts";
 import { file_lanekeeper_runner_v1_mcp } from "./mcp_pb.ts";
-import type { OnConflict } from "./turn_pb.ts";
+import type { OnConflict, Overflow } from "./turn_pb.ts";
 import { file_lanekeeper_runner_v1_turn } from "./turn_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/agent.proto.
  */
 export const file_lanekeeper_runner_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("CiBsYW5la2VlcGVyL3J1bm5lci92MS9hZ2VudC5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEimQEKDU1vZGVsRW5kcG9pbnQSNwoIc2NyaXB0ZWQYASABKAsyIy5sYW5la2VlcGVyLnJ1bm5lci52MS5TY3JpcHRlZE1vZGVsSAASQwoRb3BlbmFpX2NvbXBhdGlibGUYAiABKAsyJi5sYW5la2VlcGVyLnJ1bm5lci52MS5PcGVuQWlDb21wYXRpYmxlSABCCgoIcHJvdmlkZXIiDwoNU2NyaXB0ZWRNb2RlbCJIChBPcGVuQWlDb21wYXRpYmxlEhAKCGJhc2VfdXJsGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC2FwaV9rZXlfZW52GAMgASgJIsYDCgtBZ2VudENvbmZpZxIQCghhZ2VudF9pZBgBIAEoCRIVCg1zeXN0ZW1fcHJvbXB0GAIgASgJEjIKBW1vZGVsGAMgASgLMiMubGFuZWtlZXBlci5ydW5uZXIudjEuTW9kZWxFbmRwb2ludBINCgV0b29scxgEIAMoCRI1Cgtvbl9jb25mbGljdBgFIAEoDjIgLmxhbmVrZWVwZXIucnVubmVyLnYxLk9uQ29uZmxpY3QSHAoUY29udGV4dF90b2tlbl9idWRnZXQYBiABKAUSOAoVbW9kZWxfc2lsZW5jZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF93YWl0aW5nX3R1cm5zGAggASgFEjQKCmNvbXBhY3Rpb24YFCABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5Db21wYWN0aW9uEjQKC21jcF9zZXJ2ZXJzGBUgAygLMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuTWNwU2VydmVyEjUKC3Rvb2xfbGltaXRzGBYgASgLMiAubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbExpbWl0cyItCgpDb21wYWN0aW9uEgsKA29mZhgBIAEoCBISCgphdF9wZXJjZW50GAIgASgFImYKClRvb2xMaW1pdHMSKgoHdGltZW91dBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxvdXRwdXRfYnl0ZXMYAiABKAUSFgoOc3RlcHNfcGVyX3R1cm4YAyABKAUiRwoSQXBwbHlBZ2VudHNSZXF1ZXN0EjEKBmFnZW50cxgBIAMoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkFnZW50Q29uZmlnIiYKE0FwcGx5QWdlbnRzUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAyITChFMaXN0QWdlbnRzUmVxdWVzdCJYChJMaXN0QWdlbnRzUmVzcG9uc2USMQoGYWdlbnRzGAEgAygLMiEubGFuZWtlZXBlci5ydW5uZXIudjEuQWdlbnRDb25maWcSDwoHdmVyc2lvbhgCIAEoA2IGcHJvdG8z", [file_google_protobuf_duration, file_lanekeeper_runner_v1_mcp, file_lanekeeper_runner_v1_turn]);
+  fileDesc("CiBsYW5la2VlcGVyL3J1bm5lci92MS9hZ2VudC5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEimQEKDU1vZGVsRW5kcG9pbnQSNwoIc2NyaXB0ZWQYASABKAsyIy5sYW5la2VlcGVyLnJ1bm5lci52MS5TY3JpcHRlZE1vZGVsSAASQwoRb3BlbmFpX2NvbXBhdGlibGUYAiABKAsyJi5sYW5la2VlcGVyLnJ1bm5lci52MS5PcGVuQWlDb21wYXRpYmxlSABCCgoIcHJvdmlkZXIiDwoNU2NyaXB0ZWRNb2RlbCJIChBPcGVuQWlDb21wYXRpYmxlEhAKCGJhc2VfdXJsGAEgASgJEg0KBW1vZGVsGAIgASgJEhMKC2FwaV9rZXlfZW52GAMgASgJIvYECgtBZ2VudENvbmZpZxIQCghhZ2VudF9pZBgBIAEoCRIVCg1zeXN0ZW1fcHJvbXB0GAIgASgJEjIKBW1vZGVsGAMgASgLMiMubGFuZWtlZXBlci5ydW5uZXIudjEuTW9kZWxFbmRwb2ludBINCgV0b29scxgEIAMoCRI1Cgtvbl9jb25mbGljdBgFIAEoDjIgLmxhbmVrZWVwZXIucnVubmVyLnYxLk9uQ29uZmxpY3QSHAoUY29udGV4dF90b2tlbl9idWRnZXQYBiABKAUSOAoVbW9kZWxfc2lsZW5jZV90aW1lb3V0GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF93YWl0aW5nX3R1cm5zGAggASgFEisKCGRlYm91bmNlGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GAogASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3cSMgoPYnVzeV9oaW50X2FmdGVyGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhsKE21heF9jb25jdXJyZW50X3J1bnMYDCABKAUSNAoKY29tcGFjdGlvbhgUIAEoCzIgLmxhbmVrZWVwZXIucnVubmVyLnYxLkNvbXBhY3Rpb24SNAoLbWNwX3NlcnZlcnMYFSADKAsyHy5sYW5la2VlcGVyLnJ1bm5lci52MS5NY3BTZXJ2ZXISNQoLdG9vbF9saW1pdHMYFiABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5Ub29sTGltaXRzIi0KCkNvbXBhY3Rpb24SCwoDb2ZmGAEgASgIEhIKCmF0X3BlcmNlbnQYAiABKAUiZgoKVG9vbExpbWl0cxIqCgd0aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG91dHB1dF9ieXRlcxgCIAEoBRIWCg5zdGVwc19wZXJfdHVybhgDIAEoBSJkChJBcHBseUFnZW50c1JlcXVlc3QSMQoGYWdlbnRzGAEgAygLMiEubGFuZWtlZXBlci5ydW5uZXIudjEuQWdlbnRDb25maWcSGwoTbWF4X2NvbmN1cnJlbnRfcnVucxgCIAEoBSImChNBcHBseUFnZW50c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiEwoRTGlzdEFnZW50c1JlcXVlc3QidQoSTGlzdEFnZW50c1Jlc3BvbnNlEjEKBmFnZW50cxgBIAMoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkFnZW50Q29uZmlnEg8KB3ZlcnNpb24YAiABKAMSGwoTbWF4X2NvbmN1cnJlbnRfcnVucxgDIAEoBWIGcHJvdG8z", [file_google_protobuf_duration, file_lanekeeper_runner_v1_mcp, file_lanekeeper_runner_v1_turn]);
 
 /**
  * The model behind an agent.
@@ -170,6 +170,34 @@ export type AgentConfig = Message<"lanekeeper.runner.v1.AgentConfig"> & {
   maxWaitingTurns: number;
 
   /**
+   * For COALESCE: how old the turn that is joined may be; 1 ms .. 1 h, unset: 10 s.
+   *
+   * @generated from field: google.protobuf.Duration debounce = 9;
+   */
+  debounce?: Duration | undefined;
+
+  /**
+   * What to do with a turn that a full lane has no room for. UNSPECIFIED: REJECT_NEW.
+   *
+   * @generated from field: lanekeeper.runner.v1.Overflow overflow = 10;
+   */
+  overflow: Overflow;
+
+  /**
+   * Callers whose turn has waited for so long are told that the agent is busy; 1 ms .. 1 h, unset: never.
+   *
+   * @generated from field: google.protobuf.Duration busy_hint_after = 11;
+   */
+  busyHintAfter?: Duration | undefined;
+
+  /**
+   * Turns of the agent that run at once, over all replicas; 0: no bound but the tenant's.
+   *
+   * @generated from field: int32 max_concurrent_runs = 12;
+   */
+  maxConcurrentRuns: number;
+
+  /**
    * When older history is replaced by a summary; unset: at 75 percent of the budget.
    *
    * @generated from field: lanekeeper.runner.v1.Compaction compaction = 20;
@@ -273,6 +301,13 @@ export type ApplyAgentsRequest = Message<"lanekeeper.runner.v1.ApplyAgentsReques
    * @generated from field: repeated lanekeeper.runner.v1.AgentConfig agents = 1;
    */
   agents: AgentConfig[];
+
+  /**
+   * Turns of the tenant that run at once, over all agents and replicas; 0: no bound.
+   *
+   * @generated from field: int32 max_concurrent_runs = 2;
+   */
+  maxConcurrentRuns: number;
 };
 
 /**
@@ -337,6 +372,13 @@ export type ListAgentsResponse = Message<"lanekeeper.runner.v1.ListAgentsRespons
    * @generated from field: int64 version = 2;
    */
   version: bigint;
+
+  /**
+   * Turns of the tenant that run at once; 0: no bound.
+   *
+   * @generated from field: int32 max_concurrent_runs = 3;
+   */
+  maxConcurrentRuns: number;
 };
 
 /**

@@ -14,9 +14,11 @@ import type { SessionRef } from "../../identity/v1/session_pb.ts";
 import { file_lanekeeper_identity_v1_session } from "../../identity/v1/session_pb.ts";
 import type { ApplyAgentsRequestSchema, ApplyAgentsResponseSchema, ListAgentsRequestSchema, ListAgentsResponseSchema } from "./agent_pb.ts";
 import { file_lanekeeper_runner_v1_agent } from "./agent_pb.ts";
+import type { WatchLanesRequestSchema, WatchLanesResponseSchema } from "./lane_pb.ts";
+import { file_lanekeeper_runner_v1_lane } from "./lane_pb.ts";
 import type { Message as Message$1, ToolCall, TranscriptMessage } from "./message_pb.ts";
 import { file_lanekeeper_runner_v1_message } from "./message_pb.ts";
-import type { Disposition, Lane, OnConflict, Origin, Turn, TurnState, Usage } from "./turn_pb.ts";
+import type { Disposition, Lane, OnConflict, Origin, Overflow, Turn, TurnRequest, TurnState, Usage } from "./turn_pb.ts";
 import { file_lanekeeper_runner_v1_turn } from "./turn_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -24,7 +26,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/runner_service.proto.
  */
 export const file_lanekeeper_runner_v1_runner_service: GenFile = /*@__PURE__*/
-  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEiwgQKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJQggKBnRhcmdldCK6AQoSU3VibWl0VHVyblJlc3BvbnNlEg8KB3R1cm5faWQYASABKAkSNgoLZGlzcG9zaXRpb24YAiABKA4yIS5sYW5la2VlcGVyLnJ1bm5lci52MS5EaXNwb3NpdGlvbhIQCghwb3NpdGlvbhgDIAEoBRIUCgxpbnRvX3R1cm5faWQYBCABKAkSMwoHc2Vzc2lvbhgFIAEoCzIiLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvblJlZiKjAQoRQXR0YWNoVHVyblJlcXVlc3QSEQoHdHVybl9pZBgBIAEoCUgAEjkKBnN1Ym1pdBgCIAEoCzInLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXF1ZXN0SAASGAoQYWZ0ZXJfc3RyZWFtX3NlcRgDIAEoAxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgEIAEoCEIICgZ0YXJnZXQikgMKEkF0dGFjaFR1cm5SZXNwb25zZRISCgpzdHJlYW1fc2VxGAEgASgDEjwKCGFjY2VwdGVkGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlSAASMgoGcXVldWVkGAMgASgLMiAubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblF1ZXVlZEgAEjMKCXJ1bl9iZWd1bhgEIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlJ1bkJlZ3VuSAASFAoKdGV4dF9kZWx0YRgFIAEoCUgAEjMKCXRvb2xfY2FsbBgGIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlRvb2xDYWxsSAASMAoFZW5kZWQYByABKAsyHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuRW5kZWRIABI7Cg10b29sX2FjdGl2aXR5GAggASgLMiIubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbEFjdGl2aXR5SABCBwoFZXZlbnQibgoKVHVyblF1ZXVlZBIQCghwb3NpdGlvbhgBIAEoBRIVCg1ob2xkZXJfcnVuX2lkGAIgASgJEjcKFGhvbGRlcl9oZWFydGJlYXRfYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIngKCFJ1bkJlZ3VuEjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAIgASgJEhgKEGRpc2NhcmRfcHJldmlvdXMYAyABKAgSDQoFbW9kZWwYBCABKAkiLgoMVG9vbEFjdGl2aXR5EgwKBG5hbWUYASABKAkSEAoIZmluaXNoZWQYAiABKAgiwwIKCVR1cm5FbmRlZBIuCgVzdGF0ZRgBIAEoDjIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5TdGF0ZRIUCgxlcnJvcl9yZWFzb24YAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCRIzCgdzZXNzaW9uGAQgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg4KBnJ1bl9pZBgFIAEoCRIsCgVyZXBseRgGIAEoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1lc3NhZ2USKgoFdXNhZ2UYByABKAsyGy5sYW5la2VlcGVyLnJ1bm5lci52MS5Vc2FnZRIVCg1maW5pc2hfcmVhc29uGAggASgJEhQKDGludG9fdHVybl9pZBgJIAEoCRINCgVtb2RlbBgKIAEoCSI/Cg9GaW5kVHVyblJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgMIjwKEEZpbmRUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4iIQoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSI7Cg9HZXRUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4ivAEKEExpc3RUdXJuc1JlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkSLgoFc3RhdGUYAiABKA4yHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuU3RhdGUSEgoKcmVxdWVzdF9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIWCg5wYXJlbnRfdHVybl9pZBgFIAEoCRIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSJXChFMaXN0VHVybnNSZXNwb25zZRIpCgV0dXJucxgBIAMoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjIKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDAoEbm90ZRgCIAEoCSI+ChJDYW5jZWxUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4iJQoOR2V0TGFuZVJlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkiOwoPR2V0TGFuZVJlc3BvbnNlEigKBGxhbmUYASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lIjkKEExpc3RMYW5lc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVwoRTGlzdExhbmVzUmVzcG9uc2USKQoFbGFuZXMYASADKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ0ChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhQKCnNlc3Npb25faWQYASABKAlIABIVCgtzZXNzaW9uX2tleRgCIAEoCUgAEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJQgkKB3Nlc3Npb24iagoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USOQoIbWVzc2FnZXMYASADKAsyJy5sYW5la2VlcGVyLnJ1bm5lci52MS5UcmFuc2NyaXB0TWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkyyggKDVJ1bm5lclNlcnZpY2USXwoKU3VibWl0VHVybhInLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlEmEKCkF0dGFjaFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkF0dGFjaFR1cm5SZXNwb25zZTABEl4KCEZpbmRUdXJuEiUubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXF1ZXN0GiYubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXNwb25zZSIDkAIBElsKB0dldFR1cm4SJC5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVxdWVzdBolLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBEmEKCUxpc3RUdXJucxImLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RUdXJuc1JlcXVlc3QaJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBEl8KCkNhbmNlbFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJbCgdHZXRMYW5lEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRMYW5lUmVzcG9uc2UiA5ACARJhCglMaXN0TGFuZXMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TGFuZXNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVzcG9uc2UiA5ACARJqCgxMaXN0TWVzc2FnZXMSKS5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TWVzc2FnZXNSZXF1ZXN0GioubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiA5ACARJiCgtBcHBseUFnZW50cxIoLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVxdWVzdBopLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVzcG9uc2USZAoKTGlzdEFnZW50cxInLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdEFnZW50c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
+  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEioQUKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJEisKCGRlYm91bmNlGBAgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GBEgASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3dCCAoGdGFyZ2V0IroBChJTdWJtaXRUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEhAKCHBvc2l0aW9uGAMgASgFEhQKDGludG9fdHVybl9pZBgEIAEoCRIzCgdzZXNzaW9uGAUgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmIqMBChFBdHRhY2hUdXJuUmVxdWVzdBIRCgd0dXJuX2lkGAEgASgJSAASOQoGc3VibWl0GAIgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABIYChBhZnRlcl9zdHJlYW1fc2VxGAMgASgDEhwKFGNhbmNlbF9vbl9kaXNjb25uZWN0GAQgASgIQggKBnRhcmdldCKSAwoSQXR0YWNoVHVyblJlc3BvbnNlEhIKCnN0cmVhbV9zZXEYASABKAMSPAoIYWNjZXB0ZWQYAiABKAsyKC5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVzcG9uc2VIABIyCgZxdWV1ZWQYAyABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUXVldWVkSAASMwoJcnVuX2JlZ3VuGAQgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuUnVuQmVndW5IABIUCgp0ZXh0X2RlbHRhGAUgASgJSAASMwoJdG9vbF9jYWxsGAYgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbENhbGxIABIwCgVlbmRlZBgHIAEoCzIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5FbmRlZEgAEjsKDXRvb2xfYWN0aXZpdHkYCCABKAsyIi5sYW5la2VlcGVyLnJ1bm5lci52MS5Ub29sQWN0aXZpdHlIAEIHCgVldmVudCKvAQoKVHVyblF1ZXVlZBIQCghwb3NpdGlvbhgBIAEoBRIVCg1ob2xkZXJfcnVuX2lkGAIgASgJEjcKFGhvbGRlcl9oZWFydGJlYXRfYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBndhaXRlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxpc19idXN5X2hpbnQYBSABKAgieAoIUnVuQmVndW4SMwoHc2Vzc2lvbhgBIAEoCzIiLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvblJlZhIOCgZydW5faWQYAiABKAkSGAoQZGlzY2FyZF9wcmV2aW91cxgDIAEoCBINCgVtb2RlbBgEIAEoCSIuCgxUb29sQWN0aXZpdHkSDAoEbmFtZRgBIAEoCRIQCghmaW5pc2hlZBgCIAEoCCLDAgoJVHVybkVuZGVkEi4KBXN0YXRlGAEgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEhQKDGVycm9yX3JlYXNvbhgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEjMKB3Nlc3Npb24YBCABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAUgASgJEiwKBXJlcGx5GAYgASgLMh0ubGFuZWtlZXBlci5ydW5uZXIudjEuTWVzc2FnZRIqCgV1c2FnZRgHIAEoCzIbLmxhbmVrZWVwZXIucnVubmVyLnYxLlVzYWdlEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSFAoMaW50b190dXJuX2lkGAkgASgJEg0KBW1vZGVsGAogASgJIj8KD0ZpbmRUdXJuUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAwiPAoQRmluZFR1cm5SZXNwb25zZRIoCgR0dXJuGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybiI3Cg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhQKDHdpdGhfcmVxdWVzdBgCIAEoCCJvCg9HZXRUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4SMgoHcmVxdWVzdBgCIAEoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5SZXF1ZXN0IrwBChBMaXN0VHVybnNSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi4KBXN0YXRlGAIgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEhIKCnJlcXVlc3RfaWQYAyABKAkSEAoIdHJhY2VfaWQYBCABKAkSFgoOcGFyZW50X3R1cm5faWQYBSABKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkiVwoRTGlzdFR1cm5zUmVzcG9uc2USKQoFdHVybnMYASADKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIyChFDYW5jZWxUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEgwKBG5vdGUYAiABKAkiPgoSQ2FuY2VsVHVyblJlc3BvbnNlEigKBHR1cm4YASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuIiUKDkdldExhbmVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJIjsKD0dldExhbmVSZXNwb25zZRIoCgRsYW5lGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuTGFuZSI5ChBMaXN0TGFuZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlcKEUxpc3RMYW5lc1Jlc3BvbnNlEikKBWxhbmVzGAEgAygLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuTGFuZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidAoTTGlzdE1lc3NhZ2VzUmVxdWVzdBIUCgpzZXNzaW9uX2lkGAEgASgJSAASFQoLc2Vzc2lvbl9rZXkYAiABKAlIABIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCUIJCgdzZXNzaW9uImoKFExpc3RNZXNzYWdlc1Jlc3BvbnNlEjkKCG1lc3NhZ2VzGAEgAygLMicubGFuZWtlZXBlci5ydW5uZXIudjEuVHJhbnNjcmlwdE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KFEV4cG9ydFNlc3Npb25SZXF1ZXN0EhQKCnNlc3Npb25faWQYASABKAlIABIVCgtzZXNzaW9uX2tleRgCIAEoCUgAQgkKB3Nlc3Npb24iJgoVRXhwb3J0U2Vzc2lvblJlc3BvbnNlEg0KBWxpbmVzGAEgASgMMpkKCg1SdW5uZXJTZXJ2aWNlEl8KClN1Ym1pdFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXNwb25zZRJhCgpBdHRhY2hUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQXR0YWNoVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJeCghGaW5kVHVybhIlLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVxdWVzdBomLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVzcG9uc2UiA5ACARJbCgdHZXRUdXJuEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0VHVyblJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVzcG9uc2UiA5ACARJhCglMaXN0VHVybnMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJfCgpDYW5jZWxUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQ2FuY2VsVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVzcG9uc2USWwoHR2V0TGFuZRIkLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldExhbmVSZXF1ZXN0GiUubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlc3BvbnNlIgOQAgESYQoJTGlzdExhbmVzEiYubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVxdWVzdBonLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RMYW5lc1Jlc3BvbnNlIgOQAgESYQoKV2F0Y2hMYW5lcxInLmxhbmVrZWVwZXIucnVubmVyLnYxLldhdGNoTGFuZXNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlMAESagoMTGlzdE1lc3NhZ2VzEikubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBoqLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESagoNRXhwb3J0U2Vzc2lvbhIqLmxhbmVrZWVwZXIucnVubmVyLnYxLkV4cG9ydFNlc3Npb25SZXF1ZXN0GisubGFuZWtlZXBlci5ydW5uZXIudjEuRXhwb3J0U2Vzc2lvblJlc3BvbnNlMAESYgoLQXBwbHlBZ2VudHMSKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1JlcXVlc3QaKS5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1Jlc3BvbnNlEmQKCkxpc3RBZ2VudHMSJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0QWdlbnRzUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_lane, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
 
 /**
  * A turn to accept.
@@ -122,6 +124,8 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
 
   /**
    * Passed on to the model: sampling, tools, response_format, as OpenAI's chat completions name them.
+   * `instructions`, a text, is not: it stands behind the agent's prompt for this turn alone, and in no
+   * transcript.
    *
    * @generated from field: google.protobuf.Struct parameters = 12;
    */
@@ -152,6 +156,20 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
    * @generated from field: string child_turn_id = 15;
    */
   childTurnId: string;
+
+  /**
+   * For COALESCE: how old the turn that is joined may be; 1 ms .. 1 h. Unset: the agent's.
+   *
+   * @generated from field: google.protobuf.Duration debounce = 16;
+   */
+  debounce?: Duration | undefined;
+
+  /**
+   * What to do when the lane holds as many waiting turns as it may.
+   *
+   * @generated from field: lanekeeper.runner.v1.Overflow overflow = 17;
+   */
+  overflow: Overflow;
 };
 
 /**
@@ -372,6 +390,20 @@ export type TurnQueued = Message<"lanekeeper.runner.v1.TurnQueued"> & {
    * @generated from field: google.protobuf.Duration holder_heartbeat_age = 3;
    */
   holderHeartbeatAge?: Duration | undefined;
+
+  /**
+   * Since the turn was accepted.
+   *
+   * @generated from field: google.protobuf.Duration waited = 4;
+   */
+  waited?: Duration | undefined;
+
+  /**
+   * It has waited for the agent's `busy_hint_after`; told once: the moment to tell a person.
+   *
+   * @generated from field: bool is_busy_hint = 5;
+   */
+  isBusyHint: boolean;
 };
 
 /**
@@ -596,6 +628,13 @@ export type GetTurnRequest = Message<"lanekeeper.runner.v1.GetTurnRequest"> & {
    * @generated from field: string turn_id = 1;
    */
   turnId: string;
+
+  /**
+   * Tell also what was asked, which may be as large as a request.
+   *
+   * @generated from field: bool with_request = 2;
+   */
+  withRequest: boolean;
 };
 
 /**
@@ -617,6 +656,13 @@ export type GetTurnResponse = Message<"lanekeeper.runner.v1.GetTurnResponse"> & 
    * @generated from field: lanekeeper.runner.v1.Turn turn = 1;
    */
   turn?: Turn | undefined;
+
+  /**
+   * Set if it was asked for.
+   *
+   * @generated from field: lanekeeper.runner.v1.TurnRequest request = 2;
+   */
+  request?: TurnRequest | undefined;
 };
 
 /**
@@ -944,6 +990,67 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_lanekeeper_runner_v1_runner_service, 21);
 
 /**
+ * A whole transcript.
+ *
+ * @generated from message lanekeeper.runner.v1.ExportSessionRequest
+ */
+export type ExportSessionRequest = Message<"lanekeeper.runner.v1.ExportSessionRequest"> & {
+  /**
+   * Whose.
+   *
+   * @generated from oneof lanekeeper.runner.v1.ExportSessionRequest.session
+   */
+  session: {
+    /**
+     * One session's own messages.
+     *
+     * @generated from field: string session_id = 1;
+     */
+    value: string;
+    case: "sessionId";
+  } | {
+    /**
+     * All generations of a key, oldest first.
+     *
+     * @generated from field: string session_key = 2;
+     */
+    value: string;
+    case: "sessionKey";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ExportSessionRequest.
+ * Use `create(ExportSessionRequestSchema)` to create a new message.
+ */
+export const ExportSessionRequestSchema: GenMessage<ExportSessionRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 22);
+
+/**
+ * Some lines of it. Joined in order, the parts are one JSONL document.
+ *
+ * @generated from message lanekeeper.runner.v1.ExportSessionResponse
+ */
+export type ExportSessionResponse = Message<"lanekeeper.runner.v1.ExportSessionResponse"> & {
+  /**
+   * Whole lines of UTF-8, each ended by a line feed: {"type":"session", ...} where a session begins,
+   * with its key, id, generation and parent, then {"type":"message", ...}, a TranscriptMessage in
+   * protobuf's JSON, for each of its messages. The last line is {"type":"end","messages":n}: without
+   * it the export was cut off.
+   *
+   * @generated from field: bytes lines = 1;
+   */
+  lines: Uint8Array;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ExportSessionResponse.
+ * Use `create(ExportSessionResponseSchema)` to create a new message.
+ */
+export const ExportSessionResponseSchema: GenMessage<ExportSessionResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 23);
+
+/**
  * Run this turn when its lane is free; attach me; cancel it.
  *
  * @generated from service lanekeeper.runner.v1.RunnerService
@@ -1031,6 +1138,16 @@ export const RunnerService: GenService<{
     output: typeof ListLanesResponseSchema;
   },
   /**
+   * The lanes of a tenant that have work, as they stand and whenever they change.
+   *
+   * @generated from rpc lanekeeper.runner.v1.RunnerService.WatchLanes
+   */
+  watchLanes: {
+    methodKind: "server_streaming";
+    input: typeof WatchLanesRequestSchema;
+    output: typeof WatchLanesResponseSchema;
+  },
+  /**
    * Reads a transcript.
    *
    * @generated from rpc lanekeeper.runner.v1.RunnerService.ListMessages
@@ -1039,6 +1156,16 @@ export const RunnerService: GenService<{
     methodKind: "unary";
     input: typeof ListMessagesRequestSchema;
     output: typeof ListMessagesResponseSchema;
+  },
+  /**
+   * Writes a whole transcript out as JSON lines.
+   *
+   * @generated from rpc lanekeeper.runner.v1.RunnerService.ExportSession
+   */
+  exportSession: {
+    methodKind: "server_streaming";
+    input: typeof ExportSessionRequestSchema;
+    output: typeof ExportSessionResponseSchema;
   },
   /**
    * Stores the tenant's agents as a new version.

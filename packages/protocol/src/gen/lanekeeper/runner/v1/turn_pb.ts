@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Peer } from "../../identity/v1/key_pb.ts";
 import { file_lanekeeper_identity_v1_key } from "../../identity/v1/key_pb.ts";
 import type { TurnClass } from "../../identity/v1/lifecycle_pb.ts";
@@ -16,13 +16,13 @@ import type { RunOutcome, SessionRef } from "../../identity/v1/session_pb.ts";
 import { file_lanekeeper_identity_v1_session } from "../../identity/v1/session_pb.ts";
 import type { Message as Message$1 } from "./message_pb.ts";
 import { file_lanekeeper_runner_v1_message } from "./message_pb.ts";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lanekeeper/runner/v1/turn.proto.
  */
 export const file_lanekeeper_runner_v1_turn: GenFile = /*@__PURE__*/
-  fileDesc("Ch9sYW5la2VlcGVyL3J1bm5lci92MS90dXJuLnByb3RvEhRsYW5la2VlcGVyLnJ1bm5lci52MSKFAQoGT3JpZ2luEg4KBnNvdXJjZRgBIAEoCRIPCgdyYXdfa2V5GAIgASgJEioKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXISEQoJc2VuZGVyX2lkGAQgASgJEhsKE2V4dGVybmFsX21lc3NhZ2VfaWQYBSABKAkiNAoFVXNhZ2USFAoMaW5wdXRfdG9rZW5zGAEgASgDEhUKDW91dHB1dF90b2tlbnMYAiABKAMisgIKB1R1cm5SdW4SDgoGcnVuX2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSEQoJcnVuX2Vwb2NoGAMgASgDEg8KB3JlcGxpY2EYBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKB291dGNvbWUYByABKA4yIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1bk91dGNvbWUSFAoMZXJyb3JfcmVhc29uGAggASgJEhUKDWVycm9yX21lc3NhZ2UYCSABKAkiwgYKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIzCgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEi4KBXN0YXRlGAQgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEjUKCnR1cm5fY2xhc3MYBSABKA4yIS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlR1cm5DbGFzcxI2CgtkaXNwb3NpdGlvbhgGIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEjUKC29uX2NvbmZsaWN0GAcgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBIQCghsYW5lX3NlcRgIIAEoAxIQCghwb3NpdGlvbhgJIAEoBRIRCglwcmluY2lwYWwYCiABKAkSEgoKcmVxdWVzdF9pZBgLIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYDCABKAkSEAoIdHJhY2VfaWQYDSABKAkSLAoGb3JpZ2luGA4gASgLMhwubGFuZWtlZXBlci5ydW5uZXIudjEuT3JpZ2luEhAKCHJvdXRlX2lkGA8gASgJEi8KC2FjY2VwdF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZXJyb3JfcmVhc29uGBIgASgJEhUKDWVycm9yX21lc3NhZ2UYEyABKAkSFAoMaW50b190dXJuX2lkGBQgASgJEhYKDnBhcmVudF90dXJuX2lkGBUgASgJEisKBHJ1bnMYFiADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUnVuEiwKBXJlcGx5GBcgASgLMh0ubGFuZWtlZXBlci5ydW5uZXIudjEuTWVzc2FnZRIqCgV1c2FnZRgYIAEoCzIbLmxhbmVrZWVwZXIucnVubmVyLnYxLlVzYWdlEhIKCmNhbGxfY2hhaW4YGSADKAkivwEKBExhbmUSEwoLc2Vzc2lvbl9rZXkYASABKAkSDQoFZGVwdGgYAiABKAUSLwoLYWN0aXZlX3R1cm4YAyABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuEjAKDWhlYXJ0YmVhdF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoMcXVldWVkX3R1cm5zGAUgAygLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybiqiAgoJVHVyblN0YXRlEhoKFlRVUk5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFUVVJOX1NUQVRFX1FVRVVFRBABEhUKEVRVUk5fU1RBVEVfQUNUSVZFEAISGAoUVFVSTl9TVEFURV9DT01QTEVURUQQAxIVChFUVVJOX1NUQVRFX0ZBSUxFRBAEEhoKFlRVUk5fU1RBVEVfSU5URVJSVVBURUQQBRIYChRUVVJOX1NUQVRFX0NBTkNFTExFRBAGEhkKFVRVUk5fU1RBVEVfU1VQRVJTRURFRBAHEhgKFFRVUk5fU1RBVEVfQ09BTEVTQ0VEEAgSFgoSVFVSTl9TVEFURV9TS0lQUEVEEAkSFwoTVFVSTl9TVEFURV9SRUpFQ1RFRBAKKsABCgpPbkNvbmZsaWN0EhsKF09OX0NPTkZMSUNUX1VOU1BFQ0lGSUVEEAASFwoTT05fQ09ORkxJQ1RfRU5RVUVVRRABEhYKEk9OX0NPTkZMSUNUX1JFSkVDVBACEhkKFU9OX0NPTkZMSUNUX0lOVEVSUlVQVBADEhgKFE9OX0NPTkZMSUNUX1JPTExCQUNLEAQSGAoUT05fQ09ORkxJQ1RfQ09BTEVTQ0UQBRIVChFPTl9DT05GTElDVF9TVEVFUhAGKtwBCgtEaXNwb3NpdGlvbhIbChdESVNQT1NJVElPTl9VTlNQRUNJRklFRBAAEhcKE0RJU1BPU0lUSU9OX1NUQVJURUQQARIWChJESVNQT1NJVElPTl9RVUVVRUQQAhIXChNESVNQT1NJVElPTl9TVEVFUkVEEAMSGQoVRElTUE9TSVRJT05fQ09BTEVTQ0VEEAQSFgoSRElTUE9TSVRJT05fSk9JTkVEEAUSGAoURElTUE9TSVRJT05fUkVKRUNURUQQBhIZChVESVNQT1NJVElPTl9TVEFURUxFU1MQB2IGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_lanekeeper_identity_v1_key, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_message]);
+  fileDesc("Ch9sYW5la2VlcGVyL3J1bm5lci92MS90dXJuLnByb3RvEhRsYW5la2VlcGVyLnJ1bm5lci52MSKFAQoGT3JpZ2luEg4KBnNvdXJjZRgBIAEoCRIPCgdyYXdfa2V5GAIgASgJEioKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXISEQoJc2VuZGVyX2lkGAQgASgJEhsKE2V4dGVybmFsX21lc3NhZ2VfaWQYBSABKAkiNAoFVXNhZ2USFAoMaW5wdXRfdG9rZW5zGAEgASgDEhUKDW91dHB1dF90b2tlbnMYAiABKAMisgIKB1R1cm5SdW4SDgoGcnVuX2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSEQoJcnVuX2Vwb2NoGAMgASgDEg8KB3JlcGxpY2EYBCABKAkSLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKB291dGNvbWUYByABKA4yIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1bk91dGNvbWUSFAoMZXJyb3JfcmVhc29uGAggASgJEhUKDWVycm9yX21lc3NhZ2UYCSABKAki6AYKBFR1cm4SDwoHdHVybl9pZBgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIzCgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEi4KBXN0YXRlGAQgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEjUKCnR1cm5fY2xhc3MYBSABKA4yIS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlR1cm5DbGFzcxI2CgtkaXNwb3NpdGlvbhgGIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEjUKC29uX2NvbmZsaWN0GAcgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBIQCghsYW5lX3NlcRgIIAEoAxIQCghwb3NpdGlvbhgJIAEoBRIRCglwcmluY2lwYWwYCiABKAkSEgoKcmVxdWVzdF9pZBgLIAEoCRIXCg9pZGVtcG90ZW5jeV9rZXkYDCABKAkSEAoIdHJhY2VfaWQYDSABKAkSLAoGb3JpZ2luGA4gASgLMhwubGFuZWtlZXBlci5ydW5uZXIudjEuT3JpZ2luEhAKCHJvdXRlX2lkGA8gASgJEi8KC2FjY2VwdF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMZXJyb3JfcmVhc29uGBIgASgJEhUKDWVycm9yX21lc3NhZ2UYEyABKAkSFAoMaW50b190dXJuX2lkGBQgASgJEhYKDnBhcmVudF90dXJuX2lkGBUgASgJEisKBHJ1bnMYFiADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUnVuEiwKBXJlcGx5GBcgASgLMh0ubGFuZWtlZXBlci5ydW5uZXIudjEuTWVzc2FnZRIqCgV1c2FnZRgYIAEoCzIbLmxhbmVrZWVwZXIucnVubmVyLnYxLlVzYWdlEhIKCmNhbGxfY2hhaW4YGSADKAkSFQoNZmluaXNoX3JlYXNvbhgaIAEoCRINCgVtb2RlbBgbIAEoCSJrCgtUdXJuUmVxdWVzdBIvCghtZXNzYWdlcxgBIAMoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1lc3NhZ2USKwoKcGFyYW1ldGVycxgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QivwEKBExhbmUSEwoLc2Vzc2lvbl9rZXkYASABKAkSDQoFZGVwdGgYAiABKAUSLwoLYWN0aXZlX3R1cm4YAyABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuEjAKDWhlYXJ0YmVhdF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoMcXVldWVkX3R1cm5zGAUgAygLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybiqiAgoJVHVyblN0YXRlEhoKFlRVUk5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFUVVJOX1NUQVRFX1FVRVVFRBABEhUKEVRVUk5fU1RBVEVfQUNUSVZFEAISGAoUVFVSTl9TVEFURV9DT01QTEVURUQQAxIVChFUVVJOX1NUQVRFX0ZBSUxFRBAEEhoKFlRVUk5fU1RBVEVfSU5URVJSVVBURUQQBRIYChRUVVJOX1NUQVRFX0NBTkNFTExFRBAGEhkKFVRVUk5fU1RBVEVfU1VQRVJTRURFRBAHEhgKFFRVUk5fU1RBVEVfQ09BTEVTQ0VEEAgSFgoSVFVSTl9TVEFURV9TS0lQUEVEEAkSFwoTVFVSTl9TVEFURV9SRUpFQ1RFRBAKKsABCgpPbkNvbmZsaWN0EhsKF09OX0NPTkZMSUNUX1VOU1BFQ0lGSUVEEAASFwoTT05fQ09ORkxJQ1RfRU5RVUVVRRABEhYKEk9OX0NPTkZMSUNUX1JFSkVDVBACEhkKFU9OX0NPTkZMSUNUX0lOVEVSUlVQVBADEhgKFE9OX0NPTkZMSUNUX1JPTExCQUNLEAQSGAoUT05fQ09ORkxJQ1RfQ09BTEVTQ0UQBRIVChFPTl9DT05GTElDVF9TVEVFUhAGKlcKCE92ZXJmbG93EhgKFE9WRVJGTE9XX1VOU1BFQ0lGSUVEEAASFwoTT1ZFUkZMT1dfUkVKRUNUX05FVxABEhgKFE9WRVJGTE9XX0RST1BfT0xERVNUEAIq3AEKC0Rpc3Bvc2l0aW9uEhsKF0RJU1BPU0lUSU9OX1VOU1BFQ0lGSUVEEAASFwoTRElTUE9TSVRJT05fU1RBUlRFRBABEhYKEkRJU1BPU0lUSU9OX1FVRVVFRBACEhcKE0RJU1BPU0lUSU9OX1NURUVSRUQQAxIZChVESVNQT1NJVElPTl9DT0FMRVNDRUQQBBIWChJESVNQT1NJVElPTl9KT0lORUQQBRIYChRESVNQT1NJVElPTl9SRUpFQ1RFRBAGEhkKFURJU1BPU0lUSU9OX1NUQVRFTEVTUxAHYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_lanekeeper_identity_v1_key, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_message]);
 
 /**
  * Where a turn came from.
@@ -358,6 +358,20 @@ export type Turn = Message<"lanekeeper.runner.v1.Turn"> & {
    * @generated from field: repeated string call_chain = 25;
    */
   callChain: string[];
+
+  /**
+   * Of the answer, as OpenAI names it: "stop", "length", "tool_calls", "content_filter".
+   *
+   * @generated from field: string finish_reason = 26;
+   */
+  finishReason: string;
+
+  /**
+   * The model that answered.
+   *
+   * @generated from field: string model = 27;
+   */
+  model: string;
 };
 
 /**
@@ -366,6 +380,34 @@ export type Turn = Message<"lanekeeper.runner.v1.Turn"> & {
  */
 export const TurnSchema: GenMessage<Turn> = /*@__PURE__*/
   messageDesc(file_lanekeeper_runner_v1_turn, 3);
+
+/**
+ * What a turn was asked.
+ *
+ * @generated from message lanekeeper.runner.v1.TurnRequest
+ */
+export type TurnRequest = Message<"lanekeeper.runner.v1.TurnRequest"> & {
+  /**
+   * What it added to its conversation; all messages of the request where it has no session.
+   *
+   * @generated from field: repeated lanekeeper.runner.v1.Message messages = 1;
+   */
+  messages: Message$1[];
+
+  /**
+   * As in SubmitTurnRequest.
+   *
+   * @generated from field: google.protobuf.Struct parameters = 2;
+   */
+  parameters?: JsonObject | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.TurnRequest.
+ * Use `create(TurnRequestSchema)` to create a new message.
+ */
+export const TurnRequestSchema: GenMessage<TurnRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_turn, 4);
 
 /**
  * A lane: the durable queue of turns under one canonical key.
@@ -414,7 +456,7 @@ export type Lane = Message<"lanekeeper.runner.v1.Lane"> & {
  * Use `create(LaneSchema)` to create a new message.
  */
 export const LaneSchema: GenMessage<Lane> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_turn, 4);
+  messageDesc(file_lanekeeper_runner_v1_turn, 5);
 
 /**
  * Where a turn stands.
@@ -583,6 +625,48 @@ export const OnConflictSchema: GenEnum<OnConflict> = /*@__PURE__*/
   enumDesc(file_lanekeeper_runner_v1_turn, 1);
 
 /**
+ * What to do with a turn that a full lane has no room for.
+ *
+ * @generated from enum lanekeeper.runner.v1.Overflow
+ */
+export const Overflow = {
+  /**
+   * The agent's default.
+   *
+   * @generated from enum value: OVERFLOW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Refuse it with QUEUE_FULL.
+   *
+   * @generated from enum value: OVERFLOW_REJECT_NEW = 1;
+   */
+  REJECT_NEW: 1,
+
+  /**
+   * Accept it; the oldest waiting turn that may be dropped ends SKIPPED, and its callers are told.
+   * Results of subagents and what holds the lane are never dropped; with nothing to drop: QUEUE_FULL.
+   *
+   * @generated from enum value: OVERFLOW_DROP_OLDEST = 2;
+   */
+  DROP_OLDEST: 2,
+} as const;
+
+/**
+ * What to do with a turn that a full lane has no room for.
+ *
+ * @generated from enum lanekeeper.runner.v1.Overflow
+ */
+export type Overflow = (typeof Overflow)[keyof typeof Overflow] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.runner.v1.Overflow.
+ */
+export const OverflowSchema: GenEnum<Overflow> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_runner_v1_turn, 2);
+
+/**
  * What was decided when a turn was accepted.
  *
  * @generated from enum lanekeeper.runner.v1.Disposition
@@ -656,5 +740,5 @@ export type Disposition = (typeof Disposition)[keyof typeof Disposition] | Unkno
  * Describes the enum lanekeeper.runner.v1.Disposition.
  */
 export const DispositionSchema: GenEnum<Disposition> = /*@__PURE__*/
-  enumDesc(file_lanekeeper_runner_v1_turn, 2);
+  enumDesc(file_lanekeeper_runner_v1_turn, 3);
 

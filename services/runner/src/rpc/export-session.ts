@@ -1,0 +1,102 @@
+import { create, toJson } from "@bufbuild/protobuf";
+import { TranscriptMessageSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import type { ExportSessionRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { invalid } from "@lanekeeper/rpc";
+import type { RunnerContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import { messagesOfKey, messagesOfSession, type StoredMessage } from "../store/list-messages.ts";
+import { readSession } from "../store/sessions.ts";
+import type { Handler } from "./handler.ts";
+import { messageInit } from "./list-messages.ts";
+import { parseSessionKey, parseUuid } from "./parse-field.ts";
+import { asTold } from "./told.ts";
+
+/** A page at a time: however long the transcript is, one page of it is in memory. */
+export const exportSession: Handler<"exportSession"> = (context) =>
+  async function* (request, call) {
+    try {
+      for await (const lines of exported(context, request, call.tenant)) {
+        call.signal.throwIfAborted();
+        yield { lines: Buffer.from(lines) };
+      }
+    } catch (error) {
+      throw asTold(error);
+    }
+  };
+
+async function* exported(
+  context: RunnerContext,
+  request: ExportSessionRequest,
+  tenant: string,
+): AsyncGenerator<string> {
+  const read = pagesOf(context, request, tenant);
+  let sessionId = "";
+  let count = 0;
+  for (let last: StoredMessage | undefined; ; ) {
+    const page = await read(last);
+    let lines = "";
+    for (const message of page) {
+      if (message.sessionId !== sessionId) lines += await sessionLine(context, tenant, message);
+      sessionId = message.sessionId;
+      lines += messageLine(message);
+      if (lines.length < LIMITS.exportPartChars) continue;
+      yield lines;
+      lines = "";
+    }
+    count += page.length;
+    if (lines !== "") yield lines;
+    last = page.at(-1);
+    if (last === undefined || page.length < LIMITS.exportPage) break;
+  }
+  yield line({ type: "end", messages: count });
+}
+
+type ReadPage = (after: StoredMessage | undefined) => Promise<readonly StoredMessage[]>;
+
+function pagesOf(
+  { deps }: RunnerContext,
+  { session }: ExportSessionRequest,
+  tenant: string,
+): ReadPage {
+  const limit = LIMITS.exportPage;
+  switch (session.case) {
+    case "sessionId": {
+      const sessionId = parseUuid("session_id", session.value);
+      return (after) => messagesOfSession(deps.db, tenant, sessionId, after?.seq ?? 0n, limit);
+    }
+    case "sessionKey": {
+      const key = parseSessionKey("session_key", session.value);
+      return (after) => messagesOfKey(deps.db, tenant, key, after ?? START, limit);
+    }
+    case undefined:
+      throw invalid("session", "is required");
+  }
+}
+
+const START = { generation: 0n, seq: 0n };
+
+async function sessionLine(
+  { deps }: RunnerContext,
+  tenant: string,
+  { sessionId }: StoredMessage,
+): Promise<string> {
+  const session = await readSession(deps.db, tenant, sessionId);
+  if (session === undefined) throw new Error(`messages of ${sessionId} without their session`);
+  const { sessionKey, generation, parentSessionId } = session;
+  return line({
+    type: "session",
+    sessionKey,
+    sessionId,
+    generation: String(generation),
+    ...(parentSessionId === "" ? {} : { parentSessionId }),
+  });
+}
+
+function messageLine(message: StoredMessage): string {
+  const shown = create(TranscriptMessageSchema, messageInit(message));
+  return line({ type: "message", ...(toJson(TranscriptMessageSchema, shown) as object) });
+}
+
+function line(value: object): string {
+  return `${JSON.stringify(value)}\n`;
+}

@@ -1,0 +1,328 @@
+import { createHash } from "node:crypto";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { ModelError } from "../models/model-error.ts";
+import type { ModelRequest } from "../models/model.ts";
+import { gate } from "../testing/gate.ts";
+import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, turnFor, user } from "../testing/requests.ts";
+import { type Replica, startServer, World } from "../testing/world.ts";
+import { accept } from "../rpc/accept.ts";
+import type { NewLaneTurn } from "../store/new-turn.ts";
+import { submitNested } from "./nested-send.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const TOOLS = { tools: ["sessions_spawn", "sessions_send"] };
+
+function lastSaid({ messages }: ModelRequest): string {
+  const content = messages.at(-1)?.parts[0]?.content;
+  if (content?.case === "toolResult") return `result ${content.value.text}`;
+  return content?.case === "text" ? content.value : "";
+}
+
+/** Who is told "spawn …" gives the rest to a subagent; a subagent does as it is told by the test. */
+function parentOf(child: Behaviour, wait: boolean): Behaviour {
+  return async function* (request) {
+    const said = lastSaid(request);
+    if (said.startsWith("spawn ")) {
+      yield toolCall("c1", "sessions_spawn", JSON.stringify({ task: said.slice(6), wait }));
+      yield end("tool_calls");
+    } else if (said.startsWith("task")) {
+      yield* child(request);
+    } else {
+      yield { type: "text", text: `heard: ${said}` };
+      yield end();
+    }
+  };
+}
+
+const answers: Behaviour = async function* () {
+  yield { type: "text", text: "42" };
+  yield end();
+};
+
+const waitsFor = (opened: Promise<void>): Behaviour =>
+  async function* () {
+    yield { type: "text", text: "4" };
+    await opened;
+    yield { type: "text", text: "2" };
+    yield end();
+  };
+
+/** Delivery hands what goes to parents to this replica, as it does after its own fence. */
+function deliverTo(world: World, replica: Replica) {
+  const handed: { readonly turnId: string; readonly disposition: Disposition }[] = [];
+  const submit = (delivery: { turnId: string; text: string; parentKey: string }) =>
+    replica.asDelivery.submitTurn({
+      idempotencyKey: `delivery/${delivery.turnId}`,
+      fingerprint: createHash("sha256").update(delivery.turnId).digest(),
+      target: { case: "session", value: { sessionKey: delivery.parentKey } },
+      turnClass: 2,
+      messages: [user(delivery.text)],
+      childTurnId: delivery.turnId,
+    });
+  world.delivery.onToParent = async (delivery) => {
+    const { turnId, disposition } = await submit(delivery);
+    handed.push({ turnId, disposition });
+  };
+  return { handed, submit };
+}
+
+async function turnsOf(replica: Replica, sessionKey: string) {
+  const { turns } = await replica.client.listTurns({ sessionKey });
+  return turns.toReversed();
+}
+
+async function replyOf(replica: Replica, index: number): Promise<string> {
+  const turn = (await turnsOf(replica, KEY))[index];
+  const { turn: full } = await replica.client.getTurn({ turnId: turn?.turnId ?? "" });
+  return full?.reply === undefined ? "" : textOf(full.reply);
+}
+
+test.concurrent("a subagent's answer comes through delivery as a turn of the session that sent it, once", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const { handed, submit } = deliverTo(world, replica);
+  world.model.behaviour = parentOf(answers, false);
+  const parent = new Attached(replica, { submit: turnFor(world, "spawn task") });
+  const ended = await parent.ended;
+  const receipt = JSON.parse(/\{.*\}/.exec(ended.reply ? textOf(ended.reply) : "")?.[0] ?? "{}");
+  expect(receipt.session_key).toMatch(/^agent:main:subagent:[0-9a-f-]{36}$/);
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  expect(await replyOf(replica, 1)).toBe(
+    `heard: The subagent ${receipt.session_key} (turn ${receipt.turn_id}) has answered:\n42`,
+  );
+  expect(handed.map(({ disposition }) => disposition)).toEqual([Disposition.STARTED]);
+  // Delivery asks again, under another name too: nothing more comes of it.
+  const again = { turnId: receipt.turn_id, text: "42", parentKey: KEY };
+  expect(await submit(again)).toMatchObject({
+    turnId: handed[0]?.turnId,
+    disposition: Disposition.JOINED,
+  });
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(2);
+  const [child] = await turnsOf(replica, receipt.session_key);
+  expect(child).toMatchObject({ turnClass: 2, parentTurnId: parent.turnId, callChain: [KEY] });
+});
+
+test.concurrent("a parent that waits has the answer as its tool's result, and no turn comes of it", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const { handed } = deliverTo(world, replica);
+  world.model.behaviour = parentOf(answers, true);
+  const ended = await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  expect(ended.reply && textOf(ended.reply)).toContain('"reply":"42"');
+  await eventually(() => handed.length === 1);
+  expect(handed[0]).toMatchObject({ disposition: Disposition.JOINED });
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(1);
+});
+
+test.concurrent("an answer that delivery brings while the parent still waits is tied to the parent's turn", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a, TOOLS);
+  // The parent's replica hears of nothing: it dies in its wait, and the next run finds the answer there.
+  const done = gate();
+  world.model.behaviour = parentOf(waitsFor(done.opened), true);
+  const { turnId } = await a.client.submitTurn(turnFor(world, "spawn task"));
+  await eventually(() => world.delivery.routes.size === 1 && world.model.asked.length === 2);
+  const [childKey] = [...world.delivery.routes.keys()];
+  a.kill();
+  const { handed } = deliverTo(world, b);
+  world.model.behaviour = parentOf(answers, true);
+  // The child's lane alone changes hands; the parent is still held by who died.
+  await world.db.query("UPDATE turns SET renewed_at = 'epoch' WHERE session_key = $1", [childKey]);
+  world.identity.expireLeases();
+  await eventually(() => handed.length === 1);
+  expect(handed[0]?.disposition).toBe(Disposition.QUEUED);
+  await world.expireLeases();
+  const ended = await new Attached(b, { turnId }).ended;
+  expect(ended.reply && textOf(ended.reply)).toContain('"reply":"42"');
+  const told = handed[0]?.turnId ?? "";
+  await eventually(async () => {
+    const { turn } = await b.client.getTurn({ turnId: told });
+    return turn?.state === TurnState.COALESCED && turn.intoTurnId === turnId;
+  });
+  const { lane } = await b.client.getLane({ sessionKey: KEY });
+  expect(lane?.depth).toBe(0);
+});
+
+test.concurrent.each([
+  ["failed", "FAILED"],
+  ["was cancelled", "CANCELLED"],
+] as const)("of a subagent that %s its session is told too, once", async (_what, state) => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const fails: Behaviour = async function* (request) {
+    if (state === "FAILED") throw new ModelError("MODEL_FAILED", "no luck");
+    yield { type: "text", text: "…" };
+    await new Promise((_resolve, reject) => {
+      request.signal.addEventListener("abort", () => reject(request.signal.reason), { once: true });
+    });
+  };
+  world.model.behaviour = parentOf(fails, false);
+  const ended = await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  const receipt = JSON.parse(/\{.*\}/.exec(ended.reply ? textOf(ended.reply) : "")?.[0] ?? "{}");
+  if (state === "CANCELLED") await replica.client.cancelTurn({ turnId: receipt.turn_id });
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  expect(await replyOf(replica, 1)).toContain(`gave no answer: its turn ended as ${state}`);
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(2);
+});
+
+test.concurrent("results bypass the bound of waiting turns", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { ...TOOLS, maxWaitingTurns: 1 });
+  const { handed } = deliverTo(world, replica);
+  const [done, over] = [gate(), gate()];
+  world.model.behaviour = parentOf(waitsFor(done.opened), false);
+  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  const blocked: Behaviour = async function* () {
+    yield { type: "text", text: "busy" };
+    await over.opened;
+    yield end();
+  };
+  world.model.behaviour = blocked;
+  const busy = new Attached(replica, { submit: turnFor(world, "keep busy") });
+  await eventually(() => busy.text === "busy");
+  await replica.client.submitTurn(turnFor(world, "waits"));
+  await expect(replica.client.submitTurn(turnFor(world, "too many"))).rejects.toMatchObject({
+    reason: "QUEUE_FULL",
+  });
+  done.open();
+  await eventually(() => handed.length === 1);
+  expect(handed[0]?.disposition).toBe(Disposition.QUEUED);
+  over.open();
+});
+
+test.concurrent("a reply after the wait becomes a turn of the session that waited", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const [done, parentDone] = [gate(), gate()];
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) === "ping") {
+      yield* waitsFor(done.opened)(request);
+    } else {
+      yield { type: "text", text: `heard: ${lastSaid(request)}` };
+      if (lastSaid(request) === "go") await parentDone.opened;
+      yield end();
+    }
+  };
+  const parent = new Attached(replica, { submit: turnFor(world, "go") });
+  await eventually(() => parent.text !== "");
+  const [run] = replica.context.runs.ofKey("t1", KEY);
+  const from = contextOf(world, parent.turnId, run?.runId ?? "");
+  const message = {
+    from,
+    key: "agent:main:other",
+    agentId: undefined,
+    text: "ping",
+    wait: true,
+    onConflict: OnConflict.ENQUEUE,
+  };
+  await expect(submitNested(nestedOf(replica), message, 1)).rejects.toMatchObject({
+    reason: "WAIT_EXPIRED",
+  });
+  parentDone.open();
+  done.open();
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  expect(await replyOf(replica, 1)).toMatch(
+    /heard: The session agent:main:other .* has answered:\n42/,
+  );
+});
+
+test.concurrent("a run that was taken over sends nothing and spawns nothing", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  world.model.behaviour = parentOf(answers, false);
+  const parent = new Attached(replica, { submit: turnFor(world, "go") });
+  await parent.ended;
+  const zombie = contextOf(world, parent.turnId, "00000000-0000-7000-8000-000000000000");
+  const onConflict = OnConflict.ENQUEUE;
+  const send = { from: zombie, key: "agent:main:other", agentId: undefined, text: "x", onConflict };
+  for (const wait of [true, false]) {
+    await expect(submitNested(nestedOf(replica), { ...send, wait })).rejects.toThrow("lost");
+  }
+  expect(await turnsOf(replica, "agent:main:other")).toEqual([]);
+  expect((await world.db.query("SELECT FROM child_turns")).rowCount).toBe(0);
+  expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
+});
+
+test.concurrent("to stop a session from which the chain came would deadlock, and is refused", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  world.model.behaviour = async function* (request) {
+    const said = lastSaid(request);
+    const [, onConflict] = /^try (\w+)/.exec(said) ?? [];
+    if (onConflict !== undefined) {
+      const args = { session_key: KEY, message: "x", wait: false, on_conflict: onConflict };
+      yield toolCall("c1", "sessions_send", JSON.stringify(args));
+    } else {
+      yield { type: "text", text: said };
+    }
+    yield end();
+  };
+  for (const onConflict of ["interrupt", "rollback", "steer"]) {
+    const ended = await new Attached(replica, { submit: turnFor(world, `try ${onConflict}`) })
+      .ended;
+    expect(ended.reply && textOf(ended.reply)).toContain("WOULD_DEADLOCK");
+  }
+});
+
+test.concurrent("only delivery may tell of a subagent, and it may do nothing else", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const childTurnId = "00000000-0000-7000-8000-000000000000";
+  await expect(
+    replica.client.submitTurn(turnFor(world, "x", { childTurnId })),
+  ).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  await expect(replica.asDelivery.submitTurn(turnFor(world, "x"))).rejects.toMatchObject({
+    reason: "INVALID_REQUEST",
+  });
+  await expect(
+    replica.asDelivery.submitTurn(turnFor(world, "x", { childTurnId })),
+  ).rejects.toMatchObject({ reason: "NOT_FOUND" });
+});
+
+/** What the tools of a replica send with. */
+function nestedOf({ context }: Replica) {
+  const submit = async (turn: NewLaneTurn) => (await accept(context, turn, false)).turn.turnId;
+  return { ...context, submit };
+}
+
+function contextOf(world: World, turnId: string, runId: string) {
+  return {
+    tenant: "t1",
+    principal: "p1",
+    agentId: "main",
+    session: world.identity.ref("t1", KEY),
+    turnId,
+    runId,
+    step: 1,
+    callChain: [KEY],
+    traceparent: "",
+    contextUse: { usedTokens: 0, budgetTokens: 1 },
+    signal: new AbortController().signal,
+  };
+}

@@ -1,0 +1,187 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { createRunnerClient } from "@lanekeeper/client";
+import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
+import { serviceCredential } from "@lanekeeper/rpc";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { type Replica, SECRET, startServer, World } from "../testing/world.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+/** A watch that is being read. */
+class Watch implements AsyncDisposable {
+  readonly messages: WatchLanesResponse[] = [];
+  readonly #controller = new AbortController();
+  readonly done: Promise<unknown>;
+
+  constructor(
+    { client }: Pick<Replica, "client">,
+    request: { agentId?: string; sessionKeyPrefix?: string } = {},
+    options: { agents?: readonly string[]; tenant?: string } = {},
+  ) {
+    const { signal } = this.#controller;
+    this.done = this.#read(client.watchLanes(request, { signal, ...options })).catch(
+      (error: unknown) => error,
+    );
+  }
+
+  async #read(stream: AsyncIterable<WatchLanesResponse>): Promise<void> {
+    for await (const message of stream) this.messages.push(message);
+  }
+
+  /** What was told of one lane, as text. */
+  of(key: string): string[] {
+    return this.messages.flatMap(({ event }) => {
+      if (event.case !== "snapshot" && event.case !== "changed") return [];
+      const { sessionKey, depth, holder, waiting } = event.value;
+      if (sessionKey !== key) return [];
+      const positions = waiting.map(({ position }) => position).join(",");
+      return [`${event.case} ${depth} ${holder === undefined ? "free" : "held"} [${positions}]`];
+    });
+  }
+
+  get isWhole(): boolean {
+    return this.messages.some(({ event }) => event.case === "snapshotEnd");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#controller.abort();
+    await this.done;
+  }
+}
+
+test.concurrent("a watch tells lanes as they stand and as they change, through any replica", async () => {
+  await using world = await World.start(server);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const system = await a.client.submitTurn(turnFor(world, "system", { turnClass: 2 }));
+  await using watch = new Watch(b);
+  await eventually(() => watch.isWhole);
+  expect(watch.of(KEY)).toEqual(["snapshot 1 held [1]"]);
+  const person = await a.client.submitTurn(turnFor(world, "person"));
+  await eventually(() => watch.of(KEY).length === 2);
+  expect(watch.of(KEY).at(-1)).toBe("changed 2 held [1,2]");
+  const { event } = watch.messages.at(-1) ?? {};
+  if (event?.case !== "changed") throw new Error("no change");
+  expect(event.value.waiting.map(({ turnId }) => turnId)).toEqual([person.turnId, system.turnId]);
+  expect(event.value.holder).toMatchObject({ turnId: first.turnId });
+  expect(event.value.holder?.heartbeatAge).toBeDefined();
+  held.open();
+  await eventually(() => watch.of(KEY).at(-1) === "changed 0 free []");
+  const depths = watch.of(KEY).map((text) => Number(text.split(" ")[1]));
+  expect(depths.slice(1)).toEqual(depths.slice(1).toSorted((x, y) => y - x));
+});
+
+test.concurrent("a heartbeat of the holder is a change; a cancelled turn that waited is one too", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica({ leaseMs: 1_000 });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  await using watch = new Watch(replica);
+  await eventually(() => watch.of(KEY).length >= 3);
+  expect(new Set(watch.of(KEY).map((text) => text.slice(text.indexOf(" "))))).toEqual(
+    new Set([" 0 held []"]),
+  );
+  const { turnId } = await replica.client.submitTurn(turnFor(world, "two"));
+  await eventually(() => watch.of(KEY).at(-1) === "changed 1 held [1]");
+  await replica.client.cancelTurn({ turnId });
+  await eventually(() => watch.of(KEY).at(-1) === "changed 0 held []");
+  held.open();
+  await first.ended;
+});
+
+test.concurrent("a watch is of the tenant, and of the agents and the keys that it asks for", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  const model = { provider: { case: "scripted" as const, value: {} } };
+  await replica.client.applyAgents({
+    agents: ["main", "ops"].map((agentId) => ({ agentId, model })),
+  });
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const keys = ["agent:main:a", "agent:main:b", "agent:ops:a"] as const;
+  const turns = keys.map((key) => new Attached(replica, { submit: turnFor(world, key, { key }) }));
+  await eventually(() => turns.every(({ kinds }) => kinds.includes("textDelta")));
+  await using all = new Watch(replica);
+  await using ops = new Watch(replica, { agentId: "ops" });
+  await using prefixed = new Watch(replica, { sessionKeyPrefix: "agent:main:b" });
+  await using allowed = new Watch(replica, {}, { agents: ["ops"] });
+  await using other = new Watch(replica, {}, { tenant: "t2" });
+  await eventually(() => [all, ops, prefixed, allowed, other].every(({ isWhole }) => isWhole));
+  const told = [all, ops, prefixed, allowed, other].map((watch) =>
+    keys.filter((key) => watch.of(key).length > 0),
+  );
+  expect(told).toEqual([keys, ["agent:ops:a"], ["agent:main:b"], ["agent:ops:a"], []]);
+  expect(all.messages.every(({ tenant }) => tenant === "")).toBe(true);
+  const refused = new Watch(replica, { agentId: "main" }, { agents: ["ops"] });
+  expect(await refused.done).toMatchObject({ reason: "PERMISSION_DENIED" });
+  held.open();
+  await Promise.all(turns.map(({ ended }) => ended));
+});
+
+test.concurrent("delivery watches all tenants, and is told whose lane it is", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  const { grpcPort } = replica;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const target = { case: "session" as const, value: world.identity.ref("t2", KEY) };
+  const model = { provider: { case: "scripted" as const, value: {} } };
+  await replica.client.applyAgents({ agents: [{ agentId: "main", model }] }, { tenant: "t2" });
+  const turn = new Attached(
+    replica,
+    { submit: turnFor(world, "hello", { target }) },
+    { tenant: "t2" },
+  );
+  await eventually(() => turn.kinds.includes("textDelta"));
+  await using client = closing(
+    createRunnerClient({
+      target: `127.0.0.1:${grpcPort}`,
+      credential: serviceCredential("delivery", SECRET),
+    }),
+  );
+  await using watch = new Watch(client);
+  await eventually(() => watch.isWhole);
+  expect(watch.of(KEY)).toEqual(["snapshot 0 held []"]);
+  expect(watch.messages[0]?.tenant).toBe("t2");
+  held.open();
+  await eventually(() => watch.of(KEY).at(-1) === "changed 0 free []");
+  expect(watch.messages.at(-1)?.tenant).toBe("t2");
+});
+
+function closing(client: Replica["client"]): Pick<Replica, "client"> & AsyncDisposable {
+  return { client, [Symbol.asyncDispose]: async () => client.$close() };
+}
+
+test.concurrent("nobody watches: no lane is looked at", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const before = replica.statements().get("runner_busy_lanes") ?? 0;
+  const watch = new Watch(replica);
+  await eventually(() => (replica.statements().get("runner_busy_lanes") ?? 0) > before + 1);
+  await watch[Symbol.asyncDispose]();
+  // A look that was under way when the watcher left is over by the time of a sweep.
+  const sweeps = () => replica.statements().get("runner_idle_lanes") ?? 0;
+  const sweepsBefore = sweeps();
+  await eventually(() => sweeps() > sweepsBefore);
+  const looks = replica.statements().get("runner_busy_lanes");
+  await eventually(() => sweeps() > sweepsBefore + 1);
+  expect(replica.statements().get("runner_busy_lanes")).toBe(looks);
+});
