@@ -1,4 +1,6 @@
 import { modelFor } from "./models/registry.ts";
+import type { McpPool } from "./mcp/mcp-pool.ts";
+import { mcpTools } from "./mcp/mcp-tools.ts";
 import { toolsFor } from "./tools/registry.ts";
 import { accept } from "./rpc/accept.ts";
 import { Agents } from "./running/agents.ts";
@@ -92,6 +94,14 @@ export async function runBackground(context: RunnerContext, signal: AbortSignal)
 /** Agents that answer by the model and the tools of their configuration. */
 export function configuredAgents(
   env: Readonly<Record<string, string | undefined>>,
+  mcp: McpPool,
 ): AgentBehaviour {
-  return { model: (agent) => modelFor(agent, env), tools: toolsFor };
+  return {
+    model: (agent) => modelFor(agent, env),
+    tools: async (tenant, agent, deps) => {
+      const builtIn = toolsFor(agent, deps);
+      if (agent.mcpServers.length === 0) return builtIn;
+      return [...builtIn, ...(await mcpTools(mcp, tenant, agent))];
+    },
+  };
 }

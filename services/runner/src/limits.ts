@@ -64,6 +64,20 @@ export const LIMITS = {
   /** Of the budget, what a summary may take: with what is kept, contexts begin again well below full. */
   summaryShare: 0.15,
 
+  mcpServersPerAgent: 16,
+  /** A program with its arguments. */
+  mcpCommandBytes: 16 * 1024,
+  /** Connections of one replica, of all tenants; each stdio one is a process. */
+  mcpConnections: 64,
+  /** Starting a program takes seconds; a turn waits no longer for tools than that. */
+  mcpConnectMs: 10_000,
+  /** A server that could not be reached is asked again after this long. */
+  mcpRetryMs: 30_000,
+  /** One message of a server: above what any call may answer. */
+  mcpMessageBytes: 4 * 1024 * 1024,
+  /** Of one thing that a server says on standard error. */
+  mcpLogChars: 2_000,
+
   /** One call of an agent's tool where the agent states none: longer ones are jobs, not tools. */
   toolMs: 60_000,
   minToolMs: 1_000,

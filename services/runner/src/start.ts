@@ -4,6 +4,7 @@ import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
 import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
 import { configuredAgents } from "./context.ts";
+import { McpPool } from "./mcp/mcp-pool.ts";
 import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./running/deps.ts";
 import { serveRunner } from "./serve.ts";
@@ -39,7 +40,9 @@ function connect(
   opened.defer(() => delivery.$close());
   const { clock, ids, log, instanceId: replica, settings } = service;
   const metrics = runnerMetrics(service.metrics);
-  const agents = configuredAgents(process.env);
+  const mcp = new McpPool(process.env, clock, log);
+  opened.defer(() => mcp.close());
+  const agents = configuredAgents(process.env, mcp);
   return {
     db,
     identity,

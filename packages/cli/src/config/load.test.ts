@@ -155,6 +155,99 @@ describe("the configuration", () => {
   });
 });
 
+const TOOLS = `
+tenants:
+  default:
+    agents:
+      main:
+        model: scripted
+        tools: [memory_save]
+        compaction: { at_percent: 60 }
+        tool_limits: { timeout: 30s, output_bytes: 4096, steps_per_turn: 20 }
+        mcp_servers:
+          files:
+            command: mcp-files
+            args: [--root, /srv]
+            env: [FILES_TOKEN]
+          web:
+            url: https://mcp.example.org/mcp
+            header_env: { Authorization: WEB_TOKEN }
+            tools: [search]
+`;
+
+describe("an agent's tools", () => {
+  test("become what the runner is told", () => {
+    const tenant = parseConfig(TOOLS, "c.yaml").tenants["default"];
+    if (tenant === undefined) throw new Error("no tenant");
+    expect(agentsRequest(tenant).agents?.[0]).toMatchObject({
+      compaction: { atPercent: 60 },
+      toolLimits: { timeout: { seconds: 30n }, outputBytes: 4_096, stepsPerTurn: 20 },
+      mcpServers: [
+        {
+          name: "files",
+          transport: {
+            case: "stdio",
+            value: {
+              command: "mcp-files",
+              args: ["--root", "/srv"],
+              env: ["FILES_TOKEN"],
+              cwd: "",
+            },
+          },
+          tools: [],
+        },
+        {
+          name: "web",
+          transport: {
+            case: "http",
+            value: {
+              url: "https://mcp.example.org/mcp",
+              headerEnv: { Authorization: "WEB_TOKEN" },
+            },
+          },
+          tools: ["search"],
+        },
+      ],
+    });
+    const off = parseConfig(TOOLS.replace("{ at_percent: 60 }", "off"), "c.yaml");
+    expect(off.tenants["default"]?.agents["main"]?.compaction).toBe("off");
+  });
+
+  test.each([
+    [
+      "a share out of bounds",
+      TOOLS.replace("60", "99"),
+      "c.yaml:8: tenants.default.agents.main.compaction",
+    ],
+    [
+      "a server that is neither a program nor an address",
+      TOOLS.replace("command: mcp-files", "program: mcp-files"),
+      "c.yaml:12: tenants.default.agents.main.mcp_servers.files.program: no such field",
+    ],
+    [
+      "a server without either",
+      TOOLS.replace("command: mcp-files", ""),
+      "c.yaml:11: tenants.default.agents.main.mcp_servers.files: expected command, for a program, or url",
+    ],
+    [
+      "a secret in place of a variable's name",
+      TOOLS.replace("WEB_TOKEN", '"Bearer abc"'),
+      "c.yaml:17: tenants.default.agents.main.mcp_servers.web.header_env.Authorization: expected the name",
+    ],
+    [
+      "a time that is none",
+      TOOLS.replace("30s", "soon"),
+      "c.yaml:9: tenants.default.agents.main.tool_limits.timeout: expected",
+    ],
+  ])("%s is refused with file, line and what was expected", (_what, text, expected) => {
+    const found = problems(text);
+    expect(
+      found.some((line) => line.startsWith(expected)),
+      found.join("\n"),
+    ).toBe(true);
+  });
+});
+
 describe("without a configuration", () => {
   test("there is one tenant with the agent main and the model of the environment", () => {
     const tools = ["session_status", "sessions_send"];

@@ -34,6 +34,38 @@ const endpoint = z.strictObject({
     .optional(),
 });
 
+const variable = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable");
+
+/** A server of the Model Context Protocol: a program, or an address. */
+const mcpServer = z
+  .strictObject({
+    command: z.string().min(1, "expected a program").optional(),
+    args: z.array(z.string()).optional(),
+    env: z.array(variable).optional(),
+    cwd: z.string().min(1).optional(),
+    url: z
+      .url({
+        protocol: /^https?$/,
+        error: "expected a URL that begins with http:// or https://",
+      })
+      .optional(),
+    header_env: z.record(z.string(), variable).optional(),
+    tools: z.array(z.string().min(1)).optional(),
+  })
+  .superRefine(({ command, url, args, env, cwd, header_env }, context) => {
+    const expected = (message: string): void => context.addIssue({ code: "custom", message });
+    const isProgram = command !== undefined;
+    if (isProgram === (url !== undefined)) {
+      expected("expected command, for a program, or url, for an address");
+    } else if (isProgram && header_env !== undefined) {
+      expected("expected no header_env beside command");
+    } else if (!isProgram && [args, env, cwd].some((field) => field !== undefined)) {
+      expected("expected no args, env or cwd beside url");
+    }
+  });
+
 /** How one agent answers, and how its keys are made. */
 const agent = z.strictObject({
   system_prompt: z.string().max(65_536, "expected at most 64 KiB").optional(),
@@ -47,6 +79,17 @@ const agent = z.strictObject({
     .optional(),
   context_token_budget: z.int().min(1_000).max(10_000_000).optional(),
   model_silence_timeout: span({ min: 1_000, max: 3_600_000 }).optional(),
+  mcp_servers: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9][a-z0-9_-]{0,31}$/,
+          'expected a server\'s name: 1 to 32 of a-z, 0-9, "_", "-"',
+        ),
+      mcpServer,
+    )
+    .optional(),
   compaction: z
     .union([z.literal("off"), z.strictObject({ at_percent: z.int().min(10).max(95) })], {
       error: 'expected "off", or at_percent from 10 to 95',
@@ -107,6 +150,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type TenantConfig = z.infer<typeof tenant>;
+export type McpEntry = z.infer<typeof mcpServer>;
 export type AgentEntry = z.infer<typeof agent>;
 
 function isTimeZone(name: string): boolean {

@@ -9,8 +9,9 @@ import type {
   AgentConfigSchema,
   ApplyAgentsRequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import type { AgentEntry, TenantConfig } from "./schema.ts";
+import type { AgentEntry, McpEntry, TenantConfig } from "./schema.ts";
 
 /** What session-identity is told about a tenant. */
 export function keyPoliciesRequest(
@@ -73,6 +74,11 @@ function agentConfig(
     contextTokenBudget: agent.context_token_budget ?? 0,
     ...(silence === undefined ? {} : { modelSilenceTimeout: durationFromMs(silence) }),
     maxWaitingTurns: agent.max_waiting_turns ?? 0,
+    mcpServers: Object.entries(agent.mcp_servers ?? {}).map(([name, entry]) => ({
+      name,
+      transport: transport(entry),
+      tools: entry.tools ?? [],
+    })),
     ...compaction(agent.compaction),
     ...toolLimits(agent.tool_limits),
   };
@@ -88,6 +94,14 @@ function toolLimits(given: AgentEntry["tool_limits"]) {
   const { timeout, output_bytes: outputBytes = 0, steps_per_turn: stepsPerTurn = 0 } = given;
   const bound = timeout === undefined ? {} : { timeout: durationFromMs(timeout) };
   return { toolLimits: { ...bound, outputBytes, stepsPerTurn } };
+}
+
+type Transport = NonNullable<MessageInitShape<typeof McpServerSchema>["transport"]>;
+
+function transport({ url, header_env: headerEnv = {}, ...program }: McpEntry): Transport {
+  if (url !== undefined) return { case: "http", value: { url, headerEnv } };
+  const { command = "", args = [], env = [], cwd = "" } = program;
+  return { case: "stdio", value: { command, args, env, cwd } };
 }
 
 type Provider = NonNullable<

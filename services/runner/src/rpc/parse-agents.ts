@@ -9,6 +9,7 @@ import { invalid } from "@lanekeeper/rpc";
 import { parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { TOOL_NAMES } from "../tools/registry.ts";
+import { checkMcpServers } from "./parse-mcp-servers.ts";
 import { parseDuration, parseOptionalEnum, refuseLarger } from "./parse-field.ts";
 
 const MODEL_NAME_BYTES = 200;
@@ -43,6 +44,7 @@ function checkAgent(field: string, agent: AgentConfig): void {
   within(`${field}.context_token_budget`, agent.contextTokenBudget, LIMITS.maxContextTokenBudget);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
   parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);
+  checkMcpServers(`${field}.mcp_servers`, agent.mcpServers);
   checkCompaction(`${field}.compaction`, agent.compaction);
   checkToolLimits(`${field}.tool_limits`, agent.toolLimits);
 }

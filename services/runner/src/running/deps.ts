@@ -41,5 +41,6 @@ export interface RunnerDeps {
 /** How an agent's configuration becomes something that answers. */
 export interface AgentBehaviour {
   model(agent: AgentConfig): Model;
-  tools(agent: AgentConfig, deps: ToolDeps): readonly Tool[];
+  /** Those of its configuration, as far as their servers can be reached. */
+  tools(tenant: string, agent: AgentConfig, deps: ToolDeps): Promise<readonly Tool[]>;
 }

@@ -51,13 +51,14 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     },
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
+  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
   const before = await beforeTurn(parts, options, agent, model);
   return {
     turn,
     agent,
     model,
     ...before,
-    tools: deps.agents.tools(agent, toolDeps),
+    tools,
     steps: stepsOf(parts, options, agent, before.contextUse),
     steers: (when) => steersOf(parts, options, when),
     stream: stored.stream,

@@ -116,7 +116,7 @@ async function jobOf(
     mayResume: false,
     limits: toolBounds(agent),
   });
-  const tools = deps.agents.tools(agent, toolDeps);
+  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
   return {
     turn,
     agent,

@@ -165,7 +165,7 @@ export class World implements AsyncDisposable {
       leaseMs: options.leaseMs ?? 60_000,
       agents: {
         model: () => this.model,
-        tools: (agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
+        tools: async (_tenant, agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
       },
     };
   }

@@ -1,0 +1,127 @@
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import {
+  getDefaultEnvironment,
+  StdioClientTransport,
+} from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import type { McpHttp, McpServer, McpStdio } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
+import type { Log } from "@lanekeeper/service";
+import { LIMITS } from "../limits.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A tool as its server tells of it. */
+export interface McpTool {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: { readonly [name: string]: unknown };
+  /** The server says that a second call of the same has no further effect. */
+  readonly isRepeatable: boolean;
+}
+
+/** A server that is connected, with the tools that it has now. */
+export interface McpConnection {
+  readonly client: Client;
+  tools(): Promise<readonly McpTool[]>;
+  /** Resolves when the connection is gone, whoever ended it. */
+  readonly closed: Promise<void>;
+}
+
+/** Connects to a server and asks what it can do. @throws where it cannot be reached or started. */
+export async function connectMcp(
+  server: McpServer,
+  env: Environment,
+  log: Log,
+): Promise<McpConnection> {
+  const client = new Client({ name: "lanekeeper", version: "1" });
+  const closed = new Promise<void>((resolve) => {
+    client.onclose = resolve;
+  });
+  const transport = transportTo(server, env, log);
+  try {
+    await client.connect(transport, { timeout: LIMITS.mcpConnectMs });
+  } catch (error) {
+    await client.close().catch(() => undefined);
+    throw error;
+  }
+  client.onerror = (err) => log.warn({ err, mcp_server: server.name }, "an MCP server is unwell");
+  let listed: Promise<readonly McpTool[]> | undefined;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
+    listed = undefined;
+  });
+  const tools = (): Promise<readonly McpTool[]> => {
+    listed ??= listTools(client).catch((error: unknown) => {
+      listed = undefined;
+      throw error;
+    });
+    return listed;
+  };
+  return { client, tools, closed };
+}
+
+function transportTo(server: McpServer, env: Environment, log: Log): Transport {
+  const { transport } = server;
+  switch (transport.case) {
+    case "stdio":
+      return stdio(server.name, transport.value, env, log);
+    case "http":
+      return http(transport.value, env);
+    case undefined:
+      throw new Error("an MCP server without a transport");
+  }
+}
+
+/** What it writes to standard error goes into the log; it ends when its standard input does. */
+function stdio(
+  name: string,
+  { command, args, env: names, cwd }: McpStdio,
+  env: Environment,
+  log: Log,
+) {
+  const passed = Object.fromEntries(names.map((variable) => [variable, valueOf(env, variable)]));
+  const transport = new StdioClientTransport({
+    command,
+    args,
+    env: { ...getDefaultEnvironment(), ...passed },
+    stderr: "pipe",
+    maxBufferSize: LIMITS.mcpMessageBytes,
+    ...(cwd === "" ? {} : { cwd }),
+  });
+  transport.stderr?.on("data", (chunk: Buffer) => {
+    log.info({ mcp_server: name, said: chunk.toString().slice(0, LIMITS.mcpLogChars) }, "said");
+  });
+  return transport;
+}
+
+function http({ url, headerEnv }: McpHttp, env: Environment): Transport {
+  const headers = Object.fromEntries(
+    Object.entries(headerEnv).map(([header, variable]) => [header, valueOf(env, variable)]),
+  );
+  // The package's own type says `string | undefined` where its interface says `string`.
+  return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }) as Transport;
+}
+
+function valueOf(env: Environment, variable: string): string {
+  const value = env[variable];
+  if (value === undefined) throw new Error(`the variable ${variable} is not set for the runner`);
+  return value;
+}
+
+async function listTools(client: Client): Promise<readonly McpTool[]> {
+  const found: McpTool[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await client.listTools(cursor === undefined ? {} : { cursor }, {
+      timeout: LIMITS.mcpConnectMs,
+    });
+    for (const { name, description = "", inputSchema, annotations } of page.tools) {
+      const isRepeatable =
+        annotations?.idempotentHint === true || annotations?.readOnlyHint === true;
+      found.push({ name, description, inputSchema, isRepeatable });
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== undefined && found.length < LIMITS.toolsPerAgent);
+  return found;
+}

@@ -1,0 +1,86 @@
+import { toJsonString } from "@bufbuild/protobuf";
+import { type McpServer, McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
+import type { Clock, Log } from "@lanekeeper/service";
+import { LIMITS } from "../limits.ts";
+import { connectMcp, type Environment, type McpConnection } from "./mcp-connection.ts";
+
+interface Entry {
+  readonly connected: Promise<McpConnection>;
+  usedAtMs: number;
+}
+
+/**
+ * The servers that this replica is connected to, one connection for each tenant and configuration. They
+ * are connected when an agent first needs them, and again after they went away; one that could not be
+ * reached is left alone for a while, so that it costs no turn more than that.
+ */
+export class McpPool {
+  readonly #entries = new Map<string, Entry>();
+  readonly #failedUntilMs = new Map<string, number>();
+  readonly #env: Environment;
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #log: Log;
+  #isClosed = false;
+
+  constructor(env: Environment, clock: Pick<Clock, "monotonicMs">, log: Log) {
+    this.#env = env;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Undefined: it cannot be reached now. */
+  async connection(tenant: string, server: McpServer): Promise<McpConnection | undefined> {
+    const key = `${tenant}\n${toJsonString(McpServerSchema, server)}`;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#isClosed || (this.#failedUntilMs.get(key) ?? 0) > nowMs) return undefined;
+    const entry = this.#entries.get(key) ?? this.#open(key, server);
+    entry.usedAtMs = nowMs;
+    try {
+      return await entry.connected;
+    } catch (err) {
+      this.#failed(key, entry);
+      this.#log.warn({ err, tenant, mcp_server: server.name }, "an MCP server cannot be reached");
+      return undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([...this.#entries.keys()].map((key) => this.#drop(key)));
+  }
+
+  #open(key: string, server: McpServer): Entry {
+    this.#makeRoom();
+    const entry = { connected: connectMcp(server, this.#env, this.#log), usedAtMs: 0 };
+    this.#entries.set(key, entry);
+    entry.connected
+      .then(({ closed }) => closed)
+      .then(() => this.#forget(key, entry))
+      .catch(() => undefined);
+    return entry;
+  }
+
+  #failed(key: string, entry: Entry): void {
+    this.#forget(key, entry);
+    if (this.#failedUntilMs.size >= LIMITS.mcpConnections) this.#failedUntilMs.clear();
+    this.#failedUntilMs.set(key, this.#clock.monotonicMs() + LIMITS.mcpRetryMs);
+  }
+
+  #forget(key: string, entry: Entry): void {
+    if (this.#entries.get(key) === entry) this.#entries.delete(key);
+  }
+
+  /** The one that was not needed for longest goes. */
+  #makeRoom(): void {
+    if (this.#entries.size < LIMITS.mcpConnections) return;
+    const [oldest] = [...this.#entries].toSorted(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
+    if (oldest !== undefined) void this.#drop(oldest[0]);
+  }
+
+  async #drop(key: string): Promise<void> {
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    const connection = await entry?.connected.catch(() => undefined);
+    await connection?.client.close().catch(() => undefined);
+  }
+}

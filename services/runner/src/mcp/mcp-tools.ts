@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { CallToolResultSchema, type ContentBlock } from "@modelcontextprotocol/sdk/types.js";
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { LIMITS } from "../limits.ts";
+import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
+import type { McpTool } from "./mcp-connection.ts";
+import type { McpPool } from "./mcp-pool.ts";
+
+/**
+ * The tools of an agent's MCP servers, as far as these can be reached now: without a server the agent
+ * answers without its tools.
+ */
+export async function mcpTools(
+  pool: Pick<McpPool, "connection">,
+  tenant: string,
+  { mcpServers }: Pick<AgentConfig, "mcpServers">,
+): Promise<Tool[]> {
+  const found = await Promise.all(
+    mcpServers.map(async (server) => {
+      const connection = await pool.connection(tenant, server);
+      if (connection === undefined) return [];
+      const tools = await connection.tools().catch(() => []);
+      return tools
+        .filter(({ name }) => server.tools.length === 0 || server.tools.includes(name))
+        .map((tool) => toolOf(server.name, tool, connection.client));
+    }),
+  );
+  return found.flat().slice(0, LIMITS.toolsPerAgent);
+}
+
+function toolOf(server: string, tool: McpTool, client: Client): Tool {
+  const { name, description, inputSchema: parameters, isRepeatable } = tool;
+  return {
+    spec: { name: shownName(server, name), description, parameters },
+    isRepeatable,
+    run: (argumentsJson, context) => call(client, name, argumentsJson, context),
+  };
+}
+
+const NAME_CHARS = 64;
+
+/** Of the characters and the length that providers take; what had to be changed stays told apart. */
+export function shownName(server: string, tool: string): string {
+  const whole = `${server}__${tool}`;
+  const plain = whole.replaceAll(/[^A-Za-z0-9_-]/g, "_");
+  if (plain === whole && whole.length <= NAME_CHARS) return whole;
+  const mark = createHash("sha256").update(whole).digest("hex").slice(0, 8);
+  return `${plain.slice(0, NAME_CHARS - mark.length - 1)}_${mark}`;
+}
+
+async function call(
+  client: Client,
+  name: string,
+  argumentsJson: string,
+  { signal }: ToolContext,
+): Promise<ToolOutcome> {
+  const given = parseObject(argumentsJson);
+  if (given === undefined) {
+    return { text: "INVALID_REQUEST: the arguments are no JSON object", isError: true };
+  }
+  try {
+    // The agent's own limit ends the call before; a server that is asked to stop may do so.
+    const options = { signal, timeout: LIMITS.maxToolMs };
+    const result = await client.callTool({ name, arguments: given }, CallToolResultSchema, options);
+    const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
+    const said = content.map(textOfBlock).join("\n");
+    const text = said === "" && structuredContent ? JSON.stringify(structuredContent) : said;
+    return { text, isError: isError === true };
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = error instanceof Error ? error.message : "unknown error";
+    return { text: `The tool's server failed: ${message.slice(0, 500)}`, isError: true };
+  }
+}
+
+function parseObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json === "" ? "{}" : json);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tools answer in text here; of the rest is told what it is. */
+function textOfBlock(block: ContentBlock): string {
+  switch (block.type) {
+    case "text":
+      return block.text;
+    case "resource":
+      return "text" in block.resource ? block.resource.text : `[resource ${block.resource.uri}]`;
+    case "resource_link":
+      return `[resource ${block.uri}]`;
+    case "image":
+    case "audio":
+      return `[${block.type} ${block.mimeType}]`;
+  }
+}

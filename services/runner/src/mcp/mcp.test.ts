@@ -1,0 +1,145 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { AgentConfigSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
+import { systemClock } from "@lanekeeper/service";
+import { captureLog } from "@lanekeeper/service/testing";
+import { afterEach, expect, test, vi } from "vitest";
+import { runTool, toolBounds } from "../running/run-tool.ts";
+import type { Tool, ToolContext } from "../tools/tool.ts";
+import type { Environment } from "./mcp-connection.ts";
+import { McpPool } from "./mcp-pool.ts";
+import { mcpTools, shownName } from "./mcp-tools.ts";
+
+// A process is started, on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+const SERVER = fileURLToPath(new URL("../testing/mcp-server.mjs", import.meta.url));
+const pools: McpPool[] = [];
+const children: ChildProcess[] = [];
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+  for (const child of children.splice(0)) child.kill();
+});
+
+type Server = MessageInitShape<typeof McpServerSchema>;
+
+function stdio(more: { env?: string[]; tools?: string[]; command?: string } = {}): Server {
+  const { env = [], tools = [], command = process.execPath } = more;
+  return {
+    name: "test",
+    transport: { case: "stdio", value: { command, args: [SERVER], env } },
+    tools,
+  };
+}
+
+/** The agent's tools by name, and what the replica logs. */
+async function toolsOf(server: Server, env: Environment = {}, limits = {}) {
+  const log = captureLog();
+  const pool = new McpPool(env, systemClock, log.log);
+  pools.push(pool);
+  const agent = create(AgentConfigSchema, { mcpServers: [server], toolLimits: limits });
+  const listed = async () => {
+    const tools = await mcpTools(pool, "t1", agent);
+    return new Map(tools.map((tool) => [tool.spec.name, tool]));
+  };
+  const call = (tool: Tool | undefined, args: object = {}) => {
+    const made = {
+      name: tool?.spec.name ?? "none",
+      argumentsJson: JSON.stringify(args),
+      callId: "c",
+    };
+    const asked = { $typeName: "lanekeeper.runner.v1.ToolCall" as const, ...made };
+    return runTool({ clock: systemClock }, tool, asked, context, toolBounds(agent));
+  };
+  return { listed, call, log, pool };
+}
+
+const context: ToolContext = {
+  tenant: "t1",
+  principal: "p1",
+  agentId: "main",
+  session: undefined,
+  turnId: "t",
+  runId: "r",
+  step: 1,
+  callChain: [],
+  traceparent: "",
+  contextUse: { usedTokens: 0, budgetTokens: 1 },
+  signal: new AbortController().signal,
+};
+
+test("a program's tools are the agent's, with their schemas, their answers and their failures", async () => {
+  const { listed, call } = await toolsOf(stdio({ env: ["SHOWN"] }), { SHOWN: "yes", HIDDEN: "no" });
+  const tools = await listed();
+  expect([...tools.keys()].slice(0, 3)).toEqual(["test__add", "test__env", "test__whoami"]);
+  const add = tools.get("test__add");
+  expect(add?.spec.parameters).toMatchObject({ type: "object", required: ["a", "b"] });
+  expect(add?.isRepeatable).toBe(true);
+  expect(tools.get("test__env")?.isRepeatable).toBe(false);
+  expect(await call(add, { a: 2, b: 3 })).toEqual({ text: "5", isError: false });
+  const env = tools.get("test__env");
+  expect(await call(env, { name: "SHOWN" })).toEqual({ text: "yes", isError: false });
+  expect(await call(env, { name: "HIDDEN" })).toEqual({ text: "unset", isError: false });
+  expect(await call(tools.get("test__fail"))).toEqual({ text: "no luck", isError: true });
+  expect(await call(add, { a: "x" })).toMatchObject({ isError: true });
+});
+
+test("a call ends with the agent's limits of time and output", async () => {
+  const limits = { timeout: { seconds: 1n }, outputBytes: 1_025 };
+  const { listed, call } = await toolsOf(stdio(), {}, limits);
+  const tools = await listed();
+  expect((await call(tools.get("test__hang"))).text).toContain("did not answer within 1 s");
+  const long = (await call(tools.get("test__long"))).text;
+  // Whole characters of two bytes each.
+  expect(long).toBe(`${"é".repeat(512)}\n[cut: 8976 of 10000 bytes left out]`);
+  expect(await call(tools.get("test__add"), { a: 1, b: 1 })).toMatchObject({ text: "2" });
+});
+
+test("a server that went away is started again for the next turn", async () => {
+  const { listed, call } = await toolsOf(stdio());
+  const die = (await listed()).get("test__die");
+  expect(await call(die)).toMatchObject({ isError: true });
+  expect(await call((await listed()).get("test__add"), { a: 1, b: 2 })).toMatchObject({
+    text: "3",
+  });
+});
+
+test("an address's tools are the agent's too, asked with the headers of the configuration", async () => {
+  const child = spawn(process.execPath, [SERVER, "http"], { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  const [port] = (await once(createInterface(child.stdout), "line")) as [string];
+  const value = { url: `http://127.0.0.1:${port}/mcp`, headerEnv: { authorization: "TOKEN" } };
+  const server = { name: "web", transport: { case: "http" as const, value }, tools: ["whoami"] };
+  const { listed, call } = await toolsOf(server, { TOKEN: "Bearer x" });
+  const tools = await listed();
+  expect([...tools.keys()]).toEqual(["web__whoami"]);
+  expect(await call(tools.get("web__whoami"))).toEqual({ text: "Bearer x", isError: false });
+});
+
+test.each([
+  ["cannot be started", stdio({ command: "/nowhere/at/all" }), "ENOENT"],
+  ["lacks a variable", stdio({ env: ["MISSING"] }), "the variable MISSING is not set"],
+])(
+  "without a server that %s the agent has no tools of it, and the log says why",
+  async (_what, server, why) => {
+    const { listed, log } = await toolsOf(server);
+    expect((await listed()).size).toBe(0);
+    expect(log.text()).toContain(why);
+    const lines = log.lines.length;
+    // It is left alone for a while.
+    expect((await listed()).size).toBe(0);
+    expect(log.lines.length).toBe(lines);
+  },
+);
+
+test("names fit what providers take, and stay apart", () => {
+  expect(shownName("a", "b")).toBe("a__b");
+  const [dotted, underscored] = [shownName("a", "b.c"), shownName("a", "b_c")];
+  expect(dotted).toMatch(/^a__b_c_[0-9a-f]{8}$/);
+  expect(underscored).toBe("a__b_c");
+  expect(shownName("a", "x".repeat(100))).toMatch(/^[A-Za-z0-9_-]{64}$/);
+});
