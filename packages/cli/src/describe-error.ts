@@ -1,3 +1,4 @@
+import { CallError } from "@lanekeeper/client";
 import { EmbeddedPostgresError } from "@lanekeeper/embedded-postgres";
 import { isUnavailable, SchemaVersionError } from "@lanekeeper/postgres";
 import { LanekeeperError, RpcError } from "@lanekeeper/rpc";
@@ -11,6 +12,7 @@ export function describeError(error: unknown): string {
   if (error instanceof SchemaVersionError) return `${error.message}.`;
   if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
   if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);
+  if (error instanceof CallError) return describeError(error.cause);
   if (error instanceof LanekeeperError) return `${error.reason}: ${error.message}`;
   if (error instanceof RpcError) return `${error.codeName}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

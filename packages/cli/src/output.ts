@@ -19,6 +19,13 @@ export function jsonText(value: JsonValue): string {
   return JSON.stringify(value, undefined, 2);
 }
 
+/** Aborted once nobody reads standard output any more: `lanekeeper … watch | head` ends. */
+export function readerLeft(): AbortSignal {
+  const leaving = new AbortController();
+  process.stdout.once("error", () => leaving.abort());
+  return leaving.signal;
+}
+
 /** A terminal that was closed, or a pipe whose reader left, is no reason to stop in the middle. */
 export function outliveReaders(): void {
   process.stdout.on("error", () => undefined);

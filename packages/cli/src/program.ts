@@ -16,7 +16,7 @@ export function program(output: Output): Command {
   addTrace(lanekeeper, output);
   const sessions = lanekeeper.command("sessions").description("conversations and their decisions");
   addSessions(sessions, output);
-  addExport(sessions, output);
+  addStreams(sessions, output);
   addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
   return lanekeeper;
 }
@@ -105,7 +105,20 @@ function addSessions(sessions: Command, output: Output): void {
     .action(async (name: string, options) => (await load()).listJournal(name, options, output));
 }
 
-function addExport(sessions: Command, output: Output): void {
+function addStreams(sessions: Command, output: Output): void {
+  sessions
+    .command("watch")
+    .description("sessions as they stand, and each change, until it is interrupted")
+    .option("--agent <id>", "only this agent's")
+    .option("--prefix <text>", "only keys that begin so")
+    .option(
+      "--resume-token <token>",
+      "go on behind a message of an earlier watch, without a snapshot",
+    )
+    .option("--json", "a JSON document on each line")
+    .action(async (options) =>
+      (await import("./commands/watch-sessions.ts")).watchSessions(options, output),
+    );
   sessions
     .command("export")
     .argument("<name>", "a session key, any other name of it, or a session id")

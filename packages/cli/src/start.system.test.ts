@@ -206,9 +206,19 @@ describe("what operators ask of a running constellation", () => {
     const lines = written.split("\n").map((line) => JSON.parse(line));
     expect(lines[0]).toMatchObject({ type: "session", sessionKey: "agent:main:desk" });
     expect(lines.at(-1)).toEqual({ type: "end", messages: 4 });
+    const sessions = runProgram({
+      args: ["sessions", "watch", "--json"],
+      env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }),
+    });
+    await eventually(() => sessions.output().includes("snapshotEnd"));
     expect((await lanekeeper(dataDir, "sessions", "reset", "desk")).output).toContain(
       "generation 1 → 2  RESET",
     );
+    await eventually(() => /"changed".*"generation":"2"/.test(sessions.output()));
+    sessions.process.kill();
+    await sessions.ended;
+    const { resumeToken } = JSON.parse(sessions.output().trim().split("\n").at(-1) ?? "");
+    expect(resumeToken).toMatch(/./);
     expect((await lanekeeper(dataDir, "sessions", "journal", "desk")).output).toContain(
       "begin_run",
     );

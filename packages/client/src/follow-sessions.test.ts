@@ -97,6 +97,20 @@ test("a token that is too old is followed by a snapshot, also for those who skip
   ]);
 });
 
+test("each interruption is told, as what it means for the caller", async () => {
+  const feed = new Feed([snapshotEnd("t1"), CUT], [new LanekeeperError("SLOW_CONSUMER", "slow")]);
+  const leaving = new AbortController();
+  const told: string[] = [];
+  const options = {
+    signal: leaving.signal,
+    interrupted: (error: Error) => {
+      if (told.push(`${error.name}: ${error.message}`) === 2) leaving.abort();
+    },
+  };
+  for await (const { event } of followSessions(feed, {}, options)) expect(event.case).toBeDefined();
+  expect(told).toEqual(["RetryCallError: the stream was cut", "ResumeCallError: slow"]);
+});
+
 test("what asking again does not mend is thrown", async () => {
   const feed = new Feed([snapshotEnd("t1"), new LanekeeperError("PERMISSION_DENIED", "no")]);
   const following = followSessions(feed);

@@ -5,7 +5,7 @@ import type {
   WatchSessionsResponse,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import { backoffMs, hasReason, type RetryPolicy } from "@lanekeeper/rpc";
-import { asCallError, ResumeCallError, RetryCallError } from "./call-error.ts";
+import { asCallError, type CallError, ResumeCallError, RetryCallError } from "./call-error.ts";
 
 /** Whoever has the feed: an IdentityClient, or the `identity` of EdgeClients. */
 export interface SessionFeed {
@@ -20,6 +20,8 @@ export interface FollowOptions<Options> {
   readonly signal?: AbortSignal | undefined;
   /** For whom the calls are made: options of `watchSessions`. */
   readonly call?: Options | undefined;
+  /** Told of what broke the stream, each time, before it is opened again. */
+  readonly interrupted?: ((error: CallError) => void) | undefined;
 }
 
 /** A replica that was restarted is found at once; one outage of minutes costs a call every few seconds. */
@@ -41,7 +43,7 @@ export async function* followSessions<Feed extends SessionFeed>(
   request: MessageInitShape<typeof WatchSessionsRequestSchema> = {},
   options: FollowOptions<Parameters<Feed["watchSessions"]>[1]> = {},
 ): AsyncGenerator<WatchSessionsResponse, undefined> {
-  const { signal } = options;
+  const { signal, interrupted } = options;
   let asked = request;
   for (let failed = 1; !signal?.aborted; failed += 1) {
     let error: unknown;
@@ -53,7 +55,9 @@ export async function* followSessions<Feed extends SessionFeed>(
       }
     } catch (thrown) {
       if (signal?.aborted) return;
-      error = againOrThrow(thrown);
+      const known = mayGoOn(thrown);
+      error = thrown;
+      interrupted?.(known);
       if (hasReason(error, "RESUME_TOKEN_EXPIRED")) {
         asked = { ...asked, resumeToken: "", skipSnapshot: false };
       }
@@ -63,9 +67,9 @@ export async function* followSessions<Feed extends SessionFeed>(
 }
 
 /** What broke the stream. @throws CallError where opening it again would not help */
-function againOrThrow(thrown: unknown): unknown {
+function mayGoOn(thrown: unknown): CallError {
   const known = asCallError(thrown);
-  if (known instanceof RetryCallError || known instanceof ResumeCallError) return thrown;
+  if (known instanceof RetryCallError || known instanceof ResumeCallError) return known;
   throw known;
 }
 

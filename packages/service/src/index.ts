@@ -2,6 +2,7 @@ export { type AdminOptions, type AdminServer, startAdmin, type VersionInfo } fro
 export { type Backoff, backoffMs, DEFAULT_BACKOFF } from "./backoff.ts";
 export { BusyPortError, explainBusyPort, explainListenError } from "./busy-port.ts";
 export { type Clock, type ClockTimer, systemClock } from "./clock.ts";
+export { clusterSecret } from "./cluster-secret.ts";
 export { Disposal } from "./disposal.ts";
 export {
   type Env,

@@ -1,3 +1,4 @@
+import { EnvError } from "./env.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Log } from "./log.ts";
 import { notReady, type Readiness } from "./readiness.ts";
@@ -91,8 +92,9 @@ export class Lifecycle {
     const finish = await finishWithin(this.#options.drainTimeoutMs, () => starting);
     if (finish.kind === "done") return starting;
     if (finish.kind === "failed" && this.stopping.aborted) return EXIT.stopped;
-    if (finish.kind === "failed") this.#options.log.fatal({ err: finish.error }, "start failed");
-    else this.#options.log.error("the start did not end in time");
+    const { log } = this.#options;
+    if (finish.kind === "failed") return startFailed(log, finish.error);
+    log.error("the start did not end in time");
     return EXIT.failed;
   }
 
@@ -134,3 +136,16 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function noop(): void {}
+
+/** Says why a start came to nothing: a sentence per variable where that is it. Gives the exit code. */
+export function startFailed(log: Log, err: unknown): number {
+  if (err instanceof EnvError) return refuseEnvironment(log, err);
+  log.fatal({ err }, "start failed");
+  return EXIT.failed;
+}
+
+/** Names each variable that is wrong. Gives the exit code. */
+export function refuseEnvironment(log: Log, { problems }: EnvError): number {
+  for (const { variable, sentence } of problems) log.fatal({ variable }, sentence);
+  return EXIT.badConfiguration;
+}

@@ -128,6 +128,25 @@ describe("its environment", { timeout: SLOW }, () => {
     expect(process.lines[0]).not.toHaveProperty("err");
   });
 
+  test.each([
+    [
+      "without a cluster secret, which ended with a stack,",
+      "",
+      /There is no cluster secret, .*nowhere/,
+    ],
+    ["with a cluster secret that can be guessed", "short", /The cluster secret has 5 characters/],
+  ])("a service that was started alone %s is told what to set", async (_how, given, sentence) => {
+    await using process = sample("knows its peers", {
+      LANEKEEPER_CLUSTER_SECRET: given,
+      LANEKEEPER_DATA_DIR: join(tmpdir(), "nowhere"),
+    });
+    expect(await process.exit()).toEqual({ code: 78, signal: null });
+    const told = process.lines.find(({ level }) => level === "fatal");
+    expect(told?.["msg"]).toMatch(sentence);
+    expect(told?.["msg"]).toMatch(/set LANEKEEPER_CLUSTER_SECRET .*or run `npm start`/);
+    expect(told).not.toHaveProperty("err");
+  });
+
   test("a misspelt variable is told", async () => {
     await using process = sample("", { LANEKEEPER_LOG_LEVLE: "debug" });
     await process.line("ready");

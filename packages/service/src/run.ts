@@ -4,9 +4,8 @@ import { startAdmin } from "./admin.ts";
 import { systemClock } from "./clock.ts";
 import { Disposal } from "./disposal.ts";
 import { EnvError } from "./env.ts";
-import { EXIT } from "./exit-codes.ts";
 import { systemIds } from "./ids.ts";
-import { Lifecycle, type RunningService } from "./lifecycle.ts";
+import { Lifecycle, refuseEnvironment, type RunningService, startFailed } from "./lifecycle.ts";
 import { createLog, flushLog, type Log } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { handleProcessEvents } from "./process-events.ts";
@@ -47,7 +46,7 @@ export async function runService(options: RunOptions): Promise<number> {
   const log = openLog(options.name, instanceId, settings);
   const exitCode =
     settings instanceof EnvError
-      ? refuse(log, settings)
+      ? refuseEnvironment(log, settings)
       : await live(options, { instanceId, settings, log });
   await finishWithin(FLUSH_TIMEOUT_MS, () => flushLog(log));
   endProcess(log, exitCode);
@@ -74,8 +73,7 @@ async function live(options: RunOptions, basics: Basics): Promise<number> {
     await openAdmin(opened, options, context, life);
     return await life.run(() => options.start(context));
   } catch (err) {
-    log.fatal({ err }, "start failed");
-    return EXIT.failed;
+    return startFailed(log, err);
   } finally {
     await opened[Symbol.asyncDispose]();
   }
@@ -125,11 +123,6 @@ function openLog(service: string, instanceId: string, settings: Settings | EnvEr
   }
   const { logLevel: level, logKeys: keys, clusterSecret: keySecret } = settings;
   return createLog({ service, instanceId, level, keys, keySecret });
-}
-
-function refuse(log: Log, { problems }: EnvError): number {
-  for (const { variable, sentence } of problems) log.fatal({ variable }, sentence);
-  return EXIT.badConfiguration;
 }
 
 function warnOfUnknownVariables(log: Log): void {

@@ -1,13 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import {
-  type Env,
-  type Parser,
-  readVariables,
-  Secret,
-  type Settings,
-  withDefault,
-} from "@lanekeeper/service";
+import { type Env, type Parser, readVariables, withDefault } from "@lanekeeper/service";
 import { type AllowedNetworks, type Network, parseNetwork } from "./domain/ip-rules.ts";
 
 /** The schema that holds delivery's tables; its role has the same name. */
@@ -68,21 +59,4 @@ const variables = {
 /** @throws EnvError */
 export function readDeliveryConfig(env: Env): DeliveryConfig {
   return readVariables(variables, env);
-}
-
-/**
- * What delivery shows to the other services.
- * @throws Error with a sentence that says what to do
- */
-export async function clusterSecret(
-  settings: Pick<Settings, "clusterSecret" | "dataDir">,
-): Promise<Secret> {
-  if (settings.clusterSecret !== undefined) return settings.clusterSecret;
-  const path = join(settings.dataDir, "cluster-secret");
-  try {
-    return new Secret((await readFile(path, "utf8")).trim());
-  } catch (cause) {
-    const message = `no cluster secret: set LANEKEEPER_CLUSTER_SECRET, or put one into ${path}`;
-    throw new Error(message, { cause });
-  }
 }

@@ -3,12 +3,13 @@ import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
 import { checkSchema, createDatabase } from "@lanekeeper/postgres";
 import { serviceCredential } from "@lanekeeper/rpc";
 import {
+  clusterSecret,
   Disposal,
   formatTarget,
   type RunningService,
   type ServiceContext,
 } from "@lanekeeper/service";
-import { clusterSecret, readDeliveryConfig, SCHEMA } from "./config.ts";
+import { readDeliveryConfig, SCHEMA } from "./config.ts";
 import { LIMITS } from "./limits.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
 import { systemResolve } from "./sending/http/resolve.ts";

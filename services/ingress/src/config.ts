@@ -1,13 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import {
-  type Env,
-  type Parser,
-  readVariables,
-  Secret,
-  type Settings,
-  withDefault,
-} from "@lanekeeper/service";
+import { type Env, type Parser, readVariables, withDefault } from "@lanekeeper/service";
 
 /** The schema that holds ingress's tables; its role has the same name. */
 export const SCHEMA = "lanekeeper_ingress";
@@ -37,23 +28,6 @@ export interface IngressConfig {
 /** @throws EnvError */
 export function readIngressConfig(env: Env): IngressConfig {
   return readVariables(variables, env);
-}
-
-/**
- * What ingress shows to the other services.
- * @throws Error with a sentence that says what to do
- */
-export async function clusterSecret(
-  settings: Pick<Settings, "clusterSecret" | "dataDir">,
-): Promise<Secret> {
-  if (settings.clusterSecret !== undefined) return settings.clusterSecret;
-  const path = join(settings.dataDir, "cluster-secret");
-  try {
-    return new Secret((await readFile(path, "utf8")).trim());
-  } catch (cause) {
-    const message = `no cluster secret: set LANEKEEPER_CLUSTER_SECRET, or put one into ${path}`;
-    throw new Error(message, { cause });
-  }
 }
 
 /** An origin has no path, so a slash at its end is a slip that would match no page. */

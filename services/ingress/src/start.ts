@@ -1,8 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { checkSchema, createDatabase, type Database } from "@lanekeeper/postgres";
-import { Disposal, type RunningService, type ServiceContext } from "@lanekeeper/service";
+import {
+  clusterSecret,
+  Disposal,
+  type RunningService,
+  type ServiceContext,
+} from "@lanekeeper/service";
 import { connectClients } from "./clients.ts";
-import { clusterSecret, readIngressConfig, SCHEMA } from "./config.ts";
+import { readIngressConfig, SCHEMA } from "./config.ts";
 import { ensureBootstrapKey } from "./credentials/bootstrap.ts";
 import { credentialStore } from "./credentials/store.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";

@@ -1,7 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatTarget, type ListenAddress, Secret, type Settings } from "@lanekeeper/service";
+import {
+  clusterSecret,
+  formatTarget,
+  type ListenAddress,
+  type Secret,
+  type Settings,
+} from "@lanekeeper/service";
 
 /** The schema that holds the runner's tables. */
 export const SCHEMA = "lanekeeper_runner";
@@ -27,19 +31,8 @@ export async function readConfig(settings: Settings): Promise<RunnerConfig> {
   return {
     grpc,
     databaseUrl,
-    clusterSecret: settings.clusterSecret ?? (await storedSecret(settings.dataDir)),
+    clusterSecret: await clusterSecret(settings),
     identityTarget: formatTarget(settings.services["session-identity"].target),
     deliveryTarget: formatTarget(settings.services.delivery.target),
   };
-}
-
-/** What `lanekeeper start` made for the services of one machine. */
-async function storedSecret(dataDir: string): Promise<Secret> {
-  const path = join(dataDir, "cluster-secret");
-  try {
-    return new Secret((await readFile(path, "utf8")).trim());
-  } catch (cause) {
-    const message = `no cluster secret: set LANEKEEPER_CLUSTER_SECRET, or put one into ${path}`;
-    throw new Error(message, { cause });
-  }
 }

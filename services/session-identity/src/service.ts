@@ -22,7 +22,7 @@ import type { Db } from "./store/db.ts";
 
 /** Opens the database, checks its schema, and serves. */
 export async function startSessionIdentity(process: ServiceContext): Promise<RunningService> {
-  const config = readConfig(process.settings);
+  const config = await readConfig(process.settings);
   const opened = new Disposal();
   try {
     const db = opened.use(openDatabase(process, config, { poolSize: process.settings.poolSize }));

@@ -89,6 +89,33 @@ describe("the database of a constellation", { timeout: 60_000 }, () => {
     expect(problems[0]?.text).toContain("run `npx lanekeeper migrate`");
   });
 
+  test("doctor names a run past its lease, a lane without a key, and rules of a newer release", async () => {
+    const { work, look } = prepare(await freshDatabase("strays"));
+    const urls = await work();
+    const [identity, runner] = [urls["session-identity"], urls.runner];
+    expect((await look()).filter(({ subject }) => subject === "lanes")).toEqual([
+      { subject: "lanes", verdict: "ok", text: "0 have work, each has its key" },
+    ]);
+    await run(identity, heldKey("agent:main:alive", "1 second"));
+    await run(runner, waitingTurn("agent:main:alive"));
+    expect((await look()).filter(({ verdict }) => verdict === "problem")).toEqual([]);
+
+    await run(identity, heldKey("agent:main:dead", "40 seconds"));
+    await run(runner, waitingTurn("agent:main:stray"));
+    await run(
+      identity,
+      "insert into lanekeeper_identity.tenant_policies values ('t', 1, 'main', 99, now(), 'op')",
+    );
+    const problems = (await look()).filter(({ verdict }) => verdict === "problem");
+    expect(problems.map(({ subject }) => subject)).toEqual(["runs", "key rules", "lanes"]);
+    const [lost, rules, stray] = problems.map(({ text }) => text);
+    expect(lost).toMatch(
+      /^agent:main:dead of tenant t is held by run .*, whose lease ran out 40 s ago/,
+    );
+    expect(rules).toContain("Rule set 99 is in force and this release knows 1");
+    expect(stray).toContain("The lane of agent:main:stray (tenant t) has 1 open turns");
+  });
+
   test("doctor says that nobody answers at DATABASE_URL", async () => {
     const { look } = prepare("postgres://nobody:secret@127.0.0.1:1/none");
     const [finding] = await look();
@@ -97,3 +124,22 @@ describe("the database of a constellation", { timeout: 60_000 }, () => {
     expect(finding?.text).not.toContain("secret");
   });
 });
+
+/** A key whose run's lease of 15 s ran out so long ago. */
+function heldKey(key: string, ago: string): string {
+  return `insert into lanekeeper_identity.session_keys (tenant, session_key, agent_id, rule_set_version, source,
+      bind_time, session_id, generation, run_epoch, create_time, rotate_time, active_run_id, active_turn_id,
+      active_turn_class, active_begin_generation, active_last_event_seq, active_lease_ms,
+      active_lease_expire_time, active_start_time, active_heartbeat_time, active_model)
+    values ('t', '${key}', 'main', 1, 'test', now(), gen_random_uuid(), 1, 1, now(), now(), gen_random_uuid(),
+      'turn', 'person', 1, 0, 15000, now() - interval '${ago}', now(), now(), '')`;
+}
+
+function waitingTurn(key: string): string {
+  return `insert into lanekeeper_runner.turns (tenant, turn_id, agent_id, session_key, state, turn_class,
+      disposition, on_conflict, lane_seq, front, principal, request_id, idempotency_key, trace_id, traceparent,
+      origin, route_id, admitted_session_id, admitted_generation, required_generation, accept_time, seed, input,
+      parameters, call_chain, replica)
+    values ('t', gen_random_uuid(), 'main', '${key}', 1, 1, 1, 1, 1, false, 'p', 'r', 'i', '', '', '', '', '', 1, 0,
+      now(), '{}', '{}', '{}', '{}', '')`;
+}

@@ -4,6 +4,7 @@ import { atPort } from "../constellation/database.ts";
 import { migrationsOf, roleUrl, schemaOf } from "../constellation/prepare-database.ts";
 import type { ConstellationState } from "../constellation/state-file.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
+import { lookAtKeys, lookAtLanes } from "./rows.ts";
 
 export interface DatabaseInput {
   readonly settings: Settings;
@@ -48,13 +49,22 @@ async function lookAtAdmin(url: string): Promise<Finding[]> {
   }
 }
 
-function lookAtSchemas(input: DatabaseInput): Promise<Finding[]> {
-  return Promise.all(SERVICE_NAMES.map((service) => lookAtSchema(service, input)));
+/** What is stored is looked at only where all of it is of this release. */
+async function lookAtSchemas(input: DatabaseInput): Promise<Finding[]> {
+  const schemas = await Promise.all(SERVICE_NAMES.map((service) => lookAtSchema(service, input)));
+  if (schemas.some(({ verdict }) => verdict === "problem")) return schemas;
+  return [...schemas, ...(await lookAtRows(input))];
+}
+
+async function lookAtRows(input: DatabaseInput): Promise<Finding[]> {
+  await using identity = openSchema("session-identity", input);
+  await using runner = openSchema("runner", input);
+  return [...(await lookAtKeys(identity)), ...(await lookAtLanes(runner, identity))];
 }
 
 async function lookAtSchema(service: ServiceName, input: DatabaseInput): Promise<Finding> {
   const schema = schemaOf(service);
-  await using database = open(urlOf(service, input));
+  await using database = openSchema(service, input);
   try {
     await checkSchema({ db: database, schema, directory: migrationsOf(service) });
     return ok("schema", `${schema} is at the version of this release`);
@@ -74,9 +84,13 @@ function urlOf(service: ServiceName, { settings, state, clusterSecret }: Databas
   );
 }
 
-function open(url: string) {
+function openSchema(service: ServiceName, input: DatabaseInput) {
+  return open(urlOf(service, input), schemaOf(service));
+}
+
+function open(url: string, schema?: string) {
   return createDatabase({
-    url,
+    ...{ url, ...(schema === undefined ? {} : { schema }) },
     poolSize: 1,
     applicationName: "lanekeeper-doctor",
     log: () => undefined,

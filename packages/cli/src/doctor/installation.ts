@@ -2,6 +2,7 @@ import { access, constants, stat } from "node:fs/promises";
 import {
   knownVariables,
   type ListenAddress,
+  packageVersion,
   SERVICE_NAMES,
   type Settings,
   unknownVariables,
@@ -70,10 +71,29 @@ export function lookAtServices({ services }: ConstellationState): Promise<Findin
     Object.entries(services).map(async ([name, { admin, log }]) => {
       const { hostname, port } = new URL(admin);
       const found = await probe({ host: hostname, port: Number(port), variable: "" });
-      if (found.ready) return ok(name, `ready at ${admin}`);
-      return problem(name, `${name} is not ready (${found.reasons.join(", ")}): look into ${log}.`);
+      if (!found.ready)
+        return problem(
+          name,
+          `${name} is not ready (${found.reasons.join(", ")}): look into ${log}.`,
+        );
+      const other = await otherVersion(admin);
+      if (other === undefined) return ok(name, `ready at ${admin}`);
+      return problem(
+        name,
+        `${name} is of version ${other}, this program of ${OWN_VERSION}: stop what runs and start it again ` +
+          "from one installation.",
+      );
     }),
   );
+}
+
+const OWN_VERSION = packageVersion(import.meta.url);
+
+/** The version that a service says it is of, where that is not this program's. */
+async function otherVersion(admin: string): Promise<string | undefined> {
+  const response = await fetch(new URL("/version", admin), { signal: AbortSignal.timeout(2_000) });
+  const { version } = (await response.json()) as { version?: unknown };
+  return version === OWN_VERSION ? undefined : String(version);
 }
 
 function listed({ http, services }: Settings): string {

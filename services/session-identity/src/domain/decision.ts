@@ -37,7 +37,8 @@ export interface Effects {
 
 export type Decision<Answer> =
   | { readonly answer: Answer; readonly effects: Effects }
-  | { readonly refusal: Refusal; readonly journal: JournalDraft };
+  /** Without `journal` only the caller is told. */
+  | { readonly refusal: Refusal; readonly journal?: JournalDraft };
 
 const NOTHING: Effects = {};
 

@@ -197,11 +197,13 @@ function turnOf(command: WriteRunCommand, { session }: StandingKey): string {
   return lastRun?.runId === command.fence.runId ? lastRun.turnId : "";
 }
 
+/** A heartbeat that its run's own ending overtook on the way says nothing that anybody would look for. */
 function refused(
   command: WriteRunCommand,
   { state, run }: WriteRunFacts,
   refusal: Refusal,
 ): Decision<never> {
+  if (command.event.kind === "progress" && refusal.reason === "RUN_ENDED") return { refusal };
   const operation = OPERATIONS[command.event.kind];
   const journal = hasSession(state)
     ? draft(command, state, run)

@@ -190,6 +190,18 @@ test("heartbeats are not journalled and tell no watcher", async () => {
   expect(await count(db, "session_changes", tenant)).toBe(changes);
 });
 
+test("a heartbeat that its run's own ending overtook stood in the journal as refused, and is answered alone", async () => {
+  const tenant = randomUUID();
+  const db = database.open();
+  const chat = asks(newEngine(), tenant, "agent:main:chat");
+  await chat.reserve();
+  const fence = fenceOf(await chat.begin(systemIds.uuid()));
+  granted(await chat.write(ended(fence)));
+  const before = await count(db, "journal", tenant);
+  expect(await chat.write(progress(fence, 9n))).toMatchObject({ reason: "RUN_ENDED" });
+  expect(await count(db, "journal", tenant)).toBe(before);
+});
+
 test("a key's calls are decided in the order in which they came", async () => {
   const tenant = randomUUID();
   const chat = asks(newEngine(), tenant, "agent:main:chat");

@@ -99,9 +99,12 @@ function record(
   const { tenant, sessionKey, asker } = command;
   const about = { tenant, sessionKey, nowMs, ruleSetVersion: writes.ruleSetVersion, asker };
   if ("refusal" in decision) {
+    const { journal, refusal } = decision;
     // A key that is not there has no journal: names that nobody holds would fill it.
-    if (state !== undefined) writes.journal(refusedRow(about, decision.journal, decision.refusal));
-    return decision.refusal;
+    if (state !== undefined && journal !== undefined) {
+      writes.journal(refusedRow(about, journal, refusal));
+    }
+    return refusal;
   }
   apply(writes, about, decision.effects);
   recordRequest(writes, command, decision, nowMs);
