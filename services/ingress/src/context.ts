@@ -5,6 +5,7 @@ import type { CredentialCheck } from "./credentials/check.ts";
 import type { BodyBudget } from "./http/read-body.ts";
 import type { IngressLimits } from "./limits.ts";
 import type { IngressMetrics } from "./metrics.ts";
+import type { SettingsDirectory } from "./settings/directory.ts";
 
 /** What the doors of ingress work with. */
 export interface IngressContext {
@@ -14,6 +15,7 @@ export interface IngressContext {
   readonly metrics: IngressMetrics;
   readonly credentials: CredentialCheck;
   readonly agents: AgentDirectory;
+  readonly settings: SettingsDirectory;
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
   readonly bodyBudget: BodyBudget;

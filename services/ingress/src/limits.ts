@@ -33,6 +33,8 @@ export interface IngressLimits {
   readonly reattachTimeoutMs: number;
   /** The first and the longest pause between two attempts to attach. */
   readonly reattachBackoffMs: { readonly first: number; readonly longest: number };
+  /** How long the cancelling of a response waits for its run to end. */
+  readonly cancelWaitMs: number;
   /** A comment is written on a stream after this silence. */
   readonly pingIntervalMs: number;
   /** How long a stream's reader may leave what was written unread; then its connection is cut. */
@@ -47,6 +49,8 @@ export interface IngressLimits {
   /** An agent that is not among them makes the question be asked again, but no sooner than this. */
   readonly agentsRecheckMs: number;
   readonly maxCachedTenants: number;
+  /** A tenant's settings are read again after this. */
+  readonly settingsFreshMs: number;
   /** Entries of the request log that wait to be written; more are counted and dropped. */
   readonly maxBufferedRequests: number;
   readonly requestLogBatchSize: number;
@@ -88,6 +92,8 @@ export const DEFAULT_LIMITS: IngressLimits = {
   // A replica that died is replaced by another after a lease (15 s) and a sweep.
   reattachTimeoutMs: MINUTE_MS,
   reattachBackoffMs: { first: 50, longest: 2 * SECOND_MS },
+  // A run's end is a few milliseconds away; a replica that is gone is not waited for.
+  cancelWaitMs: 5 * SECOND_MS,
   pingIntervalMs: 10 * SECOND_MS,
   slowReaderMs: MINUTE_MS,
   // How long a revoked key may go on working.
@@ -98,6 +104,7 @@ export const DEFAULT_LIMITS: IngressLimits = {
   agentsFreshMs: 5 * SECOND_MS,
   agentsRecheckMs: 500,
   maxCachedTenants: 1_000,
+  settingsFreshMs: 5 * SECOND_MS,
   // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
   maxBufferedRequests: 10_000,
   requestLogBatchSize: 500,

@@ -24,11 +24,14 @@ import type { IngressLimits } from "./limits.ts";
 import { ingressMetrics } from "./metrics.ts";
 import { chatCompletionsRoute } from "./openai/chat-completions.ts";
 import { modelRoutes } from "./openai/models.ts";
+import { responseRoutes } from "./openai/responses/routes.ts";
 import { sweepRequests } from "./request-log/retention.ts";
 import type { RequestStore } from "./request-log/store.ts";
 import { RequestLogWriter } from "./request-log/writer.ts";
 import { ingressAuthenticator } from "./rpc/authenticator.ts";
 import { ingressRoutes } from "./rpc/routes.ts";
+import { SettingsDirectory } from "./settings/directory.ts";
+import type { SettingsStore } from "./settings/store.ts";
 
 /** What ingress stands on. */
 export interface IngressParts {
@@ -37,6 +40,7 @@ export interface IngressParts {
   readonly clients: Clients;
   readonly credentialStore: Pick<CredentialStore, "find">;
   readonly requestStore: RequestStore;
+  readonly settingsStore: SettingsStore;
   readonly corsOrigins: readonly string[];
   readonly clusterSecret: Secret;
 }
@@ -90,7 +94,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
 }
 
 function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressContext {
-  const { service: base, limits, clients, credentialStore: store } = parts;
+  const { service: base, limits, clients, credentialStore: store, settingsStore } = parts;
   const { clock, log } = base;
   const { identity, runner } = clients;
   return {
@@ -100,6 +104,7 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
     metrics: ingressMetrics(base.metrics),
     credentials: new CredentialCheck({ store, clock, limits }),
     agents: new AgentDirectory({ identity, runner, clock, limits }),
+    settings: new SettingsDirectory({ store: settingsStore, clock, limits }),
     identity,
     runner,
     bodyBudget: new BodyBudget(limits.maxBodyBytesInFlight),
@@ -109,28 +114,38 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
 
 /** Each door of the outside is one entry here. */
 function routesOf(context: IngressContext, version: string) {
-  return [homeRoute(version), chatCompletionsRoute(context), ...modelRoutes(context)];
+  return [
+    homeRoute(version),
+    chatCompletionsRoute(context),
+    ...responseRoutes(context),
+    ...modelRoutes(context),
+  ];
 }
 
 function connectOf(parts: IngressParts, credentials: CredentialCheck): ConnectHandler {
-  const { clients, requestStore } = parts;
+  const { clients } = parts;
   return connectDoor({
     ...clients,
     credentials,
-    ingress: ingressRoutes(requestStore),
+    ingress: ingressRoutes(parts),
     hooks: clients.hooks,
   });
 }
 
 function openGrpc(parts: IngressParts, credentials: CredentialCheck): Promise<GrpcServer> {
-  const { service: base, clusterSecret, clients, requestStore } = parts;
+  const { service: base, clusterSecret, clients } = parts;
   const { host, port, variable } = base.settings.services.ingress.grpc;
-  const allow = { getCaller: ["caller", "cli"], listRequests: ["caller", "cli"] } as const;
+  const allow = {
+    getCaller: ["caller", "cli"],
+    listRequests: ["caller", "cli"],
+    applyTenantSettings: ["caller", "cli"],
+    getTenantSettings: ["caller", "cli"],
+  } as const;
   return serveGrpc({
     host,
     port,
     authenticator: ingressAuthenticator(clusterSecret.reveal(), credentials),
-    services: [service({ desc: IngressService, routes: ingressRoutes(requestStore), allow })],
+    services: [service({ desc: IngressService, routes: ingressRoutes(parts), allow })],
     hooks: clients.hooks,
     explainBusyPort: (taken) => explainBusyPort(taken, variable),
   });

@@ -13,6 +13,7 @@ import { credentialStore } from "./credentials/store.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { requestStore } from "./request-log/store.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
+import { settingsStore } from "./settings/store.ts";
 import { serveIngress } from "./serve.ts";
 
 /** Where the `NNNN_name.sql` files of this service are. */
@@ -38,6 +39,7 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         clients,
         credentialStore: credentials,
         requestStore: requestStore(db),
+        settingsStore: settingsStore(db),
         corsOrigins,
         clusterSecret: secret,
       }),

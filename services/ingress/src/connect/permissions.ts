@@ -81,6 +81,8 @@ const DELIVERY: Permissions<typeof DeliveryService> = {
 const INGRESS: Permissions<typeof IngressService> = {
   getCaller: ANYBODY,
   listRequests: OPERATOR,
+  applyTenantSettings: ADMIN,
+  getTenantSettings: ["operator", "admin"],
 };
 
 const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, readonly Scope[]>>>> = {

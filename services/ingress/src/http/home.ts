@@ -13,6 +13,9 @@ export function homeRoute(version: string): Route {
         description: "Keeps a conversation in one place: an OpenAI-compatible API with sessions.",
         endpoints: [
           "POST /v1/chat/completions",
+          "POST /v1/responses",
+          "GET /v1/responses/<id>",
+          "POST /v1/responses/<id>/cancel",
           "GET /v1/models",
           "POST /<package>.<Service>/<Method>",
         ],

@@ -8,12 +8,15 @@ const SINGLE_HEADERS = [
   "authorization",
   "idempotency-key",
   "x-agent-id",
+  "x-busy-hint",
+  "x-conversation-id",
   "x-expect-generation",
   "x-expect-session-id",
   "x-on-conflict",
   "x-openclaw-agent",
   "x-openclaw-agent-id",
   "x-openclaw-session-key",
+  "x-openwebui-chat-id",
   "x-request-id",
   "x-session-key",
   "x-session-key-encoded",
@@ -26,6 +29,12 @@ export type SingleHeaderName = (typeof SINGLE_HEADERS)[number];
 export interface SingleHeaders {
   /** The text as it came, decoded as Latin-1, without the white space at its ends. */
   get(name: SingleHeaderName): string | undefined;
+  /**
+   * The same, where nothing but printable ASCII is taken. Header values arrive as Latin-1; guessing
+   * whether UTF-8 was meant would make two names of one.
+   * @throws INVALID_REQUEST
+   */
+  ascii(name: SingleHeaderName): string | undefined;
 }
 
 const NAMES: ReadonlySet<string> = new Set(SINGLE_HEADERS);
@@ -42,5 +51,11 @@ export function readSingleHeaders(rawHeaders: readonly string[]): SingleHeaders 
     if (found.has(name)) throw invalid(name, "the header is repeated; send it once");
     found.set(name, rawHeaders[i + 1] ?? "");
   }
-  return { get: (name) => found.get(name) };
+  return { get: (name) => found.get(name), ascii: (name) => asciiOf(name, found.get(name)) };
+}
+
+function asciiOf(name: SingleHeaderName, value: string | undefined): string | undefined {
+  if (value === undefined || /^[ -~]*$/.test(value)) return value;
+  const instead = "a session's name can be sent percent-encoded in x-session-key-encoded";
+  throw invalid(name, `is not printable ASCII; ${instead}`);
 }

@@ -9,11 +9,13 @@ export interface SseOptions {
   readonly pingIntervalMs: number;
   /** How long what was written may stay unread. */
   readonly slowReaderMs: number;
+  /** Each event has a line with its name, which is its `type`. */
+  readonly isNamed?: boolean;
 }
 
 /**
  * A stream of server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
- * Only `data:` and comments: a client of OpenAI's kind mistakes what `id:` and `retry:` leave behind.
+ * Only `data:`, `event:` and comments: a client of OpenAI's kind mistakes what `id:` and `retry:` leave behind.
  */
 export class EventStream {
   readonly #res: ServerResponse;
@@ -38,7 +40,13 @@ export class EventStream {
   /** Resolves when more may be written. @throws CANCELLED if the reader left or reads too slowly. */
   async data(...events: readonly (object | string)[]): Promise<void> {
     if (events.length === 0) return;
-    await this.#write(events.map((event) => `data: ${text(event)}\n\n`).join(""));
+    await this.#write(events.map((event) => this.#block(event)).join(""));
+  }
+
+  #block(event: object | string): string {
+    const name: unknown = this.#options.isNamed === true ? Reflect.get(Object(event), "type") : "";
+    const line = typeof name === "string" && name !== "" ? `event: ${name}\n` : "";
+    return `${line}data: ${text(event)}\n\n`;
   }
 
   end(): void {

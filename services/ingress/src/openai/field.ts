@@ -40,6 +40,13 @@ export function requireList(field: Field): readonly unknown[] {
   return field.value as readonly unknown[];
 }
 
+/** @throws INVALID_REQUEST naming the path. */
+export function requireName(field: Field): string {
+  const name = requireText(field);
+  if (name === "") throw invalid(field.path, "is empty");
+  return name;
+}
+
 /** False where it is not given. @throws INVALID_REQUEST naming the path. */
 export function flagOf(field: Field): boolean {
   if (isAbsent(field)) return false;

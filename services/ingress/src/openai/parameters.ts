@@ -5,6 +5,7 @@ import { fieldOf, isAbsent } from "./field.ts";
 
 /** Fields that are answered here; all others, known or not, are the model's. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
+  "conversation",
   "messages",
   "metadata",
   "model",
@@ -36,14 +37,15 @@ export function parametersOf(body: JsonObject): ProtoJsonObject {
   return Object.fromEntries(passed) as Record<string, JsonValue>;
 }
 
-function requireNumber(body: JsonObject, name: string): void {
+/** @throws INVALID_REQUEST naming the field */
+export function requireNumber(body: JsonObject, name: string): void {
   const field = fieldOf(body, name);
   if (isAbsent(field) || typeof field.value === "number") return;
   throw invalid(field.path, "must be a number");
 }
 
 /** Our key is none of the model provider's business. */
-function metadataWithoutKey(metadata: unknown): unknown {
+export function metadataWithoutKey(metadata: unknown): unknown {
   if (!isObject(metadata)) return metadata ?? undefined;
   const rest = Object.entries(metadata).filter(([name]) => name !== "session_key");
   return rest.length === 0 ? undefined : Object.fromEntries(rest);

@@ -1,27 +1,17 @@
-import type { JsonObject as ProtoJsonObject } from "@bufbuild/protobuf";
 import { invalid } from "@lanekeeper/rpc";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { JsonObject } from "../http/json-body.ts";
 import type { SingleHeaders } from "../http/single-headers.ts";
+import type { TurnAsk } from "../turns/turn-ask.ts";
 import { selectAgent } from "./agent.ts";
 import { fieldOf, flagOf, isAbsent, requireObject, requireText } from "./field.ts";
 import { parametersOf } from "./parameters.ts";
 import { type MessageBounds, parseMessages } from "./parse-message.ts";
-import { type RequestOptions, readRequestOptions } from "./request-options.ts";
+import { readRequestOptions, refuseExpectation } from "./request-options.ts";
 import { requireWellFormed } from "./well-formed.ts";
 
 /** A chat completion as it was asked for. */
-export interface ChatRequest {
-  /** As the client wrote it; answers echo it. */
-  readonly model: string;
-  /** Empty: the key's agent, else the tenant's default. */
-  readonly agentId: string;
-  /** Undefined: stateless. */
-  readonly rawKey: string | undefined;
-  readonly options: RequestOptions;
-  readonly messages: readonly Message[];
-  /** What goes on to the model as it came. */
-  readonly parameters: ProtoJsonObject;
+export interface ChatRequest extends TurnAsk {
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
@@ -51,13 +41,6 @@ export function parseChatRequest(
     stream: flagOf(fieldOf(body, "stream")),
     includeUsage: includeUsage(body),
   };
-}
-
-/** Most likely the header with the key was misspelt, and the turn would run outside its session. */
-function refuseExpectation({ expectedSessionId, expectedGeneration }: RequestOptions): void {
-  const without = "is given without a session key; send one in x-session-key";
-  if (expectedSessionId !== "") throw invalid("x-expect-session-id", without);
-  if (expectedGeneration !== 0n) throw invalid("x-expect-generation", without);
 }
 
 function refuseSeveralChoices(body: JsonObject): void {

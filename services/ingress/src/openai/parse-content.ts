@@ -52,7 +52,7 @@ function parsePart(field: Field, kinds: PartKinds): Part {
     case "image_url":
       return image(part, field.path);
     case "input_audio":
-      return audio(part, field.path);
+      return audioPart(part, field.path);
     case "file":
       return file(part, field.path);
     default:
@@ -71,7 +71,7 @@ function image(part: JsonObject, at: string): Part {
   return filePart({ source: { case: "uri", value: imageUri(url) }, mediaType: mediaTypeOf(url) });
 }
 
-function audio(part: JsonObject, at: string): Part {
+export function audioPart(part: JsonObject, at: string): Part {
   const audio = fieldOf(part, "input_audio", at);
   const format = fieldOf(requireObject(audio), "format", audio.path);
   const mediaType = AUDIO_MEDIA_TYPES.get(requireText(format));
@@ -86,8 +86,13 @@ function file(part: JsonObject, at: string): Part {
   const given = requireObject(file);
   const id = fieldOf(given, "file_id", file.path);
   if (!isAbsent(id)) throw invalid(id.path, "uploaded files are not known here; send file_data");
-  const data = fieldOf(given, "file_data", file.path);
-  const name = fieldOf(given, "filename", file.path);
+  return givenFile(given, file.path);
+}
+
+/** A file by its `file_data` and `filename`. */
+export function givenFile(given: JsonObject, at: string): Part {
+  const data = fieldOf(given, "file_data", at);
+  const name = fieldOf(given, "filename", at);
   const uri = dataUri(data, "application/octet-stream");
   return filePart({
     source: { case: "uri", value: uri },
@@ -101,6 +106,6 @@ type FileInit = Extract<
   { case: "file" }
 >["value"];
 
-function filePart(value: FileInit): Part {
+export function filePart(value: FileInit): Part {
   return create(PartSchema, { content: { case: "file", value } });
 }

@@ -97,7 +97,7 @@ describe("messages in OpenAI's shape become the runner's", () => {
 });
 
 describe("parameters", () => {
-  const headers = { get: () => undefined };
+  const headers = { get: () => undefined, ascii: () => undefined };
   const chat = (body: string) =>
     parseChatRequest(
       headers,

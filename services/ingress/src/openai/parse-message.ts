@@ -14,6 +14,7 @@ import {
   isAbsent,
   itemOf,
   requireList,
+  requireName,
   requireObject,
   requireText,
 } from "./field.ts";
@@ -127,12 +128,6 @@ function toolResult(message: JsonObject, at: string, maxParts: number): Part {
   return create(PartSchema, {
     content: { case: "toolResult", value: { callId, text: texts.join("") } },
   });
-}
-
-function requireName(field: Field): string {
-  const name = requireText(field);
-  if (name === "") throw invalid(field.path, "is empty");
-  return name;
 }
 
 function senderOf(message: JsonObject, at: string): string {

@@ -5,7 +5,6 @@ import { sendJson } from "../http/exchange.ts";
 import { endingError, isAnswered } from "../turns/outcome.ts";
 import { queueWaitTimer } from "../turns/queue-wait.ts";
 import type { Answering } from "./answering.ts";
-import { completion, completionHead } from "./completion.ts";
 import { receipt } from "./receipt.ts";
 
 /**
@@ -13,16 +12,15 @@ import { receipt } from "./receipt.ts";
  * @throws WAIT_EXPIRED, and why the turn has no answer
  */
 export async function plainAnswer(context: IngressContext, answering: Answering): Promise<void> {
-  const { exchange, chat, turn, leave } = answering;
+  const { exchange, turn, leave, format } = answering;
   const { clock, limits } = context;
-  const head = completionHead(turn.turnId, chat.model, clock.now());
   const timer = clock.setTimer(limits.plainWaitMs, () => leave.waited(limits.plainWaitMs));
   try {
     const ended = await untilEnded(context, answering);
     exchange.facts.runId = ended.runId;
     if (!isAnswered(ended)) throw endingError(ended);
     const lanekeeper = receipt(turn, ended, exchange.facts.requestId);
-    sendJson(exchange.res, 200, completion(head, ended, lanekeeper));
+    sendJson(exchange.res, 200, format.whole(ended, lanekeeper));
   } finally {
     timer.cancel();
   }

@@ -20,7 +20,7 @@ export function setSessionHeaders(res: ServerResponse, session: SessionRef): voi
 }
 
 /** Tells what was decided when the turn was accepted. */
-export function setReceiptHeaders(res: ServerResponse, turn: OpenTurn): void {
+export function setReceiptHeaders(res: ServerResponse, turn: Accepted): void {
   if (turn.session !== undefined) setSessionHeaders(res, turn.session);
   res.setHeader("x-lane-disposition", turn.disposition);
   res.setHeader("x-turn-id", turn.turnId);
@@ -44,7 +44,26 @@ export interface Receipt {
   readonly request_id: string;
 }
 
-export function receipt(turn: OpenTurn, ended: TurnEnded, requestId: string): Receipt {
+/** What a turn's acceptance told. */
+export type Accepted = Pick<OpenTurn, "turnId" | "session" | "disposition" | "position">;
+
+/** The same before the end is known. */
+export function acceptedReceipt(
+  { turnId, session, disposition, position }: Accepted,
+  requestId: string,
+): object {
+  return {
+    session_key: session?.sessionKey ?? null,
+    session_id: session?.sessionId ?? null,
+    generation: session === undefined ? null : Number(session.generation),
+    turn_id: turnId,
+    disposition,
+    position,
+    request_id: requestId,
+  };
+}
+
+export function receipt(turn: Accepted, ended: TurnEnded, requestId: string): Receipt {
   const session = ended.session ?? turn.session;
   const wasCoalesced = ended.state === TurnState.COALESCED && turn.disposition === "queued";
   return {

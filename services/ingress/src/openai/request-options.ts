@@ -12,6 +12,8 @@ export interface RequestOptions {
   /** 0: any. */
   readonly expectedGeneration: bigint;
   readonly clientRetryCount: number;
+  /** The caller wants to be told while its turn waits. */
+  readonly wantsBusyHint: boolean;
 }
 
 const ON_CONFLICT = new Map([
@@ -33,7 +35,15 @@ export function readRequestOptions(headers: SingleHeaders): RequestOptions {
     expectedSessionId: sessionId(headers.get("x-expect-session-id")),
     expectedGeneration: generation(headers.get("x-expect-generation")),
     clientRetryCount: retryCount(headers.get("x-stainless-retry-count")),
+    wantsBusyHint: flag("x-busy-hint", headers.get("x-busy-hint")),
   };
+}
+
+/** Most likely the header with the key was misspelt, and the turn would run outside its session. */
+export function refuseExpectation({ expectedSessionId, expectedGeneration }: RequestOptions): void {
+  const without = "is given without a session key; send one in x-session-key";
+  if (expectedSessionId !== "") throw invalid("x-expect-session-id", without);
+  if (expectedGeneration !== 0n) throw invalid("x-expect-generation", without);
 }
 
 function onConflict(value: string | undefined): OnConflict {
@@ -60,6 +70,12 @@ function generation(value: string | undefined): bigint {
   const number = /^[1-9]\d{0,18}$/.test(value) ? BigInt(value) : 0n;
   if (number >= 1n && number <= MAX_GENERATION) return number;
   throw invalid("x-expect-generation", "expected a whole number from 1");
+}
+
+function flag(name: string, value: string | undefined): boolean {
+  if (value === undefined || value === "false") return false;
+  if (value === "true") return true;
+  throw invalid(name, "expected true or false");
 }
 
 /** A hint of the SDK about itself; what is no number says nothing. */

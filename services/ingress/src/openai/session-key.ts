@@ -1,20 +1,24 @@
 import { invalid, LanekeeperError } from "@lanekeeper/rpc";
+import { isObject, type JsonObject } from "../http/json-body.ts";
 import type { SingleHeaderName, SingleHeaders } from "../http/single-headers.ts";
+import { type Field, fieldOf, isAbsent, requireText } from "./field.ts";
 
 /**
  * The name that a request gives its conversation, as a raw external key: from `x-session-key`,
  * `x-openclaw-session-key` (both printable ASCII, verbatim), `x-session-key-encoded`
- * (percent-encoded UTF-8, decoded once) or `metadata.session_key` in the body. What the name means
- * is session-identity's to say. Undefined: the request is stateless.
+ * (percent-encoded UTF-8, decoded once), `conversation` (a text, or an object with an `id`) or
+ * `metadata.session_key` in the body. What the name means is session-identity's to say. Undefined: it
+ * gives none.
  * @throws INVALID_REQUEST where two of them disagree or one cannot be read, MALFORMED_KEY for an
  * empty name or one that is no Unicode text.
  */
-export function selectSessionKey(headers: SingleHeaders, metadata: unknown): string | undefined {
+export function namedSession(headers: SingleHeaders, body: JsonObject): string | undefined {
   const given = [
-    named("x-session-key", verbatim(headers, "x-session-key")),
-    named("x-openclaw-session-key", verbatim(headers, "x-openclaw-session-key")),
+    named("x-session-key", headers.ascii("x-session-key")),
+    named("x-openclaw-session-key", headers.ascii("x-openclaw-session-key")),
     named("x-session-key-encoded", decoded(headers, "x-session-key-encoded")),
-    named("metadata.session_key", fromMetadata(metadata)),
+    named("conversation", textOf(conversation(body))),
+    named("metadata.session_key", textOf(fromMetadata(body))),
   ].filter((one) => one !== undefined);
   const [first, ...others] = given;
   if (first === undefined) return undefined;
@@ -34,17 +38,8 @@ function named(field: string, key: string | undefined): Given | undefined {
   return key === undefined ? undefined : { field, key };
 }
 
-/** Header values arrive as Latin-1; guessing whether UTF-8 was meant would make two names of one. */
-function verbatim(headers: SingleHeaders, name: SingleHeaderName): string | undefined {
-  const value = headers.get(name);
-  if (value !== undefined && !/^[ -~]*$/.test(value)) {
-    throw invalid(name, "is not printable ASCII; send it percent-encoded in x-session-key-encoded");
-  }
-  return value;
-}
-
 function decoded(headers: SingleHeaders, name: SingleHeaderName): string | undefined {
-  const value = verbatim(headers, name);
+  const value = headers.ascii(name);
   if (value === undefined) return undefined;
   try {
     return decodeURIComponent(value);
@@ -53,18 +48,24 @@ function decoded(headers: SingleHeaders, name: SingleHeaderName): string | undef
   }
 }
 
-function fromMetadata(metadata: unknown): string | undefined {
-  if (typeof metadata !== "object" || metadata === null) return undefined;
-  const key: unknown = Object.hasOwn(metadata, "session_key")
-    ? Reflect.get(metadata, "session_key")
-    : undefined;
-  if (key === undefined || key === null) return undefined;
-  if (typeof key !== "string") throw invalid("metadata.session_key", "must be a string");
-  return key;
+function conversation(body: JsonObject): Field {
+  const field = fieldOf(body, "conversation");
+  return isObject(field.value) ? fieldOf(field.value, "id", field.path) : field;
+}
+
+function fromMetadata(body: JsonObject): Field {
+  const { path, value } = fieldOf(body, "metadata");
+  return isObject(value)
+    ? fieldOf(value, "session_key", path)
+    : { path: `${path}.session_key`, value: undefined };
+}
+
+function textOf(field: Field): string | undefined {
+  return isAbsent(field) ? undefined : requireText(field);
 }
 
 /** An empty name is most likely an unset variable: going on without a session would lose the thread. */
-function wellFormed(field: string, key: string): string {
+export function wellFormed(field: string, key: string): string {
   if (key === "") throw malformed(field, "is empty; leave it out for a request without a session");
   // Protobuf would turn a lone surrogate into U+FFFD, and so several names into one.
   if (Buffer.from(key, "utf8").toString("utf8") !== key)

@@ -1,33 +1,34 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import type { RunBegun } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import type { RunBegun, TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { IngressContext } from "../context.ts";
 import { EventStream } from "../http/sse.ts";
 import type { TurnEvent } from "../turns/attach-turn.ts";
 import { endingError, isAnswered, TurnEndedError } from "../turns/outcome.ts";
 import { queueWaitTimer } from "../turns/queue-wait.ts";
+import type { AnswerStream, StreamData } from "./answer-format.ts";
 import type { Answering } from "./answering.ts";
-import { Chunks } from "./chunks.ts";
-import { completionHead } from "./completion.ts";
-import { asLanekeeperError, errorBody } from "./errors.ts";
+import { asLanekeeperError } from "./errors.ts";
 import { receipt } from "./receipt.ts";
 
 /**
  * Answers as the answer comes. The status is sent at once, so what goes wrong from here on is told
- * by an error event, which OpenAI's clients throw.
+ * by an event, which OpenAI's clients throw.
  */
 export async function streamedAnswer(context: IngressContext, answering: Answering): Promise<void> {
   const { res, facts } = answering.exchange;
   const closed = context.metrics.streamOpened();
-  const stream = new EventStream(res, { clock: context.clock, ...context.limits });
+  const answer = answering.format.stream();
+  const options = { clock: context.clock, ...context.limits, isNamed: answer.isNamed };
+  const stream = new EventStream(res, options);
   try {
-    await tell(context, answering, stream);
+    await tell(context, answering, { answer, stream });
   } catch (thrown) {
     if (res.destroyed) return;
     const error = asLanekeeperError(thrown, (errorId, err) =>
       context.log.error({ err, error_id: errorId, request_id: facts.requestId }, "internal error"),
     );
     facts.error = error;
-    await stream.data(errorBody(error, facts)).catch(() => undefined);
+    await stream.data(...answer.broken(error)).catch(() => undefined);
     stream.end();
   } finally {
     stream.close();
@@ -35,46 +36,57 @@ export async function streamedAnswer(context: IngressContext, answering: Answeri
   }
 }
 
+interface Telling {
+  readonly answer: AnswerStream;
+  readonly stream: EventStream;
+}
+
 async function tell(
   context: IngressContext,
   answering: Answering,
-  stream: EventStream,
+  { answer, stream }: Telling,
 ): Promise<void> {
-  const { chat, turn } = answering;
-  const head = completionHead(turn.turnId, chat.model, context.clock.now());
-  const chunks = new Chunks(head, chat.includeUsage);
   const began = queueWaitTimer(context);
-  for await (const event of turn.events) {
+  await stream.data(...answer.open());
+  for await (const event of answering.turn.events) {
     if (event.case === "runBegun") began();
-    await stream.data(...chunksOf(event, chunks, answering));
+    await stream.data(...told(event, answer, answering));
     if (event.case === "ended") return stream.end();
   }
   throw new LanekeeperError("INTERNAL", "the turn's events ended before the turn");
 }
 
-function chunksOf(
-  event: TurnEvent,
-  chunks: Chunks,
-  { turn, exchange: { facts } }: Answering,
-): (object | string)[] {
+function told(event: TurnEvent, answer: AnswerStream, answering: Answering): StreamData[] {
+  const { turn, exchange, tellsQueue } = answering;
   switch (event.case) {
+    case "queued":
+      return tellsQueue ? answer.queued(event.value) : [];
     case "runBegun":
-      facts.runId = event.value.runId;
-      if (event.value.discardPrevious && chunks.hasSaid) throw takenOver(turn.turnId, event.value);
-      return [];
+      exchange.facts.runId = event.value.runId;
+      if (event.value.discardPrevious && answer.hasSaid) throw takenOver(turn.turnId, event.value);
+      return answer.begun();
     case "textDelta":
-      return chunks.text(event.value);
+      return answer.text(event.value);
     case "toolCall":
-      return chunks.toolCall(event.value);
-    case "ended": {
-      const ended = event.value;
-      facts.runId = ended.runId;
-      if (!isAnswered(ended)) throw endingError(ended);
-      return [...chunks.end(ended, receipt(turn, ended, facts.requestId)), "[DONE]"];
-    }
+      return answer.toolCall(event.value);
+    case "ended":
+      return lastWords(event.value, answer, answering);
     default:
       return [];
   }
+}
+
+function lastWords(
+  ended: TurnEnded,
+  answer: AnswerStream,
+  { turn, exchange: { facts } }: Answering,
+): StreamData[] {
+  facts.runId = ended.runId;
+  const lanekeeper = receipt(turn, ended, facts.requestId);
+  if (isAnswered(ended)) return answer.end(ended, lanekeeper);
+  const error = endingError(ended);
+  facts.error = error;
+  return answer.failed(error, ended, lanekeeper);
 }
 
 /** What was said cannot be unsaid over HTTP; the answer is there for whoever asks again. */

@@ -3,11 +3,21 @@ import type { CallContext, Routes } from "@lanekeeper/rpc";
 import { authorizeMethod } from "../connect/permissions.ts";
 import type { RequestStore } from "../request-log/store.ts";
 import { getCaller } from "./get-caller.ts";
+import type { SettingsStore } from "../settings/store.ts";
 import { listRequests } from "./list-requests.ts";
+import { applyTenantSettings, getTenantSettings } from "./tenant-settings.ts";
+
+/** Where what this service tells is kept. */
+export interface IngressStores {
+  readonly requestStore: Pick<RequestStore, "list">;
+  readonly settingsStore: SettingsStore;
+}
 
 /** Ingress's own service, the same over gRPC and Connect. */
-export function ingressRoutes(requests: Pick<RequestStore, "list">): Routes<typeof IngressService> {
-  const list = listRequests(requests);
+export function ingressRoutes(stores: IngressStores): Routes<typeof IngressService> {
+  const list = listRequests(stores.requestStore);
+  const apply = applyTenantSettings(stores.settingsStore);
+  const get = getTenantSettings(stores.settingsStore);
   return {
     getCaller: (request, call) => {
       authorizeCall(call);
@@ -16,6 +26,14 @@ export function ingressRoutes(requests: Pick<RequestStore, "list">): Routes<type
     listRequests: (request, call) => {
       authorizeCall(call);
       return list(request, call);
+    },
+    applyTenantSettings: (request, call) => {
+      authorizeCall(call);
+      return apply(request, call);
+    },
+    getTenantSettings: (request, call) => {
+      authorizeCall(call);
+      return get(request, call);
     },
   };
 }

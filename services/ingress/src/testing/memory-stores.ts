@@ -1,5 +1,7 @@
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { type Credential, hashKey, SCOPES } from "../credentials/credential.ts";
+import type { SettingsStore, StoredSettings } from "../settings/store.ts";
+import { DEFAULT_SETTINGS, type TenantSettings } from "../settings/tenant-settings.ts";
 import type { RequestEntry } from "../request-log/entry.ts";
 import type { RequestStore, StoredRequest } from "../request-log/store.ts";
 
@@ -26,6 +28,27 @@ export class MemoryCredentials {
     this.finds += 1;
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");
     return this.#credentials.find((credential) => credential.keyHash.equals(keyHash));
+  }
+}
+
+/** Tenants' settings in memory. */
+export class MemorySettings implements SettingsStore {
+  readonly #settings = new Map<string, StoredSettings>();
+  isDown = false;
+  reads = 0;
+
+  async read(tenant: string): Promise<StoredSettings> {
+    this.reads += 1;
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    const none = { ...DEFAULT_SETTINGS, version: 0n, applyTime: undefined };
+    return this.#settings.get(tenant) ?? none;
+  }
+
+  async write(tenant: string, settings: TenantSettings): Promise<bigint> {
+    const { version } = await this.read(tenant);
+    const stored = { ...settings, version: version + 1n, applyTime: new Date() };
+    this.#settings.set(tenant, stored);
+    return stored.version;
   }
 }
 

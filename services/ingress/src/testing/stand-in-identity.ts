@@ -54,6 +54,7 @@ export class StandInIdentity {
     if (typeof raw !== "string") throw invalid("name", "only raw keys are played");
     if (raw.endsWith(":")) throw new LanekeeperError("MALFORMED_KEY", "the key ends with a colon");
     const key = raw.startsWith("agent:") ? raw : `agent:${request.agentId || "main"}:${raw}`;
+    if (request.lookUpOnly && !this.sessions.has(key)) throw notFound("session", key);
     const ref = this.#at(key);
     const { expectedGeneration } = request;
     if (expectedGeneration !== 0n && expectedGeneration !== ref.generation) {

@@ -3,7 +3,7 @@ import {
   RunnerService,
   type SubmitTurnRequest,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import {
   type CallContext,
   Code,
@@ -36,6 +36,10 @@ export class StandInRunner {
   }[] = [];
   agentIds = ["main", "helper"];
   script: Script = answerHello;
+  /** What becomes of a turn that is cancelled. */
+  onCancel: Script = (turn) => {
+    turn.end({ state: TurnState.CANCELLED, errorReason: "TURN_CANCELLED" });
+  };
   disposition: Disposition = Disposition.STARTED;
   /** Thrown by AttachTurn instead of accepting, if set. */
   refusal: Error | undefined;
@@ -57,10 +61,16 @@ export class StandInRunner {
         const { turnId, session } = turn;
         return { turn: session ? { turnId, session } : { turnId } };
       },
+      getTurn: async (request, call) => {
+        this.#note("getTurn", request, call);
+        return this.#named(request.turnId).stored();
+      },
       listAgents: async () => ({ agents: this.agentIds.map((agentId) => ({ agentId })) }),
       getLane: async (request) => ({ lane: { sessionKey: request.sessionKey, depth: 2 } }),
       cancelTurn: async (request, call) => {
         this.#note("cancelTurn", request, call);
+        const turn = this.turns.find(({ turnId }) => turnId === request.turnId);
+        if (turn?.hasEnded === false) this.onCancel(turn);
         return { turn: { turnId: request.turnId } };
       },
       listMessages: async (request, call) => {
@@ -92,7 +102,7 @@ export class StandInRunner {
     this.#note("attachTurn", request, call);
     if (this.refusal !== undefined) throw this.refusal;
     await this.acceptance;
-    const { turn, isNew } = this.#target(request);
+    const { turn, isNew } = this.#target(request, call);
     if (this.breakBeforeAccepted > 0) {
       this.breakBeforeAccepted -= 1;
       throw broken();
@@ -129,18 +139,26 @@ export class StandInRunner {
     this.calls.push({ method, request, call });
   }
 
-  #target({ target }: AttachTurnRequest): { turn: StandInTurn; isNew: boolean } {
-    if (target.case === "submit") return this.#admit(target.value);
-    const turn = this.turns.find(({ turnId }) => turnId === target.value);
-    if (turn === undefined) throw notFound("turn", target.value ?? "");
-    return { turn, isNew: false };
+  #target(
+    { target }: AttachTurnRequest,
+    { principal }: CallContext,
+  ): { turn: StandInTurn; isNew: boolean } {
+    if (target.case === "submit") return this.#admit(target.value, principal);
+    return { turn: this.#named(target.value ?? ""), isNew: false };
   }
 
-  #admit(submit: SubmitTurnRequest): { turn: StandInTurn; isNew: boolean } {
+  #named(turnId: string): StandInTurn {
+    const turn = this.turns.find((one) => one.turnId === turnId);
+    if (turn === undefined) throw notFound("turn", turnId);
+    return turn;
+  }
+
+  #admit(submit: SubmitTurnRequest, principal: string): { turn: StandInTurn; isNew: boolean } {
     const known = this.#known(submit.idempotencyKey, submit.fingerprint);
     if (known !== undefined) return { turn: known, isNew: false };
     const isStateless = submit.target.case === "statelessAgentId";
-    const turn = new StandInTurn(submit, isStateless ? Disposition.STATELESS : this.disposition);
+    const disposition = isStateless ? Disposition.STATELESS : this.disposition;
+    const turn = new StandInTurn(submit, disposition, principal);
     this.turns.push(turn);
     this.script(turn);
     return { turn, isNew: true };

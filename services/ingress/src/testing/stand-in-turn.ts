@@ -1,13 +1,21 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import {
   type AttachTurnResponse,
   AttachTurnResponseSchema,
+  type GetTurnResponseSchema,
   type SubmitTurnRequest,
+  type TurnEnded,
   TurnEndedSchema,
+  TurnQueuedSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { type Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import {
+  type Disposition,
+  TurnSchema,
+  TurnState,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { v7 } from "./uuid.ts";
 
 type EventInit = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["event"]>;
@@ -18,19 +26,42 @@ export class StandInTurn {
   readonly runId = v7();
   readonly submit: SubmitTurnRequest;
   readonly disposition: Disposition;
+  readonly principal: string;
   readonly events: AttachTurnResponse[] = [];
   position = 0;
   intoTurnId = "";
   #changed: () => void = () => undefined;
   #change = this.#nextChange();
 
-  constructor(submit: SubmitTurnRequest, disposition: Disposition) {
+  constructor(submit: SubmitTurnRequest, disposition: Disposition, principal: string) {
     this.submit = submit;
+    this.principal = principal;
     this.disposition = disposition;
   }
 
   get session(): SessionRef | undefined {
     return this.submit.target.case === "session" ? this.submit.target.value : undefined;
+  }
+
+  /** As GetTurn tells it: with all messages of its request, as if none had been said before. */
+  stored(): MessageInitShape<typeof GetTurnResponseSchema> {
+    const { turnId, session, disposition, principal, intoTurnId } = this;
+    const { messages, parameters, origin } = this.submit;
+    const ended = this.events.at(-1)?.event;
+    const began = this.events.some(({ event }) => event.case === "runBegun");
+    const turn = create(TurnSchema, {
+      turnId,
+      principal,
+      disposition,
+      intoTurnId,
+      sessionKey: session?.sessionKey ?? "",
+      state: began ? TurnState.ACTIVE : TurnState.QUEUED,
+      runs: began ? [{ runId: this.runId }] : [],
+      ...(origin === undefined ? {} : { origin }),
+      ...(session === undefined ? {} : { session }),
+    });
+    if (ended?.case === "ended") Object.assign(turn, endOf(ended.value));
+    return { turn, request: parameters === undefined ? { messages } : { messages, parameters } };
   }
 
   get hasEnded(): boolean {
@@ -40,6 +71,10 @@ export class StandInTurn {
   /** Resolves when the next event is there. */
   get change(): Promise<void> {
     return this.#change;
+  }
+
+  wait(init: MessageInitShape<typeof TurnQueuedSchema> = {}): this {
+    return this.#push({ case: "queued", value: create(TurnQueuedSchema, init) });
   }
 
   begin(init: { runId?: string; discardPrevious?: boolean } = {}): this {
@@ -101,4 +136,9 @@ export class StandInTurn {
       this.#changed = resolve;
     });
   }
+}
+
+function endOf({ state, errorReason, errorMessage, reply, usage, finishReason, model }: TurnEnded) {
+  const endTime = timestampFromDate(new Date());
+  return { state, errorReason, errorMessage, reply, usage, finishReason, model, endTime };
 }

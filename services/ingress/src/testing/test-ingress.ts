@@ -18,7 +18,7 @@ import {
 import { connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
 import { type RunningIngress, serveIngress } from "../serve.ts";
-import { MemoryCredentials, MemoryRequests } from "./memory-stores.ts";
+import { MemoryCredentials, MemoryRequests, MemorySettings } from "./memory-stores.ts";
 import { StandInIdentity } from "./stand-in-identity.ts";
 import { StandInRunner } from "./stand-in-runner.ts";
 import { CLUSTER_SECRET, serveStandIn } from "./stand-in-server.ts";
@@ -32,6 +32,7 @@ export interface TestIngress extends AsyncDisposable {
   readonly runner: StandInRunner;
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
+  readonly settings: MemorySettings;
   readonly log: CapturedLog;
   readonly ingress: RunningIngress;
   /** As Prometheus reads them. */
@@ -48,6 +49,7 @@ export interface TestIngressOptions {
 /** So short that no test waits for it to pass by chance, and all that wait on purpose are quick. */
 const QUICK: Partial<IngressLimits> = {
   requestLogFlushMs: 5,
+  settingsFreshMs: 0,
   reattachBackoffMs: { first: 5, longest: 50 },
 };
 
@@ -60,12 +62,14 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   opened.defer(() => runnerServer[Symbol.asyncDispose]());
   const credentials = new MemoryCredentials();
   const requests = new MemoryRequests();
+  const settings = new MemorySettings();
   const log = captureLog({ service: "ingress" });
   const metrics = createMetrics("ingress", { ofProcess: false });
   const ingress = await serve(opened, options, {
     metrics,
     credentials,
     requests,
+    settings,
     log,
     servers: { identityServer, runnerServer },
   });
@@ -76,6 +80,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     runner,
     credentials,
     requests,
+    settings,
     log,
     ingress,
     metrics: () => metrics.registry.metrics(),
@@ -91,6 +96,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
 interface Inside {
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
+  readonly settings: MemorySettings;
   readonly log: CapturedLog;
   readonly metrics: Metrics;
   readonly servers: { readonly identityServer: GrpcServer; readonly runnerServer: GrpcServer };
@@ -99,7 +105,7 @@ interface Inside {
 async function serve(
   opened: Disposal,
   options: TestIngressOptions,
-  { credentials, requests, log, metrics, servers }: Inside,
+  { credentials, requests, settings: settingsStore, log, metrics, servers }: Inside,
 ): Promise<RunningIngress> {
   const clusterSecret = new Secret(CLUSTER_SECRET);
   const settings = testSettings({
@@ -123,6 +129,7 @@ async function serve(
       clients,
       credentialStore: credentials,
       requestStore: requests,
+      settingsStore,
       corsOrigins: options.corsOrigins ?? [],
       clusterSecret,
     }),

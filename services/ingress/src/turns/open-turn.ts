@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type CallOptions, type Caller, hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import {
+  type CallOptions,
+  type Caller,
+  hasReason,
+  invalid,
+  LanekeeperError,
+} from "@lanekeeper/rpc";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type {
@@ -9,11 +15,11 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { AgentDirectory } from "../agents/agent-directory.ts";
-import type { ChatRequest } from "../openai/parse-chat-request.ts";
 import type { AttachTarget, Attaching, TurnEvent } from "./attach-turn.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { type DispositionWord, dispositionWord } from "./disposition.ts";
 import { followTurn } from "./follow-turn.ts";
+import type { TurnAsk } from "./turn-ask.ts";
 
 /** What opening a turn needs. */
 export interface Opening extends Attaching {
@@ -24,7 +30,9 @@ export interface Opening extends Attaching {
 
 /** Who asks, in what words, and until when. */
 export interface TurnRequest {
-  readonly chat: ChatRequest;
+  readonly ask: TurnAsk;
+  /** What is left to find out about a request that is new, such as what it goes on from. */
+  readonly completed: () => Promise<TurnAsk>;
   readonly fingerprint: Uint8Array;
   readonly caller: Caller;
   readonly requestId: string;
@@ -79,7 +87,7 @@ function callOptions({ caller, requestId }: TurnRequest): CallOptions {
 
 /** Looked up before the name is resolved: a repeat gets its turn whatever became of the name since. */
 async function findTurn(deps: Opening, request: TurnRequest): Promise<Turn | undefined> {
-  const { idempotencyKey } = request.chat.options;
+  const { idempotencyKey } = request.ask.options;
   if (idempotencyKey === "") return undefined;
   const { fingerprint } = request;
   try {
@@ -95,46 +103,84 @@ async function submission(
   deps: Opening,
   request: TurnRequest,
 ): Promise<MessageInitShape<typeof SubmitTurnRequestSchema>> {
-  const { chat, fingerprint } = request;
-  const { options } = chat;
+  const { fingerprint } = request;
+  const ask = await request.completed();
+  const { options } = ask;
   return {
     idempotencyKey: options.idempotencyKey || randomUUID(),
     keyIsGenerated: options.idempotencyKey === "",
     fingerprint,
-    target: await targetOf(deps, request),
+    target: await targetOf(deps, request, ask),
     requireGeneration: options.expectedGeneration !== 0n || options.expectedSessionId !== "",
     onConflict: options.onConflict,
     turnClass: TurnClass.PERSON,
-    messages: [...chat.messages],
-    origin: { source: "http", rawKey: chat.rawKey ?? "" },
-    parameters: chat.parameters,
+    messages: [...ask.messages],
+    origin: { source: "http", rawKey: ask.rawKey ?? "" },
+    parameters: ask.parameters,
     clientRetryCount: options.clientRetryCount,
   };
 }
 
 type SubmitTarget = NonNullable<MessageInitShape<typeof SubmitTurnRequestSchema>["target"]>;
 
-async function targetOf(deps: Opening, request: TurnRequest): Promise<SubmitTarget> {
-  const { chat, caller } = request;
-  if (chat.agentId !== "") await deps.agents.require(caller, chat.agentId, chat.model);
-  if (chat.rawKey === undefined) {
-    const value = chat.agentId || (await deps.agents.requireDefault(caller));
+async function targetOf(deps: Opening, request: TurnRequest, ask: TurnAsk): Promise<SubmitTarget> {
+  const { agentId, model, rawKey } = ask;
+  if (agentId !== "") await deps.agents.require(request.caller, agentId, model);
+  if (rawKey === undefined) {
+    const value = agentId || (await deps.agents.requireDefault(request.caller));
     return { case: "statelessAgentId", value };
   }
-  return { case: "session", value: await resolve(deps, request, chat.rawKey) };
+  await requireSame(deps, request, ask);
+  const value = await resolve(deps, request, { ...expectationOf(ask), agentId, rawKey });
+  request.onSession(value);
+  return { case: "session", value };
 }
 
-async function resolve(deps: Opening, request: TurnRequest, rawKey: string): Promise<SessionRef> {
-  const { agentId, options } = request.chat;
-  const { expectedGeneration, expectedSessionId } = options;
-  const name = { case: "rawKey", value: rawKey } as const;
-  const question = { agentId, name, expectedGeneration, expectedSessionId };
-  const { session } = await deps.identity.resolveSession(question, callOptions(request));
-  if (session?.ref === undefined) {
-    throw new LanekeeperError("INTERNAL", "session-identity named no session");
-  }
-  request.onSession(session.ref);
-  return session.ref;
+function expectationOf({ options }: TurnAsk): Pick<Question, "expected"> {
+  const { expectedGeneration: generation, expectedSessionId: sessionId } = options;
+  return { expected: { generation, sessionId } };
+}
+
+interface Question {
+  readonly agentId: string;
+  readonly rawKey: string;
+  readonly lookUpOnly?: boolean;
+  readonly expected?: { readonly generation: bigint; readonly sessionId: string };
+}
+
+async function resolve(
+  { identity }: Opening,
+  request: TurnRequest,
+  { agentId, rawKey, lookUpOnly = false, expected }: Question,
+): Promise<SessionRef> {
+  const question = {
+    agentId,
+    name: { case: "rawKey", value: rawKey } as const,
+    lookUpOnly,
+    expectedGeneration: expected?.generation ?? 0n,
+    expectedSessionId: expected?.sessionId ?? "",
+  };
+  const { session } = await identity.resolveSession(question, callOptions(request));
+  if (session?.ref !== undefined) return session.ref;
+  throw new LanekeeperError("INTERNAL", "session-identity named no session");
+}
+
+/** Looked up and not opened: a request that is refused leaves no session behind. */
+async function requireSame(deps: Opening, request: TurnRequest, ask: TurnAsk): Promise<void> {
+  const { agentId, rawKey = "", sameSessionAs } = ask;
+  if (sameSessionAs === undefined) return;
+  const other = { agentId: "", rawKey: sameSessionAs, lookUpOnly: true };
+  const [named, meant] = await Promise.all([
+    resolve(deps, request, { agentId, rawKey, lookUpOnly: true }).catch(unlessUnknown),
+    resolve(deps, request, other).catch(unlessUnknown),
+  ]);
+  if (named !== undefined && named.sessionKey === meant?.sessionKey) return;
+  throw invalid("previous_response_id", "is of another session than the key that was sent");
+}
+
+function unlessUnknown(error: unknown): undefined {
+  if (hasReason(error, "NOT_FOUND")) return;
+  throw error;
 }
 
 async function firstEvent(events: AsyncGenerator<TurnEvent, void>): Promise<SubmitTurnResponse> {

@@ -16,6 +16,7 @@ const OURS = new Set([
   "n",
   "store",
   "instructions",
+  "previous_response_id",
 ]);
 
 /** The body of a streaming chat completion. */

@@ -4,17 +4,17 @@
 
 // The doors to the outside.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lanekeeper/ingress/v1/ingress_service.proto.
  */
 export const file_lanekeeper_ingress_v1_ingress_service: GenFile = /*@__PURE__*/
-  fileDesc("CitsYW5la2VlcGVyL2luZ3Jlc3MvdjEvaW5ncmVzc19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLmluZ3Jlc3MudjEiEgoQR2V0Q2FsbGVyUmVxdWVzdCJ3ChFHZXRDYWxsZXJSZXNwb25zZRIOCgZ0ZW5hbnQYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIRCglhZ2VudF9pZHMYBCADKAkSHAoUc2Vzc2lvbl9rZXlfcHJlZml4ZXMYBSADKAkicwoTTGlzdFJlcXVlc3RzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg8KB3R1cm5faWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoUTGlzdFJlcXVlc3RzUmVzcG9uc2USMAoIcmVxdWVzdHMYASADKAsyHi5sYW5la2VlcGVyLmluZ3Jlc3MudjEuUmVxdWVzdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiswIKB1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCglwcmluY2lwYWwYAyABKAkSDQoFcm91dGUYBCABKAkSDwoHcmF3X2tleRgFIAEoCRITCgtzZXNzaW9uX2tleRgGIAEoCRIPCgd0dXJuX2lkGAcgASgJEhMKC2Rpc3Bvc2l0aW9uGAggASgJEg4KBnN0YXR1cxgJIAEoBRIOCgZyZWFzb24YCiABKAkSFQoNZXJyb3JfbWVzc2FnZRgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMuMBCg5JbmdyZXNzU2VydmljZRJjCglHZXRDYWxsZXISJy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuR2V0Q2FsbGVyUmVxdWVzdBooLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRDYWxsZXJSZXNwb25zZSIDkAIBEmwKDExpc3RSZXF1ZXN0cxIqLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GisubGFuZWtlZXBlci5pbmdyZXNzLnYxLkxpc3RSZXF1ZXN0c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CitsYW5la2VlcGVyL2luZ3Jlc3MvdjEvaW5ncmVzc19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLmluZ3Jlc3MudjEiEgoQR2V0Q2FsbGVyUmVxdWVzdCJ3ChFHZXRDYWxsZXJSZXNwb25zZRIOCgZ0ZW5hbnQYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIRCglhZ2VudF9pZHMYBCADKAkSHAoUc2Vzc2lvbl9rZXlfcHJlZml4ZXMYBSADKAkicwoTTGlzdFJlcXVlc3RzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg8KB3R1cm5faWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoUTGlzdFJlcXVlc3RzUmVzcG9uc2USMAoIcmVxdWVzdHMYASADKAsyHi5sYW5la2VlcGVyLmluZ3Jlc3MudjEuUmVxdWVzdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiswIKB1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCglwcmluY2lwYWwYAyABKAkSDQoFcm91dGUYBCABKAkSDwoHcmF3X2tleRgFIAEoCRITCgtzZXNzaW9uX2tleRgGIAEoCRIPCgd0dXJuX2lkGAcgASgJEhMKC2Rpc3Bvc2l0aW9uGAggASgJEg4KBnN0YXR1cxgJIAEoBRIOCgZyZWFzb24YCiABKAkSFQoNZXJyb3JfbWVzc2FnZRgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImkKDlRlbmFudFNldHRpbmdzEj0KD3Nlc3Npb25fc291cmNlcxgBIAMoDjIkLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5TZXNzaW9uU291cmNlEhgKEHJlcXVpcmVzX3Nlc3Npb24YAiABKAgiVQoaQXBwbHlUZW5hbnRTZXR0aW5nc1JlcXVlc3QSNwoIc2V0dGluZ3MYASABKAsyJS5sYW5la2VlcGVyLmluZ3Jlc3MudjEuVGVuYW50U2V0dGluZ3MiLgobQXBwbHlUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiGgoYR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0IpUBChlHZXRUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEjcKCHNldHRpbmdzGAEgASgLMiUubGFuZWtlZXBlci5pbmdyZXNzLnYxLlRlbmFudFNldHRpbmdzEg8KB3ZlcnNpb24YAiABKAMSLgoKYXBwbHlfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqtwEKDVNlc3Npb25Tb3VyY2USHgoaU0VTU0lPTl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIkCiBTRVNTSU9OX1NPVVJDRV9PUEVOV0VCVUlfQ0hBVF9JRBABEiIKHlNFU1NJT05fU09VUkNFX0NPTlZFUlNBVElPTl9JRBACEiMKH1NFU1NJT05fU09VUkNFX1BST01QVF9DQUNIRV9LRVkQAxIXChNTRVNTSU9OX1NPVVJDRV9VU0VSEAQy3gMKDkluZ3Jlc3NTZXJ2aWNlEmMKCUdldENhbGxlchInLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRDYWxsZXJSZXF1ZXN0GigubGFuZWtlZXBlci5pbmdyZXNzLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgESbAoMTGlzdFJlcXVlc3RzEioubGFuZWtlZXBlci5pbmdyZXNzLnYxLkxpc3RSZXF1ZXN0c1JlcXVlc3QaKy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2UiA5ACARJ8ChNBcHBseVRlbmFudFNldHRpbmdzEjEubGFuZWtlZXBlci5pbmdyZXNzLnYxLkFwcGx5VGVuYW50U2V0dGluZ3NSZXF1ZXN0GjIubGFuZWtlZXBlci5pbmdyZXNzLnYxLkFwcGx5VGVuYW50U2V0dGluZ3NSZXNwb25zZRJ7ChFHZXRUZW5hbnRTZXR0aW5ncxIvLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRUZW5hbnRTZXR0aW5nc1JlcXVlc3QaMC5sYW5la2VlcGVyLmluZ3Jlc3MudjEuR2V0VGVuYW50U2V0dGluZ3NSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * No fields: the credential is in the call's metadata.
@@ -263,6 +263,182 @@ export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
   messageDesc(file_lanekeeper_ingress_v1_ingress_service, 4);
 
 /**
+ * How a tenant's requests are taken.
+ *
+ * @generated from message lanekeeper.ingress.v1.TenantSettings
+ */
+export type TenantSettings = Message<"lanekeeper.ingress.v1.TenantSettings"> & {
+  /**
+   * Each at most once. They are looked at in the order of the enum, whatever order they stand in here;
+   * the first that the request has is its raw key.
+   *
+   * @generated from field: repeated lanekeeper.ingress.v1.SessionSource session_sources = 1;
+   */
+  sessionSources: SessionSource[];
+
+  /**
+   * A request that leads to no session is refused.
+   *
+   * @generated from field: bool requires_session = 2;
+   */
+  requiresSession: boolean;
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.TenantSettings.
+ * Use `create(TenantSettingsSchema)` to create a new message.
+ */
+export const TenantSettingsSchema: GenMessage<TenantSettings> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 5);
+
+/**
+ * Sets all of them.
+ *
+ * @generated from message lanekeeper.ingress.v1.ApplyTenantSettingsRequest
+ */
+export type ApplyTenantSettingsRequest = Message<"lanekeeper.ingress.v1.ApplyTenantSettingsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: lanekeeper.ingress.v1.TenantSettings settings = 1;
+   */
+  settings?: TenantSettings | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ApplyTenantSettingsRequest.
+ * Use `create(ApplyTenantSettingsRequestSchema)` to create a new message.
+ */
+export const ApplyTenantSettingsRequestSchema: GenMessage<ApplyTenantSettingsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 6);
+
+/**
+ * They are in force.
+ *
+ * @generated from message lanekeeper.ingress.v1.ApplyTenantSettingsResponse
+ */
+export type ApplyTenantSettingsResponse = Message<"lanekeeper.ingress.v1.ApplyTenantSettingsResponse"> & {
+  /**
+   * Grows by 1 when something changed.
+   *
+   * @generated from field: int64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ApplyTenantSettingsResponse.
+ * Use `create(ApplyTenantSettingsResponseSchema)` to create a new message.
+ */
+export const ApplyTenantSettingsResponseSchema: GenMessage<ApplyTenantSettingsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 7);
+
+/**
+ * No fields: the tenant is the credential's.
+ *
+ * @generated from message lanekeeper.ingress.v1.GetTenantSettingsRequest
+ */
+export type GetTenantSettingsRequest = Message<"lanekeeper.ingress.v1.GetTenantSettingsRequest"> & {
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.GetTenantSettingsRequest.
+ * Use `create(GetTenantSettingsRequestSchema)` to create a new message.
+ */
+export const GetTenantSettingsRequestSchema: GenMessage<GetTenantSettingsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 8);
+
+/**
+ * As they are in force.
+ *
+ * @generated from message lanekeeper.ingress.v1.GetTenantSettingsResponse
+ */
+export type GetTenantSettingsResponse = Message<"lanekeeper.ingress.v1.GetTenantSettingsResponse"> & {
+  /**
+   * Never unset.
+   *
+   * @generated from field: lanekeeper.ingress.v1.TenantSettings settings = 1;
+   */
+  settings?: TenantSettings | undefined;
+
+  /**
+   * 0 before the first.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * When they were applied; unset before the first.
+   *
+   * @generated from field: google.protobuf.Timestamp apply_time = 3;
+   */
+  applyTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.GetTenantSettingsResponse.
+ * Use `create(GetTenantSettingsResponseSchema)` to create a new message.
+ */
+export const GetTenantSettingsResponseSchema: GenMessage<GetTenantSettingsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 9);
+
+/**
+ * What of a request may name its session where it names none itself.
+ *
+ * @generated from enum lanekeeper.ingress.v1.SessionSource
+ */
+export const SessionSource = {
+  /**
+   * Refused.
+   *
+   * @generated from enum value: SESSION_SOURCE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The header X-OpenWebUI-Chat-Id.
+   *
+   * @generated from enum value: SESSION_SOURCE_OPENWEBUI_CHAT_ID = 1;
+   */
+  OPENWEBUI_CHAT_ID: 1,
+
+  /**
+   * The header X-Conversation-Id.
+   *
+   * @generated from enum value: SESSION_SOURCE_CONVERSATION_ID = 2;
+   */
+  CONVERSATION_ID: 2,
+
+  /**
+   * The body's `prompt_cache_key`.
+   *
+   * @generated from enum value: SESSION_SOURCE_PROMPT_CACHE_KEY = 3;
+   */
+  PROMPT_CACHE_KEY: 3,
+
+  /**
+   * The body's `user`.
+   *
+   * @generated from enum value: SESSION_SOURCE_USER = 4;
+   */
+  USER: 4,
+} as const;
+
+/**
+ * What of a request may name its session where it names none itself.
+ *
+ * @generated from enum lanekeeper.ingress.v1.SessionSource
+ */
+export type SessionSource = (typeof SessionSource)[keyof typeof SessionSource] | UnknownEnum;
+
+/**
+ * Describes the enum lanekeeper.ingress.v1.SessionSource.
+ */
+export const SessionSourceSchema: GenEnum<SessionSource> = /*@__PURE__*/
+  enumDesc(file_lanekeeper_ingress_v1_ingress_service, 0);
+
+/**
  * Who am I, and what became of my requests?
  *
  * @generated from service lanekeeper.ingress.v1.IngressService
@@ -287,6 +463,26 @@ export const IngressService: GenService<{
     methodKind: "unary";
     input: typeof ListRequestsRequestSchema;
     output: typeof ListRequestsResponseSchema;
+  },
+  /**
+   * Stores how the tenant's requests are taken; in force on every replica within seconds.
+   *
+   * @generated from rpc lanekeeper.ingress.v1.IngressService.ApplyTenantSettings
+   */
+  applyTenantSettings: {
+    methodKind: "unary";
+    input: typeof ApplyTenantSettingsRequestSchema;
+    output: typeof ApplyTenantSettingsResponseSchema;
+  },
+  /**
+   * Reads how the tenant's requests are taken.
+   *
+   * @generated from rpc lanekeeper.ingress.v1.IngressService.GetTenantSettings
+   */
+  getTenantSettings: {
+    methodKind: "unary";
+    input: typeof GetTenantSettingsRequestSchema;
+    output: typeof GetTenantSettingsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lanekeeper_ingress_v1_ingress_service, 0);

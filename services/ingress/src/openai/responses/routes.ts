@@ -1,0 +1,40 @@
+import { LanekeeperError } from "@lanekeeper/rpc";
+import type { IngressContext } from "../../context.ts";
+import type { Route } from "../../http/routes.ts";
+import { type TurnDoor, turnRoute } from "../turn-door.ts";
+import { cancelResponse } from "./cancel-response.ts";
+import { getResponse } from "./get-response.ts";
+import { parseResponseRequest, type ResponseRequest } from "./parse-response-request.ts";
+import { goOnFromPrevious } from "./previous.ts";
+import { responseFormat } from "./response-format.ts";
+
+/** The Responses API: https://platform.openai.com/docs/api-reference/responses */
+export function responseRoutes(context: IngressContext): Route[] {
+  return [
+    turnRoute(context, responseDoor(context)),
+    {
+      method: "GET",
+      path: "/v1/responses/*",
+      handle: (exchange) => getResponse(context, exchange),
+    },
+    {
+      method: "POST",
+      path: "/v1/responses/*",
+      handle: async (exchange) => {
+        const id = /^([^/]+)\/cancel$/.exec(exchange.rest)?.[1];
+        if (id !== undefined) return cancelResponse(context, exchange, id);
+        throw new LanekeeperError("NOT_FOUND", `there is nothing at POST ${exchange.rest}`);
+      },
+    },
+  ];
+}
+
+function responseDoor(context: IngressContext): TurnDoor<ResponseRequest> {
+  return {
+    path: "/v1/responses",
+    parse: ({ headers }, body, rawKey) =>
+      parseResponseRequest(headers, body, rawKey, context.limits),
+    complete: (asker, ask) => goOnFromPrevious(context, asker, ask),
+    format: ({ facts }, ask, turn) => responseFormat(context, ask, turn, facts),
+  };
+}

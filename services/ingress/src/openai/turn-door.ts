@@ -1,0 +1,118 @@
+import type { Caller } from "@lanekeeper/rpc";
+import type { IngressContext } from "../context.ts";
+import { requireScope } from "../credentials/scopes.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { type JsonObject, parseJsonObject, requireJson } from "../http/json-body.ts";
+import { readBody } from "../http/read-body.ts";
+import type { Route } from "../http/routes.ts";
+import { fingerprint } from "../turns/fingerprint.ts";
+import { type OpenTurn, openTurn } from "../turns/open-turn.ts";
+import type { TurnAsk } from "../turns/turn-ask.ts";
+import type { AnswerFormat } from "./answer-format.ts";
+import { Leave, watchLeaving } from "./leave.ts";
+import { plainAnswer } from "./plain-answer.ts";
+import { setReceiptHeaders, setSessionHeaders } from "./receipt.ts";
+import { selectSession } from "./select-session.ts";
+import { streamedAnswer } from "./streamed-answer.ts";
+
+/** A request for a turn that may be answered as a stream. */
+export interface StreamableAsk extends TurnAsk {
+  readonly stream: boolean;
+}
+
+/** An API of OpenAI's by which turns are asked for. */
+export interface TurnDoor<A extends StreamableAsk> {
+  readonly path: string;
+  /** @throws INVALID_REQUEST and what else is wrong with the request by itself */
+  parse(exchange: Exchange, body: JsonObject, rawKey: string | undefined): A;
+  /** What is left to find out about a request that is new. */
+  complete?(
+    asker: { readonly caller: Caller; readonly requestId: string },
+    ask: A,
+  ): Promise<TurnAsk>;
+  format(exchange: Exchange, ask: A, turn: OpenTurn): AnswerFormat;
+}
+
+/** The way of every such request: who asks, what, in which session; then the turn and its answer. */
+export function turnRoute<A extends StreamableAsk>(
+  context: IngressContext,
+  door: TurnDoor<A>,
+): Route {
+  const handle = (exchange: Exchange) => answerTurn(context, door, exchange);
+  return { method: "POST", path: door.path, isLogged: true, handle };
+}
+
+async function answerTurn<A extends StreamableAsk>(
+  context: IngressContext,
+  door: TurnDoor<A>,
+  exchange: Exchange,
+): Promise<void> {
+  const { facts, headers, res } = exchange;
+  const caller = await context.credentials.authenticate(headers.get("authorization"));
+  facts.caller = caller;
+  requireScope(caller, "chat");
+  const { ask, body } = await readAsk(context, door, { exchange, caller });
+  const leave = new Leave();
+  const forget = watchLeaving(leave, res, context.lastCall);
+  try {
+    const turn = await open(context, door, { exchange, ask, body, caller, leave });
+    const format = door.format(exchange, ask, turn);
+    const answer = ask.stream ? streamedAnswer : plainAnswer;
+    const tellsQueue = ask.options.wantsBusyHint;
+    await answer(context, { exchange, turn, leave, format, tellsQueue });
+  } finally {
+    forget();
+  }
+}
+
+async function readAsk<A extends StreamableAsk>(
+  context: IngressContext,
+  door: TurnDoor<A>,
+  { exchange, caller }: { readonly exchange: Exchange; readonly caller: Caller },
+): Promise<{ ask: A; body: Buffer }> {
+  const { req, headers, facts } = exchange;
+  const { limits, bodyBudget } = context;
+  requireJson(req.headers["content-type"], req.headers["content-encoding"]);
+  const body = await readBody(req, limits.maxBodyBytes, bodyBudget);
+  const json = parseJsonObject(body, limits.maxJsonDepth);
+  const rawKey = await selectSession(context.settings, caller, headers, json);
+  // Before the rest is judged, so that the log of a refused request names its session.
+  if (rawKey !== undefined) facts.rawKey = rawKey;
+  return { ask: door.parse(exchange, json, rawKey), body };
+}
+
+interface Asked<A> {
+  readonly exchange: Exchange;
+  readonly ask: A;
+  readonly body: Buffer;
+  readonly caller: Caller;
+  readonly leave: Leave;
+}
+
+async function open<A extends StreamableAsk>(
+  context: IngressContext,
+  door: TurnDoor<A>,
+  { exchange, ask, body, caller, leave }: Asked<A>,
+): Promise<OpenTurn> {
+  const { res, facts } = exchange;
+  const { rawKey, agentId } = ask;
+  const { requestId } = facts;
+  const turn = await openTurn(context, {
+    ask,
+    completed: async () => (await door.complete?.({ caller, requestId }, ask)) ?? ask,
+    fingerprint: fingerprint({ route: facts.route, rawKey, agentId, body }),
+    caller,
+    requestId,
+    signal: leave.signal,
+    onSession: (session) => {
+      facts.session = session;
+      if (!res.headersSent) setSessionHeaders(res, session);
+    },
+  });
+  facts.turnId = turn.turnId;
+  facts.disposition = turn.disposition;
+  if (turn.session !== undefined) facts.session = turn.session;
+  setReceiptHeaders(res, turn);
+  leave.accepted(turn.turnId);
+  return turn;
+}
