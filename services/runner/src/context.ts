@@ -1,3 +1,4 @@
+import { Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { modelFor } from "./models/registry.ts";
 import type { McpPool } from "./mcp/mcp-pool.ts";
 import { mcpTools } from "./mcp/mcp-tools.ts";
@@ -20,6 +21,8 @@ import { Tail } from "./running/tail.ts";
 import { tellChildren } from "./running/tell-children.ts";
 import { endRotatedBehind } from "./running/rotated-behind.ts";
 import { watchRotations } from "./running/rotations.ts";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { NewLaneTurn } from "./store/new-turn.ts";
 import { LaneFeed } from "./watch/lane-feed.ts";
 
@@ -44,7 +47,16 @@ export function createContext(deps: RunnerDeps): RunnerContext {
   const agents = new Agents(deps.db, deps.clock);
   const relay = new Relay(deps);
   const pump = (tenant: string, sessionKey: string): void => runner.pump(tenant, sessionKey, false);
-  const followParts = { deps, hub, tail: new Tail(deps), onFreeLane: pump };
+  const followParts = {
+    deps,
+    hub,
+    tail: new Tail(deps),
+    onFreeLane: pump,
+    busyHintMs: async (tenant: string, sessionKey: string) => {
+      const agent = await agents.any(tenant, agentOf(sessionKey as CanonicalKey));
+      return agent?.busyHintAfter && durationMs(agent.busyHintAfter);
+    },
+  };
   const nested = {
     deps,
     runs,
@@ -78,7 +90,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
 
 /** A nested send runs where it was sent, if its lane is free. */
 async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<string> {
-  return (await accept(context, turn, false)).turn.turnId;
+  return (await accept(context, { ...turn, overflow: Overflow.REJECT_NEW }, false)).turn.turnId;
 }
 
 /** Sweeps and watches until the signal; resolves when both have stopped. */

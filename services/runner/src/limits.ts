@@ -178,8 +178,14 @@ export const LIMITS = {
   rememberedTurns: 32,
   /** Messages that one turn may collect by coalescing. */
   messagesPerTurn: 1_000,
-  /** A message joins the last waiting turn if that is not older than this. */
+  /** A message joins the last waiting turn if that is not older than this, where nobody says otherwise. */
   coalesceDebounceMs: 10_000,
+  /** Messages an hour apart are no burst any more. */
+  maxDebounceMs: 3_600_000,
+  /** A hint after an hour tells nobody anything. */
+  maxBusyHintMs: 3_600_000,
+  /** A bound on concurrent runs that no installation reaches. */
+  maxConcurrentRuns: 1_000_000,
   /** Messages handed to one active turn; each costs the model another step. */
   steersPerTurn: 32,
   /** A nested send waits at most this long unless it says otherwise. */

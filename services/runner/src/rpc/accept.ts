@@ -1,7 +1,8 @@
-import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { draining, LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
@@ -33,7 +34,13 @@ export async function accept(
     throw later("RATE_LIMITED", "this replica runs as many turns as it may", 1_000);
   }
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
-  const turn: NewTurn = { ...parsed, onConflict, turnId: deps.ids.uuid() };
+  const turn: NewTurn = {
+    ...parsed,
+    onConflict,
+    turnId: deps.ids.uuid(),
+    debounceMs: parsed.debounceMs ?? debounceOf(agent),
+    dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
+  };
   const result = await admit(deps, turn, {
     mayClaim: runner.mayClaim,
     hasCaller,
@@ -54,16 +61,24 @@ function maxWaiting(agent: AgentConfig | undefined, { childTurnId }: ParsedSubmi
   return agent?.maxWaitingTurns || LIMITS.waitingTurnsPerLane;
 }
 
+function debounceOf(agent: AgentConfig | undefined): number {
+  return agent?.debounce === undefined ? LIMITS.coalesceDebounceMs : durationMs(agent.debounce);
+}
+
 async function isKnown({ deps }: RunnerContext, parsed: ParsedSubmit): Promise<boolean> {
   const { tenant, principal, idempotencyKey } = parsed;
   return (await findRequest(deps.db, tenant, principal, idempotencyKey)) !== undefined;
 }
 
-function report({ deps }: RunnerContext, { turn, disposition, position }: AdmissionResult): void {
+function report({ deps }: RunnerContext, result: AdmissionResult): void {
+  const { turn, disposition, position, droppedTurnId } = result;
   const name = nameOf(disposition);
   deps.metrics.admitted(name);
   if (disposition !== Disposition.JOINED) deps.metrics.laneDepth(position);
   logOf(deps.log, turn).info({ position }, "turn accepted");
+  if (droppedTurnId === undefined) return;
+  deps.metrics.ended("SKIPPED", "TURN_SKIPPED");
+  logOf(deps.log, turn).info({ dropped_turn_id: droppedTurnId }, "a waiting turn was dropped");
 }
 
 function start({ runner }: RunnerContext, { turn, claimedRunId }: AdmissionResult): void {

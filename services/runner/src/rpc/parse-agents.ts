@@ -4,13 +4,13 @@ import type {
   ModelEndpoint,
   ToolLimits,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
-import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { invalid } from "@lanekeeper/rpc";
 import { parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { TOOL_NAMES } from "../tools/registry.ts";
 import { checkMcpServers } from "./parse-mcp-servers.ts";
-import { parseDuration, parseOptionalEnum, refuseLarger } from "./parse-field.ts";
+import { parseDuration, parseOptionalEnum, parseSpan, refuseLarger } from "./parse-field.ts";
 
 const MODEL_NAME_BYTES = 200;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -42,6 +42,10 @@ function checkAgent(field: string, agent: AgentConfig): void {
   checkTools(`${field}.tools`, agent.tools);
   parseOptionalEnum(`${field}.on_conflict`, agent.onConflict, OnConflict);
   within(`${field}.context_token_budget`, agent.contextTokenBudget, LIMITS.maxContextTokenBudget);
+  parseOptionalEnum(`${field}.overflow`, agent.overflow, Overflow);
+  parseSpan(`${field}.debounce`, agent.debounce, LIMITS.maxDebounceMs);
+  parseSpan(`${field}.busy_hint_after`, agent.busyHintAfter, LIMITS.maxBusyHintMs);
+  parseRunBound(`${field}.max_concurrent_runs`, agent.maxConcurrentRuns);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
   parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);
   checkMcpServers(`${field}.mcp_servers`, agent.mcpServers);
@@ -69,6 +73,12 @@ function checkCompaction(field: string, compaction: Compaction | undefined): voi
   const percent = compaction?.atPercent ?? 0;
   const { minCompactAtPercent: min, maxCompactAtPercent: max } = LIMITS;
   if (percent !== 0) between(`${field}.at_percent`, percent, min, max);
+}
+
+/** Turns that run at once; 0: no bound. */
+export function parseRunBound(field: string, value: number): number {
+  within(field, value, LIMITS.maxConcurrentRuns);
+  return value;
 }
 
 function checkModel(field: string, model: ModelEndpoint | undefined): void {

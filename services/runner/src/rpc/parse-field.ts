@@ -67,6 +67,17 @@ export function parseDuration(field: string, duration: Duration | undefined): nu
   return ms;
 }
 
+/** The same, up to a bound. */
+export function parseSpan(
+  field: string,
+  duration: Duration | undefined,
+  maxMs: number,
+): number | undefined {
+  const ms = parseDuration(field, duration);
+  if (ms !== undefined && ms > maxMs) throw invalid(field, `is above ${maxMs} ms`);
+  return ms;
+}
+
 /** A page's size within its bound; 0 stands for the default. */
 export function parsePageSize(size: number, max: number, fallback: number): number {
   if (size === 0) return fallback;

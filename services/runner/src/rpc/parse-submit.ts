@@ -6,6 +6,7 @@ import {
   OnConflict,
   type Origin,
   OriginSchema,
+  Overflow,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
 import { agentOf, parseAgentId } from "@lanekeeper/session-key";
@@ -17,6 +18,7 @@ import {
   parseEnum,
   parseOptionalEnum,
   parseSessionKey,
+  parseSpan,
   parseText,
   parseUuid,
   parseVisible,
@@ -25,9 +27,10 @@ import {
 import { parseMessages } from "./parse-messages.ts";
 
 /** A request to accept a turn, checked. The agent's defaults are not yet applied. */
-export type ParsedSubmit = Omit<NewTurn, "turnId" | "onConflict"> & {
-  /** Undefined: the agent's default. */
+export type ParsedSubmit = Omit<NewTurn, "turnId" | "onConflict" | "dropsOldest"> & {
+  /** Undefined, here and below: the agent's default. */
   readonly onConflict: number | undefined;
+  readonly overflow?: number | undefined;
 };
 
 /** @throws INVALID_REQUEST naming the field, MALFORMED_KEY, KEY_TOO_LONG, PAYLOAD_TOO_LARGE. */
@@ -63,6 +66,8 @@ export function parseSubmit(request: SubmitTurnRequest, call: CallContext): Pars
     messages: parseMessages("messages", request.messages),
     parentTurnId: undefined,
     callChain: [],
+    debounceMs: parseSpan("debounce", request.debounce, LIMITS.maxDebounceMs),
+    overflow: parseOptionalEnum("overflow", request.overflow, Overflow),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type KnownRequest,
   markCallerGone,
 } from "../store/find-request.ts";
+import { dropOldest } from "../store/drop-oldest.ts";
 import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { lockOrCreateLane } from "../store/lane-row.ts";
@@ -34,6 +35,8 @@ export interface AdmissionResult {
   readonly claimedRunId: string | undefined;
   /** A run that the turn stops. */
   readonly stopped: { readonly runId: string; readonly stop: Stop } | undefined;
+  /** A waiting turn that made room for it. */
+  readonly droppedTurnId?: string | undefined;
 }
 
 /** How a turn is to be admitted here. */
@@ -87,7 +90,9 @@ async function admitOnce(
   const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || turn.onConflict === OnConflict.REJECT;
   // Nothing to look up: one statement does it all.
   if (isPlain && onlyWaits && !needsSession(turn.messages)) {
-    return insert(deps, deps.db, turn, options, { seed: [], input: turn.messages });
+    const said = { seed: [], input: turn.messages };
+    const inserted = await insert(deps, deps.db, turn, options, said);
+    if (inserted !== undefined || !mayDrop(turn)) return inserted;
   }
   return deps.db
     .transaction((sql) => admitLooking(deps, sql, turn, options))
@@ -95,6 +100,10 @@ async function admitOnce(
       if (error instanceof Refused) return undefined;
       throw error;
     });
+}
+
+function mayDrop({ dropsOldest, onConflict }: NewTurn): boolean {
+  return dropsOldest === true && onConflict !== OnConflict.REJECT;
 }
 
 /** Undoes the transaction of a turn that was refused. */
@@ -120,12 +129,14 @@ async function admitLooking(
     stop === undefined || lane.activeTurnId === undefined
       ? undefined
       : await requestStop(sql, tenant, lane.activeTurnId, stop, "a later turn interrupted it");
+  const isFull = lane.depth >= options.maxWaiting && turn.childTurnId === undefined;
+  const droppedTurnId = isFull && mayDrop(turn) ? await dropOldest(sql, turn) : undefined;
   const result = await insert(deps, sql, turn, options, said);
   if (result === undefined) throw new Refused();
   await recordFamily(sql, result.turn, turn);
   return stopped === undefined || stop === undefined
-    ? result
-    : { ...result, stopped: { runId: stopped.runId, stop } };
+    ? { ...result, droppedTurnId }
+    : { ...result, droppedTurnId, stopped: { runId: stopped.runId, stop } };
 }
 
 /** A send of a run that was taken over leaves no mark; its successor makes it, if it comes to it. */

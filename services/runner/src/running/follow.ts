@@ -7,7 +7,7 @@ import {
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { isTerminal } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
-import { readPosition } from "../store/read-position.ts";
+import { type Position, readPosition } from "../store/read-position.ts";
 import { readTurn } from "../store/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -22,6 +22,8 @@ export interface FollowParts {
   readonly tail: Tail;
   /** The lane of a waiting turn whose caller is here has no holder. */
   readonly onFreeLane: (tenant: string, sessionKey: string) => void;
+  /** After how long a waiting caller is told that the agent is busy; undefined: never. */
+  readonly busyHintMs: (tenant: string, sessionKey: string) => Promise<number | undefined>;
 }
 
 type Event = AttachTurnResponse;
@@ -87,6 +89,9 @@ class Told {
   isOver = false;
   #position: number | undefined;
   #positionAtMs = Number.NEGATIVE_INFINITY;
+  /** When the busy hint is due, once that is known. */
+  #hintAtMs: number | undefined;
+  #isHinted = false;
 
   constructor(parts: FollowParts, turn: Followed, afterSeq: bigint) {
     this.#parts = parts;
@@ -114,20 +119,25 @@ class Told {
     if (sessionKey === undefined) return;
     if (update.laneIsFree) onFreeLane(tenant, sessionKey);
     const now = deps.clock.monotonicMs();
-    if (now - this.#positionAtMs < LIMITS.positionMs) return;
+    const isDue = this.#hintAtMs !== undefined && !this.#isHinted && now >= this.#hintAtMs;
+    if (now - this.#positionAtMs < LIMITS.positionMs && !isDue) return;
     this.#positionAtMs = now;
     const found = await readPosition(deps.db, tenant, sessionKey, turnId);
-    if (found === undefined || found.position === this.#position) return;
+    if (found === undefined) return;
+    const isHint = await this.#isHintDue(found.waitedMs, sessionKey);
+    if (found.position === this.#position && !isHint) return;
     this.#position = found.position;
-    const { position, holderRunId, heartbeatAgeMs } = found;
-    const age =
-      heartbeatAgeMs === undefined
-        ? {}
-        : { holderHeartbeatAge: durationFromMs(Math.round(heartbeatAgeMs)) };
-    yield response(0n, {
-      case: "queued",
-      value: { position, holderRunId: holderRunId ?? "", ...age },
-    });
+    this.#isHinted ||= isHint;
+    yield queued(found, isHint);
+  }
+
+  async #isHintDue(waitedMs: number, sessionKey: string): Promise<boolean> {
+    if (this.#isHinted) return false;
+    const { busyHintMs, deps } = this.#parts;
+    const hintMs = await busyHintMs(this.turn.tenant, sessionKey);
+    if (hintMs === undefined) return false;
+    this.#hintAtMs = deps.clock.monotonicMs() + hintMs - waitedMs;
+    return waitedMs >= hintMs;
   }
 
   async *#end(signal: AbortSignal): AsyncGenerator<Event> {
@@ -150,6 +160,19 @@ class Told {
       yield this.note(event);
     }
   }
+}
+
+function queued(
+  { position, holderRunId, heartbeatAgeMs, waitedMs }: Position,
+  isBusyHint: boolean,
+): Event {
+  const age =
+    heartbeatAgeMs === undefined
+      ? {}
+      : { holderHeartbeatAge: durationFromMs(Math.round(heartbeatAgeMs)) };
+  const waited = durationFromMs(Math.max(0, Math.round(waitedMs)));
+  const value = { position, holderRunId: holderRunId ?? "", ...age, waited, isBusyHint };
+  return response(0n, { case: "queued", value });
 }
 
 function response(

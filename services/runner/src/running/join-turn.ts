@@ -33,7 +33,7 @@ async function coalesced(
   turn: NewLaneTurn,
   input: Admission["input"],
 ): Promise<AdmissionResult | undefined> {
-  const host = await findHost(sql, turn, LIMITS.coalesceDebounceMs);
+  const host = await findHost(sql, turn, turn.debounceMs ?? LIMITS.coalesceDebounceMs);
   if (host === undefined || host.messages + input.length > LIMITS.messagesPerTurn) return undefined;
   const joined = await coalesceInto(sql, turn, host.turnId, input, replica);
   return result(joined, Disposition.COALESCED);

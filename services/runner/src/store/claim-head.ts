@@ -74,12 +74,15 @@ WITH lane AS (
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
   RETURNING tenant
 )
-UPDATE turns t SET run_id = NULL FROM lane
+UPDATE turns t SET run_id = NULL, stop = nullif(nullif(t.stop, 2), 3) FROM lane
 WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND ${stateIn("t.state", "QUEUED")}
 RETURNING t.turn_id`,
 };
 
-/** Gives a claim back that never began. False: it was lost before. */
+/**
+ * Gives a claim back that never began. Who interrupted it goes first now, and it waits behind as it
+ * would have, had it not been claimed. False: it was lost before.
+ */
 export async function releaseClaim(db: RunnerDatabase, claim: Held): Promise<boolean> {
   const params = [claim.tenant, claim.sessionKey, claim.turnId, claim.runId];
   return (await first(db, RELEASE_CLAIM, params)) !== undefined;

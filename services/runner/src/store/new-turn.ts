@@ -32,6 +32,10 @@ export interface NewTurn {
   readonly messages: readonly Message[];
   readonly parentTurnId: string | undefined;
   readonly callChain: readonly string[];
+  /** How old a turn may be that this one is coalesced into; undefined: as old as the default has it. */
+  readonly debounceMs?: number | undefined;
+  /** A full lane makes room for it by dropping its oldest waiting turn. */
+  readonly dropsOldest?: boolean | undefined;
   /** Set where a turn's tool sends it. */
   readonly nested?: NestedTurn | undefined;
   /** The turn whose outcome this one tells its session of. */

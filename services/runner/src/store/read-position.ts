@@ -8,7 +8,11 @@ export interface Position {
   readonly position: number;
   readonly holderRunId: string | undefined;
   readonly heartbeatAgeMs: number | undefined;
+  /** Since its acceptance. */
+  readonly waitedMs: number;
 }
+
+type WaitingRow = WaitingTurn & { readonly waitedMs: number };
 
 const READ_HOLDER = {
   name: "runner_read_holder",
@@ -28,20 +32,24 @@ interface HolderRow {
 const READ_WAITING = {
   name: "runner_read_waiting",
   text: `
-SELECT turn_id AS "turnId", front, turn_class = 1 AS "isPerson", lane_seq AS "laneSeq" FROM turns
+SELECT turn_id AS "turnId", front, turn_class = 1 AS "isPerson", lane_seq AS "laneSeq",
+  extract(epoch FROM clock_timestamp() - accept_time)::float8 * 1000 AS "waitedMs"
+FROM turns
 WHERE tenant = $1 AND session_key = $2 AND state = 1 AND run_id IS NULL AND steer IS NULL
 ORDER BY lane_seq LIMIT ${LIMITS.maxWaitingTurnsPerLane}`,
 };
+
+type Holder = Pick<Position, "holderRunId" | "heartbeatAgeMs">;
 
 /** The waiting turns of a lane in the order in which they will be served, and who holds it. */
 export async function readQueue(
   sql: Sql,
   tenant: string,
   sessionKey: string,
-): Promise<{ readonly order: WaitingTurn[]; readonly holder: Omit<Position, "position"> }> {
+): Promise<{ readonly order: WaitingRow[]; readonly holder: Holder }> {
   const [holder, waiting] = await Promise.all([
     first<HolderRow>(sql, READ_HOLDER, [tenant, sessionKey]),
-    rows<WaitingTurn>(sql, READ_WAITING, [tenant, sessionKey]),
+    rows<WaitingRow>(sql, READ_WAITING, [tenant, sessionKey]),
   ]);
   const served = holder?.personsServed ?? 0;
   return {
@@ -62,6 +70,8 @@ export async function readPosition(
 ): Promise<Position | undefined> {
   const { order, holder } = await readQueue(sql, tenant, sessionKey);
   const before = order.findIndex((turn) => turn.turnId === turnId);
-  if (before < 0) return undefined;
-  return { ...holder, position: before + (holder.holderRunId === undefined ? 0 : 1) };
+  const turn = order[before];
+  if (turn === undefined) return undefined;
+  const { waitedMs } = turn;
+  return { ...holder, waitedMs, position: before + (holder.holderRunId === undefined ? 0 : 1) };
 }

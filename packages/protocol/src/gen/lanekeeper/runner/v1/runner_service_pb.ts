@@ -399,7 +399,7 @@ export type TurnQueued = Message<"lanekeeper.runner.v1.TurnQueued"> & {
   waited?: Duration | undefined;
 
   /**
-   * It has waited for the agent's `busy_hint_after`; told once: the moment to tell a person.
+   * It has waited for the agent's `busy_hint_after`; told each attachment once: the moment to tell a person.
    *
    * @generated from field: bool is_busy_hint = 5;
    */
