@@ -1,3 +1,5 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { describe, expect, test } from "vitest";
 import { testFolder } from "../fixtures/folder.ts";
 import { defaultConfig } from "./default.ts";
@@ -8,6 +10,7 @@ const FULL = `
 tenants:
   default:
     default_agent: main
+    max_concurrent_runs: 9
     agents:
       main:
         system_prompt: You help.
@@ -20,6 +23,10 @@ tenants:
         context_token_budget: 50000
         model_silence_timeout: 90s
         max_waiting_turns: 16
+        overflow: drop_oldest
+        debounce: 3s
+        busy_hint_after: 30s
+        max_concurrent_runs: 4
         keys:
           dm_scope: per-peer
           idle_after: 2h
@@ -75,9 +82,14 @@ describe("the configuration", () => {
           contextTokenBudget: 50_000,
           modelSilenceTimeout: { seconds: 90n },
           maxWaitingTurns: 16,
+          overflow: Overflow.DROP_OLDEST,
+          debounce: durationFromMs(3_000),
+          busyHintAfter: durationFromMs(30_000),
+          maxConcurrentRuns: 4,
         },
         { agentId: "night", model: { provider: { case: "scripted" } } },
       ],
+      maxConcurrentRuns: 9,
     });
   });
 
@@ -85,32 +97,32 @@ describe("the configuration", () => {
     [
       "a misspelt field",
       FULL.replace("system_prompt", "sytem_prompt"),
-      "c.yaml:7: tenants.default.agents.main.sytem_prompt: no such field",
+      "c.yaml:8: tenants.default.agents.main.sytem_prompt: no such field",
     ],
     [
       "a wrong choice",
       FULL.replace("interrupt", "preempt"),
-      "c.yaml:13: tenants.default.agents.main.on_conflict: expected one of",
+      "c.yaml:14: tenants.default.agents.main.on_conflict: expected one of",
     ],
     [
       "a wrong number",
       FULL.replace("50000", "some"),
-      "c.yaml:14: tenants.default.agents.main.context_token_budget: expected",
+      "c.yaml:15: tenants.default.agents.main.context_token_budget: expected",
     ],
     [
       "a wrong duration",
       FULL.replace("90s", "soon"),
-      "c.yaml:15: tenants.default.agents.main.model_silence_timeout: expected a duration",
+      "c.yaml:16: tenants.default.agents.main.model_silence_timeout: expected a duration",
     ],
     [
       "a wrong time",
       FULL.replace('"04:00"', "4am"),
-      'c.yaml:20: tenants.default.agents.main.keys.daily_at: expected a time such as "04:00"',
+      'c.yaml:25: tenants.default.agents.main.keys.daily_at: expected a time such as "04:00"',
     ],
     [
       "a time zone that is none",
       FULL.replace("Europe/Berlin", "Mars/Base"),
-      "c.yaml:21: tenants.default.agents.main.keys.time_zone: expected an IANA time zone",
+      "c.yaml:26: tenants.default.agents.main.keys.time_zone: expected an IANA time zone",
     ],
     [
       "an unknown default agent",
@@ -120,17 +132,17 @@ describe("the configuration", () => {
     [
       "an agent id that is none",
       FULL.replace("night:", "Night Shift:"),
-      "c.yaml:22: tenants.default.agents.Night Shift: expected an agent id",
+      "c.yaml:27: tenants.default.agents.Night Shift: expected an agent id",
     ],
     [
       "a model without a name",
       FULL.replace("model: large", "modell: large"),
-      "c.yaml:8: tenants.default.agents.main.model",
+      "c.yaml:9: tenants.default.agents.main.model",
     ],
     [
       "no model",
       FULL.replace("model: scripted", "tools: []"),
-      "c.yaml:22: tenants.default.agents.night.model: expected",
+      "c.yaml:27: tenants.default.agents.night.model: expected",
     ],
     ["something that is no YAML", "tenants: [", "c.yaml:1:"],
     ["an empty file", "", "c.yaml:1: the file: expected"],

@@ -2,6 +2,7 @@ import { duration } from "@lanekeeper/service";
 import { z } from "zod";
 
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const HOUR_MS = 3_600_000;
 const YEAR_MS = 366 * 24 * 3_600_000;
 
 /** Milliseconds, from texts such as "90s" or "2h", or a whole number of milliseconds. */
@@ -14,6 +15,8 @@ function span(bounds: { min: number; max: number }) {
     return z.NEVER;
   });
 }
+
+const concurrentRuns = z.int().min(1).max(1_000_000);
 
 const agentId = z
   .string()
@@ -103,6 +106,10 @@ const agent = z.strictObject({
     })
     .optional(),
   max_waiting_turns: z.int().min(1).max(10_000).optional(),
+  overflow: z.enum(["reject_new", "drop_oldest"]).optional(),
+  debounce: span({ min: 1, max: HOUR_MS }).optional(),
+  busy_hint_after: span({ min: 1, max: HOUR_MS }).optional(),
+  max_concurrent_runs: concurrentRuns.optional(),
   keys: z
     .strictObject({
       dm_scope: z
@@ -124,6 +131,7 @@ const agent = z.strictObject({
 const tenant = z
   .strictObject({
     default_agent: agentId.optional(),
+    max_concurrent_runs: concurrentRuns.optional(),
     agents: z.record(agentId, agent),
   })
   .superRefine(({ default_agent, agents }, context) => {

@@ -10,7 +10,7 @@ import type {
   ApplyAgentsRequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
-import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { AgentEntry, McpEntry, TenantConfig } from "./schema.ts";
 
 /** What session-identity is told about a tenant. */
@@ -27,7 +27,10 @@ export function keyPoliciesRequest(
 export function agentsRequest(
   tenant: TenantConfig,
 ): MessageInitShape<typeof ApplyAgentsRequestSchema> {
-  return { agents: Object.entries(tenant.agents).map(([id, agent]) => agentConfig(id, agent)) };
+  return {
+    agents: Object.entries(tenant.agents).map(([id, agent]) => agentConfig(id, agent)),
+    maxConcurrentRuns: tenant.max_concurrent_runs ?? 0,
+  };
 }
 
 const DM_SCOPE = {
@@ -44,6 +47,11 @@ const ON_CONFLICT = {
   rollback: OnConflict.ROLLBACK,
   coalesce: OnConflict.COALESCE,
   steer: OnConflict.STEER,
+} as const;
+
+const OVERFLOW = {
+  reject_new: Overflow.REJECT_NEW,
+  drop_oldest: Overflow.DROP_OLDEST,
 } as const;
 
 function keyPolicy(
@@ -79,8 +87,18 @@ function agentConfig(
       transport: transport(entry),
       tools: entry.tools ?? [],
     })),
+    ...laneRules(agent),
     ...compaction(agent.compaction),
     ...toolLimits(agent.tool_limits),
+  };
+}
+
+function laneRules({ overflow, debounce, busy_hint_after: hint, ...rest }: AgentEntry) {
+  return {
+    ...(overflow === undefined ? {} : { overflow: OVERFLOW[overflow] }),
+    ...(debounce === undefined ? {} : { debounce: durationFromMs(debounce) }),
+    ...(hint === undefined ? {} : { busyHintAfter: durationFromMs(hint) }),
+    maxConcurrentRuns: rest.max_concurrent_runs ?? 0,
   };
 }
 
