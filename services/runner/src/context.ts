@@ -15,6 +15,7 @@ import { memoryOf } from "./running/memory.ts";
 import { Relay } from "./running/relay.ts";
 import { type Collaborators, Runner } from "./running/runner.ts";
 import { spawn } from "./running/spawn.ts";
+import { RunSlots } from "./running/run-slots.ts";
 import { StreamHub } from "./running/stream-hub.ts";
 import { Sweeper } from "./running/sweeper.ts";
 import { Tail } from "./running/tail.ts";
@@ -37,6 +38,7 @@ export interface RunnerContext {
   readonly cancelParts: CancelParts;
   readonly sweeper: Sweeper;
   readonly relay: Relay;
+  readonly slots: RunSlots;
   readonly laneFeed: LaneFeed;
 }
 
@@ -68,7 +70,8 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     spawn: (task: Parameters<typeof spawn>[1]) => spawn(nested, task),
     memory: memoryOf(deps),
   };
-  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps };
+  const slots = new RunSlots(deps, agents);
+  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots };
   const runner = new Runner(parts);
   const sweeper = new Sweeper({ parts, runner, relay, tellChildren: () => tellChildren(context) });
   const cancelParts = { deps, runs, onFreed: pump };
@@ -83,6 +86,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     cancelParts,
     sweeper,
     relay,
+    slots,
     laneFeed: new LaneFeed(deps),
   };
   return context;

@@ -188,6 +188,12 @@ export const LIMITS = {
   maxConcurrentRuns: 1_000_000,
   /** Messages handed to one active turn; each costs the model another step. */
   steersPerTurn: 32,
+  /** Under a bound on concurrent runs: lanes that one look for the next ones finds. */
+  boundedPick: 16,
+  /** A bound that was reached is not asked for again so soon, unless a slot is freed here. */
+  fullScopeMs: 100,
+  /** How often a run that waited asks for its slot. */
+  reclaimPollMs: 50,
   /** A nested send waits at most this long unless it says otherwise. */
   nestedWaitMs: 120_000,
 } as const;

@@ -8,6 +8,7 @@ import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
 import { admit, type AdmissionResult } from "../running/admission.ts";
 import { logOf } from "../running/turn-fields.ts";
+import { type RunSlot, UNBOUND } from "../running/run-slots.ts";
 import type { NewTurn } from "../store/new-turn.ts";
 import { findRequest } from "../store/find-request.ts";
 import { nameOf } from "../domain/disposition-name.ts";
@@ -22,7 +23,7 @@ export async function accept(
   parsed: ParsedSubmit,
   hasCaller: boolean,
 ): Promise<AdmissionResult> {
-  const { deps, runner, agents, runs } = context;
+  const { deps, runner, agents, runs, slots } = context;
   if (runner.isDraining) throw draining();
   const agent = await agents.listed(parsed.tenant, parsed.agentId);
   if (agent === undefined && !(await isKnown(context, parsed))) {
@@ -30,9 +31,8 @@ export async function accept(
       metadata: { agent_id: parsed.agentId },
     });
   }
-  if (parsed.session === undefined && !runs.hasSlot) {
-    throw later("RATE_LIMITED", "this replica runs as many turns as it may", 1_000);
-  }
+  const slot = parsed.session === undefined ? await statelessSlot(context, parsed) : UNBOUND;
+  const isBound = await slots.isBound(parsed.tenant, parsed.agentId);
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
   const turn: NewTurn = {
     ...parsed,
@@ -42,17 +42,37 @@ export async function accept(
     dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
   };
   const result = await admit(deps, turn, {
-    mayClaim: runner.mayClaim,
+    // Under a bound the lane whose turn was accepted first is served first.
+    mayClaim: runner.mayClaim && !isBound,
     hasCaller,
     maxWaiting: maxWaiting(agent, parsed),
-  });
+  }).catch((error: unknown) => slot.free().then(() => Promise.reject(error)));
+  if (result.claimedRunId === undefined) await slot.free();
   report(context, result);
   if (result.stopped !== undefined) {
     const { runId, stop } = result.stopped;
     runs.abort(runId, { kind: "stopped", stop, note: "a later turn interrupted it" });
   }
-  start(context, result);
+  start(context, result, slot);
+  if (isBound && parsed.session !== undefined) {
+    runner.pump(parsed.tenant, parsed.session.sessionKey, true);
+  }
   return result;
+}
+
+/** It runs at once or not at all: there is no queue for it. */
+async function statelessSlot(
+  { runs, slots }: RunnerContext,
+  { tenant, agentId }: ParsedSubmit,
+): Promise<RunSlot> {
+  if (!runs.hasSlot) {
+    throw later("RATE_LIMITED", "this replica runs as many turns as it may", 1_000);
+  }
+  const slot = await slots.take(tenant, agentId);
+  if (typeof slot !== "string") return slot;
+  throw later("RATE_LIMITED", `the ${slot}: as many turns run as its max_concurrent_runs`, 1_000, {
+    metadata: { bound: "max_concurrent_runs", agent_id: agentId },
+  });
 }
 
 /** What a subagent found is never refused: its session has asked for it. */
@@ -81,10 +101,14 @@ function report({ deps }: RunnerContext, result: AdmissionResult): void {
   logOf(deps.log, turn).info({ dropped_turn_id: droppedTurnId }, "a waiting turn was dropped");
 }
 
-function start({ runner }: RunnerContext, { turn, claimedRunId }: AdmissionResult): void {
+function start(
+  { runner }: RunnerContext,
+  { turn, claimedRunId }: AdmissionResult,
+  slot: RunSlot,
+): void {
   if (claimedRunId === undefined) return;
   const { sessionKey } = turn;
-  if (sessionKey === undefined) runner.runStateless(turn, claimedRunId);
+  if (sessionKey === undefined) runner.runStateless(turn, claimedRunId, slot);
   else runner.runClaimed({ ...turn, sessionKey }, claimedRunId);
 }
 

@@ -1,12 +1,15 @@
 import { writeAgents } from "../store/agents.ts";
 import type { Handler } from "./handler.ts";
-import { parseAgents } from "./parse-agents.ts";
+import { parseAgents, parseRunBound } from "./parse-agents.ts";
 
 /** The tenant's agents as a whole; an unchanged set keeps its version. */
 export const applyAgents: Handler<"applyAgents"> =
   ({ deps, agents }) =>
   async (request, call) => {
-    const version = await writeAgents(deps.db, call.tenant, parseAgents(request.agents));
+    const version = await writeAgents(deps.db, call.tenant, {
+      agents: parseAgents(request.agents),
+      maxConcurrentRuns: parseRunBound("max_concurrent_runs", request.maxConcurrentRuns),
+    });
     agents.forget();
     deps.log.info(
       { tenant: call.tenant, principal: call.principal, version: Number(version) },

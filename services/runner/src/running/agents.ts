@@ -30,6 +30,12 @@ export class Agents {
     return (await this.#read(tenant, agentId))?.config;
   }
 
+  /** How many turns may run at once, of the agent and of its tenant; 0: any number. */
+  async runBounds(tenant: string, agentId: string): Promise<{ agent: number; tenant: number }> {
+    const agent = await this.#read(tenant, agentId);
+    return { agent: agent?.config.maxConcurrentRuns ?? 0, tenant: agent?.tenantRuns ?? 0 };
+  }
+
   /** What this replica itself stored is in force here at once. */
   forget(): void {
     this.#cached.clear();

@@ -1,5 +1,6 @@
 import { LIMITS } from "../limits.ts";
 import type { Log } from "@lanekeeper/service";
+import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import { type AbortCause, RunAborted } from "./run-abort.ts";
 
 /** A run of this replica, from its claim to its end. */
@@ -15,6 +16,8 @@ export interface LocalRun {
   generation: bigint | undefined;
   /** Looks at once whether the run may still write. */
   check: () => void;
+  /** What it counts as against the bounds of its agent and its tenant. */
+  slot: RunSlot;
 }
 
 /** The runs of this replica, and how many there may be. */
@@ -47,6 +50,7 @@ export class LocalRuns {
       signal: controller.signal,
       generation: undefined,
       check: () => undefined,
+      slot: UNBOUND,
     };
     this.#runs.set(run.runId, local);
     this.#index(local);
@@ -91,12 +95,15 @@ export class LocalRuns {
     return new Promise((resolve) => this.#idle.add(resolve));
   }
 
-  /** Gives the caller's slot back while it waits for another lane; it has first claim afterwards. */
-  async asideWhile<T>(work: () => Promise<T>): Promise<T> {
+  /** Gives a run's slot back while it waits for another lane; it has first claim afterwards. */
+  async asideWhile<T>(runId: string, work: () => Promise<T>): Promise<T> {
+    const run = this.#runs.get(runId);
     this.#waitingAside += 1;
+    await run?.slot.setAside();
     try {
       return await work();
     } finally {
+      await run?.slot.reclaim(run.signal);
       this.#waitingAside -= 1;
     }
   }

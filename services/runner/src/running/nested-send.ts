@@ -180,7 +180,7 @@ async function waitFor(
   }
   try {
     const turnId = await parts.submit(turn);
-    const ended = await parts.runs.asideWhile(() =>
+    const ended = await parts.runs.asideWhile(runId, () =>
       untilEnded(parts, from, turn, turnId, timeoutMs),
     );
     await take(parts, from, turnId);

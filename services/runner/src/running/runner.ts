@@ -1,3 +1,4 @@
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/claim-head.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { LIMITS } from "../limits.ts";
@@ -7,6 +8,8 @@ import type { RunnerDeps } from "./deps.ts";
 import type { LocalRuns } from "./local-runs.ts";
 import { moveLane } from "./move-lane.ts";
 import { persist } from "./persist.ts";
+import { BoundedLanes } from "./bounded-lanes.ts";
+import { type RunSlot, type RunSlots, UNBOUND } from "./run-slots.ts";
 import type { Relay } from "./relay.ts";
 import { type AfterRun, type Claimed, runTurn } from "./run-turn.ts";
 import { runStateless } from "./run-stateless.ts";
@@ -22,7 +25,10 @@ export interface Collaborators {
   readonly agents: Agents;
   readonly relay: Pick<Relay, "kick">;
   readonly toolDeps: ToolDeps;
+  readonly slots: RunSlots;
 }
+
+type Opened = Claimed & { close(): Promise<void> };
 
 export type LaneTurn = StoredTurn & { readonly sessionKey: string };
 
@@ -32,19 +38,30 @@ export class Runner {
   readonly #takingOver = new Set<string>();
   /** How often in a row a turn found its key busy. */
   readonly #busy = new Map<string, number>();
-  #draining = false;
+  readonly #bounded: BoundedLanes;
+  /** Lanes whose key was busy: when they are looked at again, nobody has to before. */
+  readonly #resting = new Map<string, { readonly tenant: string; readonly sessionKey: string }>();
+  readonly #ending = new AbortController();
 
   constructor(parts: Collaborators) {
     this.#parts = parts;
+    this.#bounded = new BoundedLanes({
+      deps: parts.deps,
+      slots: parts.slots,
+      mayClaim: () => this.mayClaim,
+      resting: (tenant) => this.#restingKeys(tenant),
+      claim: (tenant, sessionKey, slot) => this.#claimUnder(tenant, sessionKey, slot),
+    });
+    parts.slots.onFreed = (tenant) => this.#bounded.serve(tenant);
   }
 
   /** False: no run may begin here now. */
   get mayClaim(): boolean {
-    return !this.#draining && this.#parts.runs.hasSlot;
+    return !this.isDraining && this.#parts.runs.hasSlot;
   }
 
   get isDraining(): boolean {
-    return this.#draining;
+    return this.#ending.signal.aborted;
   }
 
   /** Runs a turn that was claimed when it was admitted, and then the lane's next ones. */
@@ -53,7 +70,7 @@ export class Runner {
   }
 
   /** Runs a turn without a session, held since it was admitted. */
-  runStateless(turn: StoredTurn, runId: string): void {
+  runStateless(turn: StoredTurn, runId: string, slot: RunSlot): void {
     const { deps, runs, hub } = this.#parts;
     const log = logOf(deps.log, turn, { run_id: runId });
     const run = runs.open({
@@ -64,9 +81,11 @@ export class Runner {
       log,
     });
     const stored = hub.open(turn.tenant, turn.turnId);
+    run.slot = slot;
     const work = runStateless(this.#parts, { turn, run, stored }).finally(() => {
       stored.close();
       runs.close(runId);
+      return slot.free();
     });
     this.#background(turn, work);
   }
@@ -84,7 +103,7 @@ export class Runner {
     if (this.#parts.runs.has(deadRunId)) return;
     this.#takingOver.add(turn.turnId);
     const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
-      takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#open(taken)),
+      takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#openAnew(taken)),
     )
       .finally(() => this.#takingOver.delete(turn.turnId))
       .then((isFreed) =>
@@ -95,7 +114,7 @@ export class Runner {
 
   /** No new claims. Runs go on until they are done; those that are not by then go back to their queues. */
   async drain(timeUp: AbortSignal): Promise<void> {
-    this.#draining = true;
+    this.#ending.abort(new Error("the replica drains"));
     const { runs } = this.#parts;
     const stop = (): void => runs.abortAll({ kind: "draining" });
     if (timeUp.aborted) stop();
@@ -104,30 +123,39 @@ export class Runner {
     timeUp.removeEventListener("abort", stop);
   }
 
-  async #runLane(turn: LaneTurn, runId: string): Promise<void> {
-    const after = await this.#runOne(turn, runId);
+  async #runLane(turn: LaneTurn, runId: string, slot: RunSlot = UNBOUND): Promise<void> {
+    const after = await this.#runOne(turn, runId, slot);
     if (after.kind !== "later") this.#busy.delete(turn.turnId);
     await this.#goOn(turn, after);
   }
 
-  async #runOne(turn: LaneTurn, runId: string): Promise<AfterRun> {
-    const claimed = this.#open(turn, runId);
+  async #runOne(turn: LaneTurn, runId: string, slot: RunSlot): Promise<AfterRun> {
+    const claimed = this.#open(turn, runId, slot);
     try {
       return await runTurn(this.#parts, claimed);
     } finally {
-      claimed.close();
+      await claimed.close();
     }
   }
 
-  #open(turn: LaneTurn, runId: string = this.#parts.deps.ids.uuid()): Claimed & { close(): void } {
+  /** A turn that ran before goes on before any new one begins. */
+  async #openAnew(turn: LaneTurn): Promise<Opened> {
+    const { slots, deps } = this.#parts;
+    const slot = await slots.takeAgain(turn.tenant, turn.agentId, this.#ending.signal);
+    return this.#open(turn, deps.ids.uuid(), slot);
+  }
+
+  #open(turn: LaneTurn, runId: string, slot: RunSlot): Opened {
     const { deps, runs, hub } = this.#parts;
     const log = logOf(deps.log, turn, { run_id: runId });
     const { tenant, sessionKey, turnId } = turn;
     const run = runs.open({ tenant, sessionKey, turnId, runId, log });
     const stored = hub.open(tenant, turnId);
-    const close = (): void => {
+    run.slot = slot;
+    const close = (): Promise<void> => {
       stored.close();
       runs.close(runId);
+      return slot.free();
     };
     return { turn, run, stored, close };
   }
@@ -152,7 +180,10 @@ export class Runner {
 
   async #claimNext(tenant: string, sessionKey: string, anyCaller: boolean): Promise<void> {
     if (!this.mayClaim) return;
-    const { deps } = this.#parts;
+    const { deps, slots } = this.#parts;
+    if (await slots.isBound(tenant, agentOf(sessionKey as CanonicalKey))) {
+      return this.#bounded.serve(tenant);
+    }
     const runId = deps.ids.uuid();
     const { replica } = deps;
     const result = await persist(deps, "claim a turn", () =>
@@ -160,6 +191,26 @@ export class Runner {
     );
     if (result.kind === "claimed") return this.#runLane({ ...result.turn, sessionKey }, runId);
     if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
+  }
+
+  async #claimUnder(tenant: string, sessionKey: string, slot: RunSlot): Promise<boolean> {
+    const { deps } = this.#parts;
+    const runId = deps.ids.uuid();
+    const claimant = { runId, replica: deps.replica, anyCaller: true };
+    const result = await persist(deps, "claim a turn", () =>
+      claimHead(deps.db, tenant, sessionKey, claimant),
+    );
+    if (result.kind === "claimed") {
+      const turn = { ...result.turn, sessionKey };
+      this.#background(turn, this.#runLane(turn, runId, slot));
+    } else await slot.free();
+    return result.kind === "claimed";
+  }
+
+  #restingKeys(tenant: string): string[] {
+    return [...this.#resting.values()]
+      .filter((lane) => lane.tenant === tenant)
+      .map(({ sessionKey }) => sessionKey);
   }
 
   /** Soon at first, since most holders are on their way out, then twice as late each time. */
@@ -171,7 +222,12 @@ export class Runner {
   }
 
   #pumpLater(tenant: string, sessionKey: string, ms: number): void {
-    this.#parts.deps.clock.setTimer(ms, () => this.pump(tenant, sessionKey, true));
+    const lane = `${tenant}\n${sessionKey}`;
+    this.#resting.set(lane, { tenant, sessionKey });
+    this.#parts.deps.clock.setTimer(ms, () => {
+      this.#resting.delete(lane);
+      this.pump(tenant, sessionKey, true);
+    });
   }
 
   /** What fails here is found again by the sweepers of all replicas. */

@@ -15,6 +15,7 @@ import {
   idleLanes,
   staleTurns,
 } from "../store/sweep.ts";
+import { forgetSlots } from "../store/run-slots.ts";
 import type { Relay } from "./relay.ts";
 import type { Collaborators, LaneTurn, Runner } from "./runner.ts";
 
@@ -61,6 +62,7 @@ export class Sweeper {
   }
 
   #chores(): Chore[] {
+    const { parts } = this.#options;
     const sweep = (what: string, work: () => Promise<void>, everyMs: number = LIMITS.sweepMs) => ({
       what,
       work,
@@ -75,6 +77,11 @@ export class Sweeper {
       sweep("steers", () => this.#steers()),
       sweep("outcomes of nested turns", () => this.#options.tellChildren()),
       sweep("abandoned turns", () => this.#abandoned()),
+      sweep(
+        "slots",
+        () => parts.slots.renew(),
+        parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
+      ),
       sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
     ];
   }
@@ -172,6 +179,7 @@ export class Sweeper {
     await forgetEvents(db, LIMITS.eventsRetentionMs, LIMITS.retentionBatch);
     await forgetRequests(db, LIMITS.idempotencyRetentionMs, LIMITS.retentionBatch);
     await forgetEdges(db);
+    await forgetSlots(db, LIMITS.retentionSweepMs);
     await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
   }
 }

@@ -25,7 +25,7 @@ export interface DeadTurn {
 }
 
 /** What a successor needs besides: a run of its own, opened only once the key is asked for. */
-export type OpenRun = (turn: LaneTurn) => Claimed & { close(): void };
+export type OpenRun = (turn: LaneTurn) => Promise<Claimed & { close(): Promise<void> }>;
 
 /**
  * Goes on where a dead run stopped. A stored ending is repeated and carried through: it may have been
@@ -119,7 +119,7 @@ async function runAnew(
   if (await isRotatedAway(parts, turn, fenceOf(turn, deadRunId, run))) {
     return refused(deps, before, "superseded");
   }
-  const claimed = openRun(turn);
+  const claimed = await openRun(turn);
   try {
     // What it requires of the generation was checked when it began; what is granted is checked below.
     const again = { ...turn, runId: deadRunId, requiredGeneration: 0n };
@@ -127,7 +127,7 @@ async function runAnew(
     if (result.kind === "granted") return await enterAnew(parts, dead, run, claimed, result.grant);
     return await notGranted(parts, before, result);
   } finally {
-    claimed.close();
+    await claimed.close();
   }
 }
 

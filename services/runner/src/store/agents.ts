@@ -10,16 +10,21 @@ export interface StoredAgent {
   readonly config: AgentConfig;
   /** False: answers no new turns. */
   readonly isListed: boolean;
+  /** Turns of the tenant that run at once; 0: no bound. */
+  readonly tenantRuns: number;
 }
 
 const READ_AGENT = {
   name: "runner_read_agent",
-  text: `SELECT config, is_listed FROM agents WHERE tenant = $1 AND agent_id = $2`,
+  text: `
+SELECT a.config, a.is_listed, s.max_concurrent_runs AS tenant_runs
+FROM agents a JOIN agent_sets s USING (tenant) WHERE a.tenant = $1 AND a.agent_id = $2`,
 };
 
 interface AgentRow {
   readonly config: Buffer;
   readonly is_listed: boolean;
+  readonly tenant_runs: number;
 }
 
 export async function readAgent(
@@ -28,37 +33,51 @@ export async function readAgent(
   agentId: string,
 ): Promise<StoredAgent | undefined> {
   const row = await first<AgentRow>(sql, READ_AGENT, [tenant, agentId]);
-  return row && { config: fromBinary(AgentConfigSchema, row.config), isListed: row.is_listed };
+  if (row === undefined) return undefined;
+  const config = fromBinary(AgentConfigSchema, row.config);
+  return { config, isListed: row.is_listed, tenantRuns: row.tenant_runs };
 }
 
 /** The tenant's agents in force, by id, and the version of the set; 0 before the first. */
-export async function readAgents(
-  sql: Sql,
-  tenant: string,
-): Promise<{ readonly agents: AgentConfig[]; readonly version: bigint }> {
-  const set = await first<{ version: bigint }>(
+export async function readAgents(sql: Sql, tenant: string): Promise<AgentSet> {
+  const set = await first<{ version: bigint; runs: number }>(
     sql,
-    "SELECT version FROM agent_sets WHERE tenant = $1",
+    "SELECT version, max_concurrent_runs AS runs FROM agent_sets WHERE tenant = $1",
     [tenant],
   );
-  const found = await rows<AgentRow>(
+  const found = await rows<Pick<AgentRow, "config">>(
     sql,
-    "SELECT config, is_listed FROM agents WHERE tenant = $1 AND is_listed ORDER BY agent_id",
+    "SELECT config FROM agents WHERE tenant = $1 AND is_listed ORDER BY agent_id",
     [tenant],
   );
   const agents = found.map(({ config }) => fromBinary(AgentConfigSchema, config));
-  return { agents, version: set?.version ?? 0n };
+  return { agents, version: set?.version ?? 0n, maxConcurrentRuns: set?.runs ?? 0 };
+}
+
+/** The tenant's agents in force. */
+export interface AgentSet {
+  readonly agents: AgentConfig[];
+  readonly version: bigint;
+  readonly maxConcurrentRuns: number;
 }
 
 /** Stores the whole set; the version grows by one when something changed. */
 export function writeAgents(
   db: RunnerDatabase,
   tenant: string,
-  agents: readonly AgentConfig[],
+  {
+    agents,
+    maxConcurrentRuns,
+  }: Pick<AgentSet, "maxConcurrentRuns"> & {
+    readonly agents: readonly AgentConfig[];
+  },
 ): Promise<bigint> {
   return db.transaction(async (sql) => {
     const version = await lockSet(sql, tenant);
-    const changed = [await unlist(sql, tenant, agents)];
+    const changed = [
+      await unlist(sql, tenant, agents),
+      await bound(sql, tenant, maxConcurrentRuns),
+    ];
     for (const agent of agents) changed.push(await upsert(sql, tenant, agent));
     if (!changed.includes(true)) return version;
     await sql.query("UPDATE agent_sets SET version = $2 WHERE tenant = $1", [tenant, version + 1n]);
@@ -67,10 +86,21 @@ export function writeAgents(
 }
 
 async function lockSet(sql: Sql, tenant: string): Promise<bigint> {
-  await sql.query("INSERT INTO agent_sets VALUES ($1, 0) ON CONFLICT DO NOTHING", [tenant]);
+  await sql.query(
+    "INSERT INTO agent_sets (tenant, version) VALUES ($1, 0) ON CONFLICT DO NOTHING",
+    [tenant],
+  );
   const locked = "SELECT version FROM agent_sets WHERE tenant = $1 FOR UPDATE";
   const set = await first<{ version: bigint }>(sql, locked, [tenant]);
   return set?.version ?? 0n;
+}
+
+async function bound(sql: Sql, tenant: string, runs: number): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    "UPDATE agent_sets SET max_concurrent_runs = $2 WHERE tenant = $1 AND max_concurrent_runs <> $2",
+    [tenant, runs],
+  );
+  return rowCount > 0;
 }
 
 async function unlist(sql: Sql, tenant: string, kept: readonly AgentConfig[]): Promise<boolean> {

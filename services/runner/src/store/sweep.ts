@@ -19,20 +19,48 @@ export async function staleTurns(sql: Sql, leaseMs: number, limit: number): Prom
 const IDLE_LANES = {
   name: "runner_idle_lanes",
   text: `
-SELECT DISTINCT t.tenant, t.session_key AS "sessionKey"
+SELECT t.tenant, t.session_key AS "sessionKey"
 FROM turns t JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key
 WHERE t.state = 1 AND t.run_id IS NULL AND t.steer IS NULL AND l.holder_run_id IS NULL
   AND t.accept_time < clock_timestamp() - $1 * interval '1 ms'
-LIMIT $2`,
+GROUP BY t.tenant, t.session_key
+ORDER BY random() LIMIT $2`,
 };
 
-/** Lanes with a waiting turn and no holder. */
+/**
+ * Lanes with a waiting turn and no holder; any of them, since many may wait for a bound on concurrent
+ * runs, and must not hide the others.
+ */
 export function idleLanes(
   sql: Sql,
   olderThanMs: number,
   limit: number,
 ): Promise<{ readonly tenant: string; readonly sessionKey: string }[]> {
   return rows(sql, IDLE_LANES, [olderThanMs, limit]);
+}
+
+const OLDEST_IDLE_LANES = {
+  name: "runner_oldest_idle_lanes",
+  text: `
+SELECT t.session_key AS "sessionKey"
+FROM turns t JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key
+WHERE t.tenant = $1 AND t.state = 1 AND t.run_id IS NULL AND t.steer IS NULL
+  AND l.holder_run_id IS NULL AND NOT t.agent_id = ANY ($2) AND NOT t.session_key = ANY ($3)
+GROUP BY t.session_key
+ORDER BY min(t.accept_time) LIMIT $4`,
+};
+
+/** A tenant's lanes with a waiting turn and no holder, whose turn was accepted first the first. */
+export async function oldestIdleLanes(
+  sql: Sql,
+  tenant: string,
+  withoutAgents: readonly string[],
+  withoutKeys: readonly string[],
+  limit: number,
+): Promise<string[]> {
+  const params = [tenant, withoutAgents, withoutKeys, limit];
+  const found = await rows<{ sessionKey: string }>(sql, OLDEST_IDLE_LANES, params);
+  return found.map(({ sessionKey }) => sessionKey);
 }
 
 const EXPIRED = {
