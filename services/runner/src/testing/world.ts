@@ -19,6 +19,10 @@ import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
 import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
 
+import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
+import type { ReplicaOrder } from "./replica-process.ts";
+import { SpawnedReplica } from "./spawned-replica.ts";
+
 export const SECRET = "test-secret-test-secret-test-secret";
 
 /** One replica of the runner, over real gRPC. */
@@ -43,6 +47,8 @@ export interface Replica {
 export interface ReplicaOptions {
   readonly hooks?: IdentityHooks;
   readonly leaseMs?: number;
+  /** Where it is killed, as `Arm` says. */
+  readonly dieAt?: string;
 }
 
 /** A database with the runner's schema, session-identity and delivery beside it, and replicas on demand. */
@@ -122,6 +128,15 @@ export class World implements AsyncDisposable {
     };
   }
 
+  /** A replica in a process of its own, armed to end or to stop at a point. */
+  async process(order: Pick<ReplicaOrder, "at" | "signal"> & { leaseMs?: number }) {
+    const { leaseMs = 60_000, at, signal } = order;
+    const place = { databaseUrl: this.#url, schema: this.#schema, secret: SECRET };
+    const identityTarget = this.identity.target;
+    const replica = await SpawnedReplica.start({ ...place, identityTarget, leaseMs, at, signal });
+    return this.#opened.use(replica);
+  }
+
   /** Makes the leases of killed replicas run out now, in place of waiting for it. */
   async expireLeases(): Promise<void> {
     this.identity.expireLeases();
@@ -153,9 +168,11 @@ export class World implements AsyncDisposable {
     const credential = serviceCredential("runner", SECRET);
     const identity = createIdentityClient({ target: this.identity.target, credential });
     opened.defer(() => identity.$close());
+    const arm = new Arm(options.dieAt ?? "", () => life.kill());
+    const isOver = (): boolean => life.isOver;
     return {
-      db: mortalDatabase(db, life),
-      identity: mortalIdentity(identity, life, options.hooks ?? {}),
+      db: mortalDatabase(armedDatabase(db, arm, isOver), life),
+      identity: mortalIdentity(armedIdentity(identity, arm, isOver), life, options.hooks ?? {}),
       delivery: this.delivery,
       clock: systemClock,
       ids: systemIds,
