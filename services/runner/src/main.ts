@@ -4,6 +4,6 @@ import { startRunner } from "./start.ts";
 await runService({
   name: "runner",
   moduleUrl: import.meta.url,
-  schema: "0004",
+  schema: "0005",
   start: startRunner,
 });
