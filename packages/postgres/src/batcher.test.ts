@@ -85,6 +85,33 @@ test("a key with a call in flight sends no other, while other keys go on", async
   expect(batches).toEqual([["a1"], ["b1"], ["a2"], ["a3"]]);
 });
 
+test("a statement beside others waits until it is as large as all of them together", async () => {
+  const { batches, run, nextSent, letGo } = recorder();
+  const flushes: (() => void)[] = [];
+  const defer = (flush: () => void) => void flushes.push(flush);
+  const flush = () => flushes.splice(0).forEach((each) => each());
+  const batcher = createBatcher({ ...base, run, concurrency: 3, defer });
+  const answers = ["a", "b"].map((item) => batcher.submit(item));
+  flush();
+  answers.push(batcher.submit("c"));
+  flush();
+  expect(batches).toEqual([["a", "b"]]);
+  answers.push(batcher.submit("d"));
+  flush();
+  expect(batches).toEqual([
+    ["a", "b"],
+    ["c", "d"],
+  ]);
+  answers.push(batcher.submit("e"));
+  flush();
+  const third = nextSent();
+  letGo(0);
+  letGo(1);
+  await third;
+  letGo(2);
+  expect(await Promise.all(answers)).toEqual(["A", "B", "C", "D", "E"]);
+});
+
 test("one call can be rejected while the others of its batch are answered", async () => {
   const refusal = new Error("no");
   const run = async (batch: readonly string[]) =>

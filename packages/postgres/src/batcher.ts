@@ -23,7 +23,11 @@ export type BatcherOptions<In, Out> = {
   maxBatch: number;
   /** Most calls that wait; further ones are refused. */
   maxWaiting: number;
-  /** Most statements in flight. Default 1, which makes the largest batches. */
+  /**
+   * Most statements in flight. Default 1, which makes the largest batches. A statement beside others
+   * waits until it is as large as all of them together, so that few calls go at once and many go in
+   * few statements.
+   */
   concurrency?: number;
   /** Puts off the first flush after a lull. Default setImmediate: what arrived in the same turn of the event loop goes together. */
   defer?: (flush: () => void) => void;
@@ -47,6 +51,8 @@ export class Batcher<In, Out> {
   readonly #queue: ReadyQueue<Call<In, Out>>;
   readonly #defer: (flush: () => void) => void;
   #running = 0;
+  /** Items of the statements in flight that are not answered. */
+  #inFlight = 0;
   #flushPlanned = false;
   #closed: PromiseWithResolver | undefined;
 
@@ -118,6 +124,7 @@ export class Batcher<In, Out> {
 
   #flush(): void {
     while (this.#running < this.#concurrency) {
+      if (this.#queue.ready < Math.min(this.#inFlight, this.#options.maxBatch)) break;
       const batch = this.#queue.take(this.#options.maxBatch);
       if (batch.length === 0) break;
       void this.#send(batch);
@@ -127,6 +134,7 @@ export class Batcher<In, Out> {
 
   async #send(batch: readonly Call<In, Out>[]): Promise<void> {
     this.#running += 1;
+    this.#inFlight += batch.length;
     await this.#attempt(batch);
     this.#running -= 1;
     this.#flush();
@@ -165,6 +173,7 @@ export class Batcher<In, Out> {
   }
 
   #answer(call: Call<In, Out>, answer: Out | Rejected): void {
+    this.#inFlight -= 1;
     if (answer instanceof Rejected) call.reject(answer.error);
     else call.resolve(answer);
     this.#queue.release(call);

@@ -24,6 +24,11 @@ export class ReadyQueue<Call extends Waiting> {
     return this.#size;
   }
 
+  /** Those of them that wait behind no other of their key. */
+  get ready(): number {
+    return this.#ready.length;
+  }
+
   add(call: Call): void {
     this.#size += 1;
     if (call.key === undefined) {

@@ -19,6 +19,14 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
     "code",
     "reason",
   ]);
+  /** Few series; finding one by its labels costs prom-client more than observing does. */
+  const series = new Map<string, ReturnType<typeof calls.labels>>();
+  const seriesOf = ({ method, transport, peer, code, reason }: CallReport) => {
+    const name = `${method} ${transport} ${peer} ${code} ${reason}`;
+    const known = series.get(name) ?? calls.labels({ method, transport, peer, code, reason });
+    series.set(name, known);
+    return known;
+  };
   const size = metrics.histogram("identity_batch_calls", "Calls of one commit", [], BATCH_SIZES);
   const duration = metrics.histogram("identity_batch_seconds", "From BEGIN to the end of COMMIT");
   const refused = metrics.counter("identity_refused_total", "Decisions against a call", [
@@ -27,9 +35,7 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
   ]);
   const watchLag = metrics.histogram("identity_watch_lag_seconds", "Between two polls of the feed");
   return {
-    call: ({ method, transport, peer, code, reason, durationMs }) => {
-      calls.observe({ method, transport, peer, code, reason }, durationMs / 1_000);
-    },
+    call: (report) => seriesOf(report).observe(report.durationMs / 1_000),
     batch: (commands, durationMs) => {
       size.observe(commands);
       duration.observe(durationMs / 1_000);

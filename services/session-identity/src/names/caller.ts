@@ -17,15 +17,34 @@ export interface NameCaller {
 }
 
 export function nameCaller(call: CallContext): NameCaller {
-  const { tenant, scopes, agents, keyPrefixes } = call;
-  const outside = scopes.length > 0 || call.peer.kind === "caller";
-  return {
-    ...{ tenant, outside, scopes, agents, keyPrefixes },
-    asker: askerOf(call),
-    get signal() {
-      return call.signal;
-    },
-  };
+  return new CallersName(call);
+}
+
+/** What few calls ask for is made when it is asked for. */
+class CallersName implements NameCaller {
+  readonly #call: CallContext;
+  readonly tenant: string;
+  readonly outside: boolean;
+  readonly scopes: readonly string[];
+  readonly agents: readonly string[];
+  readonly keyPrefixes: readonly string[];
+
+  constructor(call: CallContext) {
+    this.#call = call;
+    this.tenant = call.tenant;
+    this.scopes = call.scopes;
+    this.agents = call.agents;
+    this.keyPrefixes = call.keyPrefixes;
+    this.outside = call.scopes.length > 0 || call.peer.kind === "caller";
+  }
+
+  get asker(): Asker {
+    return askerOf(this.#call);
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
 }
 
 /** What the journal keeps of a call. */

@@ -64,7 +64,10 @@ function planRaw(
     const name = raw.normalize("NFC");
     const own = name.startsWith("agent:") ? name : "";
     return {
-      ...{ ruleSetVersion, agentId, refusal, name: { kind: "raw", raw: name } },
+      ruleSetVersion,
+      agentId,
+      refusal,
+      name: { kind: "raw", raw: name },
       wanted: { tenant: tenantName, agentId, kind: "raw", name, own, candidate, party: "" },
     };
   };

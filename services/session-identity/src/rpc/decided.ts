@@ -38,7 +38,7 @@ export async function deciding<Answer>(
   { log, metrics }: IdentityContext,
   call: CallContext,
   operation: string,
-  fields: DecisionFields,
+  fieldsOf: () => DecisionFields,
   work: Promise<Answer>,
 ): Promise<Answer> {
   try {
@@ -48,7 +48,7 @@ export async function deciding<Answer>(
       const { tenant, principal, requestId } = call;
       const { reason, message: because } = error;
       metrics.refused(operation, reason);
-      const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
+      const line = turnLog(log, { tenant, principal, request_id: requestId, ...fieldsOf() });
       line.info({ operation, reason, because }, "refused");
     }
     throw error;
@@ -69,13 +69,17 @@ export function decided<Answer>(
   fields: DecisionFields,
   result: Answer | Refusal,
 ): Answer {
-  const { tenant, principal, requestId } = call;
-  const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
-  if (isRefusal(result)) {
-    metrics.refused(operation, result.reason);
-    line.info({ operation, reason: result.reason, because: result.message }, "refused");
-    throw refusalError(result);
+  const refused = isRefusal(result);
+  const level = refused || NOTABLE.has(operation) ? "info" : "debug";
+  // A child costs more than the decision's other work, so none is made for a line that nobody gets.
+  if (log.isLevelEnabled(level)) {
+    const { tenant, principal, requestId } = call;
+    const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
+    if (refused)
+      line[level]({ operation, reason: result.reason, because: result.message }, "refused");
+    else line[level]({ operation }, "accepted");
   }
-  line[NOTABLE.has(operation) ? "info" : "debug"]({ operation }, "accepted");
-  return result;
+  if (!refused) return result;
+  metrics.refused(operation, result.reason);
+  throw refusalError(result);
 }

@@ -16,7 +16,7 @@ export function resolveSession(context: IdentityContext): IdentityRoutes["resolv
       context,
       call,
       "resolve",
-      aboutOf(question),
+      () => aboutOf(question),
       context.resolver.resolve(question, nameCaller(call)),
     );
     return { session: showSession(state, freshness), binding: showBinding(binding) };

@@ -69,21 +69,21 @@ const LOOK_UP = {
       floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
       h.generation_floor, h.epoch_floor,
-      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run,
-      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.active_run_id) as active_run,
-      (select to_jsonb(e) from lifecycle_events e where e.tenant = w.tenant
+      (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run,
+      (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.active_run_id) as active_run,
+      (select to_json(e) from lifecycle_events e where e.tenant = w.tenant
         and e.writer_kind = w.writer_kind and e.writer_id = w.writer_id and e.event_seq = w.event_seq) as event,
-      (select to_jsonb(p) from replies p
+      (select to_json(p) from replies p
         where p.tenant = w.tenant and p.delivery_id = w.delivery_id) as reply,
-      (select to_jsonb(q) from requests q
+      (select to_json(q) from requests q
         where q.tenant = w.tenant and q.request_id = w.request_id) as request,
-      (select to_jsonb(s) from generations s
+      (select to_json(s) from generations s
         where s.session_id = w.source_id and s.tenant = w.tenant) as source,
       case when w.count_sending then (
         select count(*) from replies o
         where o.tenant = w.tenant and o.session_key = w.session_key and o.state = 'sending'
       ) else 0 end as sending_count,
-      (select to_jsonb(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
+      (select to_json(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
         and k.version = (select t.version from tenant_policies t where t.tenant = w.tenant)) as policy
     from unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
         $8::text[], $9::text[], $10::uuid[], $11::boolean[], $12::text[])

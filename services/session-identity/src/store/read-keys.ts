@@ -20,9 +20,9 @@ const READ_KEYS = {
   name: "read_keys",
   text: `
     select
-      (select to_jsonb(k) from session_keys k
+      (select to_json(k) from session_keys k
         where k.tenant = w.tenant and k.session_key = w.session_key) as key,
-      (select to_jsonb(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run
+      (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run
     from unnest($1::text[], $2::text[], $3::uuid[])
       with ordinality as w(tenant, session_key, run_id, place)
     order by w.place`,

@@ -17,8 +17,19 @@ export async function makeDatabase(
   const url = postgres.url(name);
   await migrate({ url, schema: SCHEMA, directory: MIGRATIONS, log: () => undefined });
   await using database = openDatabase(url, 1);
+  await checkDurable(database);
   await preload(database, postgres.folder, keys);
   return url;
+}
+
+/** What is acknowledged here is on disk, or the ratios would compare two things that nobody runs. */
+async function checkDurable(database: Database<unknown>): Promise<void> {
+  for (const name of ["fsync", "synchronous_commit", "full_page_writes"]) {
+    const { rows } = await database.query<{ set: string }>("select current_setting($1) as set", [
+      name,
+    ]);
+    if (rows[0]?.set !== "on") throw new Error(`${name} is ${rows[0]?.set}, not on`);
+  }
 }
 
 /** Statements find the service's tables without naming their schema. */

@@ -12,9 +12,12 @@ import type { Equivalence } from "../../store/list-equivalences.ts";
 import { numberOf, PEER_KINDS } from "../parse/enums.ts";
 
 export function showBinding(binding: Binding): MessageInitShape<typeof KeyBindingSchema> {
-  const { agentId, sessionKey, ruleSetVersion, source, name } = binding;
+  const { name } = binding;
   return {
-    ...{ agentId, sessionKey, ruleSetVersion, source },
+    agentId: binding.agentId,
+    sessionKey: binding.sessionKey,
+    ruleSetVersion: binding.ruleSetVersion,
+    source: binding.source,
     name:
       name.kind === "raw"
         ? { case: "rawKey", value: name.raw }
