@@ -8,8 +8,9 @@ import { manyKeys } from "./measures/many-keys.ts";
 import { memory } from "./measures/memory.ts";
 import { resolveLatency, resolveThroughput } from "./measures/resolve-against-empty.ts";
 import { durableWrites } from "./measures/writes.ts";
-import { isMet, type Row } from "./report/row.ts";
-import { table } from "./report/table.ts";
+import { calledOff } from "../shared/called-off.ts";
+import { isMet, type Row } from "../shared/row.ts";
+import { table } from "../shared/table.ts";
 import { WHOLE_RUN_MS, type Sizes } from "./sizes.ts";
 import { openWorld, type World } from "./world/world.ts";
 
@@ -38,22 +39,11 @@ async function measureAll(opened: Disposal, flags: Flags): Promise<readonly Row[
   return rows;
 }
 
-/** Rejects when the run is interrupted or takes too long, so that everything is closed in order. */
-function calledOff(): Promise<never> {
-  return new Promise((_, reject) => {
-    const because = (why: string) => () => reject(new Error(why));
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, because(`stopped by ${signal}`));
-    }
-    setTimeout(because(`not done after ${WHOLE_RUN_MS / 60_000} minutes`), WHOLE_RUN_MS).unref();
-  });
-}
-
 async function main(): Promise<number> {
   const opened = new Disposal();
   try {
     const flags = readFlags(process.argv.slice(2));
-    const rows = await Promise.race([measureAll(opened, flags), calledOff()]);
+    const rows = await Promise.race([measureAll(opened, flags), calledOff(WHOLE_RUN_MS)]);
     console.log(`\n${table(rows)}`);
     const missed = rows.filter((row) => !isMet(row)).length;
     console.log(missed === 0 ? "\nall targets met" : `\n${missed} of ${rows.length} missed`);

@@ -1,5 +1,5 @@
 // The callers, in a process of their own: what they cost is not the service's.
-import type { Reply } from "../world/worker-process.ts";
+import { serveJobs } from "../../shared/worker.ts";
 import { closeClients } from "./clients.ts";
 import { closePools, compareAndSet } from "./compare-and-set.ts";
 import { empty } from "./empty.ts";
@@ -20,19 +20,11 @@ function run(job: Job): Promise<Measured> {
   }
 }
 
-function say(reply: Reply): void {
-  process.send?.(reply);
-}
-
-process.on("message", (job: Job) => {
-  run(job).then(
-    (answer) => say({ answer }),
-    (error: unknown) =>
-      say({ error: error instanceof Error ? (error.stack ?? "") : String(error) }),
-  );
+serveJobs({
+  hello: "ready",
+  run,
+  close: () => {
+    closeClients();
+    void closePools();
+  },
 });
-process.once("disconnect", () => {
-  closeClients();
-  void closePools();
-});
-say({ answer: "ready" });

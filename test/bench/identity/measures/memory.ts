@@ -1,5 +1,5 @@
-import { spreadOf } from "../report/ratios.ts";
-import { mebibytes, type Row } from "../report/row.ts";
+import { spreadOf } from "../../shared/ratios.ts";
+import { mebibytes, type Row } from "../../shared/row.ts";
 import type { World } from "../world/world.ts";
 
 const IN_FLIGHT = 256;

@@ -1,6 +1,6 @@
 import type { Measured } from "../load/jobs.ts";
-import { interleave, type Round } from "../report/ratios.ts";
-import { comparison, milliseconds, perSecond, type Row } from "../report/row.ts";
+import { interleave, type Round } from "../../shared/ratios.ts";
+import { comparison, milliseconds, perSecond, type Row } from "../../shared/row.ts";
 import type { Sizes } from "../sizes.ts";
 import type { World } from "../world/world.ts";
 

@@ -1,5 +1,5 @@
-import { interleave } from "../report/ratios.ts";
-import { comparison, perSecond, type Row } from "../report/row.ts";
+import { interleave } from "../../shared/ratios.ts";
+import { comparison, perSecond, type Row } from "../../shared/row.ts";
 import type { Sizes } from "../sizes.ts";
 import type { World } from "../world/world.ts";
 

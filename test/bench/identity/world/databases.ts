@@ -1,6 +1,6 @@
 import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
 import { MIGRATIONS, SCHEMA } from "../../../../services/session-identity/src/migrations.ts";
-import type { DurablePostgres } from "./durable-postgres.ts";
+import type { DurablePostgres } from "../../shared/durable-postgres.ts";
 import { preload } from "./preload.ts";
 
 /** Loading a million rows with their indexes. */

@@ -5,7 +5,7 @@ import { createIdentityClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { eventually, freeEnvironment } from "@lanekeeper/testing";
 import { AGENT, TENANT } from "../names.ts";
-import { profileFlags } from "./worker-process.ts";
+import { profileFlags } from "../../shared/worker-process.ts";
 
 /** The service as `lanekeeper start session-identity` runs it, in a process of its own. */
 export interface IdentityProcess extends AsyncDisposable {

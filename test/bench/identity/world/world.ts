@@ -3,9 +3,9 @@ import { Disposal } from "@lanekeeper/service";
 import type { Flags } from "../flags.ts";
 import type { Job, Measured } from "../load/jobs.ts";
 import { makeDatabase } from "./databases.ts";
-import { startDurablePostgres } from "./durable-postgres.ts";
+import { startDurablePostgres } from "../../shared/durable-postgres.ts";
 import { type IdentityProcess, startIdentity } from "./identity-process.ts";
-import { startWorker } from "./worker-process.ts";
+import { startWorker } from "../../shared/worker-process.ts";
 
 /** A service on a database of so many established keys. */
 export interface Populated {
@@ -35,8 +35,9 @@ export async function openWorld(opened: Disposal, { sizes, cpuProf }: Flags): Pr
     return { service, databaseUrl, keys };
   };
   const env = { BENCH_SECRET: secret };
-  const empty = opened.use(await startWorker("./empty-rpc.ts", env, cpuProf));
-  const callers = opened.use(await startWorker("../load/main.ts", env, cpuProf));
+  const worker = (module: string) => startWorker(new URL(module, import.meta.url), env, cpuProf);
+  const empty = opened.use(await worker("./empty-rpc.ts"));
+  const callers = opened.use(await worker("../load/main.ts"));
   const small = await populate("small", sizes.smallKeys);
   let large: Promise<Populated> | undefined;
   return {

@@ -2,13 +2,16 @@ import { type Round, type Spread, spreadOf } from "./ratios.ts";
 
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
+/** "": a count. */
+export type Unit = "x" | "MiB" | "";
+
 /** One line of the table. The median of `judged` meets the goal or misses it. */
 export interface Row {
   readonly what: string;
   readonly ours: string;
   readonly baseline: string;
   readonly judged: Spread;
-  readonly unit: "x" | "MiB";
+  readonly unit: Unit;
   readonly goal: Goal;
 }
 

@@ -10,6 +10,8 @@ export interface DurablePostgres extends AsyncDisposable {
   /** A folder that the server's account can read in. */
   readonly folder: string;
   readonly version: string;
+  /** Of the postmaster. */
+  readonly pid: number;
 }
 
 export async function startDurablePostgres(): Promise<DurablePostgres> {
@@ -25,6 +27,7 @@ export async function startDurablePostgres(): Promise<DurablePostgres> {
     return {
       folder,
       version: server.version,
+      pid: server.pid,
       url: (database) => Object.assign(new URL(server.url), { pathname: `/${database}` }).href,
       [Symbol.asyncDispose]: async () => {
         await server.stop();

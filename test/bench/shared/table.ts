@@ -4,11 +4,7 @@ const HEAD = ["", "ours", "baseline", "min", "median", "max", "target", ""] as c
 
 /** One line for each row, columns aligned. */
 export function table(rows: readonly Row[]): string {
-  const lines = [[...HEAD], ...rows.map(cells)];
-  const widths = HEAD.map((_, column) =>
-    Math.max(...lines.map((line) => (line[column] ?? "").length)),
-  );
-  return lines.map((line) => aligned(line, widths)).join("\n");
+  return aligned([HEAD, ...rows.map(cells)]);
 }
 
 function cells(row: Row): string[] {
@@ -20,8 +16,16 @@ function cells(row: Row): string[] {
   return [row.what, row.ours, row.baseline, ...spread, bound, isMet(row) ? "ok" : "MISSED"];
 }
 
-/** The first and the last column are words, the others numbers. */
-function aligned(line: readonly string[], widths: readonly number[]): string {
+/** Lines of as many cells each. The first and the last column are words, the others numbers. */
+export function aligned(lines: readonly (readonly string[])[]): string {
+  const columns = lines[0]?.length ?? 0;
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...lines.map((line) => (line[column] ?? "").length)),
+  );
+  return lines.map((line) => alignedLine(line, widths)).join("\n");
+}
+
+function alignedLine(line: readonly string[], widths: readonly number[]): string {
   const padded = line.map((cell, column) => {
     const width = widths[column] ?? 0;
     return column === 0 || column === line.length - 1 ? cell.padEnd(width) : cell.padStart(width);

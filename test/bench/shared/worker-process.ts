@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 
 /** A module of this benchmark in a process of its own; it answers one message with one message. */
 export interface WorkerProcess extends AsyncDisposable {
+  readonly pid: number;
   /** What it says when it is ready. */
   readonly hello: unknown;
   ask(question: object): Promise<unknown>;
@@ -14,15 +15,15 @@ export type Reply = { readonly answer: unknown } | { readonly error: string };
 
 /** The module says hello first. It ends when its IPC channel closes, that is with us. */
 export async function startWorker(
-  module: string,
+  module: URL,
   env: Readonly<Record<string, string>>,
   cpuProf: string | undefined,
 ): Promise<WorkerProcess> {
-  const path = fileURLToPath(new URL(module, import.meta.url));
   const execArgv = [...process.execArgv, ...profileFlags(cpuProf)];
-  const child = fork(path, { env: { ...process.env, ...env }, execArgv });
+  const child = fork(fileURLToPath(module), { env: { ...process.env, ...env }, execArgv });
   const hello = await nextReply(child);
   return {
+    pid: child.pid ?? 0,
     hello,
     ask: async (question) => {
       const reply = nextReply(child);
