@@ -9,6 +9,7 @@ import { Attachments } from "./running/attachments.ts";
 import type { CancelParts } from "./running/cancel.ts";
 import type { AgentBehaviour, RunnerDeps } from "./running/deps.ts";
 import type { FollowParts } from "./running/follow.ts";
+import { LanePositions } from "./running/lane-positions.ts";
 import { LocalRuns } from "./running/local-runs.ts";
 import { submitNested } from "./running/nested-send.ts";
 import { memoryOf } from "./running/memory.ts";
@@ -53,6 +54,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     deps,
     hub,
     tail: new Tail(deps),
+    positions: new LanePositions(deps),
     onFreeLane: pump,
     busyHintMs: async (tenant: string, sessionKey: string) => {
       const agent = await agents.any(tenant, agentOf(sessionKey as CanonicalKey));

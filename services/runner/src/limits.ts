@@ -52,6 +52,9 @@ export const LIMITS = {
   charsPerFile: 4_000,
   /** Messages read of a transcript in one statement. */
   transcriptPage: 256,
+  /** And at least so many; a short one, on average, has so many characters. */
+  smallTranscriptPage: 16,
+  charsPerShortMessage: 64,
   /** Generations that a context reaches back through. */
   parentDepth: 64,
 
@@ -107,6 +110,13 @@ export const LIMITS = {
   activeRunsPerReplica: 512,
   /** Giving turns back at the end of the process; below the 5 s that closing may take. */
   requeueMs: 3_000,
+  /** Turns of one statement: beyond it a statement's length is felt more than the next one's round trip. */
+  stepsPerStatement: 64,
+  /** Steps of turns that wait for a statement; with a run or an attachment each, more cannot be. */
+  stepsWaiting: 20_000,
+  /** Statements of one kind at once: a second goes on where one waits for a lane that another replica locks. */
+  stepsInFlight: 2,
+  admissionsInFlight: 2,
   /** Attachments of one replica; each holds a stream. */
   attachmentsPerReplica: 20_000,
 
@@ -115,6 +125,9 @@ export const LIMITS = {
   streamFlushBytes: 2_048,
   /** How often attachments look at a turn that runs elsewhere. */
   tailPollMs: 50,
+  /** At a waiting turn with more turns than this before it, and how often then. */
+  nearPosition: 4,
+  farTailPollMs: 250,
   /** Between two polls, however many attach meanwhile. */
   tailPauseMs: 5,
   /** Turns looked at in one poll. */
@@ -123,6 +136,8 @@ export const LIMITS = {
   tailPageRows: 200,
   /** How often a waiting caller is told of its position, at most. */
   positionMs: 1_000,
+  /** What waiting callers of a lane are told together may be so old. */
+  positionAgeMs: 500,
   /** How often a replica looks whether somebody asked to stop one of its turns. */
   stopPollMs: 200,
   /** A freed lane is left this long to the replica that has the head's caller. */

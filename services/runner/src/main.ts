@@ -4,6 +4,6 @@ import { startRunner } from "./start.ts";
 await runService({
   name: "runner",
   moduleUrl: import.meta.url,
-  schema: "0005",
+  schema: "0006",
   start: startRunner,
 });

@@ -9,6 +9,7 @@ import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./running/deps.ts";
 import { serveRunner } from "./serve.ts";
 import type { RunnerDatabase } from "./store/sql.ts";
+import { TurnSteps } from "./store/turn-steps.ts";
 
 /** Opens everything that the runner stands on, then its door, then its sweepers. */
 export async function startRunner(service: ServiceContext): Promise<RunningService> {
@@ -45,6 +46,7 @@ function connect(
   const agents = configuredAgents(process.env, mcp);
   return {
     db,
+    steps: new TurnSteps(db),
     identity,
     delivery,
     clock,

@@ -1,4 +1,4 @@
-import { isUniqueViolation } from "@lanekeeper/postgres";
+import { BatcherOverloadedError, isUniqueViolation } from "@lanekeeper/postgres";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError, later, notFound } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
@@ -11,7 +11,7 @@ import {
   markCallerGone,
 } from "../store/find-request.ts";
 import { dropOldest } from "../store/drop-oldest.ts";
-import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
+import { type Admitted, insertLaneTurn, type LaneAdmission } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { lockOrCreateLane } from "../store/lane-row.ts";
 import type { Admission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
@@ -91,7 +91,7 @@ async function admitOnce(
   // Nothing to look up: one statement does it all.
   if (isPlain && onlyWaits && !needsSession(turn.messages)) {
     const said = { seed: [], input: turn.messages };
-    const inserted = await insert(deps, deps.db, turn, options, said);
+    const inserted = await insert(deps, (one) => admitInGroup(deps, one), turn, options, said);
     if (inserted !== undefined || !mayDrop(turn)) return inserted;
   }
   return deps.db
@@ -131,7 +131,7 @@ async function admitLooking(
       : await requestStop(sql, tenant, lane.activeTurnId, stop, "a later turn interrupted it");
   const isFull = lane.depth >= options.maxWaiting && turn.childTurnId === undefined;
   const droppedTurnId = isFull && mayDrop(turn) ? await dropOldest(sql, turn) : undefined;
-  const result = await insert(deps, sql, turn, options, said);
+  const result = await insert(deps, (one) => insertLaneTurn(sql, one), turn, options, said);
   if (result === undefined) throw new Refused();
   await recordFamily(sql, result.turn, turn);
   return stopped === undefined || stop === undefined
@@ -168,23 +168,33 @@ function stopAskedBy(onConflict: number): Stop | undefined {
   return onConflict === OnConflict.ROLLBACK ? "rolled_back" : undefined;
 }
 
+/** Together with what else is admitted now. */
+function admitInGroup(deps: RunnerDeps, turn: LaneAdmission): Promise<Admitted | undefined> {
+  return deps.steps.admit(turn).catch((error: unknown) => {
+    if (!(error instanceof BatcherOverloadedError)) throw error;
+    const metadata = { limit: String(error.maxWaiting) };
+    throw new LanekeeperError("RATE_LIMITED", error.message, { metadata, retryAfterMs: 1_000 });
+  });
+}
+
 async function insert(
   deps: RunnerDeps,
-  sql: Sql,
+  write: (turn: LaneAdmission) => Promise<Admitted | undefined>,
   turn: NewLaneTurn,
   options: AdmissionOptions,
   said: Pick<Admission, "seed" | "input">,
 ): Promise<AdmissionResult | undefined> {
   const runId = options.mayClaim ? deps.ids.uuid() : undefined;
   const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
-  const admitted = await insertLaneTurn(sql, turn, {
+  const admission = {
     ...said,
     claimRunId: runId,
     replica,
     front: stopAskedBy(turn.onConflict) !== undefined,
     mayWait: turn.onConflict !== OnConflict.REJECT,
     maxWaiting: options.maxWaiting,
-  });
+  };
+  const admitted = await write({ turn, admission });
   return admitted && accepted(turn, said, admitted, replica, runId);
 }
 

@@ -4,8 +4,6 @@ import type { Ending } from "../domain/ending.ts";
 import type { TurnStateName } from "../domain/turn-state.ts";
 import { toldBy } from "../domain/transcript.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
-import { finish } from "../store/finish.ts";
-import { prepare } from "../store/prepare.ts";
 import { settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
@@ -22,6 +20,8 @@ export interface EndingRun {
   readonly chunk: () => EventChunk | undefined;
   /** The number of the last event. */
   readonly endedStreamSeq: bigint;
+  /** Resolves when session-identity has answered what it was told of the run before its ending. */
+  readonly told?: () => Promise<void>;
 }
 
 /** How a turn left its run. */
@@ -67,10 +67,11 @@ export async function commit(
 ): Promise<TurnExit | Steered> {
   const held = heldBy(run);
   const prepared = await persist(deps, "prepare an ending", () =>
-    prepare(deps.db, held, ending, run.endedStreamSeq),
+    deps.steps.prepare({ held, ending, endedStreamSeq: run.endedStreamSeq }),
   );
-  if (prepared.kind === "stored") return carryThrough(deps, run, prepared.ending, giveUp);
-  return prepared.kind === "lost" ? LOST : prepared;
+  if (prepared.kind !== "stored") return prepared.kind === "lost" ? LOST : prepared;
+  await run.told?.();
+  return carryThrough(deps, run, prepared.ending, giveUp);
 }
 
 /** Steps two and three, of an ending that is stored. */
@@ -91,7 +92,7 @@ async function makeVisible(deps: RunnerDeps, run: EndingRun, ending: Ending): Pr
   const chunk = run.chunk();
   const held = { ...heldBy(run), turnClass: run.turn.turnClass };
   const finished = await persist(deps, "finish a turn", () =>
-    finish(deps.db, held, ending, told, chunk),
+    deps.steps.finish({ held, ending, told, chunk }),
   );
   // Nothing to do: a successor has done the same from the same stored ending.
   const freed = finished?.hasSteers === true ? await settle(deps, run) : 0;

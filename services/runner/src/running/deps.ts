@@ -4,6 +4,7 @@ import type { Clock, Ids, Log } from "@lanekeeper/service";
 import type { Model } from "../models/model.ts";
 import type { RunnerMetrics } from "../metrics.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import type { TurnSteps } from "../store/turn-steps.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { ToolDeps } from "../tools/tool-deps.ts";
 
@@ -26,6 +27,8 @@ export type Delivery = Pick<DeliveryClient, "enqueueDelivery" | "registerRoute">
 /** What runs are made of. Tests put doubles in the place of any. */
 export interface RunnerDeps {
   readonly db: RunnerDatabase;
+  /** The writes of every turn, in groups; over `db`. */
+  readonly steps: TurnSteps;
   readonly identity: Identity;
   readonly delivery: Delivery;
   readonly clock: Clock;

@@ -7,10 +7,11 @@ import {
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { isTerminal } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
-import { type Position, readPosition } from "../store/read-position.ts";
+import type { Position } from "../store/read-position.ts";
 import { readTurn } from "../store/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
+import type { LanePositions } from "./lane-positions.ts";
 import type { StreamHub } from "./stream-hub.ts";
 import type { Tail, TailUpdate } from "./tail.ts";
 import { endedFrom } from "./turn-ended.ts";
@@ -20,6 +21,7 @@ export interface FollowParts {
   readonly deps: Pick<RunnerDeps, "db" | "clock">;
   readonly hub: StreamHub;
   readonly tail: Tail;
+  readonly positions: LanePositions;
   /** The lane of a waiting turn whose caller is here has no holder. */
   readonly onFreeLane: (tenant: string, sessionKey: string) => void;
   /** After how long a waiting caller is told that the agent is busy; undefined: never. */
@@ -40,16 +42,17 @@ export async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<Event> {
   const told = new Told(parts, turn, afterSeq);
-  for (let at: "once" | "next poll" = "once"; !told.isOver; ) {
+  for (let withinMs = 0; !told.isOver; ) {
     const stream = parts.hub.get(turn.turnId);
     if (stream !== undefined) {
       for await (const event of stream.read(told.lastSeq, signal)) yield told.note(event);
-      at = "once";
-      if (!told.isOver) yield* told.fromTail(await lookOrOpen(parts, told, at, signal), signal);
+      withinMs = 0;
+      if (!told.isOver)
+        yield* told.fromTail(await lookOrOpen(parts, told, withinMs, signal), signal);
       continue;
     }
-    yield* told.fromTail(await lookOrOpen(parts, told, at, signal), signal);
-    at = "next poll";
+    yield* told.fromTail(await lookOrOpen(parts, told, withinMs, signal), signal);
+    withinMs = told.pollMs;
   }
 }
 
@@ -57,12 +60,12 @@ export async function* follow(
 async function lookOrOpen(
   { hub, tail }: FollowParts,
   { turn, lastSeq }: Told,
-  at: "once" | "next poll",
+  withinMs: number,
   signal: AbortSignal,
 ): Promise<TailUpdate | undefined> {
   signal.throwIfAborted();
   const { tenant, turnId } = turn;
-  const looked = tail.look({ tenant, turnId, afterSeq: lastSeq }, at);
+  const looked = tail.look({ tenant, turnId, afterSeq: lastSeq }, withinMs);
   let stop = (): void => undefined;
   const other = new Promise<undefined>((resolve, reject) => {
     const left = (): void => reject(signal.reason);
@@ -99,6 +102,12 @@ class Told {
     this.lastSeq = afterSeq;
   }
 
+  /** Who stands far behind is looked at less often: a thousand may wait in one lane. */
+  get pollMs(): number {
+    const isFar = this.#position !== undefined && this.#position > LIMITS.nearPosition;
+    return isFar ? LIMITS.farTailPollMs : LIMITS.tailPollMs;
+  }
+
   note(event: Event): Event {
     if (event.streamSeq > this.lastSeq) this.lastSeq = event.streamSeq;
     if (event.event.case === "ended") this.isOver = true;
@@ -122,7 +131,7 @@ class Told {
     const isDue = this.#hintAtMs !== undefined && !this.#isHinted && now >= this.#hintAtMs;
     if (now - this.#positionAtMs < LIMITS.positionMs && !isDue) return;
     this.#positionAtMs = now;
-    const found = await readPosition(deps.db, tenant, sessionKey, turnId);
+    const found = await this.#parts.positions.of(tenant, sessionKey, turnId);
     if (found === undefined) return;
     const isHint = await this.#isHintDue(found.waitedMs, sessionKey);
     if (found.position === this.#position && !isHint) return;

@@ -31,6 +31,7 @@ export class Heartbeat {
   #eventSeq = 0n;
   #timer: { cancel(): void } | undefined;
   #beating: Promise<void> = Promise.resolve();
+  #told: Promise<void> = Promise.resolve();
   #phase = "model";
   #stopped = false;
 
@@ -48,10 +49,17 @@ export class Heartbeat {
     this.#phase = phase;
   }
 
-  /** Tells which model is asked. Answers nothing: a refusal is found by the next write. */
-  async started(model: string): Promise<void> {
+  /**
+   * Tells which model is asked. Nobody waits for the answer but who writes the ending, before which it
+   * has to be told: `told` resolves then. A refusal aborts the run, or is found by the next write.
+   */
+  start(model: string): void {
     const event = { case: "started" as const, value: { model: model.slice(0, 200) } };
-    await this.#write(event).catch((error: unknown) => this.#judge(error));
+    this.#told = this.#write(event).catch((error: unknown) => this.#judge(error));
+  }
+
+  get told(): Promise<void> {
+    return this.#told;
   }
 
   /** No more heartbeats; resolves when the one under way is answered. */

@@ -1,10 +1,12 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageChars } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
-import { readBackwards } from "../store/read-transcript.ts";
+import { readBackwards, type Said } from "../store/read-transcript.ts";
 import { readSession, type SeenSession } from "../store/sessions.ts";
-import type { Sql } from "../store/sql.ts";
 import { readSummary, type Summary } from "../store/summaries.ts";
+import type { RunnerDeps } from "./deps.ts";
+
+type HistoryDeps = Pick<RunnerDeps, "db" | "steps">;
 
 const FROM_THE_END = 2n ** 62n;
 
@@ -36,7 +38,7 @@ interface Stretch {
  * for what the summary left to be shown verbatim; without one it goes on into the predecessor.
  */
 export async function readHistory(
-  sql: Sql,
+  deps: HistoryDeps,
   tenant: string,
   sessionId: string,
   maxChars: number,
@@ -45,15 +47,12 @@ export async function readHistory(
   let left = maxChars;
   let next: Stretch = { sessionId, throughTurnId: "", afterSeq: 0n };
   for (let depth = 0; depth < LIMITS.parentDepth && next.sessionId !== "" && left > 0; depth++) {
-    const [said, seen] = await Promise.all([
-      readBack(sql, tenant, next, left),
-      readSession(sql, tenant, next.sessionId),
-    ]);
+    const { said, seen } = await readStretch(deps, tenant, next, left);
     newestFirst.push(...said);
     left -= charsOf(said);
-    const summary = await summaryOf(sql, tenant, seen);
+    const summary = await summaryOf(deps, tenant, seen);
     if (summary !== undefined) {
-      const kept = await readBack(sql, tenant, coveredBy(summary), left);
+      const kept = await readBack(deps, tenant, coveredBy(summary), left);
       return { summary: summary.body, said: [...newestFirst, ...kept].toReversed() };
     }
     next = {
@@ -67,37 +66,72 @@ export async function readHistory(
 
 /** Only of the run that made the generation: another's may have been stored before later turns. */
 async function summaryOf(
-  sql: Sql,
+  { db }: HistoryDeps,
   tenant: string,
   seen: SeenSession | undefined,
 ): Promise<Summary | undefined> {
   if (seen?.compactedByRunId === undefined) return undefined;
   const { sessionKey, generation, compactedByRunId: runId } = seen;
-  return readSummary(sql, tenant, { sessionKey, generation, runId });
+  return readSummary(db, tenant, { sessionKey, generation, runId });
 }
 
 function coveredBy({ coversSessionId, coversThroughSeq }: Summary): Stretch {
   return { sessionId: coversSessionId, throughTurnId: "", afterSeq: coversThroughSeq };
 }
 
-async function readBack(
-  sql: Sql,
+/** The end of a session with the session itself: for a whole one, together with what other runs read. */
+async function readStretch(
+  deps: HistoryDeps,
   tenant: string,
   stretch: Stretch,
   maxChars: number,
+): Promise<{ readonly said: readonly PlacedMessage[]; readonly seen: SeenSession | undefined }> {
+  const { sessionId, throughTurnId } = stretch;
+  if (throughTurnId !== "") {
+    const [said, seen] = await Promise.all([
+      readBack(deps, tenant, stretch, maxChars),
+      readSession(deps.db, tenant, sessionId),
+    ]);
+    return { said, seen };
+  }
+  const limit = pageFor(maxChars);
+  const recent = await deps.steps.recent({ tenant, sessionId, limit });
+  const said = recent.said.map((one) => ({ ...one, sessionId }));
+  const left = maxChars - charsOf(said);
+  if (said.length < limit || left <= 0) return { said, seen: recent.seen };
+  const before = await readBack(deps, tenant, stretch, left, lastSeq(recent.said));
+  return { said: [...said, ...before], seen: recent.seen };
+}
+
+/** As many as short messages may need, so that a small context reads little of a long transcript. */
+function pageFor(maxChars: number): number {
+  const most = Math.ceil(maxChars / LIMITS.charsPerShortMessage);
+  return Math.min(LIMITS.transcriptPage, Math.max(LIMITS.smallTranscriptPage, most));
+}
+
+async function readBack(
+  { db }: HistoryDeps,
+  tenant: string,
+  stretch: Stretch,
+  maxChars: number,
+  fromSeq: bigint = FROM_THE_END,
 ): Promise<PlacedMessage[]> {
   const said: PlacedMessage[] = [];
   let left = maxChars;
-  for (let beforeSeq = FROM_THE_END; left > 0; ) {
+  for (let beforeSeq = fromSeq; left > 0; ) {
     const page = { ...stretch, beforeSeq, limit: LIMITS.transcriptPage };
-    const found = await readBackwards(sql, tenant, page);
+    const found = await readBackwards(db, tenant, page);
     const placed = found.map((one) => ({ ...one, sessionId: stretch.sessionId }));
     said.push(...placed);
     left -= charsOf(placed);
     if (found.length < LIMITS.transcriptPage) break;
-    beforeSeq = found.at(-1)?.seq ?? 0n;
+    beforeSeq = lastSeq(found);
   }
   return said;
+}
+
+function lastSeq(newestFirst: readonly Said[]): bigint {
+  return newestFirst.at(-1)?.seq ?? 0n;
 }
 
 function charsOf(said: readonly PlacedMessage[]): number {

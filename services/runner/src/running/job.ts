@@ -29,6 +29,8 @@ export interface JobOptions {
   readonly grant: Grant;
   readonly begun: Begun;
   readonly heartbeat: Heartbeat;
+  /** Read while the turn was being activated; undefined: it is still to be read. */
+  readonly early?: Promise<History | undefined>;
 }
 
 /** Gathers what a run needs to answer, and tells its callers that it has begun. */
@@ -80,8 +82,9 @@ async function beforeTurn(
   const budget = budgetOf(agent);
   const budgetChars = budget.tokens * budget.charsPerToken;
   const sessionId = options.grant.fence.session?.sessionId ?? "";
+  const read = () => readHistory(deps, turn.tenant, sessionId, budgetChars);
   const [found, pinned] = await Promise.all([
-    readHistory(deps.db, turn.tenant, sessionId, budgetChars),
+    options.early?.then((history) => history ?? read()) ?? read(),
     pinnedBy(deps, turn.tenant, agent),
   ]);
   const seeds = turn.seed.length > 0 && found.said.length === 0 && found.summary === "";
@@ -101,6 +104,28 @@ async function beforeTurn(
     spent: compacted ?? { inputTokens: 0, outputTokens: 0 },
     contextUse: { usedTokens: 0, budgetTokens: budget.tokens },
   };
+}
+
+/**
+ * Reads a granted session's history before the turn is known to be the run's: nothing is decided by it,
+ * and the round trip is that of activation. What fails is read again, and fails there.
+ */
+export async function readEarly(
+  { deps, agents }: Collaborators,
+  { turn }: Claimed,
+  { fence, session }: Grant,
+): Promise<History | undefined> {
+  // Parents may have to be learnt first.
+  if (session?.parentSessionId !== "") return undefined;
+  try {
+    const agent = await agents.any(turn.tenant, turn.agentId);
+    if (agent === undefined) return undefined;
+    const { tokens, charsPerToken } = budgetOf(agent);
+    const sessionId = fence.session?.sessionId ?? "";
+    return await readHistory(deps, turn.tenant, sessionId, tokens * charsPerToken);
+  } catch {
+    return undefined;
+  }
 }
 
 function messagesOf({ said }: Pick<History, "said">): Message[] {

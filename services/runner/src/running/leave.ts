@@ -5,22 +5,27 @@ import { commit, giveBack, refused, type Steered, type TurnExit } from "./commit
 import type { RunnerDeps } from "./deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { abortCauseOf } from "./run-abort.ts";
-import type { Claimed } from "./run-turn.ts";
+import type { JobOptions } from "./job.ts";
 import { writeEnding } from "./write-ending.ts";
 
 /** Brings the turn to its end, or gives it back. */
 export async function leave(
   deps: RunnerDeps,
-  { turn, run, stored }: Claimed,
-  grant: Grant,
+  { claimed, grant, heartbeat }: Pick<JobOptions, "claimed" | "grant" | "heartbeat">,
   ending: Ending | undefined,
 ): Promise<TurnExit | Steered> {
+  const { turn, run, stored } = claimed;
   await stored.settle();
   const endedStreamSeq = stored.stream.nextSeq;
   const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
   if (ending !== undefined) {
     const chunk = onceOnly(() => stored.stream.takePending());
-    const exit = await commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
+    const exit = await commit(
+      deps,
+      { ...ended, chunk, told: () => heartbeat.told },
+      ending,
+      giveUpOf(run),
+    );
     return exit;
   }
   const cause = abortCauseOf(run.signal);

@@ -1,6 +1,6 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Ending } from "../domain/ending.ts";
-import { activate, type Begun } from "../store/activate.ts";
+import type { Begun } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { Answering } from "./answer.ts";
@@ -9,7 +9,7 @@ import { endAs, type TurnExit } from "./commit.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { failedEnding, stoppedEnding } from "./forced-ending.ts";
-import { jobFor, type JobOptions } from "./job.ts";
+import { jobFor, type JobOptions, readEarly } from "./job.ts";
 import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
@@ -102,12 +102,13 @@ async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Prom
     runEpoch: grant.fence.runEpoch,
     replica: deps.replica,
   };
-  const begun = await persist(deps, "activate a turn", () => activate(deps.db, granted));
+  const early = readEarly(parts, claimed, grant);
+  const begun = await persist(deps, "activate a turn", () => deps.steps.activate(granted));
   if (begun === undefined) {
     await abandonKey(deps, claimed, grant);
     return { kind: "next" };
   }
-  const exit = await lead(parts, claimed, grant, begun);
+  const exit = await lead(parts, claimed, grant, begun, early);
   // Whoever is accepted into an empty, free lane claims it in passing.
   const isEmpty = exit.kind === "committed" && exit.depth === 0;
   return { kind: isEmpty ? "done" : "next" };
@@ -130,6 +131,7 @@ export async function lead(
   claimed: Claimed,
   grant: Grant,
   begun: Begun,
+  early?: JobOptions["early"],
 ): Promise<TurnExit> {
   const { deps, runs } = parts;
   const { turn, run, stored } = claimed;
@@ -145,7 +147,10 @@ export async function lead(
   if (begun.stop !== undefined) abort({ kind: "stopped", stop: begun.stop, note: begun.stopNote });
   let exit: TurnExit = { kind: "lost" };
   try {
-    exit = await answerAndLeave(parts, { claimed, grant, begun, heartbeat });
+    exit = await answerAndLeave(parts, {
+      ...{ claimed, grant, begun, heartbeat },
+      ...(early === undefined ? {} : { early }),
+    });
   } finally {
     await heartbeat.stop();
     tell(claimed, grant, exit);
@@ -157,8 +162,7 @@ export async function lead(
 
 /** Answers until an ending stands; a message handed to the turn too late makes another step. */
 async function answerAndLeave(parts: Collaborators, options: JobOptions): Promise<TurnExit> {
-  const { claimed, grant } = options;
-  const { run } = claimed;
+  const { run } = options.claimed;
   let seeds = false;
   let answering: Answering | undefined;
   for (;;) {
@@ -171,11 +175,11 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
         const job = await jobFor(parts, options);
         seeds = job.seeds;
         answering = new Answering(job);
-        const started = options.heartbeat.started(job.model.name);
-        return (await Promise.all([answering.next(), started]))[0];
+        options.heartbeat.start(job.model.name);
+        return answering.next();
       },
     );
-    const exit = await leave(parts.deps, claimed, grant, ending);
+    const exit = await leave(parts.deps, options, ending);
     if (exit.kind !== "steered") return exit;
   }
 }

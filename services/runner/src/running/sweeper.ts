@@ -7,6 +7,7 @@ import { failAbandoned } from "../store/finish-stateless.ts";
 import { outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
+import { analyzeOutgrown } from "../store/statistics.ts";
 import {
   expiredTurns,
   forgetEdges,
@@ -82,6 +83,7 @@ export class Sweeper {
         () => parts.slots.renew(),
         parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
       ),
+      sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db))),
       sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
     ];
   }

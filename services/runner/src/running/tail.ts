@@ -27,19 +27,21 @@ export interface Look {
 }
 
 interface Waiter extends Followed {
+  /** On the monotonic clock. */
+  readonly dueMs: number;
   readonly resolve: (update: TailUpdate) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Looks at turns that run elsewhere, or wait: one statement for all that are followed here, each
- * 50 ms while there are any. A poll and not LISTEN: it also finds what was said before it began, and
+ * Looks at turns that run elsewhere, or wait: one statement for all that are due, each 50 ms while
+ * there are any. A poll and not LISTEN: it also finds what was said before it began, and
  * costs the writers nothing.
  */
 export class Tail {
   readonly #deps: Pick<RunnerDeps, "db" | "clock">;
   readonly #waiters = new Set<Waiter>();
-  #timer: { cancel(): void } | undefined;
+  #timer: { readonly atMs: number; cancel(): void } | undefined;
   #isPolling = false;
   #polledAtMs = Number.NEGATIVE_INFINITY;
 
@@ -47,31 +49,55 @@ export class Tail {
     this.#deps = deps;
   }
 
-  /** How a turn stands, looked up at once or with the next poll; `cancel` when it is needed no more. */
-  look(followed: Followed, at: "once" | "next poll"): Look {
+  /**
+   * How a turn stands, looked up at once (0) or with the last poll within this time; `cancel` when it
+   * is needed no more.
+   */
+  look(followed: Followed, withinMs: number): Look {
+    const dueMs = pollTime(this.#deps.clock.monotonicMs(), withinMs);
     let cancel = (): void => undefined;
     const update = new Promise<TailUpdate>((resolve, reject) => {
-      const waiter: Waiter = { ...followed, resolve, reject };
+      const waiter: Waiter = { ...followed, dueMs, resolve, reject };
       cancel = () => this.#waiters.delete(waiter);
       this.#waiters.add(waiter);
     });
-    this.#schedule(at === "once" ? 0 : LIMITS.tailPollMs);
+    this.#schedule(dueMs);
     return { update, cancel };
   }
 
-  #schedule(ms: number): void {
-    if (this.#isPolling || (this.#timer !== undefined && ms > 0)) return;
+  #schedule(dueMs: number): void {
+    const atMs = Math.max(dueMs, this.#polledAtMs + LIMITS.tailPauseMs);
+    if (this.#isPolling || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return;
     this.#timer?.cancel();
-    const sinceMs = this.#deps.clock.monotonicMs() - this.#polledAtMs;
-    const pauseMs = Math.max(ms, LIMITS.tailPauseMs - sinceMs);
-    this.#timer = this.#deps.clock.setTimer(pauseMs, () => void this.#poll());
+    const { clock } = this.#deps;
+    const ms = Math.max(0, atMs - clock.monotonicMs());
+    const timer = clock.setTimer(ms, () => void this.#poll());
+    this.#timer = { atMs, cancel: () => timer.cancel() };
+  }
+
+  /** Those that are due, or nearly: a timer may be early by a part of a millisecond. */
+  #due(): Waiter[] {
+    const nowMs = this.#deps.clock.monotonicMs() + 1;
+    const due: Waiter[] = [];
+    for (const waiter of this.#waiters) {
+      if (waiter.dueMs > nowMs) continue;
+      due.push(waiter);
+      if (due.length >= LIMITS.tailPollBatch) break;
+    }
+    for (const waiter of due) this.#waiters.delete(waiter);
+    return due;
+  }
+
+  #scheduleNext(): void {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const waiter of this.#waiters) dueMs = Math.min(dueMs, waiter.dueMs);
+    if (this.#waiters.size > 0) this.#schedule(dueMs);
   }
 
   async #poll(): Promise<void> {
     this.#timer = undefined;
     this.#isPolling = true;
-    const batch = [...this.#waiters].slice(0, LIMITS.tailPollBatch);
-    for (const waiter of batch) this.#waiters.delete(waiter);
+    const batch = this.#due();
     try {
       const found = await readFollowed(this.#deps.db, batch, LIMITS.tailPageRows);
       const byTurn = new Map(found.map((row) => [`${row.turnId} ${row.afterSeq}`, row]));
@@ -85,9 +111,15 @@ export class Tail {
     } finally {
       this.#isPolling = false;
       this.#polledAtMs = this.#deps.clock.monotonicMs();
-      if (this.#waiters.size > 0) this.#schedule(LIMITS.tailPollMs);
+      this.#scheduleNext();
     }
   }
+}
+
+/** All polls are on one beat, so that those who wait are looked at together. */
+function pollTime(nowMs: number, withinMs: number): number {
+  const beatMs = LIMITS.tailPollMs;
+  return withinMs === 0 ? nowMs : Math.floor((nowMs + withinMs) / beatMs) * beatMs;
 }
 
 function updateOf({ afterSeq, state, chunks, laneIsFree }: FollowedState): TailUpdate {

@@ -7,7 +7,7 @@ import { takeOver } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
 import { discardPrepared } from "../store/end-unanswered.ts";
 import { readSession } from "../store/sessions.ts";
-import { prepare, readRun, type StoredRun } from "../store/prepare.ts";
+import { readRun, type StoredRun } from "../store/prepare.ts";
 import { begin, type BeginResult, type Grant } from "./begin.ts";
 import { carryThrough, endAs, type EndingRun, refused, type TurnExit } from "./commit.ts";
 import { persist } from "./persist.ts";
@@ -66,7 +66,7 @@ async function finishDead(
   const prepared = isStored
     ? ({ kind: "stored", ending: fitting } as const)
     : await persist(deps, "prepare an ending", () =>
-        prepare(deps.db, held, fitting, endedStreamSeq),
+        deps.steps.prepare({ held, ending: fitting, endedStreamSeq }),
       );
   if (prepared.kind !== "stored") return { kind: "lost" };
   const { ending } = prepared;

@@ -10,6 +10,8 @@ import type { EventChunk } from "../store/turn-events.ts";
 
 type Event = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["event"]>;
 
+const endOfTick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Open: the turn is claimed or runs here. Ended: `ended` was told. Detached: look elsewhere. */
 export type StreamState = "open" | "ended" | "detached";
 
@@ -86,6 +88,8 @@ export class TurnStream {
       }
       if (this.#state !== "open") return;
       await this.#changed(signal);
+      // A model's words come many at a time; what came by then is one message and not twenty.
+      await endOfTick();
     }
   }
 

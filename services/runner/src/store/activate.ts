@@ -1,6 +1,8 @@
 import { stateCode } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
-import { first, type Sql } from "./sql.ts";
+import { byPlace, type Column, itemParams, itemTable } from "./batch-items.ts";
+import { HELD_TURNS } from "./held-turns.ts";
+import { first, rows, type Sql } from "./sql.ts";
 import { mayBecomeFrom, stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
 import { UNHURRIED } from "./unhurried.ts";
@@ -28,22 +30,43 @@ const INSERT_RUN = `
   INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time)
   SELECT $1, $2, $3, turn.run_count, $4, $5, $6, $7, clock_timestamp() FROM turn`;
 
+const COLUMNS: readonly Column<GrantedRun>[] = [
+  { name: "tenant", type: "text", of: ({ tenant }) => tenant },
+  { name: "turn_id", type: "uuid", of: ({ turnId }) => turnId },
+  { name: "run_id", type: "uuid", of: ({ runId }) => runId },
+  { name: "session_id", type: "text", of: ({ sessionId }) => sessionId },
+  { name: "generation", type: "bigint", of: ({ generation }) => generation },
+  { name: "run_epoch", type: "bigint", of: ({ runEpoch }) => runEpoch },
+  { name: "replica", type: "text", of: ({ replica }) => replica },
+];
+
 /** Lost, the turn is a claim again, which its run finds out when it wants to end it. */
 const ACTIVATE = {
   name: "runner_activate",
   text: `
-WITH ${UNHURRIED}, turn AS (
-  UPDATE turns SET state = ${ACTIVE}, session_id = $4, generation = $5, replica = $7,
-    run_count = run_count + 1, renewed_at = clock_timestamp()
-  WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${mayBecomeFrom("state", "ACTIVE")}
-  RETURNING run_count, stop, stop_note
-), run AS (${INSERT_RUN})
-SELECT turn.* FROM turn, unhurried`,
+WITH ${UNHURRIED}, ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
+  UPDATE turns t SET state = ${ACTIVE}, session_id = i.session_id, generation = i.generation,
+    replica = i.replica, run_count = t.run_count + 1, renewed_at = clock_timestamp()
+  FROM item i JOIN held USING (tenant, turn_id)
+  WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
+    AND ${mayBecomeFrom("t.state", "ACTIVE")}
+  RETURNING i.place, t.run_count, t.stop, t.stop_note
+), run AS (
+  INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time)
+  SELECT i.tenant, i.turn_id, i.run_id, turn.run_count, i.session_id, i.generation, i.run_epoch,
+    i.replica, clock_timestamp()
+  FROM turn JOIN item i USING (place)
+)
+SELECT turn.place::int, turn.run_count, turn.stop, turn.stop_note FROM turn, unhurried`,
 };
 
-/** A claimed turn whose run was granted. Undefined: the claim was lost meanwhile. */
-export async function activate(sql: Sql, run: GrantedRun): Promise<Begun | undefined> {
-  return begun(await first<BegunRow>(sql, ACTIVATE, paramsOf(run)));
+/** Claimed turns whose runs were granted, of different lanes. Undefined: the claim was lost meanwhile. */
+export async function activateAll(
+  sql: Sql,
+  runs: readonly GrantedRun[],
+): Promise<readonly (Begun | undefined)[]> {
+  const found = await rows<BegunRow & { place: number }>(sql, ACTIVATE, itemParams(COLUMNS, runs));
+  return byPlace(found, runs.length).map(begun);
 }
 
 /**

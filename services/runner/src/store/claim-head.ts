@@ -5,20 +5,31 @@ import { first, type RunnerDatabase } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
 
+const WAITING = `t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.run_id IS NULL
+      AND t.steer IS NULL`;
+
 /**
- * The order is that of `laneOrder`, and a test holds the two equal. A statement of its own after the
- * lane's lock: in the locking statement it would see the queue as it was before the wait.
+ * The order is that of `laneOrder`, and a test holds the two equal. Each of the three that may be next
+ * is the first of an index, however many wait. A statement of its own after the lane's lock: in the
+ * locking statement it would see the queue as it was before the wait.
  */
 const CLAIM_HEAD = {
   name: "runner_claim_head",
   text: `
-WITH head AS (
-  SELECT t.turn_id FROM turns t JOIN lanes l USING (tenant, session_key)
-  WHERE t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.run_id IS NULL AND t.steer IS NULL
-  ORDER BY t.front DESC,
-    ((t.turn_class = ${TurnClass.PERSON}) = (l.persons_served < ${LIMITS.personTurnsPerSystemTurn})) DESC,
-    t.lane_seq
-  LIMIT 1
+WITH due AS (
+  SELECT persons_served < ${LIMITS.personTurnsPerSystemTurn} AS person FROM lanes
+  WHERE tenant = $1 AND session_key = $2
+), candidate AS (
+  (SELECT t.turn_id, 1 AS rank FROM turns t
+    WHERE ${WAITING} AND t.front ORDER BY t.lane_seq LIMIT 1)
+  UNION ALL
+  (SELECT t.turn_id, CASE WHEN due.person THEN 2 ELSE 3 END FROM turns t, due
+    WHERE ${WAITING} AND NOT t.front AND t.turn_class = ${TurnClass.PERSON} ORDER BY t.lane_seq LIMIT 1)
+  UNION ALL
+  (SELECT t.turn_id, CASE WHEN due.person THEN 3 ELSE 2 END FROM turns t, due
+    WHERE ${WAITING} AND NOT t.front AND t.turn_class <> ${TurnClass.PERSON} ORDER BY t.lane_seq LIMIT 1)
+), head AS (
+  SELECT turn_id FROM candidate ORDER BY rank LIMIT 1
 ), turn AS (
   UPDATE turns t SET run_id = $3, replica = $4, renewed_at = clock_timestamp()
   FROM head

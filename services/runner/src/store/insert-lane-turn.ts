@@ -1,8 +1,16 @@
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import {
+  byPlace,
+  type Column,
+  itemParams,
+  itemTable,
+  layEndToEnd,
+  type Slice,
+} from "./batch-items.ts";
 import { messagesBytes, originBytes } from "./codec.ts";
 import type { Admission, NewLaneTurn } from "./new-turn.ts";
-import { first, type Sql } from "./sql.ts";
+import { rows, type Sql } from "./sql.ts";
 
 /** How a turn was accepted. */
 export interface Admitted {
@@ -13,65 +21,131 @@ export interface Admitted {
   readonly acceptTime: Date;
 }
 
+/** A turn with how it is to be admitted. */
+export interface LaneAdmission {
+  readonly turn: NewLaneTurn;
+  readonly admission: Admission;
+}
+
+/** With where its lists stand in those of all items. */
+interface Item extends LaneAdmission {
+  readonly seed: Slice;
+  readonly input: Slice;
+  readonly chain: Slice;
+}
+
+const COLUMNS: readonly Column<Item>[] = [
+  { name: "tenant", type: "text", of: ({ turn }) => turn.tenant },
+  { name: "session_key", type: "text", of: ({ turn }) => turn.session.sessionKey },
+  { name: "principal", type: "text", of: ({ turn }) => turn.principal },
+  { name: "key", type: "text", of: ({ turn }) => turn.idempotencyKey },
+  { name: "turn_id", type: "uuid", of: ({ turn }) => turn.turnId },
+  { name: "claim_run_id", type: "uuid", of: ({ admission }) => admission.claimRunId },
+  { name: "front", type: "boolean", of: ({ admission }) => admission.front },
+  { name: "may_wait", type: "boolean", of: ({ admission }) => admission.mayWait },
+  { name: "max_waiting", type: "int", of: ({ admission }) => admission.maxWaiting },
+  { name: "agent_id", type: "text", of: ({ turn }) => turn.agentId },
+  { name: "turn_class", type: "smallint", of: ({ turn }) => turn.turnClass },
+  { name: "on_conflict", type: "smallint", of: ({ turn }) => turn.onConflict },
+  { name: "request_id", type: "text", of: ({ turn }) => turn.requestId },
+  { name: "trace_id", type: "text", of: ({ turn }) => turn.traceId },
+  { name: "traceparent", type: "text", of: ({ turn }) => turn.traceparent },
+  { name: "origin", type: "bytea", of: ({ turn }) => originBytes(turn.origin) },
+  { name: "route_id", type: "text", of: ({ turn }) => turn.routeId },
+  { name: "session_id", type: "text", of: ({ turn }) => turn.session.sessionId },
+  { name: "generation", type: "bigint", of: ({ turn }) => turn.session.generation },
+  { name: "required_generation", type: "bigint", of: ({ turn }) => turn.requiredGeneration },
+  { name: "max_wait_ms", type: "bigint", of: ({ turn }) => turn.maxWaitMs },
+  { name: "seed_from", type: "int", of: ({ seed }) => seed.from },
+  { name: "seed_to", type: "int", of: ({ seed }) => seed.to },
+  { name: "input_from", type: "int", of: ({ input }) => input.from },
+  { name: "input_to", type: "int", of: ({ input }) => input.to },
+  { name: "parameters", type: "text", of: ({ turn }) => turn.parameters },
+  { name: "parent_turn_id", type: "uuid", of: ({ turn }) => turn.parentTurnId },
+  { name: "chain_from", type: "int", of: ({ chain }) => chain.from },
+  { name: "chain_to", type: "int", of: ({ chain }) => chain.to },
+  { name: "replica", type: "text", of: ({ admission }) => admission.replica },
+  { name: "fingerprint", type: "bytea", of: ({ turn }) => turn.fingerprint },
+  { name: "is_generated", type: "boolean", of: ({ turn }) => turn.keyIsGenerated },
+];
+
+const LISTS = COLUMNS.length;
+const SEED = `($${LISTS + 1}::bytea[])`;
+const INPUT = `($${LISTS + 2}::bytea[])`;
+const CHAIN = `($${LISTS + 3}::text[])`;
+
+/** The lane is free, and the turn has a run that could take it. */
+const TAKES_LANE = "excluded.holder_run_id IS NOT NULL AND l.holder_run_id IS NULL AND l.depth = 0";
+
 /**
  * The whole admission in one statement, so that a turn costs one round trip and one flush to disk, and
- * a refusal (no row comes back) changed nothing. The upsert locks the lane; a free lane is claimed in
- * passing. A repeat is seen by the look-up; two that race are told apart by the unique key, whose
- * violation undoes all of it.
+ * a refusal (no row comes back) changed nothing. The upsert locks the lanes, in key order; a free lane
+ * is claimed in passing. A repeat is seen by the look-up; two that race are told apart by the unique
+ * key, whose violation undoes all of it. Idempotency rows come last and in order too: the sort has to
+ * see every lane before the first of them is written.
  */
-const INSERT_LANE_TURN = {
-  name: "runner_insert_lane_turn",
+const INSERT_LANE_TURNS = {
+  name: "runner_insert_lane_turns",
   text: `
-WITH lane AS (
+WITH ${itemTable(COLUMNS)}, lane AS (
   INSERT INTO lanes AS l (tenant, session_key, next_seq, depth, active_turn_id, holder_run_id)
-  SELECT $1, $2, 2,
-    CASE WHEN $6::uuid IS NULL THEN 1 ELSE 0 END,
-    CASE WHEN $6::uuid IS NULL THEN NULL ELSE $5::uuid END,
-    $6::uuid
-  WHERE NOT EXISTS (SELECT FROM idempotency WHERE tenant = $1 AND principal = $3 AND key = $4)
+  SELECT i.tenant, i.session_key, 2, CASE WHEN i.claim_run_id IS NULL THEN 1 ELSE 0 END,
+    CASE WHEN i.claim_run_id IS NOT NULL THEN i.turn_id END, i.claim_run_id
+  FROM item i
+  WHERE NOT EXISTS (SELECT FROM idempotency k
+    WHERE k.tenant = i.tenant AND k.principal = i.principal AND k.key = i.key)
+  ORDER BY i.tenant, i.session_key
   ON CONFLICT (tenant, session_key) DO UPDATE SET
     next_seq = l.next_seq + 1,
-    depth = l.depth
-      + CASE WHEN $6::uuid IS NOT NULL AND l.holder_run_id IS NULL AND l.depth = 0 THEN 0 ELSE 1 END,
-    active_turn_id = CASE WHEN l.holder_run_id IS NULL AND l.depth = 0 AND $6::uuid IS NOT NULL
-      THEN $5::uuid ELSE l.active_turn_id END,
-    holder_run_id = CASE WHEN l.holder_run_id IS NULL AND l.depth = 0
-      THEN $6::uuid ELSE l.holder_run_id END
-  WHERE (l.holder_run_id IS NULL AND l.depth = 0) OR ($8 AND l.depth < $9)
-  RETURNING l.next_seq - 1 AS lane_seq, l.holder_run_id, l.depth
+    depth = l.depth + CASE WHEN ${TAKES_LANE} THEN 0 ELSE 1 END,
+    active_turn_id = CASE WHEN ${TAKES_LANE} THEN excluded.active_turn_id ELSE l.active_turn_id END,
+    holder_run_id = CASE WHEN ${TAKES_LANE} THEN excluded.holder_run_id ELSE l.holder_run_id END
+  WHERE (l.holder_run_id IS NULL AND l.depth = 0)
+    OR (SELECT i.may_wait AND l.depth < i.max_waiting FROM item i
+        WHERE i.tenant = l.tenant AND i.session_key = l.session_key)
+  RETURNING l.tenant, l.session_key, l.next_seq - 1 AS lane_seq, l.holder_run_id
+), admitted AS (
+  SELECT i.*, lane.lane_seq, lane.holder_run_id,
+    coalesce(lane.holder_run_id = i.claim_run_id, false) AS is_claimed
+  FROM lane JOIN item i USING (tenant, session_key)
 ), turn AS (
   INSERT INTO turns (
     tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
     front, principal, request_id, idempotency_key, trace_id, traceparent, origin, route_id,
     admitted_session_id, admitted_generation, required_generation, accept_time, expire_time,
     seed, input, parameters, parent_turn_id, call_chain, run_id, replica, renewed_at)
-  SELECT $1, $5, $10, $2, 1, $11,
-    CASE WHEN lane.holder_run_id = $6 THEN ${Disposition.STARTED} ELSE ${Disposition.QUEUED} END,
-    $12, lane.lane_seq,
-    $7, $3, $13, $4, $14, $15, $16, $17,
-    $18, $19, $20, clock_timestamp(), clock_timestamp() + $21::bigint * interval '1 ms',
-    $22, $23, $24, $25, $26,
-    CASE WHEN lane.holder_run_id = $6 THEN $6 END, $27,
-    CASE WHEN lane.holder_run_id = $6 THEN clock_timestamp() END
-  FROM lane
-  RETURNING accept_time
+  SELECT a.tenant, a.turn_id, a.agent_id, a.session_key, 1, a.turn_class,
+    CASE WHEN a.is_claimed THEN ${Disposition.STARTED} ELSE ${Disposition.QUEUED} END,
+    a.on_conflict, a.lane_seq,
+    a.front, a.principal, a.request_id, a.key, a.trace_id, a.traceparent, a.origin, a.route_id,
+    a.session_id, a.generation, a.required_generation,
+    clock_timestamp(), clock_timestamp() + a.max_wait_ms * interval '1 ms',
+    ${SEED}[a.seed_from:a.seed_to], ${INPUT}[a.input_from:a.input_to], a.parameters, a.parent_turn_id,
+    ${CHAIN}[a.chain_from:a.chain_to],
+    CASE WHEN a.is_claimed THEN a.claim_run_id END, a.replica,
+    CASE WHEN a.is_claimed THEN clock_timestamp() END
+  FROM admitted a
+  RETURNING turn_id, accept_time
 ), known AS (
   INSERT INTO idempotency (tenant, principal, key, fingerprint, turn_id, is_generated, create_time)
-  SELECT $1, $3, $4, $28, $5, $29, turn.accept_time FROM turn
+  SELECT a.tenant, a.principal, a.key, a.fingerprint, a.turn_id, a.is_generated, turn.accept_time
+  FROM turn JOIN admitted a USING (turn_id)
+  ORDER BY a.tenant, a.principal, a.key
 )
-SELECT lane.lane_seq, coalesce(lane.holder_run_id = $6, false) AS is_claimed, turn.accept_time,
-  CASE WHEN lane.holder_run_id = $6 THEN 0 ELSE
-    (lane.holder_run_id IS NOT NULL)::int + (
+SELECT a.place::int, a.lane_seq, a.is_claimed, turn.accept_time,
+  CASE WHEN a.is_claimed THEN 0 ELSE
+    (a.holder_run_id IS NOT NULL)::int + (
       SELECT count(*) FROM turns t
-      WHERE t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.run_id IS NULL
+      WHERE t.tenant = a.tenant AND t.session_key = a.session_key AND t.state = 1 AND t.run_id IS NULL
         AND t.steer IS NULL
-        AND (t.front OR NOT $7)
-        AND (t.front OR t.turn_class = ${TurnClass.PERSON} OR $11 = ${TurnClass.SYSTEM}))::int
+        AND (t.front OR NOT a.front)
+        AND (t.front OR t.turn_class = ${TurnClass.PERSON} OR a.turn_class = ${TurnClass.SYSTEM}))::int
   END AS position
-FROM lane, turn`,
+FROM admitted a JOIN turn USING (turn_id)`,
 };
 
 interface Row {
+  readonly place: number;
   readonly lane_seq: bigint;
   readonly is_claimed: boolean;
   readonly position: number;
@@ -79,55 +153,37 @@ interface Row {
 }
 
 /**
- * Admits a turn into its lane; undefined: it was refused, and nothing was changed.
- * @throws the unique violation of `idempotency_pkey` where a twin won the race.
+ * Admits turns into different lanes, under different idempotency keys; undefined: the turn was
+ * refused, and nothing was changed for it.
+ * @throws the unique violation of `idempotency_pkey` where a twin won the race; then none was admitted.
  */
-export async function insertLaneTurn(
+export async function insertLaneTurns(
   sql: Sql,
-  turn: NewLaneTurn,
-  admission: Admission,
-): Promise<Admitted | undefined> {
-  const row = await first<Row>(sql, INSERT_LANE_TURN, paramsOf(turn, admission));
-  return (
-    row && {
-      laneSeq: row.lane_seq,
-      isClaimed: row.is_claimed,
-      position: row.position,
-      acceptTime: row.accept_time,
-    }
-  );
+  turns: readonly LaneAdmission[],
+): Promise<readonly (Admitted | undefined)[]> {
+  const found = await rows<Row>(sql, INSERT_LANE_TURNS, paramsOf(turns));
+  return byPlace(found, turns.length).map((row) => row && admittedOf(row));
 }
 
-function paramsOf(turn: NewLaneTurn, admission: Admission): unknown[] {
-  return [
-    turn.tenant,
-    turn.session.sessionKey,
-    turn.principal,
-    turn.idempotencyKey,
-    turn.turnId,
-    admission.claimRunId ?? null,
-    admission.front,
-    admission.mayWait,
-    admission.maxWaiting,
-    turn.agentId,
-    turn.turnClass,
-    turn.onConflict,
-    turn.requestId,
-    turn.traceId,
-    turn.traceparent,
-    originBytes(turn.origin),
-    turn.routeId,
-    turn.session.sessionId,
-    turn.session.generation,
-    turn.requiredGeneration,
-    turn.maxWaitMs ?? null,
-    messagesBytes(admission.seed),
-    messagesBytes(admission.input),
-    turn.parameters,
-    turn.parentTurnId ?? null,
-    turn.callChain,
-    admission.replica,
-    turn.fingerprint,
-    turn.keyIsGenerated,
-  ];
+function admittedOf({ lane_seq, is_claimed, position, accept_time }: Row): Admitted {
+  return { laneSeq: lane_seq, isClaimed: is_claimed, position, acceptTime: accept_time };
+}
+
+function paramsOf(turns: readonly LaneAdmission[]): unknown[] {
+  const seed = layEndToEnd(turns.map(({ admission }) => messagesBytes(admission.seed)));
+  const input = layEndToEnd(turns.map(({ admission }) => messagesBytes(admission.input)));
+  const chain = layEndToEnd(turns.map(({ turn }) => turn.callChain));
+  const nothing = { from: 1, to: 0 };
+  const items = turns.map((one, index) => ({
+    ...one,
+    seed: seed.slices[index] ?? nothing,
+    input: input.slices[index] ?? nothing,
+    chain: chain.slices[index] ?? nothing,
+  }));
+  return [...itemParams(COLUMNS, items), seed.all, input.all, chain.all];
+}
+
+/** One turn, within a transaction that has locked its lane. */
+export async function insertLaneTurn(sql: Sql, turn: LaneAdmission): Promise<Admitted | undefined> {
+  return (await insertLaneTurns(sql, [turn]))[0];
 }

@@ -3,32 +3,80 @@ import { isRunEnding } from "../domain/ending.ts";
 import { stateCode, stateOf } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
 import { messageBytes, messageOf, messagesBytes, messagesOf } from "./codec.ts";
-import { first, type Sql } from "./sql.ts";
+import {
+  byPlace,
+  type Column,
+  itemParams,
+  itemTable,
+  layEndToEnd,
+  type Slice,
+} from "./batch-items.ts";
+import { HELD_TURNS } from "./held-turns.ts";
+import { first, rows, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 
+/** A run with the ending that it is to be stored with. */
+export interface EndingOfRun {
+  readonly held: Held;
+  readonly ending: Ending;
+  /** The number of the turn's last event. */
+  readonly endedStreamSeq: bigint;
+}
+
+/** With where what its agent said stands in what all said. */
+interface Item extends EndingOfRun {
+  readonly produced: Slice;
+}
+
+const COLUMNS: readonly Column<Item>[] = [
+  { name: "tenant", type: "text", of: ({ held }) => held.tenant },
+  { name: "session_key", type: "text", of: ({ held }) => held.sessionKey },
+  { name: "turn_id", type: "uuid", of: ({ held }) => held.turnId },
+  { name: "run_id", type: "uuid", of: ({ held }) => held.runId },
+  { name: "state", type: "smallint", of: ({ ending }) => stateCode(ending.state) },
+  { name: "error_reason", type: "text", of: ({ ending }) => ending.errorReason },
+  { name: "error_message", type: "text", of: ({ ending }) => ending.errorMessage },
+  { name: "reply", type: "bytea", of: ({ ending }) => ending.reply && messageBytes(ending.reply) },
+  { name: "produced_from", type: "int", of: ({ produced }) => produced.from },
+  { name: "produced_to", type: "int", of: ({ produced }) => produced.to },
+  { name: "keeps_input", type: "boolean", of: ({ ending }) => ending.keepsInput },
+  { name: "seeds", type: "boolean", of: ({ ending }) => ending.seeds },
+  { name: "input_tokens", type: "bigint", of: ({ ending }) => ending.inputTokens },
+  { name: "output_tokens", type: "bigint", of: ({ ending }) => ending.outputTokens },
+  { name: "finish_reason", type: "text", of: ({ ending }) => ending.finishReason },
+  { name: "model", type: "text", of: ({ ending }) => ending.model },
+  { name: "ended_stream_seq", type: "bigint", of: ({ endedStreamSeq }) => endedStreamSeq },
+];
+
+/** The parameter after the columns': what all the agents said, end to end. */
+const PRODUCED = `($${COLUMNS.length + 1}::bytea[])`;
+
 /**
- * Stores a run's ending before session-identity is told: step one of three. Under the turn's row, so
+ * Stores runs' endings before session-identity is told: step one of three. Under the turn's row, so
  * that a takeover either comes before, and this finds the turn gone, or after, and finds the ending.
  * The first ending that is stored stands, whoever stored it: session-identity may have been told.
  */
 const PREPARE = {
   name: "runner_prepare",
   text: `
-WITH turn AS (
-  UPDATE turns t SET prepared_run_id = $3, renewed_at = clock_timestamp()
-  WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $3 AND ${stateIn("t.state", "ACTIVE")}
-    AND t.prepared_run_id IS NULL
-    AND ($4 <> ${stateCode("COMPLETED")} OR NOT EXISTS (
-      SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $16
-        AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = $2 AND s.steer = 1))
-  RETURNING t.turn_id
+WITH ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
+  UPDATE turns t SET prepared_run_id = i.run_id, renewed_at = clock_timestamp()
+  FROM item i JOIN held USING (tenant, turn_id)
+  WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
+    AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL
+    AND (i.state <> ${stateCode("COMPLETED")} OR NOT EXISTS (
+      SELECT FROM turns s WHERE s.tenant = i.tenant AND s.session_key = i.session_key
+        AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
+  RETURNING i.place
 )
-UPDATE runs r SET prepared_state = $4, error_reason = $5, error_message = $6, reply = $7, produced = $8,
-  keeps_input = $9, seeds = $10, input_tokens = $11, output_tokens = $12, finish_reason = $13,
-  model = $14, ended_stream_seq = $15
-FROM turn
-WHERE r.tenant = $1 AND r.turn_id = $2 AND r.run_id = $3
-RETURNING r.run_id`,
+UPDATE runs r SET prepared_state = i.state, error_reason = i.error_reason,
+  error_message = i.error_message, reply = i.reply,
+  produced = ${PRODUCED}[i.produced_from:i.produced_to], keeps_input = i.keeps_input, seeds = i.seeds,
+  input_tokens = i.input_tokens, output_tokens = i.output_tokens, finish_reason = i.finish_reason,
+  model = i.model, ended_stream_seq = i.ended_stream_seq
+FROM turn JOIN item i USING (place)
+WHERE r.tenant = i.tenant AND r.turn_id = i.turn_id AND r.run_id = i.run_id
+RETURNING i.place::int`,
 };
 
 /** What came of storing an ending. */
@@ -40,31 +88,24 @@ export type PrepareResult =
   /** The run holds the turn no more, and its work is dropped. */
   | { readonly kind: "lost" };
 
-export async function prepare(
+/** Endings of different turns. */
+export async function prepareAll(
   sql: Sql,
-  held: Held,
-  ending: Ending,
-  endedStreamSeq: bigint,
-): Promise<PrepareResult> {
-  const row = await first(sql, PREPARE, [
-    held.tenant,
-    held.turnId,
-    held.runId,
-    stateCode(ending.state),
-    ending.errorReason,
-    ending.errorMessage,
-    ending.reply === undefined ? null : messageBytes(ending.reply),
-    messagesBytes(ending.produced),
-    ending.keepsInput,
-    ending.seeds,
-    ending.inputTokens,
-    ending.outputTokens,
-    ending.finishReason,
-    ending.model,
-    endedStreamSeq,
-    held.sessionKey,
-  ]);
-  return row === undefined ? whyNot(sql, held) : { kind: "stored", ending };
+  endings: readonly EndingOfRun[],
+): Promise<readonly PrepareResult[]> {
+  const produced = layEndToEnd(endings.map(({ ending }) => messagesBytes(ending.produced)));
+  const items = endings.map((one, index) => ({
+    ...one,
+    produced: produced.slices[index] ?? { from: 1, to: 0 },
+  }));
+  const params = [...itemParams(COLUMNS, items), produced.all];
+  const stored = byPlace(await rows<{ place: number }>(sql, PREPARE, params), endings.length);
+  return Promise.all(
+    endings.map(
+      async ({ held, ending }, index): Promise<PrepareResult> =>
+        stored[index] === undefined ? whyNot(sql, held) : { kind: "stored", ending },
+    ),
+  );
 }
 
 const READ_HOLDER = {

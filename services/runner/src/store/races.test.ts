@@ -8,25 +8,25 @@ import { textMessage } from "../domain/context.ts";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { laneOrder } from "../domain/lane-order.ts";
 import { startServer, World } from "../testing/world.ts";
-import { activate, takeOver } from "./activate.ts";
+import { takeOver } from "./activate.ts";
 import { claimHead, releaseClaim } from "./claim-head.ts";
 import { discardPrepared, endHeld, endWaiting, requeue } from "./end-unanswered.ts";
-import { finish } from "./finish.ts";
-import { insertLaneTurn } from "./insert-lane-turn.ts";
 import { readLane } from "./lane-row.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
-import { prepare } from "./prepare.ts";
 import { readTurn } from "./read-turn.ts";
 import { requestStop } from "./request-stop.ts";
+import { TurnSteps } from "./turn-steps.ts";
 
 // Postgres, gRPC and several replicas on a machine that has other work too.
 vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 let world: World;
+let steps: TurnSteps;
 beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
+  steps = new TurnSteps(world.db);
 }, 60_000);
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -64,7 +64,7 @@ function laneKey(): string {
 
 async function admit(turn: NewLaneTurn, claimRunId?: string, front = false) {
   const how = { seed: [], input: turn.messages, replica: "a", mayWait: true, maxWaiting: 200 };
-  const admitted = await insertLaneTurn(world.db, turn, { ...how, claimRunId, front });
+  const admitted = await steps.admit({ turn, admission: { ...how, claimRunId, front } });
   if (admitted === undefined) throw new Error("refused");
   return admitted;
 }
@@ -77,7 +77,7 @@ async function activeTurn() {
   const { sessionKey } = turn.session;
   const held = { tenant: TENANT, sessionKey, turnId: turn.turnId, runId };
   const granted = { ...held, sessionId: "s1", generation: 1n, runEpoch: 1n, replica: "a" };
-  await activate(world.db, granted);
+  await steps.activate(granted);
   return { turn, held, granted };
 }
 
@@ -104,9 +104,16 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     const { held, granted } = await activeTurn();
     const next = { ...granted, runId: randomUUID(), runEpoch: 2n, replica: "b" };
     expect(await takeOver(world.db, next, held.runId)).toMatchObject({ ordinal: 2 });
-    expect(await prepare(world.db, held, failed, 9n)).toEqual({ kind: "lost" });
+    expect(await steps.prepare({ held, ending: failed, endedStreamSeq: 9n })).toEqual({
+      kind: "lost",
+    });
     expect(
-      await finish(world.db, { ...held, turnClass: 1 }, failed, [], undefined),
+      await steps.finish({
+        held: { ...held, turnClass: 1 },
+        ending: failed,
+        told: [],
+        chunk: undefined,
+      }),
     ).toBeUndefined();
     const end = {
       ...held,
@@ -126,7 +133,9 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
 
   test("an ending that is stored cannot be taken over, until it is discarded", async () => {
     const { held, granted } = await activeTurn();
-    expect(await prepare(world.db, held, completed("a"), 3n)).toMatchObject({ kind: "stored" });
+    expect(await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n })).toMatchObject(
+      { kind: "stored" },
+    );
     const next = { ...granted, runId: randomUUID(), runEpoch: 2n };
     expect(await takeOver(world.db, next, held.runId)).toBeUndefined();
     expect(await readLane(world.db, TENANT, held.sessionKey)).toMatchObject({
@@ -138,18 +147,25 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
 
   test("the first ending that is stored stands, whoever stores the second", async () => {
     const { held } = await activeTurn();
-    await prepare(world.db, held, failed, 3n);
-    const second = await prepare(world.db, held, completed("late"), 4n);
+    await steps.prepare({ held, ending: failed, endedStreamSeq: 3n });
+    const second = await steps.prepare({ held, ending: completed("late"), endedStreamSeq: 4n });
     expect(second).toMatchObject({ ending: { state: "FAILED", errorReason: "MODEL_FAILED" } });
   });
 
   test("finishing twice tells the transcript once", async () => {
     const { held } = await activeTurn();
     const ending = completed("answer");
-    await prepare(world.db, held, ending, 3n);
+    await steps.prepare({ held, ending: ending, endedStreamSeq: 3n });
     const told = ending.produced.map((message) => ({ message, principal: "" }));
     const both = await Promise.all(
-      [1, 2].map(() => finish(world.db, { ...held, turnClass: 1 }, ending, told, undefined)),
+      [1, 2].map(() =>
+        steps.finish({
+          held: { ...held, turnClass: 1 },
+          ending: ending,
+          told: told,
+          chunk: undefined,
+        }),
+      ),
     );
     expect(both.filter((one) => one !== undefined).length).toBe(1);
     const { rowCount } = await world.db.query("SELECT FROM messages WHERE turn_id = $1", [
@@ -173,7 +189,7 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     };
     expect(await endWaiting(world.db, end)).toBe(true);
     const granted = { ...held, sessionId: "s1", generation: 1n, runEpoch: 1n, replica: "a" };
-    expect(await activate(world.db, granted)).toBeUndefined();
+    expect(await steps.activate(granted)).toBeUndefined();
     expect(await readLane(world.db, TENANT, sessionKey)).toMatchObject({
       depth: 0,
       holderRunId: undefined,
@@ -182,7 +198,7 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
 
   test("a stop comes too late for an ending that is stored", async () => {
     const { held } = await activeTurn();
-    await prepare(world.db, held, completed("a"), 3n);
+    await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n });
     expect(await requestStop(world.db, TENANT, held.turnId, "cancelled", "")).toBeUndefined();
   });
 
@@ -216,15 +232,20 @@ test("heads are claimed in the order that the domain says", async () => {
     if (result.kind !== "claimed") break;
     const held = { tenant: TENANT, sessionKey: key, turnId: result.turn.turnId, runId };
     claimed.push(held.turnId);
-    await activate(world.db, {
+    await steps.activate({
       ...held,
       sessionId: "s1",
       generation: 1n,
       runEpoch: 1n,
       replica: "b",
     });
-    await prepare(world.db, held, failed, 1n);
-    await finish(world.db, { ...held, turnClass: result.turn.turnClass }, failed, [], undefined);
+    await steps.prepare({ held, ending: failed, endedStreamSeq: 1n });
+    await steps.finish({
+      held: { ...held, turnClass: result.turn.turnClass },
+      ending: failed,
+      told: [],
+      chunk: undefined,
+    });
   }
   expect(claimed).toEqual(laneOrder(waiting, 0, 8).map(({ turnId }) => turnId));
   expect(await readLane(world.db, TENANT, key)).toMatchObject({ depth: 0, holderRunId: undefined });

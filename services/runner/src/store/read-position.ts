@@ -61,6 +61,22 @@ export async function readQueue(
   };
 }
 
+/** Where each waiting turn of a lane stands. */
+export async function readPositions(
+  sql: Sql,
+  tenant: string,
+  sessionKey: string,
+): Promise<ReadonlyMap<string, Position>> {
+  const { order, holder } = await readQueue(sql, tenant, sessionKey);
+  const ahead = holder.holderRunId === undefined ? 0 : 1;
+  return new Map(
+    order.map(({ turnId, waitedMs }, before) => [
+      turnId,
+      { ...holder, waitedMs, position: before + ahead },
+    ]),
+  );
+}
+
 /** Undefined: the turn waits no more. */
 export async function readPosition(
   sql: Sql,
@@ -68,10 +84,5 @@ export async function readPosition(
   sessionKey: string,
   turnId: string,
 ): Promise<Position | undefined> {
-  const { order, holder } = await readQueue(sql, tenant, sessionKey);
-  const before = order.findIndex((turn) => turn.turnId === turnId);
-  const turn = order[before];
-  if (turn === undefined) return undefined;
-  const { waitedMs } = turn;
-  return { ...holder, waitedMs, position: before + (holder.holderRunId === undefined ? 0 : 1) };
+  return (await readPositions(sql, tenant, sessionKey)).get(turnId);
 }

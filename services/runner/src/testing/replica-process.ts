@@ -10,6 +10,7 @@ import { runnerMetrics } from "../metrics.ts";
 import type { Model } from "../models/model.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import { TurnSteps } from "../store/turn-steps.ts";
 import { toolsFor } from "../tools/registry.ts";
 import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
 
@@ -56,8 +57,10 @@ async function serve(order: ReplicaOrder): Promise<void> {
   const credential = serviceCredential("runner", secret);
   const identity = createIdentityClient({ target: order.identityTarget, credential });
   const log = captureLog();
+  const db = armedDatabase(databaseOf(order), arm);
   const deps = {
-    db: armedDatabase(databaseOf(order), arm),
+    db,
+    steps: new TurnSteps(db),
     identity: armedIdentity(identity, arm),
     delivery: {
       enqueueDelivery: async ({ turnId = "" }) => {

@@ -14,6 +14,7 @@ import { toolsFor } from "../tools/registry.ts";
 import type { RunnerDeps } from "../running/deps.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import { TurnSteps } from "../store/turn-steps.ts";
 import { DeliveryStandIn } from "./delivery-stand-in.ts";
 import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
@@ -170,8 +171,10 @@ export class World implements AsyncDisposable {
     opened.defer(() => identity.$close());
     const arm = new Arm(options.dieAt ?? "", () => life.kill());
     const isOver = (): boolean => life.isOver;
+    const mortal = mortalDatabase(armedDatabase(db, arm, isOver), life);
     return {
-      db: mortalDatabase(armedDatabase(db, arm, isOver), life),
+      db: mortal,
+      steps: new TurnSteps(mortal),
       identity: mortalIdentity(armedIdentity(identity, arm, isOver), life, options.hooks ?? {}),
       delivery: this.delivery,
       clock: systemClock,

@@ -1,0 +1,46 @@
+import { ManualClock } from "@lanekeeper/service/testing";
+import { expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
+import type { Sql } from "../store/sql.ts";
+import { LanePositions } from "./lane-positions.ts";
+
+/** A lane in which so many persons wait; counts how often its queue is read. */
+function lane(waiting: number): { readonly sql: Sql; readonly reads: () => number } {
+  let reads = 0;
+  const queue = Array.from({ length: waiting }, (_, index) => ({
+    ...{ turnId: `turn-${index}`, front: false, isPerson: true, laneSeq: BigInt(index) },
+    waitedMs: 10,
+  }));
+  const holder = { holderRunId: "run", personsServed: 0, ageMs: 5 };
+  const query = async (statement: Parameters<Sql["query"]>[0]) => {
+    const isQueue = typeof statement !== "string" && statement.name === "runner_read_waiting";
+    if (isQueue) reads += 1;
+    const rows = isQueue ? queue : [holder];
+    return { rows, rowCount: rows.length, command: "SELECT" };
+  };
+  return { sql: { query: query as Sql["query"] }, reads: () => reads };
+}
+
+test("a thousand who wait in one lane cost one look at its queue", async () => {
+  const { sql, reads } = lane(1_000);
+  const positions = new LanePositions({ db: sql, clock: new ManualClock() });
+  const found = await Promise.all(
+    Array.from({ length: 1_000 }, (_, index) => positions.of("t", "k", `turn-${index}`)),
+  );
+  expect(found.map((one) => one?.position)).toEqual(found.map((_, index) => index + 1));
+  expect(reads()).toBe(1);
+});
+
+test("what is told ages no further than its bound, and says how long the turn has waited by now", async () => {
+  const { sql, reads } = lane(2);
+  const clock = new ManualClock();
+  const positions = new LanePositions({ db: sql, clock });
+  await positions.of("t", "k", "turn-0");
+  await clock.advance(LIMITS.positionAgeMs);
+  expect((await positions.of("t", "k", "turn-1"))?.waitedMs).toBe(10 + LIMITS.positionAgeMs);
+  expect(reads()).toBe(1);
+  await clock.advance(1);
+  expect((await positions.of("t", "k", "turn-1"))?.waitedMs).toBe(10);
+  expect(await positions.of("t", "other", "turn-9")).toBeUndefined();
+  expect(reads()).toBe(3);
+});

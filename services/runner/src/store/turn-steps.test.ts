@@ -1,0 +1,235 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { textMessage } from "../domain/context.ts";
+import type { Ending } from "../domain/ending.ts";
+import { startServer, World } from "../testing/world.ts";
+import { readLane } from "./lane-row.ts";
+import type { NewLaneTurn } from "./new-turn.ts";
+import { readTurn } from "./read-turn.ts";
+import type { Sql } from "./sql.ts";
+import { TurnSteps } from "./turn-steps.ts";
+
+// Postgres on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+let world: World;
+beforeAll(async () => {
+  server = await startServer();
+  world = await World.start(server);
+}, 60_000);
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await server.stop();
+});
+
+const TENANT = "t1";
+let lanes = 0;
+
+/** Lanes whose names do not sort as they were made. */
+function laneKeys(count: number): string[] {
+  const from = (lanes += count);
+  return Array.from({ length: count }, (_, index) => `agent:main:${(index * 7) % count}-${from}`);
+}
+
+function newTurn(sessionKey: string, more: Partial<NewLaneTurn> = {}): NewLaneTurn {
+  const turnId = randomUUID();
+  return {
+    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass: 1, onConflict: 1 },
+    session: { sessionKey, sessionId: `session of ${sessionKey}`, generation: 1n },
+    ...{ requiredGeneration: 0n, idempotencyKey: turnId, fingerprint: new Uint8Array([1]) },
+    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
+    origin: create(OriginSchema),
+    ...{ routeId: "", maxWaitMs: undefined, parameters: "{}", parentTurnId: undefined },
+    callChain: [],
+    messages: [textMessage(Role.USER, `hi ${sessionKey}`)],
+    ...more,
+  };
+}
+
+const HOW = { seed: [], front: false, mayWait: true, maxWaiting: 200, replica: "a" };
+
+function admit(steps: TurnSteps, turn: NewLaneTurn, claimRunId?: string, more = {}) {
+  return steps.admit({ turn, admission: { ...HOW, input: turn.messages, claimRunId, ...more } });
+}
+
+function completed(text: string): Ending {
+  const reply = textMessage(Role.ASSISTANT, text);
+  return {
+    ...{ state: "COMPLETED", errorReason: "", errorMessage: "", reply, produced: [reply] },
+    ...{ keepsInput: true, seeds: false, inputTokens: 1n, outputTokens: 2n },
+    ...{ finishReason: "stop", model: "m" },
+  };
+}
+
+/** Counts statements, by name, and what is in each. */
+function counted(sql: Sql): { readonly sql: Sql; readonly sizes: (name: string) => number[] } {
+  const seen: { name: string; size: number }[] = [];
+  return {
+    sql: {
+      query: (statement, params) => {
+        const name = typeof statement === "string" ? statement : statement.name;
+        seen.push({ name, size: (params?.[0] as readonly unknown[] | undefined)?.length ?? 0 });
+        return sql.query(statement, params);
+      },
+    },
+    sizes: (name) => seen.filter((one) => one.name === name).map(({ size }) => size),
+  };
+}
+
+interface Running {
+  readonly turn: NewLaneTurn;
+  readonly held: { tenant: string; sessionKey: string; turnId: string; runId: string };
+}
+
+async function begin(steps: TurnSteps, sessionKey: string): Promise<Running> {
+  const turn = newTurn(sessionKey);
+  const runId = randomUUID();
+  await admit(steps, turn, runId);
+  const held = { tenant: TENANT, sessionKey, turnId: turn.turnId, runId };
+  const { sessionId } = turn.session;
+  await steps.activate({ ...held, sessionId, generation: 1n, runEpoch: 1n, replica: "a" });
+  return { turn, held };
+}
+
+function end(steps: TurnSteps, { turn, held }: Running, text: string) {
+  const said = [...turn.messages, textMessage(Role.ASSISTANT, text)];
+  const told = said.map((message) => ({ message, principal: "p1" }));
+  return steps.finish({
+    held: { ...held, turnClass: 1 },
+    ending: completed(text),
+    told,
+    chunk: undefined,
+  });
+}
+
+test("turns of different lanes share their statements, and each ends with its own words", async () => {
+  const { sql, sizes } = counted(world.db);
+  const steps = new TurnSteps(sql);
+  const running = await Promise.all(laneKeys(20).map((key) => begin(steps, key)));
+  const endings = running.map(({ held }) =>
+    steps.prepare({ held, ending: completed(held.sessionKey), endedStreamSeq: 5n }),
+  );
+  expect(await Promise.all(endings)).toMatchObject(running.map(() => ({ kind: "stored" })));
+  const ended = await Promise.all(running.map((one) => end(steps, one, one.held.sessionKey)));
+  expect(ended.every((one) => one?.depth === 0 && !one.isRouted && !one.hasSteers)).toBe(true);
+  for (const name of ["insert_lane_turns", "activate", "prepare", "finish"]) {
+    expect(sizes(`runner_${name}`).length, name).toBeLessThan(10);
+  }
+  for (const { turn, held } of running) {
+    const { sessionKey } = held;
+    expect(await readTurn(world.db, TENANT, turn.turnId)).toMatchObject({
+      ...{ state: "COMPLETED", runCount: 1, input: turn.messages },
+      reply: textMessage(Role.ASSISTANT, sessionKey),
+    });
+    expect((await readLane(world.db, TENANT, sessionKey))?.holderRunId).toBeUndefined();
+    const { said, seen } = await steps.recent({
+      ...{ tenant: TENANT, sessionId: turn.session.sessionId, limit: 10 },
+    });
+    expect(seen).toMatchObject({ sessionKey, generation: 1n });
+    expect(said.map(({ seq }) => seq)).toEqual([2n, 1n]);
+    expect(said[1]?.message).toEqual(turn.messages[0]);
+  }
+});
+
+test("a lane takes one call of a statement, and its turns stand in the order of their calls", async () => {
+  const steps = new TurnSteps(world.db);
+  const [key = ""] = laneKeys(1);
+  const admitted = await Promise.all(
+    Array.from({ length: 5 }, () => admit(steps, newTurn(key), randomUUID())),
+  );
+  expect(admitted.map((one) => [one?.laneSeq, one?.isClaimed, one?.position])).toEqual([
+    [1n, true, 0],
+    [2n, false, 1],
+    [3n, false, 2],
+    [4n, false, 3],
+    [5n, false, 4],
+  ]);
+});
+
+test("a turn that is refused takes nothing from the others of its statement", async () => {
+  const { sql, sizes } = counted(world.db);
+  const steps = new TurnSteps(sql);
+  const [full = "", ...free] = laneKeys(5);
+  await admit(steps, newTurn(full), randomUUID());
+  const before = sizes("runner_insert_lane_turns").length;
+  const [refused, ...others] = await Promise.all([
+    admit(steps, newTurn(full), randomUUID(), { mayWait: false }),
+    ...free.map((key) => admit(steps, newTurn(key), randomUUID())),
+  ]);
+  expect(refused).toBeUndefined();
+  expect(others.every((one) => one?.isClaimed === true)).toBe(true);
+  expect(sizes("runner_insert_lane_turns").slice(before)).toEqual([5]);
+});
+
+test("a run that lost its turn is told so, and the others of its statement are stored", async () => {
+  const steps = new TurnSteps(world.db);
+  const running = await Promise.all(laneKeys(4).map((key) => begin(steps, key)));
+  const results = await Promise.all(
+    running.map(({ held }, index) => {
+      const runId = index === 1 ? randomUUID() : held.runId;
+      const ending = completed("a");
+      return steps.prepare({ held: { ...held, runId }, ending, endedStreamSeq: 5n });
+    }),
+  );
+  expect(results.map(({ kind }) => kind)).toEqual(["stored", "lost", "stored", "stored"]);
+  const ends = await Promise.all(running.map((one) => end(steps, one, "a")));
+  expect(ends.map((one) => one?.depth)).toEqual([0, undefined, 0, 0]);
+});
+
+test("a repeat of a request fails alone: the statement that it spoils is tried turn by turn", async () => {
+  const { sql, sizes } = counted(world.db);
+  const steps = new TurnSteps(sql);
+  const keys = laneKeys(4);
+  // Two with one idempotency key in different lanes: no look-up can see the other, the unique key does.
+  const twice = { idempotencyKey: randomUUID() };
+  const results = await Promise.allSettled(
+    keys.map((key, index) => admit(steps, newTurn(key, index < 2 ? twice : {}), randomUUID())),
+  );
+  expect(results.map((one) => one.status === "fulfilled" && one.value?.isClaimed === true)).toEqual(
+    [true, false, true, true],
+  );
+  expect(sizes("runner_insert_lane_turns")).toEqual([4, 1, 1, 1, 1]);
+  expect((await readLane(world.db, TENANT, keys[1] ?? ""))?.activeTurnId).toBeUndefined();
+});
+
+test("two replicas that write to the same lanes at once neither wait for each other nor lose a turn", async () => {
+  const replicas = [new TurnSteps(world.db), new TurnSteps(world.db)];
+  const keys = laneKeys(30);
+  const before = await deadlocks();
+  const admissions = replicas.flatMap((steps, replica) =>
+    // Each in an order of its own.
+    (replica === 0 ? keys : keys.toReversed()).map(async (key) => {
+      const turn = newTurn(key);
+      const runId = randomUUID();
+      return { key, turn, runId, steps, admitted: await admit(steps, turn, runId) };
+    }),
+  );
+  const admitted = await Promise.all(admissions);
+  for (const key of keys) {
+    const ofLane = admitted.filter((one) => one.key === key).map((one) => one.admitted);
+    expect(new Set(ofLane.map((one) => one?.laneSeq))).toEqual(new Set([1n, 2n]));
+    expect(ofLane.filter((one) => one?.isClaimed === true)).toHaveLength(1);
+  }
+  const running = admitted.filter((one) => one.admitted?.isClaimed === true);
+  await Promise.all(
+    running.map(async ({ key, turn, runId, steps }) => {
+      const held = { tenant: TENANT, sessionKey: key, turnId: turn.turnId, runId };
+      const { sessionId } = turn.session;
+      await steps.activate({ ...held, sessionId, generation: 1n, runEpoch: 1n, replica: "a" });
+      await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 5n });
+      expect((await end(steps, { turn, held }, "a"))?.depth).toBe(1);
+    }),
+  );
+  expect(await deadlocks()).toBe(before);
+});
+
+async function deadlocks(): Promise<bigint> {
+  const sql = "select deadlocks from pg_stat_database where datname = current_database()";
+  const { rows } = await world.db.query<{ deadlocks: bigint }>(sql);
+  return rows[0]?.deadlocks ?? -1n;
+}
