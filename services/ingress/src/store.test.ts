@@ -6,6 +6,8 @@ import { hashKey } from "./credentials/credential.ts";
 import { credentialStore } from "./credentials/store.ts";
 import type { RequestEntry } from "./request-log/entry.ts";
 import { requestStore } from "./request-log/store.ts";
+import { settingsStore } from "./settings/store.ts";
+import { DEFAULT_SETTINGS } from "./settings/tenant-settings.ts";
 import { MIGRATIONS } from "./start.ts";
 
 let server: Awaited<ReturnType<typeof startThrowawayPostgres>>;
@@ -106,5 +108,23 @@ describe("the request log in Postgres", () => {
     expect(await store.deleteBefore(now, 3)).toBe(1);
     expect(await store.deleteBefore(now, 3)).toBe(0);
     expect((await store.list(first)).map(({ requestId }) => requestId)).toEqual(["young"]);
+  });
+});
+
+describe("tenants' settings in Postgres", () => {
+  test("are the defaults until some are written; the version grows with a change alone", async () => {
+    const store = settingsStore(db);
+    expect(await store.read("acme")).toMatchObject({ ...DEFAULT_SETTINGS, version: 0n });
+    const settings = { sessionSources: ["user" as const], requiresSession: true };
+    expect(await store.write("acme", settings)).toBe(1n);
+    expect(await store.write("acme", settings)).toBe(1n);
+    expect(await store.write("acme", { ...settings, requiresSession: false })).toBe(2n);
+    expect(await store.read("acme")).toMatchObject({
+      ...settings,
+      requiresSession: false,
+      version: 2n,
+      applyTime: expect.any(Date),
+    });
+    expect(await store.read("other")).toMatchObject({ version: 0n });
   });
 });

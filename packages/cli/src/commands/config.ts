@@ -34,16 +34,17 @@ export async function applyConfigFile(
   const { path, config } = await load(file);
   const applied = await applyConfig(config, await peerTargets());
   if (options.json) {
-    const tenants = applied.map(({ tenant, policiesVersion, agentsVersion }) => ({
+    const tenants = applied.map(({ tenant, policiesVersion, agentsVersion, settingsVersion }) => ({
       tenant,
       policiesVersion: String(policiesVersion),
       agentsVersion: String(agentsVersion),
+      settingsVersion: String(settingsVersion),
     }));
     return output.line(jsonText({ file: path, tenants }));
   }
-  for (const { tenant, policiesVersion, agentsVersion } of applied) {
+  for (const { tenant, policiesVersion, agentsVersion, settingsVersion } of applied) {
     output.line(
-      `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}`,
+      `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}, settings at version ${settingsVersion}`,
     );
   }
 }

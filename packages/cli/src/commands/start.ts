@@ -98,6 +98,7 @@ async function configure(
   const targets = {
     identity: targetOf("session-identity", ports, process.env),
     runner: targetOf("runner", ports, process.env),
+    ingress: targetOf("ingress", ports, process.env),
     clusterSecret: credentials.clusterSecret,
   };
   if (config !== undefined) {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { testFolder } from "../fixtures/folder.ts";
 import { defaultConfig } from "./default.ts";
 import { loadConfig, parseConfig } from "./load.ts";
-import { agentsRequest, keyPoliciesRequest } from "./to-requests.ts";
+import { agentsRequest, keyPoliciesRequest, settingsRequest } from "./to-requests.ts";
 
 const FULL = `
 tenants:
@@ -34,6 +34,9 @@ tenants:
           time_zone: Europe/Berlin
       night:
         model: scripted
+    sessions:
+      from: [user, x-openwebui-chat-id]
+      required: true
 `;
 
 function problems(text: string): string[] {
@@ -61,6 +64,9 @@ describe("the configuration", () => {
         },
         { agentId: "night", dailyAt: "" },
       ],
+    });
+    expect(settingsRequest(tenant)).toEqual({
+      settings: { sessionSources: [4, 1], requiresSession: true },
     });
     expect(agentsRequest(tenant)).toMatchObject({
       agents: [

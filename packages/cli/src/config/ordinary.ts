@@ -1,5 +1,6 @@
 import type { KeyPolicy } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import type { TenantSettings } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { DEFAULT_TOOLS } from "./default.ts";
 
@@ -10,8 +11,11 @@ import { DEFAULT_TOOLS } from "./default.ts";
 export function isOrdinary(
   agents: readonly AgentConfig[],
   policies: readonly KeyPolicy[],
+  settings: TenantSettings | undefined,
 ): boolean {
-  return agents.every(isOrdinaryAgent) && policies.every(isOrdinaryPolicy);
+  const isOrdinarilyTaken =
+    settings === undefined || (settings.sessionSources.length === 0 && !settings.requiresSession);
+  return agents.every(isOrdinaryAgent) && policies.every(isOrdinaryPolicy) && isOrdinarilyTaken;
 }
 
 function isOrdinaryAgent({ agentId, systemPrompt, tools }: AgentConfig): boolean {

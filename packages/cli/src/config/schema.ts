@@ -128,10 +128,21 @@ const agent = z.strictObject({
     .optional(),
 });
 
+/** How requests of a tenant that name no session themselves are taken. */
+const sessions = z.strictObject({
+  /** What may name one; looked at in this order, whatever order they stand in. */
+  from: z
+    .array(z.enum(["x-openwebui-chat-id", "x-conversation-id", "prompt_cache_key", "user"]))
+    .refine((sources) => new Set(sources).size === sources.length, "expected each at most once")
+    .optional(),
+  required: z.boolean().optional(),
+});
+
 const tenant = z
   .strictObject({
     default_agent: agentId.optional(),
     max_concurrent_runs: concurrentRuns.optional(),
+    sessions: sessions.optional(),
     agents: z.record(agentId, agent),
   })
   .superRefine(({ default_agent, agents }, context) => {

@@ -4,6 +4,10 @@ import type {
   ApplyKeyPoliciesRequestSchema,
   KeyPolicySchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import {
+  type ApplyTenantSettingsRequestSchema,
+  SessionSource,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import type {
   AgentConfigSchema,
@@ -30,6 +34,23 @@ export function agentsRequest(
   return {
     agents: Object.entries(tenant.agents).map(([id, agent]) => agentConfig(id, agent)),
     maxConcurrentRuns: tenant.max_concurrent_runs ?? 0,
+  };
+}
+
+const SESSION_SOURCE = {
+  "x-openwebui-chat-id": SessionSource.OPENWEBUI_CHAT_ID,
+  "x-conversation-id": SessionSource.CONVERSATION_ID,
+  prompt_cache_key: SessionSource.PROMPT_CACHE_KEY,
+  user: SessionSource.USER,
+} as const;
+
+/** What ingress is told about a tenant. */
+export function settingsRequest({
+  sessions = {},
+}: TenantConfig): MessageInitShape<typeof ApplyTenantSettingsRequestSchema> {
+  const { from = [], required: requiresSession = false } = sessions;
+  return {
+    settings: { sessionSources: from.map((source) => SESSION_SOURCE[source]), requiresSession },
   };
 }
 

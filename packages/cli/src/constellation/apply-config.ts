@@ -1,5 +1,5 @@
 import type { Config } from "../config/schema.ts";
-import { agentsRequest, keyPoliciesRequest } from "../config/to-requests.ts";
+import { agentsRequest, keyPoliciesRequest, settingsRequest } from "../config/to-requests.ts";
 import { isOrdinary } from "../config/ordinary.ts";
 import { openPeer, type PeerTargets } from "../operator/peer.ts";
 
@@ -8,11 +8,13 @@ export interface Applied {
   readonly tenant: string;
   readonly policiesVersion: bigint;
   readonly agentsVersion: bigint;
+  readonly settingsVersion: bigint;
 }
 
 /**
- * Tells session-identity and runner about every tenant. Policies go first: a turn that an agent
- * could answer but whose key nobody could make would be refused.
+ * Tells session-identity, runner and ingress about every tenant. Policies go first: a turn that an
+ * agent could answer but whose key nobody could make would be refused. Settings go last: they may ask
+ * for sessions, which need both.
  */
 export async function applyConfig(config: Config, targets: PeerTargets): Promise<Applied[]> {
   using peer = openPeer(targets);
@@ -20,7 +22,13 @@ export async function applyConfig(config: Config, targets: PeerTargets): Promise
   for (const [tenant, entry] of Object.entries(config.tenants)) {
     const policies = await peer.identity.applyKeyPolicies(keyPoliciesRequest(entry), { tenant });
     const agents = await peer.runner.applyAgents(agentsRequest(entry), { tenant });
-    applied.push({ tenant, policiesVersion: policies.version, agentsVersion: agents.version });
+    const settings = await peer.ingress.applyTenantSettings(settingsRequest(entry), { tenant });
+    applied.push({
+      tenant,
+      policiesVersion: policies.version,
+      agentsVersion: agents.version,
+      settingsVersion: settings.version,
+    });
   }
   return applied;
 }
@@ -40,7 +48,8 @@ async function hasOther(config: Config, targets: PeerTargets): Promise<boolean> 
   for (const tenant of Object.keys(config.tenants)) {
     const { agents } = await peer.runner.listAgents({}, { tenant });
     const { policies } = await peer.identity.getKeyPolicies({}, { tenant });
-    if (!isOrdinary(agents, policies)) return true;
+    const { settings } = await peer.ingress.getTenantSettings({}, { tenant });
+    if (!isOrdinary(agents, policies, settings)) return true;
   }
   return false;
 }

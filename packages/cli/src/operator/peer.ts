@@ -1,7 +1,9 @@
 import {
   createIdentityClient,
+  createIngressClient,
   createRunnerClient,
   type IdentityClient,
+  type IngressClient,
   type RunnerClient,
 } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
@@ -16,6 +18,7 @@ export interface PeerTargets {
   /** gRPC targets. */
   readonly identity: string;
   readonly runner: string;
+  readonly ingress: string;
   readonly clusterSecret: string;
 }
 
@@ -23,22 +26,23 @@ export interface PeerTargets {
 export interface Peer extends Disposable {
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
+  readonly ingress: IngressClient;
 }
 
 /** A service that has just come up answers at once; one that was restarted meanwhile, within this. */
 const TIMEOUT_MS = 30_000;
 
-export function openPeer({ identity, runner, clusterSecret }: PeerTargets): Peer {
+export function openPeer({ identity, runner, ingress, clusterSecret }: PeerTargets): Peer {
   const credential = serviceCredential("cli", clusterSecret);
   const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
   const settings = { credential, defaults, waitForReady: true };
   const clients = {
     identity: createIdentityClient({ ...settings, target: identity }),
     runner: createRunnerClient({ ...settings, target: runner }),
+    ingress: createIngressClient({ ...settings, target: ingress }),
   };
   const close = () => {
-    clients.identity.$close();
-    clients.runner.$close();
+    for (const client of Object.values(clients)) client.$close();
   };
   return { ...clients, [Symbol.dispose]: close };
 }
@@ -63,6 +67,7 @@ export async function peerTargets(): Promise<PeerTargets> {
       services?.["session-identity"]?.grpc ??
       formatTarget(settings.services["session-identity"].target),
     runner: services?.["runner"]?.grpc ?? formatTarget(settings.services.runner.target),
+    ingress: services?.["ingress"]?.grpc ?? formatTarget(settings.services.ingress.target),
     clusterSecret: secret,
   };
 }

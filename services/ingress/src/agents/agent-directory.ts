@@ -2,6 +2,7 @@ import { type Caller, LanekeeperError, permissionDenied } from "@lanekeeper/rpc"
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { unknownAgent } from "../openai/agent.ts";
+import { TenantCache } from "../tenant-cache.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 
 /** The agents of one tenant. */
@@ -21,21 +22,23 @@ export interface DirectorySources {
   readonly limits: Pick<IngressLimits, "agentsFreshMs" | "agentsRecheckMs" | "maxCachedTenants">;
 }
 
-interface Entry {
-  readonly agents: Promise<TenantAgents>;
-  readonly sinceMs: number;
-}
-
 /**
  * Which agents a tenant has. Remembered for a few seconds, so that the question is not on the path of
  * every request; what is missing is asked for again first, so that a new agent answers at once.
  */
 export class AgentDirectory {
-  readonly #sources: DirectorySources;
-  readonly #entries = new Map<string, Entry>();
+  readonly #limits: DirectorySources["limits"];
+  readonly #cache: TenantCache<TenantAgents>;
 
   constructor(sources: DirectorySources) {
-    this.#sources = sources;
+    this.#limits = sources.limits;
+    this.#cache = new TenantCache({
+      clock: sources.clock,
+      maxTenants: sources.limits.maxCachedTenants,
+      ask: (tenant) => fetchAgents(sources, tenant),
+      // Whatever it was: the runner judges the turn itself.
+      isBelievedAfter: () => true,
+    });
   }
 
   /** The agents that the credential may use. */
@@ -54,9 +57,9 @@ export class AgentDirectory {
     if (!mayUse(caller, agentId)) {
       throw permissionDenied(`the credential may not use the agent ${agentId}`, { agent: agentId });
     }
-    const { agentsFreshMs, agentsRecheckMs } = this.#sources.limits;
+    const { agentsFreshMs, agentsRecheckMs } = this.#limits;
     for (const maxAgeMs of [agentsFreshMs, agentsRecheckMs]) {
-      const { agentIds } = await this.#notOlderThan(caller.tenant, maxAgeMs);
+      const { agentIds } = await this.#cache.get(caller.tenant, maxAgeMs);
       if (agentIds.includes(agentId)) return;
     }
     throw unknownAgent(agentId, model);
@@ -74,39 +77,7 @@ export class AgentDirectory {
   }
 
   #fresh(tenant: string): Promise<TenantAgents> {
-    return this.#notOlderThan(tenant, this.#sources.limits.agentsFreshMs);
-  }
-
-  #notOlderThan(tenant: string, maxAgeMs: number): Promise<TenantAgents> {
-    const entry = this.#entries.get(tenant);
-    const isFresh =
-      entry !== undefined && this.#sources.clock.monotonicMs() - entry.sinceMs < maxAgeMs;
-    return isFresh ? entry.agents : this.#ask(tenant);
-  }
-
-  /** Where nobody can be asked, what was known last is believed: the runner judges the turn itself. */
-  #ask(tenant: string): Promise<TenantAgents> {
-    const before = this.#entries.get(tenant)?.agents;
-    const agents = fetchAgents(this.#sources, tenant).catch((error: unknown) => {
-      if (before === undefined) throw error;
-      return before;
-    });
-    const entry = { agents, sinceMs: this.#sources.clock.monotonicMs() };
-    this.#remember(tenant, entry);
-    agents.catch(() => {
-      if (this.#entries.get(tenant) === entry) this.#entries.delete(tenant);
-    });
-    return agents;
-  }
-
-  /** A Map keeps the order of insertion, so the first is the one that was asked for longest ago. */
-  #remember(tenant: string, entry: Entry): void {
-    this.#entries.delete(tenant);
-    this.#entries.set(tenant, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > this.#sources.limits.maxCachedTenants && oldest !== undefined) {
-      this.#entries.delete(oldest);
-    }
+    return this.#cache.get(tenant, this.#limits.agentsFreshMs);
   }
 }
 

@@ -205,3 +205,44 @@ describe("a stream that cannot go on", () => {
     expect(json).toMatchObject({ choices: [{ message: { content: "Another" } }] });
   });
 });
+
+describe("a caller that waits", () => {
+  const waits = { position: 2, holderRunId: "r-1", holderHeartbeatAge: { seconds: 3n } };
+
+  test("is told its place if it asks, by chunks that the SDK reads past", async () => {
+    lane.runner.script = (turn) => {
+      turn
+        .wait(waits)
+        .wait({ ...waits, isBusyHint: true })
+        .begin()
+        .say("Hi")
+        .complete();
+    };
+    const headers = { ...KEYED.headers, "x-busy-hint": "true" };
+    const { text } = await ask(lane, { headers, body: STREAM });
+    const told = (busy_hint: boolean) => ({
+      choices: [],
+      lanekeeper: {
+        queued: { position: 2, holder_run_id: "r-1", holder_heartbeat_age_ms: 3_000, busy_hint },
+      },
+    });
+    expect(events(text)[1]).toMatchObject(told(false));
+    expect(events(text)[2]).toMatchObject(told(true));
+    const stream = await client.chat.completions.create(asStream, { headers });
+    const words = (await collect(stream)) as OpenAI.ChatCompletionChunk[];
+    expect(words.map(({ choices }) => choices[0]?.delta.content ?? "").join("")).toBe("Hi");
+  });
+
+  test("is told nothing but comments if it does not", async () => {
+    lane.runner.script = (turn) => {
+      turn.wait(waits).begin().say("Hi").complete();
+    };
+    const { text } = await ask(lane, { ...KEYED, body: STREAM });
+    expect(text).not.toContain("queued");
+  });
+
+  test("is refused where what it asks with is neither true nor false", async () => {
+    const { status, json } = await ask(lane, { headers: { "x-busy-hint": "soon" } });
+    expect([status, json]).toMatchObject([400, { error: { param: "x-busy-hint" } }]);
+  });
+});

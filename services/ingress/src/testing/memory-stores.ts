@@ -1,7 +1,7 @@
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { type Credential, hashKey, SCOPES } from "../credentials/credential.ts";
 import type { SettingsStore, StoredSettings } from "../settings/store.ts";
-import { DEFAULT_SETTINGS, type TenantSettings } from "../settings/tenant-settings.ts";
+import { DEFAULT_SETTINGS, inOrder, type TenantSettings } from "../settings/tenant-settings.ts";
 import type { RequestEntry } from "../request-log/entry.ts";
 import type { RequestStore, StoredRequest } from "../request-log/store.ts";
 
@@ -46,7 +46,9 @@ export class MemorySettings implements SettingsStore {
 
   async write(tenant: string, settings: TenantSettings): Promise<bigint> {
     const { version } = await this.read(tenant);
-    const stored = { ...settings, version: version + 1n, applyTime: new Date() };
+    const sessionSources = inOrder(settings.sessionSources);
+    const applyTime = new Date();
+    const stored = { ...settings, sessionSources, version: version + 1n, applyTime };
     this.#settings.set(tenant, stored);
     return stored.version;
   }

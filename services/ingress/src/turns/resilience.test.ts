@@ -66,10 +66,10 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     await using other = await startTestIngress({ limits: { attachAttemptMs: 50 } });
     other.runner.acceptance = new Promise(() => undefined);
     const answer = ask(other, KEYED);
-    await expect.poll(() => other.runner.attachCount()).toBe(1);
+    await expect.poll(() => other.runner.attachCount()).toBeGreaterThan(0);
     other.runner.acceptance = undefined;
     expect((await answer).status).toBe(200);
-    expect(other.runner.attachCount()).toBe(2);
+    expect(other.runner.attachCount()).toBeGreaterThan(1);
   });
 
   test("a runner that accepts nothing in time is STORE_UNAVAILABLE, to be asked again", async () => {

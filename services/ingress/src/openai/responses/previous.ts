@@ -2,6 +2,7 @@ import { invalid } from "@lanekeeper/rpc";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { IngressContext } from "../../context.ts";
 import type { TurnAsk } from "../../turns/turn-ask.ts";
+import { refuseExpectation } from "../request-options.ts";
 import { requireSession } from "../select-session.ts";
 import type { ResponseRequest } from "./parse-response-request.ts";
 import { type Asker, readResponse, type StoredResponse } from "./stored-response.ts";
@@ -24,7 +25,10 @@ export async function goOnFromPrevious(
   const previous = await readResponse(context, asker, ask.previousResponseId);
   const { sessionKey } = previous.turn;
   if (sessionKey !== "") return inSession(ask, sessionKey);
-  if (ask.rawKey === undefined) await requireSession(context.settings, asker.caller);
+  if (ask.rawKey === undefined) {
+    refuseExpectation(ask.options);
+    await requireSession(context.settings, asker.caller);
+  }
   return { ...ask, messages: [...conversationOf(previous), ...ask.messages] };
 }
 

@@ -25,7 +25,8 @@ export function responseFormat(
       new ResponseEvents(head, {
         requestId: scene.requestId,
         turnId,
-        isQueued: turn.disposition === "queued",
+        // A turn that is joined may wait still.
+        isQueued: turn.disposition === "queued" || turn.position > 0,
         accepted: acceptedReceipt(turn, scene.requestId),
         nowS,
       }),

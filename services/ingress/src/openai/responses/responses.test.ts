@@ -240,6 +240,18 @@ describe("previous_response_id", () => {
     const texts = lane.runner.last.submit.messages.map(({ parts }) => parts[0]?.content.value);
     expect(texts).toEqual(["one", "Hello, world", "two", "Hello, world", "three"]);
     expect(lane.runner.last.submit.parameters).not.toHaveProperty("instructions");
+    const expecting = { "x-expect-generation": "1" };
+    const body = { input: "four", previous_response_id: idOf(third) };
+    expect((await create(body, expecting)).json).toMatchObject({
+      error: { param: "x-expect-generation" },
+    });
+  });
+
+  test("of a response with a session may expect a generation of it", async () => {
+    const first = await create({ input: "one" }, KITCHEN.headers);
+    const body = { input: "two", previous_response_id: idOf(first) };
+    expect((await create(body, { "x-expect-generation": "1" })).status).toBe(200);
+    expect((await create(body, { "x-expect-generation": "7" })).status).toBe(409);
   });
 
   test("of one without a session and without an answer is refused", async () => {

@@ -1,0 +1,61 @@
+import type { Clock } from "@lanekeeper/service";
+
+/** What the cache needs. */
+export interface TenantCacheOptions<T> {
+  readonly clock: Clock;
+  readonly maxTenants: number;
+  readonly ask: (tenant: string) => Promise<T>;
+  /** Whether what was known before is believed after this failure to ask. */
+  readonly isBelievedAfter: (error: unknown) => boolean;
+}
+
+interface Entry<T> {
+  readonly value: Promise<T>;
+  readonly sinceMs: number;
+}
+
+/**
+ * Something about each tenant, remembered for a while, so that the question is not on the path of
+ * every request. Where nobody can be asked, what was known last is believed; a failure is not
+ * remembered.
+ */
+export class TenantCache<T> {
+  readonly #options: TenantCacheOptions<T>;
+  readonly #entries = new Map<string, Entry<T>>();
+
+  constructor(options: TenantCacheOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Asks again where what is known is of this age. */
+  get(tenant: string, maxAgeMs: number): Promise<T> {
+    const entry = this.#entries.get(tenant);
+    const isFresh =
+      entry !== undefined && this.#options.clock.monotonicMs() - entry.sinceMs < maxAgeMs;
+    return isFresh ? entry.value : this.#ask(tenant, entry?.value);
+  }
+
+  #ask(tenant: string, before: Promise<T> | undefined): Promise<T> {
+    const { clock, ask, isBelievedAfter } = this.#options;
+    const value = ask(tenant).catch((error: unknown) => {
+      if (before !== undefined && isBelievedAfter(error)) return before;
+      throw error;
+    });
+    const entry = { value, sinceMs: clock.monotonicMs() };
+    this.#remember(tenant, entry);
+    value.catch(() => {
+      if (this.#entries.get(tenant) === entry) this.#entries.delete(tenant);
+    });
+    return value;
+  }
+
+  /** A Map keeps the order of insertion, so the first is the one that was asked for longest ago. */
+  #remember(tenant: string, entry: Entry<T>): void {
+    this.#entries.delete(tenant);
+    this.#entries.set(tenant, entry);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > this.#options.maxTenants && oldest !== undefined) {
+      this.#entries.delete(oldest);
+    }
+  }
+}
