@@ -55,6 +55,12 @@ export class PushStream<T> implements AsyncIterableIterator<T, undefined> {
     this.#finish(error);
   }
 
+  /** Takes what waits to be read as long as it is wanted, without waiting for more. */
+  takeWhile(isWanted: (value: T) => boolean): T[] {
+    const end = this.#queue.findIndex((value) => !isWanted(value));
+    return this.#queue.splice(0, end < 0 ? this.#queue.length : end);
+  }
+
   next(): Promise<Step<T>> {
     if (this.#queue.length > 0) {
       return Promise.resolve({ done: false, value: this.#queue.shift() as T });

@@ -44,7 +44,7 @@ export function exchangeHandler<D extends DescService>(options: ExchangeOptions<
     call: CallContext,
   ): AsyncIterable<EncodedMessage> => {
     if (!(call instanceof ServerCall)) throw new Error("an Exchange is served by serveGrpc alone");
-    return new ExchangeSession(methods, call, limits).run(frames);
+    return new ExchangeSession(methods, call, limits, shape).run(frames);
   };
   return handler as unknown as ExchangeOf<D>;
 }

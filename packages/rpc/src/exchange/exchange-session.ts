@@ -6,7 +6,7 @@ import { failedAnswer } from "../call/answer.ts";
 import { methodName } from "../call/call-context.ts";
 import { PushStream } from "../call/push-stream.ts";
 import type { ServerCall } from "../call/server-call.ts";
-import type { EncodedMessage } from "../codec.ts";
+import { EncodedMessage } from "../codec.ts";
 import { Code } from "../errors/code.ts";
 import { draining, invalid } from "../errors/constructors.ts";
 import { RpcError } from "../errors/rpc-error.ts";
@@ -19,15 +19,17 @@ import { startCallSpan } from "../telemetry/call-span.ts";
 import { reportCall } from "../telemetry/hooks.ts";
 import { contextOf } from "../telemetry/trace-context.ts";
 import type { ExchangeLimits } from "./exchange-limits.ts";
-import { CANCEL_CASE, type RequestFrame } from "./exchange-shape.ts";
+import { CANCEL_CASE, type ExchangeShape, type RequestFrame } from "./exchange-shape.ts";
 import { errorFrame, resultFrame } from "./frame-codec.ts";
 import type { FrameMethod } from "./frame-method.ts";
+import { endOfTick, grouped, MAX_GROUP_BYTES, readingMore } from "./grouped-frames.ts";
 
 /** One Exchange stream on the server: reads frames, runs them side by side, sends answers as ready. */
 export class ExchangeSession {
   readonly #methods: ReadonlyMap<string, FrameMethod>;
   readonly #stream: ServerCall;
   readonly #limits: ExchangeLimits;
+  readonly #shape: ExchangeShape;
   readonly #calls = new Map<bigint, ServerCall>();
   readonly #replies: PushStream<EncodedMessage>;
   /** Frames that were read and whose answers were not taken. */
@@ -35,15 +37,19 @@ export class ExchangeSession {
   #room: (() => void) | undefined;
   #draining = false;
   #halfClosed = false;
+  #clientReadsMore = false;
+  #hasSaid = false;
 
   constructor(
     methods: ReadonlyMap<string, FrameMethod>,
     stream: ServerCall,
     limits: ExchangeLimits,
+    shape: ExchangeShape,
   ) {
     this.#methods = methods;
     this.#stream = stream;
     this.#limits = limits;
+    this.#shape = shape;
     // #open bounds the answers that wait, since no more frames are read beyond it.
     this.#replies = new PushStream({ limit: Number.POSITIVE_INFINITY, full: draining });
   }
@@ -57,19 +63,48 @@ export class ExchangeSession {
     void this.#read(frames);
     try {
       for await (const reply of this.#replies) {
-        yield reply;
-        this.#taken();
+        const replies = await this.#together(reply);
+        yield this.#message(replies);
+        this.#taken(replies.length);
       }
     } finally {
       for (const call of this.#calls.values()) call.abort(cancelled());
     }
   }
 
+  /** With the answers that are ready by the end of the tick: those of one batch are. */
+  async #together(first: EncodedMessage): Promise<readonly EncodedMessage[]> {
+    if (!this.#clientReadsMore || this.#open === 1) return [first];
+    await endOfTick();
+    let bytes = first.bytes.length;
+    const others = this.#replies.takeWhile((reply) => {
+      bytes += reply.bytes.length;
+      return bytes <= MAX_GROUP_BYTES;
+    });
+    return [first, ...others];
+  }
+
+  #message(replies: readonly EncodedMessage[]): EncodedMessage {
+    const { groupedRequests, groupedResponses } = this.#shape;
+    const [only] = replies;
+    if (groupedResponses === undefined) return only as EncodedMessage;
+    const bytes = grouped(
+      replies.map((reply) => reply.bytes),
+      groupedResponses,
+    );
+    if (this.#hasSaid || groupedRequests === undefined) return new EncodedMessage(bytes);
+    this.#hasSaid = true;
+    return new EncodedMessage(readingMore(bytes, groupedResponses));
+  }
+
   async #read(frames: AsyncIterable<RequestFrame>): Promise<void> {
     try {
       for await (const frame of frames) {
-        this.#accept(frame);
-        if (this.#open >= this.#limits.maxInFlightFrames) await this.#roomForMore();
+        if (frame.readsMore === true) this.#clientReadsMore = true;
+        for (const one of [frame, ...(frame.more ?? [])]) {
+          this.#accept(one);
+          if (this.#open >= this.#limits.maxInFlightFrames) await this.#roomForMore();
+        }
       }
       this.#halfClosed = true;
       this.#endIfDone();
@@ -182,8 +217,8 @@ export class ExchangeSession {
     reportCall(hooks, method, { ...where, peer: peerName(peer) }, error);
   }
 
-  #taken(): void {
-    this.#open -= 1;
+  #taken(count: number): void {
+    this.#open -= count;
     this.#room?.();
     this.#endIfDone();
   }

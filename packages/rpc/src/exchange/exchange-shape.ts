@@ -19,6 +19,9 @@ export interface RequestFrame {
   readonly keyPrefixes: string;
   readonly agents: string;
   readonly call: { readonly case: string | undefined; readonly value?: unknown };
+  /** Frames that came with it. */
+  readonly more?: readonly RequestFrame[];
+  readonly readsMore?: boolean;
 }
 
 export interface ResponseFrame {
@@ -26,6 +29,15 @@ export interface ResponseFrame {
   readonly result:
     | { readonly case: "error"; readonly value: Status }
     | { readonly case: string | undefined; readonly value?: unknown };
+  /** Frames that came with it. */
+  readonly more?: readonly ResponseFrame[];
+  readonly readsMore?: boolean;
+}
+
+/** The fields by which frames of one moment travel together; undefined: they go one by one. */
+export interface GroupFields {
+  readonly more: number;
+  readonly readsMore: number;
 }
 
 /** The case that cancels a call instead of making one. */
@@ -41,6 +53,8 @@ export interface ExchangeShape {
   /** The field numbers of what all frames have, by local name. */
   readonly request: ReadonlyMap<string, number>;
   readonly cancel: number;
+  readonly groupedRequests: GroupFields | undefined;
+  readonly groupedResponses: GroupFields | undefined;
 }
 
 /** The service's Exchange; undefined if it has none. @throws Error if it has one of another shape */
@@ -59,7 +73,17 @@ export function exchangeShape(desc: DescService): ExchangeShape | undefined {
     results: numbers(results),
     request: new Map(method.input.fields.map((field) => [field.localName, field.number])),
     cancel: cancel.number,
+    groupedRequests: groupFields(method.input),
+    groupedResponses: groupFields(method.output),
   };
+}
+
+function groupFields({ field, typeName }: DescMessage): GroupFields | undefined {
+  const { more, readsMore } = field;
+  if (more === undefined || readsMore === undefined) return undefined;
+  const fits = more.fieldKind === "list" && more.message?.typeName === typeName;
+  if (!fits) throw new Error(`${typeName}.more holds no frames`);
+  return { more: more.number, readsMore: readsMore.number };
 }
 
 function numbers(fields: ReadonlyMap<string, DescField>): ReadonlyMap<string, number> {

@@ -9,6 +9,7 @@ import { RpcError } from "../errors/rpc-error.ts";
 import { cancelled, deadlineExceeded } from "../serve/deadline.ts";
 import { callFrame, cancelFrame, type OutgoingFrame } from "./frame-codec.ts";
 import type { ExchangeShape, ResponseFrame } from "./exchange-shape.ts";
+import { grouped, groupsOf, readingMore } from "./grouped-frames.ts";
 
 type Duplex = ClientDuplexStream<Buffer, Buffer>;
 
@@ -36,6 +37,10 @@ export class ExchangeStream {
   readonly #pending = new Map<bigint, Pending>();
   readonly #events: StreamEvents;
   #lastCallId = 0n;
+  /** Frames of this tick, for a server that reads them together. */
+  #outbox: Buffer[] = [];
+  #serverReadsMore = false;
+  #hasSaid = false;
   #retired = false;
   #error: RpcError | undefined;
   #sweeper: NodeJS.Timeout | undefined;
@@ -87,11 +92,30 @@ export class ExchangeStream {
   /** Takes no further calls, and closes when those on the way are answered. */
   retire(): void {
     this.#retired = true;
-    if (this.#pending.size === 0) this.#duplex.end();
+    this.#endIfDone();
   }
 
   cancel(): void {
     this.#duplex.cancel();
+  }
+
+  #write(frame: Buffer): void {
+    const { groupedRequests, groupedResponses } = this.#shape;
+    if (this.#serverReadsMore) {
+      if (this.#outbox.push(frame) === 1) process.nextTick(() => this.#flush());
+      return;
+    }
+    const says = !this.#hasSaid && groupedRequests !== undefined && groupedResponses !== undefined;
+    this.#hasSaid = true;
+    this.#send(says ? readingMore(frame, groupedRequests) : frame);
+  }
+
+  #flush(): void {
+    const frames = this.#outbox;
+    const fields = this.#shape.groupedRequests;
+    this.#outbox = [];
+    if (fields === undefined || this.#error !== undefined) return;
+    for (const group of groupsOf(frames)) this.#send(grouped(group, fields));
   }
 
   /**
@@ -99,8 +123,8 @@ export class ExchangeStream {
    * Node writes what is sent in one go together. The calls on the way bound what may pile up, and an
    * open stream has no pending metadata that a message could overtake.
    */
-  #write(frame: Buffer): void {
-    this.#duplex.call?.sendMessageWithContext({}, frame);
+  #send(message: Buffer): void {
+    this.#duplex.call?.sendMessageWithContext({}, message);
   }
 
   #receive(bytes: Buffer): void {
@@ -112,6 +136,12 @@ export class ExchangeStream {
       this.#duplex.cancel();
       return;
     }
+    if (frame.readsMore === true) this.#serverReadsMore = true;
+    this.#settle(frame);
+    for (const other of frame.more ?? []) this.#settle(other);
+  }
+
+  #settle(frame: ResponseFrame): void {
     const pending = this.#take(frame.callId);
     if (frame.result.case !== "error") {
       pending?.resolve(frame.result.value as Message);
@@ -125,8 +155,14 @@ export class ExchangeStream {
   #take(callId: bigint): Pending | undefined {
     const pending = this.#pending.get(callId);
     this.#pending.delete(callId);
-    if (this.#retired && this.#pending.size === 0) this.#duplex.end();
+    this.#endIfDone();
     return pending;
+  }
+
+  #endIfDone(): void {
+    if (!this.#retired || this.#pending.size > 0) return;
+    this.#flush();
+    this.#duplex.end();
   }
 
   /** The caller waits no longer; the server is told, so that it stops too. */
