@@ -35,6 +35,8 @@ export const LIMITS = {
   replyBytes: 4 * MIB,
   /** The reply and what stands around it. */
   requestBytes: 4 * MIB + 256 * 1024,
+  /** Calls on one connection: ingress has one for each replica, and all its subscribers on it. */
+  streamsPerConnection: 10_000,
   /** Larger files are passed by URI. */
   fileBytes: MIB,
   /** A data URI of the largest file: base64 takes 4 characters for 3 bytes. */
@@ -118,9 +120,23 @@ export const LIMITS = {
   deliveryRetentionMs: 30 * DAY_MS,
   attemptRetentionMs: 30 * DAY_MS,
 
-  /** Subscribers of one replica; each holds a stream and a queue. */
-  subscribers: 1_000,
-  /** A subscriber's stream outlives so long an absence of session-identity: a restart, a failover. */
+  /** Subscribers of one replica; each holds a stream and a queue, some 40 KiB while it keeps up. */
+  subscribers: 5_000,
+  /**
+   * What a subscriber may leave unread: 25 s of 200 changes a second. Subscribers who want the same
+   * change share it, so only those with filters of their own add up.
+   */
+  subscriberMessages: 5_000,
+  subscriberBytes: 4 * MIB,
+  /** Proxies close a silent stream after 60 s at the earliest. */
+  bookmarkMs: 15 * SECOND_MS,
+  /** Subscribers who read at session-identity at once; each page there is a statement beside the turns'. */
+  readsAtOnce: 32,
+  /** How far the feed is, is asked to be told so often: how long a subscriber waits to join at most. */
+  followBookmarkMs: 250,
+  /** A feed is let go so long after its last subscriber; one who reconnects finds it. */
+  watchLingerMs: 30 * SECOND_MS,
+  /** Subscribers' streams outlive so long an absence of an upstream: a restart, a failover. */
   watchOutageMs: 30 * SECOND_MS,
   watchBackoff: { baseMs: 100, maxMs: 2 * SECOND_MS },
 } as const;

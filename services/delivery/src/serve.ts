@@ -21,6 +21,7 @@ import {
 } from "@lanekeeper/service";
 import type { DeliveryContext } from "./context.ts";
 import type { AllowedNetworks } from "./domain/ip-rules.ts";
+import type { LaneSource } from "./fanout/lane-feed.ts";
 import { watchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
 import { deliveryMetrics } from "./metrics.ts";
@@ -47,6 +48,7 @@ export interface DeliveryParts {
   readonly hooks: RpcHooks;
   readonly allowedNetworks: AllowedNetworks;
   readonly runner: Pick<RunnerClient, "submitTurn">;
+  readonly lanes: LaneSource;
   /** Where the platforms' APIs are. */
   readonly slackUrl: URL;
   readonly telegramUrl: URL;
@@ -75,7 +77,10 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
     const pump = opened.use(new Pump({ ...sending, replica }));
     for (const sweep of sweeps(sending)) opened.use(new Sweeper({ clock, log, random }, sweep));
     const hints = opened.use(new Hints(sending));
-    const context = contextOf(parts, metrics, { hints, nudge: () => pump.nudge() });
+    const watched = { identity, runner: parts.lanes, clock, log, limits, metrics };
+    const sessions = opened.use(watchSource(watched));
+    const nudge = () => pump.nudge();
+    const context = contextOf(parts, metrics, { sessions, hints, nudge });
     const grpc = opened.use(await openGrpc(parts, context));
     pump.start();
     log.info({ grpc_port: grpc.port }, "serving");
@@ -102,13 +107,11 @@ function channelsOf(parts: DeliveryParts): ReadonlyMap<number, Channel> {
 function contextOf(
   parts: DeliveryParts,
   metrics: DeliveryContext["metrics"],
-  { hints, nudge }: Pick<DeliveryContext, "hints" | "nudge">,
+  running: Pick<DeliveryContext, "sessions" | "hints" | "nudge">,
 ): DeliveryContext {
   const { service: base, limits, db, identity, allowedNetworks } = parts;
   const { clock, ids, log } = base;
-  const sessions = watchSource({ identity, clock, limits, metrics });
-  const own = { db, identity, limits, clock, ids, log, metrics, allowedNetworks };
-  return { ...own, sessions, hints, nudge };
+  return { db, identity, limits, clock, ids, log, metrics, allowedNetworks, ...running };
 }
 
 function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcServer> {
@@ -120,7 +123,10 @@ function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcS
     authenticator: serviceTokenAuthenticator(clusterSecret.reveal()),
     services: [service({ desc: DeliveryService, routes: deliveryRoutes(context), allow: ALLOW })],
     hooks,
-    limits: { maxRequestBytes: limits.requestBytes },
+    limits: {
+      maxRequestBytes: limits.requestBytes,
+      maxConcurrentStreams: limits.streamsPerConnection,
+    },
     explainBusyPort: (taken) => explainBusyPort(taken, variable),
   });
 }

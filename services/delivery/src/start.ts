@@ -45,6 +45,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
         hooks,
         ...config,
         runner,
+        lanes: runner,
         env: process.env,
         resolve: systemResolve,
         random: Math.random,

@@ -1,40 +1,51 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { IdentityClient } from "@lanekeeper/client";
-import type {
-  WatchSessionsRequestSchema,
-  WatchSessionsResponse,
-} from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
-import { type CallContext, isRetryable, later, storeUnavailable } from "@lanekeeper/rpc";
-import { backoffMs, type Clock } from "@lanekeeper/service";
+import { type CallContext, later } from "@lanekeeper/rpc";
 import type { Limits } from "../limits.ts";
 import type { DeliveryMetrics } from "../metrics.ts";
+import type { FollowerDeps } from "./follower.ts";
+import { LaneFeed, type LaneSource } from "./lane-feed.ts";
+import { SessionFeed } from "./session-feed.ts";
+import { readBetween, readToNow, type SessionReads } from "./session-reads.ts";
+import { Subscriber, type SubscriberLimits } from "./subscriber.ts";
+import { type Told, told } from "./told.ts";
+import { Turnstile } from "./turnstile.ts";
+import { type WatchFilter, watchFilter, type WatchQuestion } from "./watch-filter.ts";
 
-export type WatchRequest = MessageInitShape<typeof WatchSessionsRequestSchema>;
-
-/** Where subscribers get session states from. */
-export interface WatchSource {
-  /** The tenant of `call` only; ends with the call. @throws RATE_LIMITED over the bound of subscribers */
-  watch(request: WatchRequest, call: CallContext): AsyncIterable<WatchSessionsResponse>;
+export interface WatchRequest extends WatchQuestion {
+  /** Empty: from a snapshot. */
+  readonly resumeToken: string;
+  readonly lanes: boolean;
 }
 
-export interface WatchDeps {
+/** Where subscribers get states of sessions and lanes from. */
+export interface WatchSource extends AsyncDisposable {
+  /** The tenant of `call` only; ends with the call. @throws RATE_LIMITED over the bound of subscribers */
+  watch(request: WatchRequest, call: CallContext): AsyncIterable<Told["message"]>;
+}
+
+export interface WatchDeps extends FollowerDeps {
   readonly identity: Pick<IdentityClient, "watchSessions">;
-  readonly clock: Pick<Clock, "sleep" | "monotonicMs">;
-  readonly limits: Pick<Limits, "subscribers" | "watchBackoff" | "watchOutageMs">;
+  readonly runner: LaneSource;
+  readonly limits: FollowerDeps["limits"] &
+    SubscriberLimits &
+    Pick<Limits, "subscribers" | "readsAtOnce" | "followBookmarkMs" | "bookmarkMs">;
   readonly metrics: Pick<DeliveryMetrics, "subscribers">;
+}
+
+/** A replica follows each upstream once, and fans out what it is told. */
+interface Feeds extends WatchDeps {
+  readonly sessions: SessionFeed;
+  readonly lanes: LaneFeed;
+  readonly reads: SessionReads;
 }
 
 const FULL_RETRY_MS = 5_000;
 
-/**
- * Each subscriber has a call of its own to session-identity, with its own tenant and filter, so that
- * order, completeness and tokens are session-identity's, unchanged; there, one poll of the database
- * serves all calls of a replica. A shared call would hand out tokens that cannot be told apart from
- * older ones when a subscriber joins. What a subscriber leaves unread is bounded on both sides, and
- * ends with SLOW_CONSUMER.
- */
 export function watchSource(deps: WatchDeps): WatchSource {
-  const { limits, metrics } = deps;
+  const { identity, limits, metrics } = deps;
+  const sessions = new SessionFeed(deps);
+  const lanes = new LaneFeed(deps);
+  const reads = { identity, turnstile: new Turnstile(limits.readsAtOnce) };
   let subscribers = 0;
   const count = (change: 1 | -1): void => {
     subscribers += change;
@@ -47,57 +58,70 @@ export function watchSource(deps: WatchDeps): WatchSource {
         throw later("RATE_LIMITED", message, FULL_RETRY_MS);
       }
       count(1);
+      const release = sessions.hold();
       try {
-        yield* resumed(deps, request, call);
+        for await (const { message } of subscribed(
+          { ...deps, sessions, lanes, reads },
+          request,
+          call,
+        )) {
+          yield message;
+        }
       } finally {
+        release();
         count(-1);
       }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([sessions[Symbol.asyncDispose](), lanes[Symbol.asyncDispose]()]);
     },
   };
 }
 
-/**
- * Goes on from the last token where session-identity went away for a while, such as a restart. Without
- * a token, within a snapshot, only the subscriber can begin anew.
- */
-async function* resumed(
-  deps: WatchDeps,
+async function* subscribed(
+  feeds: Feeds,
   request: WatchRequest,
   call: CallContext,
-): AsyncIterable<WatchSessionsResponse> {
-  let resumeToken = request.resumeToken ?? "";
-  let outage: Outage = NO_OUTAGE;
-  for (;;) {
-    try {
-      const upstream = deps.identity.watchSessions({ ...request, resumeToken }, { parent: call });
-      for await (const event of upstream) {
-        if (event.resumeToken !== "") resumeToken = event.resumeToken;
-        outage = NO_OUTAGE;
-        yield event;
-      }
-      throw storeUnavailable("session-identity ended the feed");
-    } catch (error) {
-      if (resumeToken === "" || !isRetryable(error)) throw error;
-      outage = await pause(deps, outage, error, call.signal);
-    }
+): AsyncGenerator<Told> {
+  const { sessions, reads, clock, limits } = feeds;
+  const filter = watchFilter(request, call);
+  const { agentId, sessionKeyPrefix } = request;
+  const question = { agentId, sessionKeyPrefix };
+  const place = yield* readToNow(reads, question, request.resumeToken, call);
+  const subscriber = new Subscriber(clock, limits);
+  const { token, leave } = await sessions.join(filter, subscriber, place.position, call.signal);
+  try {
+    yield* readBetween(reads, question, place, token, call);
+    yield* live(feeds, request, filter, subscriber, call.signal);
+  } finally {
+    leave();
   }
 }
 
-interface Outage {
-  readonly sinceMs: number | undefined;
-  readonly failures: number;
+/** What is told from here on, and a bookmark after each silence of sessions. Ends by throwing. */
+async function* live(
+  { sessions, lanes, clock, limits }: Feeds,
+  request: WatchRequest,
+  filter: WatchFilter,
+  subscriber: Subscriber,
+  signal: AbortSignal,
+): AsyncGenerator<Told> {
+  const leave = request.lanes ? lanes.join(filter, subscriber) : undefined;
+  try {
+    for (let tokenMs = clock.monotonicMs(); ; ) {
+      const silenceMs = Math.max(0, tokenMs + limits.bookmarkMs - clock.monotonicMs());
+      const next = await subscriber.next(silenceMs, signal);
+      if (next !== undefined) yield next;
+      // Where nothing waits, all that the feed has told has been passed on.
+      else if (subscriber.isEmpty) yield bookmark(sessions.token);
+      else continue;
+      if (next?.message.lane === undefined) tokenMs = clock.monotonicMs();
+    }
+  } finally {
+    leave?.();
+  }
 }
 
-const NO_OUTAGE: Outage = { sinceMs: undefined, failures: 0 };
-
-/** @throws `error` when the outage has lasted too long */
-async function pause(
-  { clock, limits }: WatchDeps,
-  { sinceMs = clock.monotonicMs(), failures }: Outage,
-  error: unknown,
-  signal: AbortSignal,
-): Promise<Outage> {
-  if (clock.monotonicMs() - sinceMs > limits.watchOutageMs) throw error;
-  await clock.sleep(backoffMs(failures, limits.watchBackoff), signal);
-  return { sinceMs, failures: failures + 1 };
+function bookmark(resumeToken: string): Told {
+  return told({ event: { event: { case: "bookmark", value: {} }, resumeToken } });
 }

@@ -8,19 +8,20 @@ import { MAX_KEY_BYTES, parseAgentId } from "@lanekeeper/session-key";
 import type { DeliveryContext } from "../context.ts";
 import { parseText } from "./fields.ts";
 
-/** Session states of the caller's tenant: snapshot, then changes; or changes alone, from a token. */
+/**
+ * States of the caller's tenant: snapshot, then changes; or changes alone, from a token. Ends with
+ * RESUME_TOKEN_EXPIRED, SLOW_CONSUMER or STORE_UNAVAILABLE, and then goes on from the last token.
+ */
 export async function* watchSessions(
   { sessions }: DeliveryContext,
   request: WatchSessionsRequest,
   call: CallContext,
 ): AsyncIterable<MessageInitShape<typeof WatchSessionsResponseSchema>> {
-  const { resumeToken, agentId } = request;
+  const { resumeToken, agentId, lanes } = request;
   if (agentId !== "" && parseAgentId(agentId) === undefined) {
     throw invalid("agent_id", "is no agent id");
   }
   const { sessionKeyPrefix: prefix } = request;
   const sessionKeyPrefix = parseText("session_key_prefix", prefix, MAX_KEY_BYTES);
-  for await (const event of sessions.watch({ resumeToken, agentId, sessionKeyPrefix }, call)) {
-    yield { event };
-  }
+  yield* sessions.watch({ resumeToken, agentId, sessionKeyPrefix, lanes }, call);
 }

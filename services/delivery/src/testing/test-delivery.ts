@@ -12,6 +12,7 @@ import { systemResolve } from "../sending/http/resolve.ts";
 import { type DeliveryParts, type RunningDelivery, serveDelivery } from "../serve.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import type { IdentityStandIn } from "./identity-stand-in.ts";
+import { LanesStandIn } from "./lanes-stand-in.ts";
 
 export const SECRET = "a-cluster-secret-of-at-least-32-characters";
 
@@ -31,6 +32,8 @@ export const QUICK: Limits = {
   reportSweepMs: 20,
   retryBackoff: { baseMs: 20, maxMs: 50 },
   fenceBackoff: { baseMs: 20, maxMs: 50 },
+  watchBackoff: { baseMs: 1, maxMs: 10 },
+  followBookmarkMs: 50,
 };
 
 const NO_RUNNER: DeliveryParts["runner"] = {
@@ -61,6 +64,7 @@ export async function startTestDelivery(
       limits: QUICK,
       db,
       identity: identityClient,
+      lanes: new LanesStandIn(),
       hooks: {},
       runner: NO_RUNNER,
       slackUrl: new URL("http://slack.invalid/api/"),

@@ -71,8 +71,8 @@ function show(event: WatchEvent): Response {
   if (event.kind === "snapshot") {
     return { event: { case: "snapshot", value: showSession(event.state) } };
   }
-  const { token: resumeToken, position } = event;
-  return { event: told(event), resumeToken, position };
+  const { token: resumeToken, position, isBoundary } = event;
+  return { event: told(event), resumeToken, position, isBoundary };
 }
 
 function told(event: Exclude<WatchEvent, { kind: "snapshot" }>): NonNullable<Response["event"]> {

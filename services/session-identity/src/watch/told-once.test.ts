@@ -113,26 +113,36 @@ test("between two tokens comes what the one had been told and the other had not,
   const { client, resolve, reset } = await watchedTenant(database.open());
   const [, start] = [await resolve("a"), (await toldOnce(client)).at(-1)];
   await Promise.all(["b", "c", "d"].map(resolve));
-  const follower = watching(client, { resumeToken: start?.resumeToken ?? "" });
+  const resumeToken = start?.resumeToken ?? "";
+  const follower = watching(client, { resumeToken });
   const followed = [await follower.next(), await follower.next(), await follower.next()];
   const until = (await toldOnce(client, { skipSnapshot: true })).at(-1);
   await reset("a", "1");
-  const resumeToken = followed[0]?.resumeToken ?? "";
   const between = await toldOnce(client, { resumeToken, untilToken: until?.resumeToken ?? "" });
-  expect(between.map(seen)).toEqual([...followed.slice(1).map(seen), "bookmark"]);
-  expect(between.at(-1)).toMatchObject({ position: until?.position ?? 0n });
+  expect(between.map(seen)).toEqual([...followed.map(seen), "bookmark"]);
+  expect(between.at(-1)).toMatchObject({ position: until?.position ?? 0n, isBoundary: true });
   const further = watching(client, { resumeToken: between.at(-1)?.resumeToken ?? "" });
   expect(seen(await further.next())).toBe("changed agent:main:a g2 r2");
 });
 
-test("the last change of a batch has the position at which nothing is left to tell", async () => {
+test("the last change of a batch is a boundary, one in the middle of a step is none", async () => {
   const { client, resolve } = await watchedTenant(database.open());
   const follower = watching(client, { skipSnapshot: true });
-  const before = (await follower.next()).position;
+  const { position: before, resumeToken } = await follower.next();
   await resolve("a");
-  const { position, resumeToken } = await follower.next();
-  expect(position).toBeGreaterThan(before);
-  const start = (await toldOnce(client, { skipSnapshot: true })).at(-1)?.resumeToken ?? "";
-  const until = await toldOnce(client, { resumeToken: start, untilToken: resumeToken });
-  expect(until.map(seen)).toEqual(["bookmark"]);
+  const last = await follower.next();
+  expect(last).toMatchObject({ isBoundary: true });
+  expect(last.position).toBeGreaterThan(before);
+  const until = { resumeToken, untilToken: last.resumeToken };
+  expect((await toldOnce(client, until)).map(seen)).toEqual([seen(last), "bookmark"]);
+  const inStep = (await toldOnce(client, { resumeToken }))[0];
+  expect(inStep).toMatchObject({ isBoundary: false, position: before });
+  for (const request of [
+    { resumeToken, untilToken: inStep?.resumeToken ?? "" },
+    { resumeToken: inStep?.resumeToken ?? "", untilToken: last.resumeToken },
+    { untilToken: last.resumeToken },
+  ]) {
+    const reason = "INVALID_REQUEST";
+    await expect(toldOnce(client, request)).rejects.toMatchObject({ reason });
+  }
 });

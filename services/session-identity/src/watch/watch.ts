@@ -38,6 +38,8 @@ export interface WatchQuestion {
 export interface Mark {
   readonly token: string;
   readonly position: bigint;
+  /** False in the middle of a step. */
+  readonly isBoundary: boolean;
 }
 
 export type WatchEvent =
@@ -92,10 +94,14 @@ async function* tellOnce(parts: WatchParts, question: WatchQuestion): AsyncGener
 async function* tellUntil(parts: WatchParts, question: WatchQuestion): AsyncGenerator<WatchEvent> {
   const now = await readHistory(parts.query);
   const until = decodeToken(question.untilToken, now, "until_token");
-  if (until.partial !== undefined) throw invalid("until_token", "is of the middle of a step");
-  yield* resume(parts, question, { ...now, snapshot: until.from, nowMs: until.atMs }, now);
-  const place = { historyId: now.historyId, seen: until.from, atMs: until.atMs };
-  yield { kind: "bookmark", ...markAt(place) };
+  const resumed = decodeToken(question.resumeToken, now, "resume_token");
+  if (until.partial !== undefined) throw invalid("until_token", "is of no boundary");
+  if (resumed.partial !== undefined) throw invalid("resume_token", "is of no boundary");
+  const { historyId } = now;
+  const place = { historyId, seen: resumed.from, atMs: resumed.atMs };
+  const end = { historyId, seen: until.from, atMs: until.atMs };
+  yield* changes(parts, question, place, end, 0n);
+  yield { kind: "bookmark", ...markAt(end) };
 }
 
 function tooMany(): LanekeeperError {
@@ -111,7 +117,7 @@ async function* start(
   question: WatchQuestion,
 ): AsyncGenerator<WatchEvent, Place> {
   const now = await readHistory(parts.query);
-  if (question.resumeToken !== "") return yield* resume(parts, question, now, now);
+  if (question.resumeToken !== "") return yield* resume(parts, question, now);
   if (!question.skipSnapshot) return yield* snapshot(parts, question);
   const place = placeOf(now);
   yield { kind: "bookmark", ...markAt(place) };
@@ -124,21 +130,20 @@ function placeOf({ historyId, snapshot: seen, nowMs: atMs }: History): Place {
 
 function markAt({ historyId, seen, atMs }: Place): Mark {
   const token = encodeToken(historyId, { from: seen, partial: undefined, atMs });
-  return { token, position: positionOf(seen) };
+  return { token, position: positionOf(seen), isBoundary: true };
 }
 
 async function* resume(
   parts: WatchParts,
   question: WatchQuestion,
-  until: History,
   now: History,
 ): AsyncGenerator<WatchEvent, Place> {
   const { from, partial, atMs } = decodeToken(question.resumeToken, now, "resume_token");
   const place = { historyId: now.historyId, seen: from, atMs };
-  if (partial === undefined) return yield* catchUp(parts, question, place, until);
+  if (partial === undefined) return yield* catchUp(parts, question, place, now);
   const { to, after } = partial;
   yield* changes(parts, question, place, { seen: to, atMs }, after);
-  return yield* catchUp(parts, question, { ...place, seen: to }, until);
+  return yield* catchUp(parts, question, { ...place, seen: to }, now);
 }
 
 async function* catchUp(
@@ -188,7 +193,7 @@ function changed(
 ): WatchEvent {
   const partial = { to: end.seen, after: change.changeId };
   const token = encodeToken(place.historyId, { from: place.seen, partial, atMs: place.atMs });
-  return { kind: "changed", change, token, position: positionOf(place.seen) };
+  return { kind: "changed", change, token, position: positionOf(place.seen), isBoundary: false };
 }
 
 /** A page, and what its statement saw. */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/identity/v1/watch.proto.
  */
 export const file_lanekeeper_identity_v1_watch: GenFile = /*@__PURE__*/
-  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxItQBChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEhUKDXNraXBfc25hcHNob3QYBCABKAgSFgoOc3RvcF93aGVuX3RvbGQYBSABKAgSEwoLdW50aWxfdG9rZW4YByABKAkSNAoRYm9va21hcmtfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i7QIKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIzCghzbmFwc2hvdBgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbkgAEjsKDHNuYXBzaG90X2VuZBgCIAEoCzIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU25hcHNob3RFbmRIABIyCgdjaGFuZ2VkGAMgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASNwoGbWVyZ2VkGAQgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkSAASNAoIYm9va21hcmsYBSABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJvb2ttYXJrSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJEg4KBnRlbmFudBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoA0IHCgVldmVudCINCgtTbmFwc2hvdEVuZCIKCghCb29rbWFyayJUCg1TZXNzaW9uTWVyZ2VkEhMKC3Nlc3Npb25fa2V5GAEgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgDYgZwcm90bzM", [file_google_protobuf_duration, file_lanekeeper_identity_v1_session]);
+  fileDesc("CiJsYW5la2VlcGVyL2lkZW50aXR5L3YxL3dhdGNoLnByb3RvEhZsYW5la2VlcGVyLmlkZW50aXR5LnYxItQBChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEhUKDXNraXBfc25hcHNob3QYBCABKAgSFgoOc3RvcF93aGVuX3RvbGQYBSABKAgSEwoLdW50aWxfdG9rZW4YByABKAkSNAoRYm9va21hcmtfaW50ZXJ2YWwYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iggMKFVdhdGNoU2Vzc2lvbnNSZXNwb25zZRIzCghzbmFwc2hvdBgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbkgAEjsKDHNuYXBzaG90X2VuZBgCIAEoCzIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU25hcHNob3RFbmRIABIyCgdjaGFuZ2VkGAMgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uSAASNwoGbWVyZ2VkGAQgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkSAASNAoIYm9va21hcmsYBSABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJvb2ttYXJrSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJEg4KBnRlbmFudBgHIAEoCRIQCghwb3NpdGlvbhgIIAEoAxITCgtpc19ib3VuZGFyeRgJIAEoCEIHCgVldmVudCINCgtTbmFwc2hvdEVuZCIKCghCb29rbWFyayJUCg1TZXNzaW9uTWVyZ2VkEhMKC3Nlc3Npb25fa2V5GAEgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAIgASgJEhAKCHJldmlzaW9uGAMgASgDYgZwcm90bzM", [file_google_protobuf_duration, file_lanekeeper_identity_v1_session]);
 
 /**
  * Snapshot, then changes; or changes alone, from a token. A service that shows no tenant watches all;
@@ -63,8 +63,7 @@ export type WatchSessionsRequest = Message<"lanekeeper.identity.v1.WatchSessions
 
   /**
    * With a resume token: tell what the stream that gave this token out had been told and one at the
-   * resume token had not, and end well. The token must be of a message at whose position nothing was
-   * left to tell: one with a higher position than the message before it.
+   * resume token had not, and end well. Both tokens must be of messages with `is_boundary`.
    *
    * @generated from field: string until_token = 7;
    */
@@ -160,6 +159,13 @@ export type WatchSessionsResponse = Message<"lanekeeper.identity.v1.WatchSession
    * @generated from field: int64 position = 8;
    */
   position: bigint;
+
+  /**
+   * Nothing that the position covers is left to tell, nor has anything beyond it been told.
+   *
+   * @generated from field: bool is_boundary = 9;
+   */
+  isBoundary: boolean;
 };
 
 /**

@@ -1,0 +1,62 @@
+import type { IdentityClient } from "@lanekeeper/client";
+import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import { type CallContext, storeUnavailable } from "@lanekeeper/rpc";
+import type { Turnstile } from "./turnstile.ts";
+import { type Told, toldSession } from "./told.ts";
+import type { WatchQuestion } from "./watch-filter.ts";
+
+/** A place in session-identity's history. */
+export interface Place {
+  readonly token: string;
+  readonly position: bigint;
+}
+
+/** What a subscriber reads at session-identity before it is told by the feed. */
+export interface SessionReads {
+  readonly identity: Pick<IdentityClient, "watchSessions">;
+  /** Many who come at once must not keep session-identity from its turns. */
+  readonly turnstile: Turnstile;
+}
+
+/** What stands now, or what changed since a token; ends with the place up to which it told. */
+export function readToNow(
+  reads: SessionReads,
+  question: WatchQuestion,
+  resumeToken: string,
+  call: CallContext,
+): AsyncGenerator<Told, Place> {
+  return read(reads, { ...question, resumeToken, stopWhenTold: true }, call);
+}
+
+/** What changed between two tokens. */
+export async function* readBetween(
+  reads: SessionReads,
+  question: WatchQuestion,
+  { token: resumeToken }: Pick<Place, "token">,
+  untilToken: string,
+  call: CallContext,
+): AsyncGenerator<Told> {
+  if (resumeToken === untilToken) return;
+  for await (const told of read(reads, { ...question, resumeToken, untilToken }, call)) {
+    if (told.message.event?.event.case !== "bookmark") yield told;
+  }
+}
+
+async function* read(
+  { identity, turnstile }: SessionReads,
+  request: Parameters<IdentityClient["watchSessions"]>[0],
+  call: CallContext,
+): AsyncGenerator<Told, Place> {
+  const leave = await turnstile.enter(call.signal);
+  try {
+    let last: WatchSessionsResponse | undefined;
+    for await (const message of identity.watchSessions(request, { parent: call })) {
+      last = message;
+      yield toldSession(message);
+    }
+    if (last?.isBoundary !== true) throw storeUnavailable("session-identity ended too soon");
+    return { token: last.resumeToken, position: last.position };
+  } finally {
+    leave();
+  }
+}
