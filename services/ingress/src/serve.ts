@@ -15,10 +15,12 @@ import { connectDoor } from "./connect/door.ts";
 import type { IngressContext } from "./context.ts";
 import { CredentialCheck } from "./credentials/check.ts";
 import type { CredentialStore } from "./credentials/store.ts";
+import { eventsRoute } from "./events/events-route.ts";
 import { corsOptions } from "./http/cors.ts";
 import { homeRoute } from "./http/home.ts";
 import { requestListener } from "./http/listener.ts";
 import { BodyBudget } from "./http/read-body.ts";
+import type { Route } from "./http/routes.ts";
 import { type HttpServer, startHttpServer } from "./http/server.ts";
 import type { IngressLimits } from "./limits.ts";
 import { ingressMetrics } from "./metrics.ts";
@@ -58,6 +60,8 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
   const lastCall = new AbortController();
   // Each request in progress listens, and they are bounded elsewhere.
   setMaxListeners(0, lastCall.signal);
+  const draining = new AbortController();
+  setMaxListeners(0, draining.signal);
   const context = ingressContext(parts, lastCall.signal);
   const { metrics, credentials } = context;
   const opened = new Disposal();
@@ -74,7 +78,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
         limits,
         metrics,
         listener: requestListener({
-          routes: routesOf(context, base.version),
+          routes: routesOf(parts, context, draining.signal),
           connect,
           cors: corsOptions(parts.corsOrigins),
           clock,
@@ -86,7 +90,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
       }),
     );
     log.info({ http_port: http.port, grpc_port: grpc.port }, "serving");
-    return running({ http, grpc, connect, lastCall, opened });
+    return running({ http, grpc, connect, draining, lastCall, opened });
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -113,12 +117,17 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
 }
 
 /** Each door of the outside is one entry here. */
-function routesOf(context: IngressContext, version: string) {
+function routesOf(
+  { service: base, clients }: IngressParts,
+  context: IngressContext,
+  draining: AbortSignal,
+): Route[] {
   return [
-    homeRoute(version),
+    homeRoute(base.version),
     chatCompletionsRoute(context),
     ...responseRoutes(context),
     ...modelRoutes(context),
+    eventsRoute({ ...context, delivery: clients.delivery, draining }),
   ];
 }
 
@@ -165,20 +174,23 @@ interface Opened {
   readonly http: HttpServer;
   readonly grpc: GrpcServer;
   readonly connect: ConnectHandler;
+  readonly draining: AbortController;
   readonly lastCall: AbortController;
   readonly opened: Disposal;
 }
 
-function running({ http, grpc, connect, lastCall, opened }: Opened): RunningIngress {
+function running({ http, grpc, connect, draining, lastCall, opened }: Opened): RunningIngress {
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
     ready: () => READY,
     drain: async (signal) => {
+      draining.abort();
       signal.addEventListener("abort", () => lastCall.abort(), { once: true });
       await Promise.all([http.drain(), connect.drain(), grpc.drain()]);
     },
     [Symbol.asyncDispose]: async () => {
+      draining.abort();
       lastCall.abort();
       await opened[Symbol.asyncDispose]();
     },

@@ -1,4 +1,4 @@
-import { hasReason, isRetryable, storeUnavailable } from "@lanekeeper/rpc";
+import { hasReason, storeUnavailable } from "@lanekeeper/rpc";
 import { backoffMs, type Clock, type ClockTimer, type Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 
@@ -90,8 +90,8 @@ export class Follower<M> implements AsyncDisposable {
 
   #interrupted(error: unknown, outageMs: number): void {
     const { log, limits } = this.#deps;
-    const goesOn = isRetryable(error) || hasReason(error, "SLOW_CONSUMER");
-    if (goesOn && outageMs <= limits.watchOutageMs) {
+    const isOver = hasReason(error, "RESUME_TOKEN_EXPIRED", "QUOTA");
+    if (!isOver && outageMs <= limits.watchOutageMs) {
       log.debug({ err: error, upstream: this.#upstream.name }, "a feed was interrupted");
       return;
     }

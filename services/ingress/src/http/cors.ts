@@ -3,6 +3,7 @@ import type { CorsOptions } from "@lanekeeper/rpc";
 /** What a web page may send besides what Connect needs; the SDK's own headers among it. */
 const ALLOWED = [
   "idempotency-key",
+  "last-event-id",
   "openai-organization",
   "openai-project",
   "x-agent-id",

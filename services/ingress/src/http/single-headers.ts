@@ -7,6 +7,7 @@ import { invalid } from "@lanekeeper/rpc";
 const SINGLE_HEADERS = [
   "authorization",
   "idempotency-key",
+  "last-event-id",
   "x-agent-id",
   "x-busy-hint",
   "x-conversation-id",

@@ -13,9 +13,17 @@ export interface SseOptions {
   readonly isNamed?: boolean;
 }
 
+/** An event with a name, and a place to go on from where `id` is not empty. */
+export interface NamedEvent {
+  readonly name: string;
+  readonly id: string;
+  readonly data: unknown;
+}
+
 /**
  * A stream of server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
- * Only `data:`, `event:` and comments: a client of OpenAI's kind mistakes what `id:` and `retry:` leave behind.
+ * Chat streams have only `data:`, `event:` and comments: a client of OpenAI's kind mistakes what `id:`
+ * and `retry:` leave behind. Events with a place to go on from are for those who subscribe.
  */
 export class EventStream {
   readonly #res: ServerResponse;
@@ -47,6 +55,12 @@ export class EventStream {
     const name: unknown = this.#options.isNamed === true ? Reflect.get(Object(event), "type") : "";
     const line = typeof name === "string" && name !== "" ? `event: ${name}\n` : "";
     return `${line}data: ${text(event)}\n\n`;
+  }
+
+  /** The same, of one named event. */
+  async emit({ name, id, data }: NamedEvent): Promise<void> {
+    const place = id === "" ? "" : `id: ${id}\n`;
+    await this.#write(`event: ${name}\n${place}data: ${JSON.stringify(data)}\n\n`);
   }
 
   end(): void {

@@ -1,3 +1,4 @@
+import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { GrpcServer } from "@lanekeeper/rpc";
@@ -19,6 +20,7 @@ import { connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
 import { type RunningIngress, serveIngress } from "../serve.ts";
 import { MemoryCredentials, MemoryRequests, MemorySettings } from "./memory-stores.ts";
+import { StandInDelivery } from "./stand-in-delivery.ts";
 import { StandInIdentity } from "./stand-in-identity.ts";
 import { StandInRunner } from "./stand-in-runner.ts";
 import { CLUSTER_SECRET, serveStandIn } from "./stand-in-server.ts";
@@ -30,6 +32,7 @@ export interface TestIngress extends AsyncDisposable {
   readonly apiKey: string;
   readonly identity: StandInIdentity;
   readonly runner: StandInRunner;
+  readonly delivery: StandInDelivery;
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
   readonly settings: MemorySettings;
@@ -60,6 +63,8 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   const identityServer = opened.use(await serveStandIn(SessionIdentityService, identity.routes));
   let runnerServer = await serveStandIn(RunnerService, runner.routes);
   opened.defer(() => runnerServer[Symbol.asyncDispose]());
+  const delivery = new StandInDelivery();
+  const deliveryServer = opened.use(await serveStandIn(DeliveryService, delivery.routes));
   const credentials = new MemoryCredentials();
   const requests = new MemoryRequests();
   const settings = new MemorySettings();
@@ -71,13 +76,14 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     requests,
     settings,
     log,
-    servers: { identityServer, runnerServer },
+    servers: { identityServer, runnerServer, deliveryServer },
   });
   return {
     url: `http://127.0.0.1:${ingress.httpPort}`,
     apiKey: credentials.add("lk_test_key_0123456789abcdef"),
     identity,
     runner,
+    delivery,
     credentials,
     requests,
     settings,
@@ -99,7 +105,11 @@ interface Inside {
   readonly settings: MemorySettings;
   readonly log: CapturedLog;
   readonly metrics: Metrics;
-  readonly servers: { readonly identityServer: GrpcServer; readonly runnerServer: GrpcServer };
+  readonly servers: {
+    readonly identityServer: GrpcServer;
+    readonly runnerServer: GrpcServer;
+    readonly deliveryServer: GrpcServer;
+  };
 }
 
 async function serve(
@@ -111,7 +121,7 @@ async function serve(
   const settings = testSettings({
     LANEKEEPER_IDENTITY_TARGET: servers.identityServer.address,
     LANEKEEPER_RUNNER_TARGET: servers.runnerServer.address,
-    LANEKEEPER_DELIVERY_TARGET: servers.runnerServer.address,
+    LANEKEEPER_DELIVERY_TARGET: servers.deliveryServer.address,
   });
   const clients = connectClients(settings, clusterSecret, {});
   opened.defer(() => clients[Symbol.dispose]());
