@@ -18,7 +18,7 @@ export interface SessionFeedDeps extends FollowerDeps {
 export interface Joined {
   /** It is told all that comes behind this token, and nothing before it. */
   readonly token: string;
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /** Who waits to join. */
