@@ -34,6 +34,9 @@ test("what the default configuration gives may be replaced by a newer default", 
 test("what an operator has made stays", () => {
   expect(stored(withMain({ system_prompt: "You are the clerk." }))).toBe(false);
   expect(stored(withMain({ tools: ["memory_save"] }))).toBe(false);
+  expect(stored(withMain({ compaction: "off" }))).toBe(false);
+  expect(stored(withMain({ mcp_servers: { files: { command: "mcp-files" } } }))).toBe(false);
+  expect(stored(withMain({ context_token_budget: 50_000 }))).toBe(false);
   expect(stored(withMain({ keys: { idle_after: 1_000 } }))).toBe(false);
   expect(stored((tenant) => ({ ...tenant, sessions: { required: true } }))).toBe(false);
   expect(stored((tenant) => ({ ...tenant, sessions: { from: ["user"] } }))).toBe(false);

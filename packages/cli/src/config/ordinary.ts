@@ -1,7 +1,11 @@
+import { clone, create, equals } from "@bufbuild/protobuf";
 import type { KeyPolicy } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import type { TenantSettings } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import {
+  type AgentConfig,
+  AgentConfigSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { DEFAULT_TOOLS } from "./default.ts";
 
 /**
@@ -18,10 +22,14 @@ export function isOrdinary(
   return agents.every(isOrdinaryAgent) && policies.every(isOrdinaryPolicy) && isOrdinarilyTaken;
 }
 
-function isOrdinaryAgent({ agentId, systemPrompt, tools }: AgentConfig): boolean {
-  return (
-    agentId === "main" && systemPrompt === "" && tools.every((tool) => DEFAULT_TOOLS.includes(tool))
-  );
+/** Whatever an agent may be given besides its model: only the default's tools, and nothing else. */
+function isOrdinaryAgent(agent: AgentConfig): boolean {
+  const rest = clone(AgentConfigSchema, agent);
+  delete rest.model;
+  rest.tools = [];
+  const plain = create(AgentConfigSchema, { agentId: "main" });
+  const isPlain = equals(AgentConfigSchema, rest, plain);
+  return isPlain && agent.tools.every((tool) => DEFAULT_TOOLS.includes(tool));
 }
 
 function isOrdinaryPolicy({ agentId, dmScope, idleAfter, dailyAt }: KeyPolicy): boolean {

@@ -68,7 +68,8 @@ export function summaryRequest(
   const lines = said.map(lineOf).join("\n");
   const earlier = before === "" ? "" : `Summary of what came before:\n${before}\n\n`;
   // The newest is worth most.
-  const text = `${earlier}The conversation:\n${lines.slice(-Math.max(0, maxChars - earlier.length))}`;
+  const room = Math.max(0, maxChars - earlier.length);
+  const text = `${earlier}The conversation:\n${lines.slice(Math.max(0, lines.length - room))}`;
   return { instruction: INSTRUCTION, text };
 }
 

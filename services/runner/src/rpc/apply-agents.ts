@@ -1,13 +1,16 @@
 import { writeAgents } from "../store/agents.ts";
 import type { Handler } from "./handler.ts";
+import { checkMcpPermission } from "./mcp-permission.ts";
 import { parseAgents, parseRunBound } from "./parse-agents.ts";
 
 /** The tenant's agents as a whole; an unchanged set keeps its version. */
 export const applyAgents: Handler<"applyAgents"> =
   ({ deps, agents }) =>
   async (request, call) => {
+    const parsed = parseAgents(request.agents);
+    await checkMcpPermission(deps.db, parsed, call);
     const version = await writeAgents(deps.db, call.tenant, {
-      agents: parseAgents(request.agents),
+      agents: parsed,
       maxConcurrentRuns: parseRunBound("max_concurrent_runs", request.maxConcurrentRuns),
     });
     agents.forget();

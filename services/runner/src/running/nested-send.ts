@@ -209,7 +209,7 @@ async function untilEnded(
   timeoutMs: number,
 ): Promise<TurnEnded> {
   const late = new AbortController();
-  const timer = deps.clock.setTimer(timeoutMs, () => late.abort(waitExpired(turnId)));
+  const timer = deps.clock.setTimer(timeoutMs, () => late.abort(waitExpired(from, turnId)));
   const signal = AbortSignal.any([from.signal, late.signal]);
   const followed = { tenant: from.tenant, turnId, sessionKey: turn.session.sessionKey };
   try {
@@ -226,8 +226,9 @@ async function untilEnded(
   throw new Error(`turn ${turnId} was followed to no end`);
 }
 
-function waitExpired(turnId: string): LanekeeperError {
-  const message = "the other session has not answered yet; its answer will come as a message";
+function waitExpired({ session }: ToolContext, turnId: string): LanekeeperError {
+  const later = session === undefined ? "" : "; its answer will come as a message";
+  const message = `the other session has not answered yet${later}`;
   return new LanekeeperError("WAIT_EXPIRED", message, {
     metadata: { turn_id: turnId },
   });

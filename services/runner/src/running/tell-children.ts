@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { hasReason } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { accept } from "../rpc/accept.ts";
-import { dueChildTurns } from "../store/child-turns.ts";
+import { dueChildTurns, giveUpChildTurn } from "../store/child-turns.ts";
 import { outcomeTurn } from "./child-outcome.ts";
 
 /**
@@ -22,7 +23,10 @@ export async function tellChildren(context: RunnerContext): Promise<void> {
       });
       await accept(context, turn, false);
     } catch (err) {
-      deps.log.warn({ err, tenant, session_key, turn_id: childTurnId }, "a session was not told");
+      const about = { err, tenant, session_key, turn_id: childTurnId };
+      deps.log.warn(about, "a session was not told what became of a turn that it sent");
+      // Its agent or its session is gone: asking again each second would change nothing.
+      if (hasReason(err, "UNKNOWN_MODEL", "NOT_FOUND")) await giveUpChildTurn(deps.db, child);
     }
   }
 }

@@ -177,6 +177,19 @@ export function dueChildTurns(sql: Sql, limit: number): Promise<StoredChildTurn[
   return rows(sql, DUE, [limit]);
 }
 
+const GIVE_UP = {
+  name: "runner_give_up_child_turn",
+  text: "UPDATE child_turns SET is_settled = true WHERE tenant = $1 AND child_turn_id = $2",
+};
+
+/** There is no session any more that could be told. */
+export async function giveUpChildTurn(
+  sql: Sql,
+  { tenant, childTurnId }: Pick<ChildTurn, "tenant" | "childTurnId">,
+): Promise<void> {
+  await sql.query(GIVE_UP, [tenant, childTurnId]);
+}
+
 const SETTLE = {
   name: "runner_settle_child_turns",
   text: `

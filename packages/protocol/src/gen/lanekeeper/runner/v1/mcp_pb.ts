@@ -66,7 +66,8 @@ export const McpServerSchema: GenMessage<McpServer> = /*@__PURE__*/
   messageDesc(file_lanekeeper_runner_v1_mcp, 0);
 
 /**
- * A program that speaks over its standard input and output. It runs with the runner's rights.
+ * A program that speaks over its standard input and output. It runs with the runner's rights: only the
+ * configuration may give one, not a tenant's credential.
  *
  * @generated from message lanekeeper.runner.v1.McpStdio
  */
@@ -121,7 +122,8 @@ export type McpHttp = Message<"lanekeeper.runner.v1.McpHttp"> & {
   url: string;
 
   /**
-   * Headers, by name: the variable of the runner's environment that holds the value.
+   * Headers, by name: the variable of the runner's environment that holds the value. Only the
+   * configuration may give one.
    *
    * @generated from field: map<string, string> header_env = 2;
    */
