@@ -127,6 +127,26 @@ describe("merging", () => {
     );
   });
 
+  test("across agents or tenants is refused, and changes nothing", async () => {
+    const { replica, tenant, client, open } = await start();
+    const policies = [{ agentId: "main" }, { agentId: "clerk" }];
+    await replica.client("cli").applyKeyPolicies({ defaultAgentId: "main", policies }, { tenant });
+    const [own, clerks] = [await open("chat"), await open("agent:clerk:chat")];
+    const request = { requestId: "m1", sessionKey: key("chat") };
+    const across = { ...request, survivorSessionKey: "agent:clerk:chat" };
+    expect(await failure(client.mergeSessions(across))).toMatchObject({
+      reason: "AGENT_MISMATCH",
+      metadata: { agent_id: "main", survivor_agent_id: "clerk" },
+    });
+    const other = replica.client("ingress", { tenant: await newTenant(replica.client("cli")) });
+    await other.resolveSession({ name: { case: "rawKey", value: "theirs" } });
+    const theirs = { ...request, survivorSessionKey: key("theirs") };
+    for (const stranger of [client, other]) {
+      expect((await failure(stranger.mergeSessions(theirs))).reason).toBe("NOT_FOUND");
+    }
+    expect([await open("chat"), await open("agent:clerk:chat")]).toEqual([own, clerks]);
+  });
+
   test("watchers are told of the merge", async () => {
     const { client, open } = await start();
     await open("loser");
