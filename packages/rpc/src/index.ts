@@ -33,6 +33,7 @@ export {
   connectHandler,
   type ConnectHandlerOptions,
 } from "./connect/connect-handler.ts";
+export { jsonRegistry } from "./connect/json-registry.ts";
 export { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect/connect-limits.ts";
 export type { ConnectService } from "./connect/connect-routes.ts";
 export { applyCors, type CorsOptions } from "./connect/cors.ts";

@@ -9,6 +9,7 @@ import {
   SessionIdentityService,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { QueuedTurns, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { jsonRegistry } from "@lanekeeper/rpc";
 import { openOperator } from "../operator/open-operator.ts";
 import { canonicalKey, isUuid } from "../operator/session-key.ts";
 import { journalLine, rotationLine, sessionLine, sessionLines } from "../operator/session-lines.ts";
@@ -67,7 +68,10 @@ export async function explainKey(
     agentId: options.agent ?? "",
     name: { case: "rawKey", value: name },
   });
-  if (options.json) return output.line(jsonText(toJson(ExplainKeyResponseSchema, answer)));
+  if (options.json) {
+    const registry = jsonRegistry([SessionIdentityService]);
+    return output.line(jsonText(toJson(ExplainKeyResponseSchema, answer, { registry })));
+  }
   for (const line of explainLines(answer)) output.line(line);
 }
 

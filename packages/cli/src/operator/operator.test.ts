@@ -2,10 +2,13 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { hasReason } from "@lanekeeper/rpc";
 import { expect, test } from "vitest";
+import { explainLines } from "./explain-lines.ts";
 import { createOperator } from "./operator.ts";
 
 const { getLane } = RunnerService.method;
@@ -43,6 +46,18 @@ test("a call is Connect's unary JSON, int64 and unknown fields included", async 
       body: '{"sessionKey":"agent:main:a"}',
     },
   ]);
+});
+
+test("a name that would be refused could not be explained: its reason is a typed detail of the answer", async () => {
+  const detail = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "MALFORMED_KEY" };
+  await using at = await door(200, { refusal: { code: 3, message: "no", details: [detail] } });
+  const { explainKey } = SessionIdentityService.method;
+  const answer = await createOperator(at.url, "k").call(explainKey, {
+    name: { case: "rawKey", value: "agent:main" },
+  });
+  expect(explainLines(answer)).toContain("a call with this name is refused: no");
+  const [packed] = answer.refusal?.details ?? [];
+  expect(packed && anyUnpack(packed, ErrorInfoSchema)?.reason).toBe("MALFORMED_KEY");
 });
 
 test("a refusal comes with its reason", async () => {

@@ -7,6 +7,7 @@ import type {
 import { create, fromJson, toJson } from "@bufbuild/protobuf";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { createEdgeClients, type EdgeClients } from "@lanekeeper/client";
+import { jsonRegistry } from "@lanekeeper/rpc";
 import { CliError } from "../cli-error.ts";
 import { connectError } from "./connect-error.ts";
 
@@ -36,7 +37,8 @@ export function createOperator(url: string, apiKey: string): Operator {
       const response = await post(url, path, apiKey, body);
       const answer = (await response.json().catch(() => undefined)) as JsonValue | undefined;
       if (!response.ok || answer === undefined) throw connectError(url, response.status, answer);
-      return fromJson(method.output, answer, { ignoreUnknownFields: true });
+      const registry = jsonRegistry([method.parent]);
+      return fromJson(method.output, answer, { ignoreUnknownFields: true, registry });
     },
   };
 }

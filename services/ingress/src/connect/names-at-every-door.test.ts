@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { ResolveSessionRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { LanekeeperError } from "@lanekeeper/rpc";
+import { RULE_SET_VERSION } from "@lanekeeper/session-key";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ask } from "../testing/ask.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
@@ -20,12 +21,13 @@ beforeAll(async () => {
 afterAll(() => lane[Symbol.asyncDispose]());
 
 interface Vectors {
+  readonly rule_set_version: number;
   readonly accept: readonly { readonly raw: string }[];
   readonly refuse: readonly { readonly raw: string }[];
 }
 
 const file = createRequire(import.meta.url).resolve("@lanekeeper/session-key/vectors");
-const { accept, refuse } = JSON.parse(readFileSync(file, "utf8")) as Vectors;
+const { rule_set_version, accept, refuse } = JSON.parse(readFileSync(file, "utf8")) as Vectors;
 const ALL = [...accept, ...refuse].map(({ raw }) => raw);
 /** Half a character stands in no UTF-8, so it passes no door; an empty text is no name. */
 const NAMES = ALL.filter((raw) => raw !== "" && Buffer.from(raw).toString() === raw);
@@ -45,7 +47,8 @@ async function each(names: readonly string[], send: (raw: string) => Promise<unk
 
 const RESOLVE = "/lanekeeper.identity.v1.SessionIdentityService/ResolveSession";
 
-test("the vectors have names enough for every door", () => {
+test("the vectors are of the rules in force, and have names enough for every door", () => {
+  expect(rule_set_version).toBe(RULE_SET_VERSION);
   expect(ALL.length - NAMES.length).toBeLessThan(20);
   expect(NAMES.length).toBeGreaterThan(150);
 });

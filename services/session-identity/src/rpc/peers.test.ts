@@ -173,3 +173,19 @@ describe("persons", () => {
     }
   });
 });
+
+test("a part of a peer was named twice, and not as the request has it", async () => {
+  const { client } = await start();
+  const peer = { channel: "slack", kind: PeerKind.DIRECT, peerId: "U1" };
+  const said = "ids of slack are unique within an account only";
+  const sameAs = { peer: { ...peer, accountId: "T1" }, sameAs: peer };
+  const calls = [
+    ["peer", () => client.resolveSession({ name: { case: "peer", value: peer } })],
+    ["same_as", () => client.registerEquivalence(sameAs)],
+  ] as const;
+  for (const [field, call] of calls) {
+    const error = await failure(call());
+    expect(error.message).toBe(`${field}.account_id: ${said}`);
+    expect(error.fieldViolations).toEqual([{ field: `${field}.account_id`, description: said }]);
+  }
+});

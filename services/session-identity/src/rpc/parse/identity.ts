@@ -8,12 +8,12 @@ import {
 } from "@lanekeeper/session-key";
 import { agentRequired } from "../../names/plan.ts";
 import type { Tenant } from "../../names/tenant.ts";
-import { givenPeer, keyError } from "./key.ts";
+import { fieldOf, givenPeer, keyError } from "./key.ts";
 
 /** What equivalences and links are kept for: the peer in its one spelling, without its thread. */
 export function identity(field: string, peer: ProtoPeer | undefined): CanonicalPeer {
   const read = canonicalPeer(givenPeer(field, peer));
-  if (!read.ok) throw keyError(read.refusal, `${field}.${read.refusal.field ?? "peer_id"}`);
+  if (!read.ok) throw keyError(read.refusal, fieldOf(read.refusal, field));
   return peerIdentity(read.peer);
 }
 

@@ -8,6 +8,7 @@ import {
   normalizeAgentId,
   parseCanonicalKey,
   type Peer,
+  type PeerField,
 } from "@lanekeeper/session-key";
 import { PEER_KINDS, word } from "./enums.ts";
 
@@ -18,16 +19,37 @@ export function sessionKey(field: string, text: string): CanonicalKey {
   return key;
 }
 
-/** The error of a refused name. */
-export function keyError(
-  refusal: KeyRefusal,
-  field: string = refusal.field ?? "",
-): LanekeeperError {
-  const { reason, message, offset } = refusal;
+/** Parts of a typed peer, as the message Peer calls them. */
+const PEER_FIELDS: Readonly<Record<Exclude<PeerField, "person">, string>> = {
+  ...{
+    channel: "channel",
+    account: "account_id",
+    kind: "kind",
+    peer: "peer_id",
+    thread: "thread_id",
+  },
+};
+
+/** The field of a request that a refusal is about, where the peer stands in `peer`; empty: none. */
+export function fieldOf({ field }: KeyRefusal, peer = "peer"): string {
+  if (field === undefined || field === "person") return field ?? "";
+  return `${peer}.${PEER_FIELDS[field]}`;
+}
+
+/** The error of a refused name; it names the field as the request has it. */
+export function keyError(refusal: KeyRefusal, field: string = fieldOf(refusal)): LanekeeperError {
+  const { reason, offset } = refusal;
+  const message = withoutPart(refusal);
   return new LanekeeperError(reason, field === "" ? message : `${field}: ${message}`, {
     metadata: { offset: String(offset), ...(field === "" ? {} : { field }) },
     ...(field === "" ? {} : { fieldViolations: [{ field, description: message }] }),
   });
+}
+
+/** The rules' message begins with the part that it is about, which the field says already. */
+function withoutPart({ message, field }: KeyRefusal): string {
+  const prefix = `${field}: `;
+  return field !== undefined && message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 /** The agent that a caller names; undefined: it names none. */
