@@ -1,5 +1,5 @@
 /** What is asked of the fan-out, and what is not to be passed. Durations in milliseconds. */
-export const SIZES = {
+const FULL = {
   /** Each has a prefix of its own, under which one session stands. */
   filtered: 2_000,
   unfiltered: 20,
@@ -15,3 +15,17 @@ export const SIZES = {
   /** Whatever hangs, the run ends. */
   wholeRunMs: 240_000,
 } as const;
+
+/** `--quick`: shows that all is wired up, in half a minute beside other work. */
+const QUICK = {
+  ...FULL,
+  filtered: 50,
+  unfiltered: 2,
+  changesPerSecond: 20,
+  warmUpMs: 500,
+  measuredMs: 3_000,
+};
+
+export const SIZES: Readonly<Record<keyof typeof FULL, number>> = process.argv.includes("--quick")
+  ? QUICK
+  : FULL;
