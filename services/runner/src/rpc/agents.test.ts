@@ -1,7 +1,9 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { createRunnerClient } from "@lanekeeper/client";
+import { serviceCredential } from "@lanekeeper/rpc";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { SECRET, startServer, World } from "../testing/world.ts";
 
 // Postgres, gRPC and several replicas on a machine that has other work too.
 vi.setConfig({ testTimeout: 30_000 });
@@ -30,6 +32,31 @@ test.concurrent("agents are applied as a whole, and the version grows when somet
   expect((await client.listAgents({})).agents.map(({ agentId }) => agentId)).toEqual(["a"]);
   const gone = turnFor(world, "hi", { key: "agent:b:x" });
   await expect(client.submitTurn(gone)).rejects.toMatchObject({ reason: "UNKNOWN_MODEL" });
+});
+
+test.concurrent("programs and variables of the runner are given by its configuration alone; through ingress what stands may stay", async () => {
+  await using world = await World.start(server);
+  const { client, grpcPort } = await world.replica();
+  const cli = createRunnerClient({
+    target: `127.0.0.1:${grpcPort}`,
+    credential: serviceCredential("cli", SECRET),
+    defaults: { tenant: "t1", principal: "p1" },
+  });
+  const program = { case: "stdio" as const, value: { command: "mcp-files", env: ["TOKEN"] } };
+  const secret = { case: "http" as const, value: { url: "https://a/", headerEnv: { a: "TOKEN" } } };
+  const open = { case: "http" as const, value: { url: "https://a/" } };
+  const agents = (transport: typeof program | typeof secret | typeof open, systemPrompt = "") => ({
+    agents: [{ agentId: "main", model, systemPrompt, mcpServers: [{ name: "s", transport }] }],
+  });
+  for (const transport of [program, secret]) {
+    await expect(client.applyAgents(agents(transport))).rejects.toMatchObject({
+      reason: "PERMISSION_DENIED",
+    });
+    await cli.applyAgents(agents(transport));
+    await client.applyAgents(agents(transport, "be brief"));
+  }
+  await client.applyAgents(agents(open));
+  cli.$close();
 });
 
 test.concurrent("turns and messages are listed page by page", async () => {

@@ -149,33 +149,34 @@ test.concurrent("heartbeats go on across the rotation, those of before it includ
 });
 
 test.concurrent.each([
-  ["before the rotation is sent", "before"],
-  ["after it was made, and before it is heard of", "after"],
-] as const)("killed %s, the next run knows all that was said", async (_what, when) => {
-  await using world = await World.start(server);
-  let first: Replica | undefined;
-  const die = (event: string | undefined): void => {
-    if (event === "rotate") first?.kill();
-  };
-  first = await world.replica({
-    hooks: when === "before" ? { beforeWrite: die } : { afterWrite: die },
-  });
-  await applyMain(first, SMALL);
-  world.model.behaviour = answers;
-  await fill(world, first);
-  const { turnId } = await first.client.submitTurn(turnFor(world, THIRD));
-  await eventually(() => first?.isDead === true);
-  expect(world.identity.ref(TENANT, KEY).generation).toBe(when === "before" ? 1n : 2n);
-  const other = await world.replica();
-  await world.expireLeases();
-  const ended = await new Attached(other, { turnId }).ended;
-  expect(ended).toMatchObject({ state: TurnState.COMPLETED, session: { generation: 2n } });
-  const last = world.model.shown(world.model.asked.length - 1);
-  expect(last[0]).toContain("SUMMARY of all");
-  expect(last.at(-1)).toBe(`user: ${THIRD}`);
-  const summaries = world.model.asked.filter((_, call) => isAskedForSummary(world, call)).length;
-  expect(summaries).toBe(when === "before" ? 2 : 1);
-});
+  ["with its summary made and not stored", "before runner_store_summary", 1n, 2],
+  ["with its summary stored and the rotation not sent", "after runner_store_summary", 1n, 2],
+  ["with the rotation made and not heard of", "after rotateSession", 2n, 1],
+  ["in the new generation, before it asks its model", "before started", 2n, 1],
+] as const)(
+  "killed %s, the next run knows all that was said",
+  async (_what, at, madeBy, summaries) => {
+    await using world = await World.start(server);
+    const first = await world.replica();
+    await applyMain(first, SMALL);
+    world.model.behaviour = answers;
+    await fill(world, first);
+    await first.stop();
+    const doomed = await world.replica({ dieAt: at });
+    const { turnId } = await doomed.client.submitTurn(turnFor(world, THIRD));
+    await eventually(() => doomed.isDead);
+    expect(world.identity.ref(TENANT, KEY).generation).toBe(madeBy);
+    const other = await world.replica();
+    await world.expireLeases();
+    const ended = await new Attached(other, { turnId }).ended;
+    expect(ended).toMatchObject({ state: TurnState.COMPLETED, session: { generation: 2n } });
+    const last = world.model.shown(world.model.asked.length - 1);
+    expect(last[0]).toContain("SUMMARY of all");
+    expect(last.at(-1)).toBe(`user: ${THIRD}`);
+    const asked = world.model.asked.filter((_, call) => isAskedForSummary(world, call)).length;
+    expect(asked).toBe(summaries);
+  },
+);
 
 test.concurrent("a summary of a run that did not make the generation counts for nothing", async () => {
   await using world = await World.start(server);

@@ -115,6 +115,11 @@ test.concurrent.each([
   expect(await found(world, replica, "fact", "agent:main:elsewhere")).toEqual([]);
   await new Attached(replica, { submit: turnFor(world, "stop", { onConflict }) }).ended;
   expect((await first.ended).state).toBe(TurnState.INTERRUPTED);
+  // No call without a result stands in what the next turn is shown.
+  const shown = world.model.shown(world.model.asked.length - 1);
+  expect(shown).toEqual(
+    expected.length === 0 ? ["user: stop"] : [`user: ${save("a fact")}`, "user: stop"],
+  );
   expect(await found(world, replica, "fact")).toEqual([...expected]);
 });
 

@@ -1,0 +1,132 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import type { ModelRequest } from "../models/model.ts";
+import { gate } from "../testing/gate.ts";
+import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const TOOLS = { tools: ["sessions_send"] };
+
+function lastSaid({ messages }: ModelRequest): string {
+  const content = messages.at(-1)?.parts[0]?.content;
+  if (content?.case === "toolResult") return `told ${content.value.text}`;
+  return content?.case === "text" ? content.value : "";
+}
+
+/** "ask a b c" asks a to ask b to ask c; "tell a …" does not wait. `before` is met before each send. */
+function passesOn(before: (key: string) => Promise<void> = async () => undefined): Behaviour {
+  return async function* (request) {
+    const said = lastSaid(request);
+    const [, verb, target, rest = ""] = /^(ask|tell) (\S+) ?(.*)$/.exec(said) ?? [];
+    if (target === undefined) {
+      yield { type: "text", text: said };
+    } else {
+      await before(target);
+      const message = rest === "" ? "hello" : rest;
+      const args = { session_key: `agent:main:${target}`, message, wait: verb === "ask" };
+      yield toolCall("c1", "sessions_send", JSON.stringify(args));
+    }
+    yield end();
+  };
+}
+
+function asked(text: string, key: string) {
+  return [text, { key: `agent:main:${key}` }] as const;
+}
+
+test.concurrent.each([
+  ["a", "ask a"],
+  ["a", "ask b ask a"],
+  ["a", "ask b ask c ask d ask a"],
+  ["a", "ask b ask c ask b"],
+])(
+  "within one chain: %s is told %s, and the wait that would close the cycle is refused at once",
+  async (key, text) => {
+    await using world = await World.start(server);
+    const replica = await world.replica();
+    await applyMain(replica, TOOLS);
+    world.model.behaviour = passesOn();
+    const ended = await new Attached(replica, { submit: turnFor(world, ...asked(text, key)) })
+      .ended;
+    expect(ended.state).toBe(TurnState.COMPLETED);
+    expect(ended.reply && textOf(ended.reply)).toContain("WOULD_DEADLOCK");
+    expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
+  },
+);
+
+test.concurrent("a session that sent and does not wait may be asked by whom it sent to", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  world.model.behaviour = passesOn();
+  await new Attached(replica, { submit: turnFor(world, ...asked("tell b ask a", "a")) }).ended;
+  const sessionKey = "agent:main:b";
+  const turn = await eventually(async () => {
+    const [found] = (await replica.client.listTurns({ sessionKey })).turns;
+    return found?.state === TurnState.COMPLETED ? found : undefined;
+  });
+  const { turn: whole } = await replica.client.getTurn({ turnId: turn.turnId });
+  expect(whole?.reply && textOf(whole.reply)).toContain('"reply":"hello"');
+});
+
+test.concurrent("across chains and processes: whoever would wait for one that waits for it is refused at once", async () => {
+  await using world = await World.start(server);
+  const [one, two] = [await world.replica(), await world.replica()];
+  await applyMain(one, TOOLS);
+  const [isBusy, mayAsk] = [gate(), gate()];
+  world.model.behaviour = passesOn(async (target) => {
+    if (target !== "a") return;
+    isBusy.open();
+    await mayAsk.opened;
+  });
+  const b = new Attached(two, { submit: turnFor(world, ...asked("ask a", "b")) });
+  await isBusy.opened;
+  const a = new Attached(one, { submit: turnFor(world, ...asked("ask b", "a")) });
+  // a waits for a turn that waits behind b's own.
+  await eventually(async () => {
+    const edges = await world.db.query("SELECT FROM wait_edges");
+    const { lane } = await one.client.getLane({ sessionKey: "agent:main:b" });
+    return edges.rowCount === 1 && lane?.depth === 1;
+  });
+  mayAsk.open();
+  const refused = await b.ended;
+  expect(refused.reply && textOf(refused.reply)).toContain("WOULD_DEADLOCK");
+  const ended = await a.ended;
+  expect(ended.reply && textOf(ended.reply)).toContain('"reply":"hello"');
+});
+
+test.concurrent("two that begin to wait for each other at once, in two processes: one is refused, or both, and never neither", async () => {
+  await using world = await World.start(server);
+  const [one, two] = [await world.replica(), await world.replica()];
+  await applyMain(one, TOOLS);
+  for (let round = 0; round < 8; round++) {
+    const [left, right] = [`left${round}`, `right${round}`];
+    const [both, arrived] = [gate(), new Set<string>()];
+    world.model.behaviour = passesOn(async (target) => {
+      arrived.add(target);
+      if (arrived.size === 2) both.open();
+      await both.opened;
+    });
+    const ends = await Promise.all([
+      new Attached(one, { submit: turnFor(world, ...asked(`ask ${right}`, left)) }).ended,
+      new Attached(two, { submit: turnFor(world, ...asked(`ask ${left}`, right)) }).ended,
+    ]);
+    const texts = ends.map(({ reply }) => (reply === undefined ? "" : textOf(reply)));
+    expect(texts.some((text) => text.includes("WOULD_DEADLOCK"))).toBe(true);
+    expect(ends.map(({ state }) => state)).toEqual([TurnState.COMPLETED, TurnState.COMPLETED]);
+  }
+  expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
+});

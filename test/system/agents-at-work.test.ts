@@ -1,0 +1,83 @@
+import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
+import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually, startConstellation } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
+
+/** A budget that a few messages fill. */
+const CONFIG = `
+tenants:
+  default:
+    default_agent: main
+    agents:
+      main:
+        model: scripted
+        tools: [sessions_spawn, memory_save]
+        context_token_budget: 2000
+        compaction: { at_percent: 50 }
+`;
+
+test("through the real services: a session is compacted by its run, and a subagent's answer survives the end of runner and delivery", async () => {
+  await using lanekeeper = await startConstellation({ config: CONFIG, leaseMs: 2_000 });
+  const { targets, baseUrl, apiKey } = lanekeeper;
+  const defaults = { tenant: "default", principal: "test" };
+  const cli = { credential: lanekeeper.credential("cli"), defaults, waitForReady: true };
+  const runner = createRunnerClient({ target: targets.runner, ...cli });
+  const identity = createIdentityClient({ target: targets["session-identity"], ...cli });
+
+  const say = async (key: string, content: string): Promise<string> => {
+    const response = await fetch(`${baseUrl}/v1/chat/completions`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        "content-type": "application/json",
+        "x-session-key": key,
+      },
+      body: JSON.stringify({ model: "lanekeeper/main", messages: [{ role: "user", content }] }),
+    });
+    expect(response.status).toBe(200);
+    const body = (await response.json()) as { choices: { message: { content: string } }[] };
+    return body.choices[0]?.message.content ?? "";
+  };
+
+  // Compaction: two long messages fill half of the budget, the third finds a summary in their place.
+  await say("long", `one ${"x".repeat(1_700)}`);
+  await say("long", `two ${"y".repeat(1_700)}`);
+  const third = await say("long", `three ${"z".repeat(500)}`);
+  expect(third).toContain("system: Summary of the conversation before what follows");
+  const sessionKey = "agent:main:long";
+  const { rotations } = await identity.listRotations({ sessionKey });
+  expect(rotations.map(({ reason }) => reason)).toEqual([RotationReason.COMPACTION]);
+  const { turns } = await runner.listTurns({ sessionKey });
+  expect(turns.map(({ state, session }) => [state, session?.generation])).toEqual([
+    [TurnState.COMPLETED, 2n],
+    [TurnState.COMPLETED, 1n],
+    [TurnState.COMPLETED, 1n],
+  ]);
+  expect(await say("long", "four")).toContain("user: three");
+
+  // A subagent, while whose turn the runner dies, and delivery before it can hand the answer on.
+  const task = JSON.stringify({ task: "!sleep 2s\nfind it" });
+  await say("parent", `!tool sessions_spawn ${task}`);
+  await lanekeeper.kill("runner");
+  await lanekeeper.kill("delivery");
+  const told = await eventually(
+    async () => {
+      const parent = await runner.listTurns({ sessionKey: "agent:main:parent" });
+      const second = parent.turns.length > 1 ? parent.turns[0] : undefined;
+      return second?.state === TurnState.COMPLETED ? second : undefined;
+    },
+    { timeoutMs: 60_000, what: "the subagent's answer as a turn of its parent" },
+  );
+  const { turn } = await runner.getTurn({ turnId: told.turnId });
+  const reply = turn?.reply?.parts
+    .map(({ content }) => (content.case === "text" ? content.value : ""))
+    .join("");
+  expect(reply).toMatch(
+    /user: The subagent agent:main:subagent:[0-9a-f-]{36} \(turn .*\) has answered/,
+  );
+  const all = await runner.listTurns({ sessionKey: "agent:main:parent" });
+  expect(all.turns.length).toBe(2);
+  identity.$close();
+  runner.$close();
+}, 180_000);
