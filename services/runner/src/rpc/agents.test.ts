@@ -59,6 +59,40 @@ test.concurrent("programs and variables of the runner are given by its configura
   cli.$close();
 });
 
+test.concurrent("a tenant's credential sends no variable of the runner to an address of its own", async () => {
+  await using world = await World.start(server);
+  const { client, grpcPort } = await world.replica();
+  const cli = createRunnerClient({
+    target: `127.0.0.1:${grpcPort}`,
+    credential: serviceCredential("cli", SECRET),
+    defaults: { tenant: "t1", principal: "p1" },
+  });
+  const endpoint = (baseUrl: string, name: string, apiKeyEnv: string) => ({
+    agents: [
+      {
+        agentId: "main",
+        model: {
+          provider: { case: "openaiCompatible", value: { baseUrl, model: name, apiKeyEnv } },
+        } as const,
+      },
+    ],
+  });
+  const configured = "https://models.example/v1";
+  await cli.applyAgents(endpoint(configured, "small", "MODEL_KEY"));
+  for (const [baseUrl, variable] of [
+    ["https://elsewhere.example/v1", "MODEL_KEY"],
+    [configured, "OTHER_KEY"],
+  ] as const) {
+    await expect(client.applyAgents(endpoint(baseUrl, "small", variable))).rejects.toMatchObject({
+      reason: "PERMISSION_DENIED",
+      metadata: { api_key_env: variable },
+    });
+  }
+  await client.applyAgents(endpoint(configured, "large", "MODEL_KEY"));
+  await client.applyAgents(endpoint("https://elsewhere.example/v1", "small", ""));
+  cli.$close();
+});
+
 test.concurrent("turns and messages are listed page by page", async () => {
   await using world = await World.start(server);
   const { client } = await world.replica();

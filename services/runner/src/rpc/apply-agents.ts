@@ -1,6 +1,6 @@
 import { writeAgents } from "../store/agents.ts";
 import type { Handler } from "./handler.ts";
-import { checkMcpPermission } from "./mcp-permission.ts";
+import { checkRunnerRights } from "./runner-rights.ts";
 import { parseAgents, parseRunBound } from "./parse-agents.ts";
 
 /** The tenant's agents as a whole; an unchanged set keeps its version. */
@@ -8,7 +8,7 @@ export const applyAgents: Handler<"applyAgents"> =
   ({ deps, agents }) =>
   async (request, call) => {
     const parsed = parseAgents(request.agents);
-    await checkMcpPermission(deps.db, parsed, call);
+    await checkRunnerRights(deps.db, parsed, call);
     const version = await writeAgents(deps.db, call.tenant, {
       agents: parsed,
       maxConcurrentRuns: parseRunBound("max_concurrent_runs", request.maxConcurrentRuns),

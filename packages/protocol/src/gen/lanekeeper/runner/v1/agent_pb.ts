@@ -93,7 +93,8 @@ export type OpenAiCompatible = Message<"lanekeeper.runner.v1.OpenAiCompatible"> 
   model: string;
 
   /**
-   * The environment variable of the runner that holds the key; empty: none is sent.
+   * The environment variable of the runner that holds the key; empty: none is sent. Given by the
+   * configuration alone: from outside, only the pair of address and variable that stands is kept.
    *
    * @generated from field: string api_key_env = 3;
    */
