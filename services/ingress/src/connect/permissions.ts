@@ -48,6 +48,7 @@ const IDENTITY: Permissions<typeof SessionIdentityService> = {
 const RUNNER: Permissions<typeof RunnerService> = {
   submitTurn: ADAPTER,
   attachTurn: ADAPTER_OR_OPERATOR,
+  reportCutOff: NOBODY,
   findTurn: ADAPTER_OR_OPERATOR,
   getTurn: ADAPTER_OR_OPERATOR,
   listTurns: OPERATOR,

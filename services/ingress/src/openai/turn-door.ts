@@ -1,4 +1,4 @@
-import type { Caller } from "@lanekeeper/rpc";
+import { type Caller, hasReason } from "@lanekeeper/rpc";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
 import type { Exchange } from "../http/exchange.ts";
@@ -6,6 +6,7 @@ import { type JsonObject, parseJsonObject, requireJson } from "../http/json-body
 import { readBody } from "../http/read-body.ts";
 import type { Route } from "../http/routes.ts";
 import { fingerprint } from "../turns/fingerprint.ts";
+import { reportCutOff } from "../turns/report-cut-off.ts";
 import { type OpenTurn, openTurn } from "../turns/open-turn.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
 import type { AnswerFormat } from "./answer-format.ts";
@@ -59,10 +60,32 @@ async function answerTurn<A extends StreamableAsk>(
     const format = door.format(exchange, ask, turn);
     const answer = ask.stream ? streamedAnswer : plainAnswer;
     const tellsQueue = ask.options.wantsBusyHint;
+    reportIfCutOff(context, exchange, caller);
     await answer(context, { exchange, turn, leave, format, tellsQueue });
+    if (facts.error?.reason === "WAIT_EXPIRED") await report(context, exchange, caller);
+  } catch (error) {
+    // Before it is told: the retry may come at once.
+    if (hasReason(error, "WAIT_EXPIRED")) await report(context, exchange, caller);
+    throw error;
   } finally {
     forget();
   }
+}
+
+/** Who hangs up while the answer is being written has not been told it. */
+function reportIfCutOff(context: IngressContext, exchange: Exchange, caller: Caller): void {
+  const { res } = exchange;
+  const closed = (): void => {
+    if (!res.writableFinished) void report(context, exchange, caller);
+  };
+  // Who left while the turn was being accepted is told of no closing again.
+  if (res.closed) closed();
+  else res.once("close", closed);
+}
+
+async function report(context: IngressContext, exchange: Exchange, caller: Caller): Promise<void> {
+  const { turnId, requestId } = exchange.facts;
+  if (turnId !== undefined) await reportCutOff(context, turnId, { ...caller, requestId });
 }
 
 async function readAsk<A extends StreamableAsk>(

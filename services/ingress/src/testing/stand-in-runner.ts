@@ -54,6 +54,10 @@ export class StandInRunner {
   get routes(): Routes<typeof RunnerService> {
     return partialRoutes(RunnerService, {
       attachTurn: (request, call) => this.#attach(request, call),
+      reportCutOff: async (request, call) => {
+        this.#note("reportCutOff", request, call);
+        return {};
+      },
       findTurn: async (request, call) => {
         this.#note("findTurn", request, call);
         const turn = this.#known(request.idempotencyKey, request.fingerprint);

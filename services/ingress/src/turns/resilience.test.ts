@@ -112,6 +112,10 @@ describe("waiting", () => {
       "retry-after": "1",
       "x-turn-id": turnId,
     });
+    // Recorded before it is told, so that a retry without a key joins it too.
+    expect(
+      other.runner.calls.find(({ method }) => method === "reportCutOff")?.request,
+    ).toMatchObject({ turnId });
     other.runner.last.begin().say("Late").complete();
     const retried = await ask(other, once);
     expect(retried.headers).toMatchObject({ "x-turn-id": turnId, "x-lane-disposition": "joined" });
@@ -120,6 +124,26 @@ describe("waiting", () => {
 });
 
 describe("a client that hangs up", () => {
+  test("while the answer is being written was cut off, and who got it whole was not", async () => {
+    await using other = await startTestIngress();
+    const reports = () => other.runner.calls.filter(({ method }) => method === "reportCutOff");
+    await ask(other, KEYED);
+    // More than the sockets between hold: it cannot have been written whole.
+    const block = "x".repeat(512 * 1024);
+    other.runner.script = (turn) => {
+      turn.begin();
+      for (let i = 0; i < 40; i++) turn.say(block);
+      turn.complete();
+    };
+    const toldBefore = other.runner.told;
+    const stream = rawStream(other, { paused: true });
+    await expect.poll(() => other.runner.turns.length).toBe(2);
+    await expect.poll(() => other.runner.told).toBeGreaterThan(toldBefore + 1);
+    stream.destroy();
+    await expect.poll(() => reports().length).toBe(1);
+    expect(reports()[0]?.request).toMatchObject({ turnId: other.runner.last.turnId });
+  });
+
   test("does not cancel, and is logged as 499", async () => {
     lane.runner.script = holdTurn;
     const leaving = new AbortController();

@@ -12,6 +12,7 @@ import { listAgents } from "./list-agents.ts";
 import { listLanes } from "./list-lanes.ts";
 import { listMessages } from "./list-messages.ts";
 import { listTurns } from "./list-turns.ts";
+import { reportCutOff } from "./report-cut-off.ts";
 import { submitTurn } from "./submit-turn.ts";
 import { told } from "./told.ts";
 import { watchLanes } from "./watch-lanes.ts";
@@ -21,6 +22,7 @@ export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerServic
   return {
     submitTurn: told(submitTurn(context)),
     attachTurn: attachTurn(context),
+    reportCutOff: told(reportCutOff(context)),
     findTurn: told(findTurn(context)),
     getTurn: told(getTurn(context)),
     listTurns: told(listTurns(context)),

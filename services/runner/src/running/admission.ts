@@ -246,7 +246,8 @@ async function admitStateless(
 /** A retry without a key of the client's own joins the turn whose caller was cut off. */
 function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
   if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
-  return findCutOff(deps.db, turn.tenant, turn.principal, turn.fingerprint);
+  const { tenant, principal, fingerprint, session } = turn;
+  return findCutOff(deps.db, tenant, principal, fingerprint, session?.sessionKey);
 }
 
 async function joined(

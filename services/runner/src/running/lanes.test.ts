@@ -133,6 +133,31 @@ test.concurrent("a retry that shows no key joins the turn whose caller was cut o
   expect((await retry.ended).state).toBe(TurnState.COMPLETED);
 });
 
+test.concurrent("a caller who was told of no end joins it later; another key, a first try and a second yes do not", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const yes = (clientRetryCount: number, key = KEY) => {
+    const fingerprint = new Uint8Array([1]);
+    return turnFor(world, "yes", { key, fingerprint, keyIsGenerated: true, clientRetryCount });
+  };
+  const first = new Attached(replica, { submit: yes(0) });
+  await first.ended;
+  const second = new Attached(replica, { submit: yes(1) });
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect(second.turnId).not.toBe(first.turnId);
+  await replica.client.reportCutOff({ turnId: first.turnId });
+  expect((await replica.client.submitTurn(yes(0))).turnId).not.toBe(first.turnId);
+  const elsewhere = await replica.client.submitTurn(yes(1, "agent:main:elsewhere"));
+  expect(elsewhere.disposition).toBe(Disposition.STARTED);
+  const retry = new Attached(replica, { submit: yes(1) });
+  expect((await retry.ended).reply).toEqual((await first.ended).reply);
+  expect(retry.turnId).toBe(first.turnId);
+  const third = new Attached(replica, { submit: yes(1) });
+  await third.ended;
+  expect(third.turnId).not.toBe(first.turnId);
+});
+
 test.concurrent("an attachment resumes after the last event that it saw, on another replica too", async () => {
   await using world = await World.start(server);
   const a = await world.replica();

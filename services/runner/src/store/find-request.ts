@@ -29,17 +29,19 @@ const FIND_CUT_OFF = {
 SELECT t.turn_id AS "turnId", i.fingerprint
 FROM idempotency i JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
 WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated AND t.caller_gone
+  AND t.session_key IS NOT DISTINCT FROM $4
 ORDER BY i.turn_id DESC LIMIT 1`,
 };
 
-/** The last turn of the same content, without a key of the client's, whose caller was cut off. */
+/** The last turn of the same session and content, without a key of the client's, whose caller was cut off. */
 export function findCutOff(
   sql: Sql,
   tenant: string,
   principal: string,
   fingerprint: Uint8Array,
+  sessionKey: string | undefined,
 ): Promise<KnownRequest | undefined> {
-  return first(sql, FIND_CUT_OFF, [tenant, principal, fingerprint]);
+  return first(sql, FIND_CUT_OFF, [tenant, principal, fingerprint, sessionKey ?? null]);
 }
 
 const MARK_CALLER_GONE = {

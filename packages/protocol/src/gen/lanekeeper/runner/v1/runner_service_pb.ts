@@ -26,7 +26,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/runner_service.proto.
  */
 export const file_lanekeeper_runner_v1_runner_service: GenFile = /*@__PURE__*/
-  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEioQUKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJEisKCGRlYm91bmNlGBAgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GBEgASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3dCCAoGdGFyZ2V0IroBChJTdWJtaXRUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEhAKCHBvc2l0aW9uGAMgASgFEhQKDGludG9fdHVybl9pZBgEIAEoCRIzCgdzZXNzaW9uGAUgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmIqMBChFBdHRhY2hUdXJuUmVxdWVzdBIRCgd0dXJuX2lkGAEgASgJSAASOQoGc3VibWl0GAIgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABIYChBhZnRlcl9zdHJlYW1fc2VxGAMgASgDEhwKFGNhbmNlbF9vbl9kaXNjb25uZWN0GAQgASgIQggKBnRhcmdldCKSAwoSQXR0YWNoVHVyblJlc3BvbnNlEhIKCnN0cmVhbV9zZXEYASABKAMSPAoIYWNjZXB0ZWQYAiABKAsyKC5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVzcG9uc2VIABIyCgZxdWV1ZWQYAyABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUXVldWVkSAASMwoJcnVuX2JlZ3VuGAQgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuUnVuQmVndW5IABIUCgp0ZXh0X2RlbHRhGAUgASgJSAASMwoJdG9vbF9jYWxsGAYgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbENhbGxIABIwCgVlbmRlZBgHIAEoCzIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5FbmRlZEgAEjsKDXRvb2xfYWN0aXZpdHkYCCABKAsyIi5sYW5la2VlcGVyLnJ1bm5lci52MS5Ub29sQWN0aXZpdHlIAEIHCgVldmVudCKvAQoKVHVyblF1ZXVlZBIQCghwb3NpdGlvbhgBIAEoBRIVCg1ob2xkZXJfcnVuX2lkGAIgASgJEjcKFGhvbGRlcl9oZWFydGJlYXRfYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBndhaXRlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxpc19idXN5X2hpbnQYBSABKAgieAoIUnVuQmVndW4SMwoHc2Vzc2lvbhgBIAEoCzIiLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvblJlZhIOCgZydW5faWQYAiABKAkSGAoQZGlzY2FyZF9wcmV2aW91cxgDIAEoCBINCgVtb2RlbBgEIAEoCSIuCgxUb29sQWN0aXZpdHkSDAoEbmFtZRgBIAEoCRIQCghmaW5pc2hlZBgCIAEoCCLDAgoJVHVybkVuZGVkEi4KBXN0YXRlGAEgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEhQKDGVycm9yX3JlYXNvbhgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEjMKB3Nlc3Npb24YBCABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAUgASgJEiwKBXJlcGx5GAYgASgLMh0ubGFuZWtlZXBlci5ydW5uZXIudjEuTWVzc2FnZRIqCgV1c2FnZRgHIAEoCzIbLmxhbmVrZWVwZXIucnVubmVyLnYxLlVzYWdlEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSFAoMaW50b190dXJuX2lkGAkgASgJEg0KBW1vZGVsGAogASgJIj8KD0ZpbmRUdXJuUmVxdWVzdBIXCg9pZGVtcG90ZW5jeV9rZXkYASABKAkSEwoLZmluZ2VycHJpbnQYAiABKAwiPAoQRmluZFR1cm5SZXNwb25zZRIoCgR0dXJuGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybiI3Cg5HZXRUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEhQKDHdpdGhfcmVxdWVzdBgCIAEoCCJvCg9HZXRUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4SMgoHcmVxdWVzdBgCIAEoCzIhLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5SZXF1ZXN0IrwBChBMaXN0VHVybnNSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi4KBXN0YXRlGAIgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEhIKCnJlcXVlc3RfaWQYAyABKAkSEAoIdHJhY2VfaWQYBCABKAkSFgoOcGFyZW50X3R1cm5faWQYBSABKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkiVwoRTGlzdFR1cm5zUmVzcG9uc2USKQoFdHVybnMYASADKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIyChFDYW5jZWxUdXJuUmVxdWVzdBIPCgd0dXJuX2lkGAEgASgJEgwKBG5vdGUYAiABKAkiPgoSQ2FuY2VsVHVyblJlc3BvbnNlEigKBHR1cm4YASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuIiUKDkdldExhbmVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJIjsKD0dldExhbmVSZXNwb25zZRIoCgRsYW5lGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuTGFuZSI5ChBMaXN0TGFuZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlcKEUxpc3RMYW5lc1Jlc3BvbnNlEikKBWxhbmVzGAEgAygLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuTGFuZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkidAoTTGlzdE1lc3NhZ2VzUmVxdWVzdBIUCgpzZXNzaW9uX2lkGAEgASgJSAASFQoLc2Vzc2lvbl9rZXkYAiABKAlIABIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCUIJCgdzZXNzaW9uImoKFExpc3RNZXNzYWdlc1Jlc3BvbnNlEjkKCG1lc3NhZ2VzGAEgAygLMicubGFuZWtlZXBlci5ydW5uZXIudjEuVHJhbnNjcmlwdE1lc3NhZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk4KFEV4cG9ydFNlc3Npb25SZXF1ZXN0EhQKCnNlc3Npb25faWQYASABKAlIABIVCgtzZXNzaW9uX2tleRgCIAEoCUgAQgkKB3Nlc3Npb24iJgoVRXhwb3J0U2Vzc2lvblJlc3BvbnNlEg0KBWxpbmVzGAEgASgMMpkKCg1SdW5uZXJTZXJ2aWNlEl8KClN1Ym1pdFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXNwb25zZRJhCgpBdHRhY2hUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQXR0YWNoVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJeCghGaW5kVHVybhIlLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVxdWVzdBomLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVzcG9uc2UiA5ACARJbCgdHZXRUdXJuEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0VHVyblJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVzcG9uc2UiA5ACARJhCglMaXN0VHVybnMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJfCgpDYW5jZWxUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQ2FuY2VsVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVzcG9uc2USWwoHR2V0TGFuZRIkLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldExhbmVSZXF1ZXN0GiUubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlc3BvbnNlIgOQAgESYQoJTGlzdExhbmVzEiYubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVxdWVzdBonLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RMYW5lc1Jlc3BvbnNlIgOQAgESYQoKV2F0Y2hMYW5lcxInLmxhbmVrZWVwZXIucnVubmVyLnYxLldhdGNoTGFuZXNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlMAESagoMTGlzdE1lc3NhZ2VzEikubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBoqLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESagoNRXhwb3J0U2Vzc2lvbhIqLmxhbmVrZWVwZXIucnVubmVyLnYxLkV4cG9ydFNlc3Npb25SZXF1ZXN0GisubGFuZWtlZXBlci5ydW5uZXIudjEuRXhwb3J0U2Vzc2lvblJlc3BvbnNlMAESYgoLQXBwbHlBZ2VudHMSKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1JlcXVlc3QaKS5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1Jlc3BvbnNlEmQKCkxpc3RBZ2VudHMSJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0QWdlbnRzUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_lane, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
+  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEioQUKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJEisKCGRlYm91bmNlGBAgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GBEgASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3dCCAoGdGFyZ2V0IroBChJTdWJtaXRUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEhAKCHBvc2l0aW9uGAMgASgFEhQKDGludG9fdHVybl9pZBgEIAEoCRIzCgdzZXNzaW9uGAUgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmIqMBChFBdHRhY2hUdXJuUmVxdWVzdBIRCgd0dXJuX2lkGAEgASgJSAASOQoGc3VibWl0GAIgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABIYChBhZnRlcl9zdHJlYW1fc2VxGAMgASgDEhwKFGNhbmNlbF9vbl9kaXNjb25uZWN0GAQgASgIQggKBnRhcmdldCKSAwoSQXR0YWNoVHVyblJlc3BvbnNlEhIKCnN0cmVhbV9zZXEYASABKAMSPAoIYWNjZXB0ZWQYAiABKAsyKC5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVzcG9uc2VIABIyCgZxdWV1ZWQYAyABKAsyIC5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUXVldWVkSAASMwoJcnVuX2JlZ3VuGAQgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuUnVuQmVndW5IABIUCgp0ZXh0X2RlbHRhGAUgASgJSAASMwoJdG9vbF9jYWxsGAYgASgLMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbENhbGxIABIwCgVlbmRlZBgHIAEoCzIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5FbmRlZEgAEjsKDXRvb2xfYWN0aXZpdHkYCCABKAsyIi5sYW5la2VlcGVyLnJ1bm5lci52MS5Ub29sQWN0aXZpdHlIAEIHCgVldmVudCKvAQoKVHVyblF1ZXVlZBIQCghwb3NpdGlvbhgBIAEoBRIVCg1ob2xkZXJfcnVuX2lkGAIgASgJEjcKFGhvbGRlcl9oZWFydGJlYXRfYWdlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEikKBndhaXRlZBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxpc19idXN5X2hpbnQYBSABKAgieAoIUnVuQmVndW4SMwoHc2Vzc2lvbhgBIAEoCzIiLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvblJlZhIOCgZydW5faWQYAiABKAkSGAoQZGlzY2FyZF9wcmV2aW91cxgDIAEoCBINCgVtb2RlbBgEIAEoCSIuCgxUb29sQWN0aXZpdHkSDAoEbmFtZRgBIAEoCRIQCghmaW5pc2hlZBgCIAEoCCLDAgoJVHVybkVuZGVkEi4KBXN0YXRlGAEgASgOMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblN0YXRlEhQKDGVycm9yX3JlYXNvbhgCIAEoCRIVCg1lcnJvcl9tZXNzYWdlGAMgASgJEjMKB3Nlc3Npb24YBCABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAUgASgJEiwKBXJlcGx5GAYgASgLMh0ubGFuZWtlZXBlci5ydW5uZXIudjEuTWVzc2FnZRIqCgV1c2FnZRgHIAEoCzIbLmxhbmVrZWVwZXIucnVubmVyLnYxLlVzYWdlEhUKDWZpbmlzaF9yZWFzb24YCCABKAkSFAoMaW50b190dXJuX2lkGAkgASgJEg0KBW1vZGVsGAogASgJIiYKE1JlcG9ydEN1dE9mZlJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCSIWChRSZXBvcnRDdXRPZmZSZXNwb25zZSI/Cg9GaW5kVHVyblJlcXVlc3QSFwoPaWRlbXBvdGVuY3lfa2V5GAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgMIjwKEEZpbmRUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4iNwoOR2V0VHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIUCgx3aXRoX3JlcXVlc3QYAiABKAgibwoPR2V0VHVyblJlc3BvbnNlEigKBHR1cm4YASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuEjIKB3JlcXVlc3QYAiABKAsyIS5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuUmVxdWVzdCK8AQoQTGlzdFR1cm5zUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIuCgVzdGF0ZRgCIAEoDjIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5TdGF0ZRISCgpyZXF1ZXN0X2lkGAMgASgJEhAKCHRyYWNlX2lkGAQgASgJEhYKDnBhcmVudF90dXJuX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJIlcKEUxpc3RUdXJuc1Jlc3BvbnNlEikKBXR1cm5zGAEgAygLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMgoRQ2FuY2VsVHVyblJlcXVlc3QSDwoHdHVybl9pZBgBIAEoCRIMCgRub3RlGAIgASgJIj4KEkNhbmNlbFR1cm5SZXNwb25zZRIoCgR0dXJuGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybiIlCg5HZXRMYW5lUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSI7Cg9HZXRMYW5lUmVzcG9uc2USKAoEbGFuZRgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLkxhbmUiOQoQTGlzdExhbmVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCSJXChFMaXN0TGFuZXNSZXNwb25zZRIpCgVsYW5lcxgBIAMoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLkxhbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJInQKE0xpc3RNZXNzYWdlc1JlcXVlc3QSFAoKc2Vzc2lvbl9pZBgBIAEoCUgAEhUKC3Nlc3Npb25fa2V5GAIgASgJSAASEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAlCCQoHc2Vzc2lvbiJqChRMaXN0TWVzc2FnZXNSZXNwb25zZRI5CghtZXNzYWdlcxgBIAMoCzInLmxhbmVrZWVwZXIucnVubmVyLnYxLlRyYW5zY3JpcHRNZXNzYWdlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJOChRFeHBvcnRTZXNzaW9uUmVxdWVzdBIUCgpzZXNzaW9uX2lkGAEgASgJSAASFQoLc2Vzc2lvbl9rZXkYAiABKAlIAEIJCgdzZXNzaW9uIiYKFUV4cG9ydFNlc3Npb25SZXNwb25zZRINCgVsaW5lcxgBIAEoDDKACwoNUnVubmVyU2VydmljZRJfCgpTdWJtaXRUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVzcG9uc2USYQoKQXR0YWNoVHVybhInLmxhbmVrZWVwZXIucnVubmVyLnYxLkF0dGFjaFR1cm5SZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuQXR0YWNoVHVyblJlc3BvbnNlMAESZQoMUmVwb3J0Q3V0T2ZmEikubGFuZWtlZXBlci5ydW5uZXIudjEuUmVwb3J0Q3V0T2ZmUmVxdWVzdBoqLmxhbmVrZWVwZXIucnVubmVyLnYxLlJlcG9ydEN1dE9mZlJlc3BvbnNlEl4KCEZpbmRUdXJuEiUubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXF1ZXN0GiYubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXNwb25zZSIDkAIBElsKB0dldFR1cm4SJC5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVxdWVzdBolLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBEmEKCUxpc3RUdXJucxImLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RUdXJuc1JlcXVlc3QaJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBEl8KCkNhbmNlbFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJbCgdHZXRMYW5lEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRMYW5lUmVzcG9uc2UiA5ACARJhCglMaXN0TGFuZXMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TGFuZXNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVzcG9uc2UiA5ACARJhCgpXYXRjaExhbmVzEicubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1JlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5XYXRjaExhbmVzUmVzcG9uc2UwARJqCgxMaXN0TWVzc2FnZXMSKS5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TWVzc2FnZXNSZXF1ZXN0GioubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiA5ACARJqCg1FeHBvcnRTZXNzaW9uEioubGFuZWtlZXBlci5ydW5uZXIudjEuRXhwb3J0U2Vzc2lvblJlcXVlc3QaKy5sYW5la2VlcGVyLnJ1bm5lci52MS5FeHBvcnRTZXNzaW9uUmVzcG9uc2UwARJiCgtBcHBseUFnZW50cxIoLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVxdWVzdBopLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVzcG9uc2USZAoKTGlzdEFnZW50cxInLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdEFnZW50c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_lane, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
 
 /**
  * A turn to accept.
@@ -568,6 +568,42 @@ export const TurnEndedSchema: GenMessage<TurnEnded> = /*@__PURE__*/
   messageDesc(file_lanekeeper_runner_v1_runner_service, 7);
 
 /**
+ * A caller who was not told the whole answer. A repeat changes nothing.
+ *
+ * @generated from message lanekeeper.runner.v1.ReportCutOffRequest
+ */
+export type ReportCutOffRequest = Message<"lanekeeper.runner.v1.ReportCutOffRequest"> & {
+  /**
+   * The caller's turn.
+   *
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ReportCutOffRequest.
+ * Use `create(ReportCutOffRequestSchema)` to create a new message.
+ */
+export const ReportCutOffRequestSchema: GenMessage<ReportCutOffRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 8);
+
+/**
+ * It is recorded.
+ *
+ * @generated from message lanekeeper.runner.v1.ReportCutOffResponse
+ */
+export type ReportCutOffResponse = Message<"lanekeeper.runner.v1.ReportCutOffResponse"> & {
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ReportCutOffResponse.
+ * Use `create(ReportCutOffResponseSchema)` to create a new message.
+ */
+export const ReportCutOffResponseSchema: GenMessage<ReportCutOffResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 9);
+
+/**
  * A turn by its key.
  *
  * @generated from message lanekeeper.runner.v1.FindTurnRequest
@@ -593,7 +629,7 @@ export type FindTurnRequest = Message<"lanekeeper.runner.v1.FindTurnRequest"> & 
  * Use `create(FindTurnRequestSchema)` to create a new message.
  */
 export const FindTurnRequestSchema: GenMessage<FindTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 8);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 10);
 
 /**
  * The turn that was accepted under the key.
@@ -614,7 +650,7 @@ export type FindTurnResponse = Message<"lanekeeper.runner.v1.FindTurnResponse"> 
  * Use `create(FindTurnResponseSchema)` to create a new message.
  */
 export const FindTurnResponseSchema: GenMessage<FindTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 9);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 11);
 
 /**
  * One turn.
@@ -642,7 +678,7 @@ export type GetTurnRequest = Message<"lanekeeper.runner.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 10);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 12);
 
 /**
  * One turn.
@@ -670,7 +706,7 @@ export type GetTurnResponse = Message<"lanekeeper.runner.v1.GetTurnResponse"> & 
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 11);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 13);
 
 /**
  * Turns, by any of the ids that a person has at hand.
@@ -733,7 +769,7 @@ export type ListTurnsRequest = Message<"lanekeeper.runner.v1.ListTurnsRequest"> 
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 12);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 14);
 
 /**
  * A page of turns.
@@ -761,7 +797,7 @@ export type ListTurnsResponse = Message<"lanekeeper.runner.v1.ListTurnsResponse"
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 13);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 15);
 
 /**
  * Cancels. Known by its turn: a repeat changes nothing.
@@ -789,7 +825,7 @@ export type CancelTurnRequest = Message<"lanekeeper.runner.v1.CancelTurnRequest"
  * Use `create(CancelTurnRequestSchema)` to create a new message.
  */
 export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 14);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 16);
 
 /**
  * The turn as it stands: ended, or about to.
@@ -810,7 +846,7 @@ export type CancelTurnResponse = Message<"lanekeeper.runner.v1.CancelTurnRespons
  * Use `create(CancelTurnResponseSchema)` to create a new message.
  */
 export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 15);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 17);
 
 /**
  * One lane.
@@ -831,7 +867,7 @@ export type GetLaneRequest = Message<"lanekeeper.runner.v1.GetLaneRequest"> & {
  * Use `create(GetLaneRequestSchema)` to create a new message.
  */
 export const GetLaneRequestSchema: GenMessage<GetLaneRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 16);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 18);
 
 /**
  * One lane.
@@ -852,7 +888,7 @@ export type GetLaneResponse = Message<"lanekeeper.runner.v1.GetLaneResponse"> & 
  * Use `create(GetLaneResponseSchema)` to create a new message.
  */
 export const GetLaneResponseSchema: GenMessage<GetLaneResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 17);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 19);
 
 /**
  * Lanes that have work.
@@ -880,7 +916,7 @@ export type ListLanesRequest = Message<"lanekeeper.runner.v1.ListLanesRequest"> 
  * Use `create(ListLanesRequestSchema)` to create a new message.
  */
 export const ListLanesRequestSchema: GenMessage<ListLanesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 18);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 20);
 
 /**
  * A page of lanes.
@@ -908,7 +944,7 @@ export type ListLanesResponse = Message<"lanekeeper.runner.v1.ListLanesResponse"
  * Use `create(ListLanesResponseSchema)` to create a new message.
  */
 export const ListLanesResponseSchema: GenMessage<ListLanesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 19);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 21);
 
 /**
  * A transcript.
@@ -959,7 +995,7 @@ export type ListMessagesRequest = Message<"lanekeeper.runner.v1.ListMessagesRequ
  * Use `create(ListMessagesRequestSchema)` to create a new message.
  */
 export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 20);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 22);
 
 /**
  * A page of a transcript.
@@ -987,7 +1023,7 @@ export type ListMessagesResponse = Message<"lanekeeper.runner.v1.ListMessagesRes
  * Use `create(ListMessagesResponseSchema)` to create a new message.
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 21);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 23);
 
 /**
  * A whole transcript.
@@ -1024,7 +1060,7 @@ export type ExportSessionRequest = Message<"lanekeeper.runner.v1.ExportSessionRe
  * Use `create(ExportSessionRequestSchema)` to create a new message.
  */
 export const ExportSessionRequestSchema: GenMessage<ExportSessionRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 22);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 24);
 
 /**
  * Some lines of it. Joined in order, the parts are one JSONL document.
@@ -1048,7 +1084,7 @@ export type ExportSessionResponse = Message<"lanekeeper.runner.v1.ExportSessionR
  * Use `create(ExportSessionResponseSchema)` to create a new message.
  */
 export const ExportSessionResponseSchema: GenMessage<ExportSessionResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 23);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 25);
 
 /**
  * Run this turn when its lane is free; attach me; cancel it.
@@ -1076,6 +1112,17 @@ export const RunnerService: GenService<{
     methodKind: "server_streaming";
     input: typeof AttachTurnRequestSchema;
     output: typeof AttachTurnResponseSchema;
+  },
+  /**
+   * Tells that a turn's caller was cut off before its whole answer was written, or was told
+   * WAIT_EXPIRED: a retry without a key joins the turn.
+   *
+   * @generated from rpc lanekeeper.runner.v1.RunnerService.ReportCutOff
+   */
+  reportCutOff: {
+    methodKind: "unary";
+    input: typeof ReportCutOffRequestSchema;
+    output: typeof ReportCutOffResponseSchema;
   },
   /**
    * Looks a turn up by idempotency key, before its session is resolved.
