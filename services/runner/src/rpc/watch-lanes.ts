@@ -16,7 +16,7 @@ import { asTold } from "./told.ts";
 export const watchLanes: Handler<"watchLanes"> = ({ deps, laneFeed }) =>
   async function* (request, call) {
     const wants = laneFilter(request, call);
-    const everybody = call.tenant === "";
+    const everybody = isOfAllTenants(call);
     const { subscription, leave } = laneFeed.join(everybody ? undefined : call.tenant, wants);
     try {
       for (;;) {
@@ -29,6 +29,14 @@ export const watchLanes: Handler<"watchLanes"> = ({ deps, laneFeed }) =>
       leave();
     }
   };
+
+/** A service watches all tenants for itself, never for an outside credential. @throws PERMISSION_DENIED */
+function isOfAllTenants({ tenant, scopes }: CallContext): boolean {
+  if (tenant !== "") return false;
+  if (scopes.length > 0)
+    throw permissionDenied("a credential watches the lanes of its tenant alone");
+  return true;
+}
 
 /** @throws INVALID_REQUEST naming the field, PERMISSION_DENIED for another's agent */
 function laneFilter(request: WatchLanesRequest, call: CallContext): (seen: SeenLane) => boolean {

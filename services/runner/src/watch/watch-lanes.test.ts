@@ -26,7 +26,11 @@ class Watch implements AsyncDisposable {
   constructor(
     { client }: Pick<Replica, "client">,
     request: { agentId?: string; sessionKeyPrefix?: string } = {},
-    options: { agents?: readonly string[]; tenant?: string } = {},
+    options: {
+      agents?: readonly string[];
+      tenant?: string;
+      scopes?: readonly string[];
+    } = {},
   ) {
     const { signal } = this.#controller;
     this.done = this.#read(client.watchLanes(request, { signal, ...options })).catch(
@@ -163,6 +167,9 @@ test.concurrent("delivery watches all tenants, and is told whose lane it is", as
   held.open();
   await eventually(() => watch.of(KEY).at(-1) === "changed 0 free []");
   expect(watch.messages.at(-1)?.tenant).toBe("t2");
+  await using outside = new Watch(client, {}, { scopes: ["operator"] });
+  expect(await outside.done).toMatchObject({ reason: "PERMISSION_DENIED" });
+  expect(outside.messages).toEqual([]);
 });
 
 function closing(client: Replica["client"]): Pick<Replica, "client"> & AsyncDisposable {
