@@ -17,6 +17,10 @@ export function program(output: Output): Command {
   const sessions = lanekeeper.command("sessions").description("conversations and their decisions");
   addSessions(sessions, output);
   addStreams(sessions, output);
+  addDeliveries(
+    lanekeeper.command("deliveries").description("replies on their way, and dead letters"),
+    output,
+  );
   addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
   return lanekeeper;
 }
@@ -126,6 +130,37 @@ function addStreams(sessions: Command, output: Output): void {
     .action(async (name: string) =>
       (await import("./commands/sessions.ts")).exportSession(name, output),
     );
+}
+
+function addDeliveries(deliveries: Command, output: Output): void {
+  const load = () => import("./commands/deliveries.ts");
+  json(deliveries.command("list"))
+    .description("dead letters, newest first; with --state others")
+    .option("--key <name>", "only of this conversation: a session key, or any other name of it")
+    .option("--route <id>", "only to this route")
+    .option("--turn <id>", "only of this turn")
+    .option("--state <state>", "pending, sending, sent, failed, unknown, suppressed_stale or all")
+    .option("--limit <count>", "at most so many", count, 50)
+    .action(async (options) => (await load()).listDeliveries(options, output));
+  json(deliveries.command("get").argument("<delivery-id>"))
+    .description("one reply: where to, what was tried, what was done about it")
+    .action(async (id: string, options) => (await load()).getDelivery(id, options, output));
+  json(deliveries.command("redrive").argument("<delivery-id>", "a dead letter"))
+    .description("send a dead letter again, under the generation that is chosen")
+    .option("--own-generation", "that of its run: stopped where the session was reset since")
+    .option("--current-generation", "the one that stands now: it goes out although reset away")
+    .option(
+      "--expect-generation <n>",
+      "with --current-generation: refuse if another one stands",
+      int64,
+    )
+    .option("--request-id <id>", "repeat a redrive whose answer was lost")
+    .option("--note <text>", "who and why")
+    .action(async (id: string, options) => (await load()).redriveDelivery(id, options, output));
+  json(deliveries.command("dismiss").argument("<delivery-id>", "a dead letter"))
+    .description("put a dead letter aside; a route that it blocks goes on")
+    .option("--note <text>", "who and why")
+    .action(async (id: string, options) => (await load()).dismissDelivery(id, options, output));
 }
 
 function addLane(lane: Command, output: Output): void {

@@ -47,7 +47,9 @@ export type RunnerClient = GrpcClient<typeof RunnerService>;
 
 /**
  * Routes, replies on their way, and session states fanned out. registerRoute is refused with
- * INVALID_REQUEST for an address that may not be posted to, and with QUOTA past 100 routes of a key.
+ * INVALID_REQUEST for an address that may not be posted to, and with QUOTA past 100 routes of a key;
+ * redriveDelivery with INVALID_REQUEST for what is no dead letter, and with GENERATION_MISMATCH where
+ * `expectedGeneration` is not the current one.
  */
 export type DeliveryClient = GrpcClient<typeof DeliveryService>;
 

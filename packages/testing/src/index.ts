@@ -1,3 +1,10 @@
+export type { ApiBehaviour, ApiCall, ApiServer } from "./channels/api-server.ts";
+export { type SlackMessage, type SlackServer, startSlackServer } from "./channels/slack-server.ts";
+export {
+  startTelegramServer,
+  type TelegramMessage,
+  type TelegramServer,
+} from "./channels/telegram-server.ts";
 export {
   type ConnectCall,
   ConnectCallError,

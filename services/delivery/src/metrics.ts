@@ -9,6 +9,8 @@ export interface DeliveryMetrics {
   /** A delivery reached a terminal state; `seconds` since it was enqueued. */
   ended(state: DeliveryStateName, seconds: number): void;
   backlog(backlog: readonly Backlog[]): void;
+  /** Routes that a dead letter holds. */
+  blocked(count: number): void;
   subscribers(count: number): void;
 }
 
@@ -24,6 +26,7 @@ export function deliveryMetrics(metrics: Metrics): DeliveryMetrics {
     DELIVERY_SECONDS,
   );
   const open = metrics.gauge("delivery_open", "Deliveries not yet ended, by age.", ["age"]);
+  const blocked = metrics.gauge("delivery_routes_blocked", "Routes that a dead letter holds.");
   const subscribers = metrics.gauge("watch_subscribers", "Streams of session states.");
   return {
     attempt: (outcome, seconds) => attempts.observe({ outcome }, seconds),
@@ -32,6 +35,7 @@ export function deliveryMetrics(metrics: Metrics): DeliveryMetrics {
       const counts = new Map(found.map(({ age, count }) => [age, count]));
       for (const age of AGES) open.set({ age }, counts.get(age) ?? 0);
     },
+    blocked: (count) => blocked.set(count),
     subscribers: (count) => subscribers.set(count),
   };
 }

@@ -164,6 +164,13 @@ export const LIMITS = {
   outboxTimeoutMs: 4_000,
   /** A claim of an outbox row: above the hand-over's bound, so that two rarely try the same. */
   outboxClaimMs: 5_000,
+
+  /** A hint to people is repeated so often; Telegram shows "typing" for 5 s. */
+  progressEveryMs: 4_500,
+  /** Nobody waits for a hint; one that takes longer is as good as lost. */
+  progressMs: 2_000,
+  /** Routes of waiting turns that are told of at once; most lanes have one or two. */
+  progressWaiting: 8,
   outboxBackoff: { baseMs: 200, maxMs: 30_000 },
   /** Parts of a reply that delivery takes. */
   partsPerDelivery: 64,

@@ -99,6 +99,7 @@ async function configure(
     identity: targetOf("session-identity", ports, process.env),
     runner: targetOf("runner", ports, process.env),
     ingress: targetOf("ingress", ports, process.env),
+    delivery: targetOf("delivery", ports, process.env),
     clusterSecret: credentials.clusterSecret,
   };
   if (config !== undefined) {

@@ -138,8 +138,24 @@ const sessions = z.strictObject({
   required: z.boolean().optional(),
 });
 
+/** A channel's account by its name: the Slack team, the bot. Its token stands in delivery's environment. */
+const accounts = z.record(
+  z.string().min(1, "expected the account's name").max(256, "expected at most 256 characters"),
+  z.strictObject({
+    token_env: z
+      .string()
+      .regex(
+        /^(?=.*(^|_)(SLACK|TELEGRAM)(_|$))[A-Z_][A-Z0-9_]{0,127}$/,
+        "expected the name of an environment variable with SLACK or TELEGRAM in it, such as SLACK_BOT_TOKEN",
+      ),
+  }),
+);
+
 const tenant = z
   .strictObject({
+    channels: z
+      .strictObject({ slack: accounts.optional(), telegram: accounts.optional() })
+      .optional(),
     default_agent: agentId.optional(),
     max_concurrent_runs: concurrentRuns.optional(),
     sessions: sessions.optional(),

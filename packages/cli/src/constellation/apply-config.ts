@@ -1,5 +1,10 @@
 import type { Config } from "../config/schema.ts";
-import { agentsRequest, keyPoliciesRequest, settingsRequest } from "../config/to-requests.ts";
+import {
+  agentsRequest,
+  channelAccountsRequest,
+  keyPoliciesRequest,
+  settingsRequest,
+} from "../config/to-requests.ts";
 import { isOrdinary } from "../config/ordinary.ts";
 import { openPeer, type PeerTargets } from "../operator/peer.ts";
 
@@ -12,9 +17,9 @@ export interface Applied {
 }
 
 /**
- * Tells session-identity, runner and ingress about every tenant. Policies go first: a turn that an
- * agent could answer but whose key nobody could make would be refused. Settings go last: they may ask
- * for sessions, which need both.
+ * Tells session-identity, runner, delivery and ingress about every tenant. Policies go first: a turn
+ * that an agent could answer but whose key nobody could make would be refused. Settings go last: they
+ * may ask for sessions, which need both.
  */
 export async function applyConfig(config: Config, targets: PeerTargets): Promise<Applied[]> {
   using peer = openPeer(targets);
@@ -22,6 +27,7 @@ export async function applyConfig(config: Config, targets: PeerTargets): Promise
   for (const [tenant, entry] of Object.entries(config.tenants)) {
     const policies = await peer.identity.applyKeyPolicies(keyPoliciesRequest(entry), { tenant });
     const agents = await peer.runner.applyAgents(agentsRequest(entry), { tenant });
+    await peer.delivery.applyChannelAccounts(channelAccountsRequest(entry), { tenant });
     const settings = await peer.ingress.applyTenantSettings(settingsRequest(entry), { tenant });
     applied.push({
       tenant,
@@ -49,7 +55,8 @@ async function hasOther(config: Config, targets: PeerTargets): Promise<boolean> 
     const { agents } = await peer.runner.listAgents({}, { tenant });
     const { policies } = await peer.identity.getKeyPolicies({}, { tenant });
     const { settings } = await peer.ingress.getTenantSettings({}, { tenant });
-    if (!isOrdinary(agents, policies, settings)) return true;
+    const { accounts } = await peer.delivery.listChannelAccounts({}, { tenant });
+    if (accounts.length > 0 || !isOrdinary(agents, policies, settings)) return true;
   }
   return false;
 }

@@ -1,7 +1,9 @@
 import {
+  createDeliveryClient,
   createIdentityClient,
   createIngressClient,
   createRunnerClient,
+  type DeliveryClient,
   type IdentityClient,
   type IngressClient,
   type RunnerClient,
@@ -19,6 +21,7 @@ export interface PeerTargets {
   readonly identity: string;
   readonly runner: string;
   readonly ingress: string;
+  readonly delivery: string;
   readonly clusterSecret: string;
 }
 
@@ -27,12 +30,14 @@ export interface Peer extends Disposable {
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
   readonly ingress: IngressClient;
+  readonly delivery: DeliveryClient;
 }
 
 /** A service that has just come up answers at once; one that was restarted meanwhile, within this. */
 const TIMEOUT_MS = 30_000;
 
-export function openPeer({ identity, runner, ingress, clusterSecret }: PeerTargets): Peer {
+export function openPeer(targets: PeerTargets): Peer {
+  const { identity, runner, ingress, delivery, clusterSecret } = targets;
   const credential = serviceCredential("cli", clusterSecret);
   const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
   const settings = { credential, defaults, waitForReady: true };
@@ -40,6 +45,7 @@ export function openPeer({ identity, runner, ingress, clusterSecret }: PeerTarge
     identity: createIdentityClient({ ...settings, target: identity }),
     runner: createRunnerClient({ ...settings, target: runner }),
     ingress: createIngressClient({ ...settings, target: ingress }),
+    delivery: createDeliveryClient({ ...settings, target: delivery }),
   };
   const close = () => {
     for (const client of Object.values(clients)) client.$close();
@@ -68,6 +74,7 @@ export async function peerTargets(): Promise<PeerTargets> {
       formatTarget(settings.services["session-identity"].target),
     runner: services?.["runner"]?.grpc ?? formatTarget(settings.services.runner.target),
     ingress: services?.["ingress"]?.grpc ?? formatTarget(settings.services.ingress.target),
+    delivery: services?.["delivery"]?.grpc ?? formatTarget(settings.services.delivery.target),
     clusterSecret: secret,
   };
 }

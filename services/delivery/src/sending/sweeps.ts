@@ -1,6 +1,6 @@
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Limits } from "../limits.ts";
-import { readBacklog } from "../store/backlog.ts";
+import { countBlocked, readBacklog } from "../store/backlog.ts";
 import { removeExpired } from "../store/retention.ts";
 import { sweepUntold } from "../store/untold.ts";
 import type { Sweep } from "./sweeper.ts";
@@ -8,7 +8,7 @@ import { type TellDeps, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SweepDeps extends TellDeps {
   readonly limits: Limits;
-  readonly metrics: Pick<DeliveryMetrics, "backlog">;
+  readonly metrics: Pick<DeliveryMetrics, "backlog" | "blocked">;
 }
 
 /** What delivery does beside sending. */
@@ -19,7 +19,10 @@ export function sweeps(deps: SweepDeps): readonly Sweep[] {
     {
       name: "backlog",
       everyMs: limits.backlogMs,
-      run: async () => metrics.backlog(await readBacklog(db, limits.backlogRows)),
+      run: async () => {
+        metrics.backlog(await readBacklog(db, limits.backlogRows));
+        metrics.blocked(await countBlocked(db, limits.backlogRows));
+      },
     },
     {
       name: "retention",

@@ -1,4 +1,4 @@
-import { rows, type Sql } from "./sql.ts";
+import { first, rows, type Sql } from "./sql.ts";
 
 /** What is open, by how long ago it was enqueued. */
 export interface Backlog {
@@ -22,6 +22,19 @@ SELECT age, count(*)::int AS count FROM (
   FROM deliveries WHERE state IN (1, 2) LIMIT $1
 ) open GROUP BY age`,
 };
+
+const BLOCKED = {
+  name: "delivery_blocked_routes",
+  text: `
+SELECT count(*)::int AS count FROM (
+  SELECT 1 FROM routes WHERE blocked_by IS NOT NULL LIMIT $1
+) blocked`,
+};
+
+/** Routes that wait for somebody, up to `limit`. */
+export async function countBlocked(sql: Sql, limit: number): Promise<number> {
+  return (await first<{ count: number }>(sql, BLOCKED, [limit]))?.count ?? 0;
+}
 
 /** Looks at `limit` open deliveries at most; ages without any are left out. */
 export function readBacklog(sql: Sql, limit: number): Promise<Backlog[]> {

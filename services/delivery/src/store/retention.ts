@@ -24,6 +24,16 @@ const REMOVE_ATTEMPTS = `
 DELETE FROM attempts WHERE ctid IN (
   SELECT ctid FROM attempts WHERE start_time < now() - $1 * interval '1 millisecond' LIMIT $2)`;
 
+const REMOVE_ACTS = `
+DELETE FROM dead_letter_acts WHERE ctid IN (
+  SELECT ctid FROM dead_letter_acts
+  WHERE create_time < now() - $1 * interval '1 millisecond' LIMIT $2)`;
+
+/** A place whose turn came so long ago is one that nobody waits for. */
+const REMOVE_PACES = `
+DELETE FROM paces WHERE ctid IN (
+  SELECT ctid FROM paces WHERE next_time < now() - interval '1 hour' LIMIT $1)`;
+
 /** Removes one portion of what is past its retention. True: there may be more. */
 export async function removeExpired(sql: Sql, retention: Retention): Promise<boolean> {
   const { deadLetterRetentionMs, deliveryRetentionMs, attemptRetentionMs } = retention;
@@ -31,5 +41,7 @@ export async function removeExpired(sql: Sql, retention: Retention): Promise<boo
   const terms = [deadLetterRetentionMs, deliveryRetentionMs, limit];
   const deliveries = await sql.query(REMOVE_DELIVERIES, terms);
   const attempts = await sql.query(REMOVE_ATTEMPTS, [attemptRetentionMs, limit]);
-  return deliveries.rowCount >= limit || attempts.rowCount >= limit;
+  const acts = await sql.query(REMOVE_ACTS, [deliveryRetentionMs, limit]);
+  const paces = await sql.query(REMOVE_PACES, [limit]);
+  return [deliveries, attempts, acts, paces].some(({ rowCount }) => rowCount >= limit);
 }

@@ -3,10 +3,12 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition, OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { draining, LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
 import { admit, type AdmissionResult } from "../running/admission.ts";
+import { showProgress } from "../running/progress.ts";
 import { logOf } from "../running/turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../running/run-slots.ts";
 import type { NewTurn } from "../store/new-turn.ts";
@@ -49,6 +51,7 @@ export async function accept(
   }).catch((error: unknown) => slot.free().then(() => Promise.reject(error)));
   if (result.claimedRunId === undefined) await slot.free();
   report(context, result);
+  showQueued(context, result);
   if (result.stopped !== undefined) {
     const { runId, stop } = result.stopped;
     runs.abort(runId, { kind: "stopped", stop, note: "a later turn interrupted it" });
@@ -73,6 +76,13 @@ async function statelessSlot(
   throw later("RATE_LIMITED", `the ${slot}: as many turns run as its max_concurrent_runs`, 1_000, {
     metadata: { bound: "max_concurrent_runs", agent_id: agentId },
   });
+}
+
+/** A run shows by itself that it runs; whoever waits is told at once, and then by the run that holds the lane. */
+function showQueued({ deps }: RunnerContext, { turn, disposition }: AdmissionResult): void {
+  const { sessionKey, admittedSessionId: sessionId, admittedGeneration: generation } = turn;
+  if (disposition !== Disposition.QUEUED || sessionKey === undefined) return;
+  showProgress(deps, { ...turn, sessionKey, sessionId, generation }, ProgressPhase.QUEUED);
 }
 
 /** What a subagent found is never refused: its session has asked for it. */

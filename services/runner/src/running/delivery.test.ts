@@ -1,6 +1,9 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { gate } from "../testing/gate.ts";
+import { echo } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
@@ -36,6 +39,37 @@ test.concurrent("replies reach delivery in lane order, once each, and its outage
     turnIds.map((id) => `${id}/1`),
   );
   await eventually(async () => (await world.db.query("SELECT FROM outbox")).rowCount === 0);
+});
+
+test.concurrent("people are told that a turn waits and that it runs; a hint that hangs or fails holds nothing up", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const hanging = gate();
+  let count = 0;
+  world.delivery.onHint = () => {
+    count += 1;
+    return count === 1 ? hanging.opened : Promise.reject(new Error("no hints here"));
+  };
+  const busy = gate();
+  world.model.behaviour = async function* (request) {
+    await busy.opened;
+    yield* echo(request);
+  };
+  const first = new Attached(replica, { submit: turnFor(world, "one", { routeId: "r1" }) });
+  await eventually(() => world.delivery.hints.length === 1);
+  const second = new Attached(replica, { submit: turnFor(world, "two", { routeId: "r2" }) });
+  await eventually(() => world.delivery.hints.length === 2);
+  const unrouted = new Attached(replica, { submit: turnFor(world, "three") });
+  busy.open();
+  await Promise.all([first.ended, second.ended, unrouted.ended]);
+  expect(world.delivery.hints).toEqual([
+    { turnId: first.turnId, routeId: "r1", phase: ProgressPhase.RUNNING },
+    { turnId: second.turnId, routeId: "r2", phase: ProgressPhase.QUEUED },
+    { turnId: second.turnId, routeId: "r2", phase: ProgressPhase.RUNNING },
+  ]);
+  await eventually(() => world.delivery.taken.length === 2);
+  hanging.open();
 });
 
 test.concurrent("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {

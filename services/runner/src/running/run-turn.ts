@@ -13,6 +13,7 @@ import { jobFor, type JobOptions, readEarly } from "./job.ts";
 import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
+import { Progress } from "./progress.ts";
 import { type AbortCause, abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "./runner.ts";
 import type { StoredStream } from "./stream-hub.ts";
@@ -140,6 +141,7 @@ export async function lead(
   const abort = (cause: AbortCause): void => runs.abort(run.runId, cause);
   const { leaseUntilMs } = grant;
   const heartbeat = new Heartbeat(deps, { run, grant, call: callFor(turn), leaseUntilMs, abort });
+  const progress = new Progress(deps, { ...turn, ...sessionOf(grant) });
   stored.stream.begin(begun.ordinal);
   if (begun.ordinal === 1) {
     deps.metrics.waited((deps.clock.now().getTime() - turn.acceptTime.getTime()) / 1_000);
@@ -152,6 +154,7 @@ export async function lead(
       ...(early === undefined ? {} : { early }),
     });
   } finally {
+    progress.stop();
     await heartbeat.stop();
     tell(claimed, grant, exit);
     report(deps, claimed, exit, startedMs);

@@ -37,6 +37,18 @@ export class DeliveryStandIn implements Delivery {
     return create(RegisterRouteResponseSchema, { route });
   };
 
+  /** Hints that it was sent, in order. */
+  readonly hints: { readonly turnId: string; readonly routeId: string; readonly phase: number }[] =
+    [];
+  /** What it does with a hint; by default it takes it. */
+  onHint: () => Promise<void> = async () => undefined;
+
+  showProgress: Delivery["showProgress"] = async ({ turnId = "", routeId = "", phase = 0 }) => {
+    this.hints.push({ turnId, routeId, phase });
+    await this.onHint();
+    return { $typeName: "lanekeeper.delivery.v1.ShowProgressResponse" };
+  };
+
   enqueueDelivery: Delivery["enqueueDelivery"] = async (init) => {
     const request = init as EnqueueDeliveryRequest;
     if (this.isDown) throw storeUnavailable("the stand-in is down");

@@ -58,7 +58,7 @@ export function toolCall(callId: string, name: string, argumentsJson = "{}"): Mo
   return { type: "tool_call", call: create(ToolCallSchema, { callId, name, argumentsJson }) };
 }
 
-async function* echo({ messages }: ModelRequest): AsyncIterable<ModelEvent> {
+export async function* echo({ messages }: ModelRequest): AsyncIterable<ModelEvent> {
   const last = messages.at(-1);
   yield { type: "text", text: "echo: " };
   yield { type: "text", text: last === undefined ? "" : textOf(last) };

@@ -9,7 +9,8 @@ import { expect, test } from "vitest";
 import { type AllowedNetworks, parseNetwork } from "../../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
-import type { Resolve } from "../http/resolve.ts";
+import { type Resolve, systemResolve } from "../http/resolve.ts";
+import { FORBIDDEN_ADDRESSES } from "../../testing/forbidden-addresses.ts";
 import { webhookChannel } from "./webhook-channel.ts";
 
 const LOOPBACK = ["127.0.0.0/8"].flatMap((text) => parseNetwork(text) ?? []);
@@ -101,20 +102,36 @@ test("the connection goes to the address that was checked, under the name that w
   });
 });
 
-test.each([
-  ["a private address", ["10.0.0.1"]],
-  ["metadata", ["169.254.169.254"]],
-  ["a private address behind an allowed one", ["127.0.0.1", "192.168.0.1"]],
-  ["loopback in IPv6", ["::1"]],
-  ["v4-mapped loopback", ["::ffff:127.0.0.1"]],
-  ["NAT64", ["64:ff9b::7f00:1"]],
-])("a name that leads to %s is refused before anything is opened", async (_, addresses) => {
+test.each(FORBIDDEN_ADDRESSES)(
+  "a name that leads to %s (%s) is refused before anything is opened, alone or behind a good one",
+  async (forbidden) => {
+    const address = "http://hook.example:1/";
+    for (const addresses of [[forbidden], ["8.8.8.8", forbidden]]) {
+      const resolve: Resolve = async () => addresses;
+      const { outcome, claims } = await send(address, { resolve, allowed: [] });
+      expect(outcome).toMatchObject({ kind: "refused" });
+      expect(claims).toBe(0);
+    }
+  },
+);
+
+test("the machine's own names lead where they lead, by the machine's own resolver", async () => {
   await using sink = await startWebhookSink();
-  const address = `http://hook.example:${portOf(sink.url)}/`;
-  const { outcome, claims } = await send(address, { resolve: async () => addresses });
-  expect(outcome.kind).toBe("refused");
-  expect(claims).toBe(0);
+  const address = `http://localhost:${portOf(sink.url)}/`;
+  const { outcome } = await send(address, { resolve: systemResolve, allowed: [] });
+  expect(outcome).toMatchObject({ kind: "refused" });
   expect(sink.posts).toEqual([]);
+});
+
+test("a name that is resolved anew within one attempt could be rebound: it is not", async () => {
+  await using sink = await startWebhookSink();
+  const answers = [["127.0.0.1"], ["169.254.169.254"], ["10.0.0.1"]];
+  const resolve: Resolve = async () => answers.shift() ?? [];
+  const address = `http://rebinding.example:${portOf(sink.url)}/`;
+  sink.next({ status: 307, headers: { location: address } });
+  expect((await send(address, { resolve })).outcome.kind).toBe("refused");
+  expect(answers).toHaveLength(2);
+  expect(sink.posts).toHaveLength(1);
 });
 
 test("a name that changes between two attempts is checked at each, and never within one", async () => {

@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import { toJson } from "@bufbuild/protobuf";
+import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import {
+  DeliveryService,
+  DismissDeliveryResponseSchema,
+  GetDeliveryResponseSchema,
+  ListDeliveriesResponseSchema,
+  RedriveDeliveryResponseSchema,
+  RedriveGeneration,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { CliError } from "../cli-error.ts";
+import { deliveryLine, deliveryLines } from "../operator/delivery-lines.ts";
+import { openOperator } from "../operator/open-operator.ts";
+import { canonicalKey } from "../operator/session-key.ts";
+import { jsonText, type Output } from "../output.ts";
+
+interface Json {
+  readonly json?: true;
+}
+
+const METHODS = DeliveryService.method;
+
+export interface ListOptions extends Json {
+  readonly key?: string;
+  readonly route?: string;
+  readonly turn?: string;
+  readonly state?: string;
+  readonly limit: number;
+}
+
+/** `lanekeeper deliveries list`: dead letters, unless a state is named. */
+export async function listDeliveries(options: ListOptions, output: Output): Promise<void> {
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.listDeliveries, {
+    ...stateFilter(options.state),
+    sessionKey: options.key === undefined ? "" : await canonicalKey(operator, options.key),
+    routeId: options.route ?? "",
+    turnId: options.turn ?? "",
+    pageSize: options.limit,
+  });
+  if (options.json) return output.line(jsonText(toJson(ListDeliveriesResponseSchema, answer)));
+  for (const delivery of answer.deliveries) output.line(deliveryLine(delivery));
+  const what = options.state === undefined ? "dead letters" : "deliveries";
+  if (answer.deliveries.length === 0) output.line(`no ${what}`);
+  if (answer.nextPageToken !== "") output.line("and older ones: raise --limit, or narrow by --key");
+}
+
+function stateFilter(name: string | undefined) {
+  if (name === undefined) return { deadLettersOnly: true };
+  if (name === "all") return {};
+  const { UNSPECIFIED: _, ...states } = DeliveryState;
+  const state = Object.entries(states).find(([known]) => known === name.toUpperCase())?.[1];
+  if (state !== undefined) return { state };
+  const known = Object.keys(states).join(", ").toLowerCase();
+  throw new CliError(`There is no state ${JSON.stringify(name)}: expected ${known} or all.`);
+}
+
+/** `lanekeeper deliveries get <id>` */
+export async function getDelivery(
+  deliveryId: string,
+  options: Json,
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.getDelivery, { deliveryId });
+  if (options.json) return output.line(jsonText(toJson(GetDeliveryResponseSchema, answer)));
+  for (const line of deliveryLines(answer)) output.line(line);
+}
+
+export interface RedriveOptions extends Json {
+  readonly ownGeneration?: true;
+  readonly currentGeneration?: true;
+  readonly expectGeneration?: bigint;
+  readonly requestId?: string;
+  readonly note?: string;
+}
+
+/** `lanekeeper deliveries redrive <id>` */
+export async function redriveDelivery(
+  deliveryId: string,
+  options: RedriveOptions,
+  output: Output,
+): Promise<void> {
+  const generation = chosenGeneration(options);
+  const operator = await openOperator();
+  const answer = await operator.call(METHODS.redriveDelivery, {
+    requestId: options.requestId ?? randomUUID(),
+    deliveryId,
+    generation,
+    expectedGeneration: options.expectGeneration ?? 0n,
+    note: options.note ?? "lanekeeper deliveries redrive",
+  });
+  if (options.json) return output.line(jsonText(toJson(RedriveDeliveryResponseSchema, answer)));
+  if (answer.delivery !== undefined) output.line(deliveryLine(answer.delivery));
+}
+
+function chosenGeneration({ ownGeneration, currentGeneration }: RedriveOptions): RedriveGeneration {
+  if (ownGeneration !== currentGeneration) {
+    return ownGeneration ? RedriveGeneration.OWN : RedriveGeneration.CURRENT;
+  }
+  throw new CliError(
+    "Choose the generation: --own-generation (it is stopped where the session was reset since), or " +
+      "--current-generation (it goes out all the same).",
+  );
+}
+
+/** `lanekeeper deliveries dismiss <id>` */
+export async function dismissDelivery(
+  deliveryId: string,
+  options: Json & { readonly note?: string },
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const note = options.note ?? "lanekeeper deliveries dismiss";
+  const answer = await operator.call(METHODS.dismissDelivery, { deliveryId, note });
+  if (options.json) return output.line(jsonText(toJson(DismissDeliveryResponseSchema, answer)));
+  if (answer.delivery !== undefined) output.line(deliveryLine(answer.delivery));
+}
