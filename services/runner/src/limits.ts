@@ -143,6 +143,11 @@ export const LIMITS = {
   /** A freed lane is left this long to the replica that has the head's caller. */
   preferenceMs: 250,
 
+  /**
+   * Statements a second of a replica without work and without callers, at most. A bound chosen to be
+   * held, not a figure measured: its sweeps, each jittered down to half its pause, stay below it.
+   */
+  idleStatementsPerSecond: 20,
   /** Between two sweeps, jittered by half. */
   sweepMs: 1_000,
   /** Rows of each kind that one sweep takes. */

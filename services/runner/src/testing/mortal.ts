@@ -6,6 +6,8 @@ export class Life {
   #isOver = false;
   /** How often each statement was sent, by its name. */
   readonly statements = new Map<string, number>();
+  /** Awaited before each statement, so that a test can put them in order. */
+  before: (() => Promise<void>) | undefined;
 
   get isOver(): boolean {
     return this.#isOver;
@@ -37,7 +39,9 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
     kysely: db.kysely,
     query: (statement, params) => {
       life.count(statement);
-      return life.guard(() => db.query(statement, params));
+      const { before } = life;
+      if (before === undefined) return life.guard(() => db.query(statement, params));
+      return life.guard(() => before().then(() => db.query(statement, params)));
     },
     transaction: (work, options) =>
       life.guard(() =>
@@ -46,6 +50,7 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
             ...transaction,
             kysely: transaction.kysely,
             query: async (statement, params) => {
+              await life.before?.();
               if (life.isOver) throw new Error("the replica is dead");
               life.count(statement);
               return transaction.query(statement, params);

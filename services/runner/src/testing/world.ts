@@ -50,6 +50,8 @@ export interface ReplicaOptions {
   readonly leaseMs?: number;
   /** Where it is killed, as `Arm` says. */
   readonly dieAt?: string;
+  /** Awaited before each statement. */
+  readonly beforeStatement?: () => Promise<void>;
 }
 
 /** A database with the runner's schema, session-identity and delivery beside it, and replicas on demand. */
@@ -83,6 +85,7 @@ export class World implements AsyncDisposable {
     this.#count += 1;
     const name = `replica-${this.#count}`;
     const life = new Life();
+    life.before = options.beforeStatement;
     const log = captureLog({ level: "debug" });
     const opened = new Disposal();
     const deps = this.#deps(name, life, log, opened, options);
