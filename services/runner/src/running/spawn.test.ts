@@ -192,14 +192,14 @@ test.concurrent("results bypass the bound of waiting turns", async () => {
   await applyMain(replica, { ...TOOLS, maxWaitingTurns: 1 });
   const { handed } = deliverTo(world, replica);
   const [done, over] = [gate(), gate()];
-  world.model.behaviour = parentOf(waitsFor(done.opened), false);
-  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
-  const blocked: Behaviour = async function* () {
+  const others = parentOf(waitsFor(done.opened), false);
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) !== "keep busy") return yield* others(request);
     yield { type: "text", text: "busy" };
     await over.opened;
     yield end();
   };
-  world.model.behaviour = blocked;
+  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
   const busy = new Attached(replica, { submit: turnFor(world, "keep busy") });
   await eventually(() => busy.text === "busy");
   await replica.client.submitTurn(turnFor(world, "waits"));
