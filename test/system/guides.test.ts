@@ -206,7 +206,7 @@ describe("docs/operations", () => {
     expect(told).toMatch(/identity_refused_total\{.*reason="STALE_GENERATION".*\} [1-9]/);
   });
 
-  test("replies that wait are listed, and UNKNOWN ones after a reset", async () => {
+  test("replies that wait are listed, and UNKNOWN ones after a reset, which are dead letters", async () => {
     sink.always({ cut: true });
     await submitWithRoute();
     const waiting = await untilTold("Replies that wait", '"lastError"');
@@ -216,6 +216,7 @@ describe("docs/operations", () => {
     await lanekeeper.call(`${IDENTITY}/RotateSession`, reset);
     const [unknown] = await deliveries("UNKNOWN");
     expect(await paste("UNKNOWN replies")).toContain(unknown?.deliveryId);
+    expect(await paste("Dead letters")).toMatch(new RegExp(`${unknown?.deliveryId}.*UNKNOWN`));
     expect(sink.posts.at(-1)?.id).toBe(unknown?.deliveryId);
   });
 
