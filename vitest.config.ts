@@ -11,15 +11,16 @@ export default defineConfig({
           // Some start processes, which on a busy machine of two cores takes seconds each.
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
-        // A constellation of six processes each: one at a time, after everything else.
+        // A constellation of six processes each, after everything else.
         test: {
           name: "system",
           include: ["test/**/*.test.ts", "packages/*/src/**/*.system.test.ts"],
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

@@ -40,6 +40,8 @@ async function subscribe(query = "", headers: Record<string, string> = {}) {
     events: () => lines("event"),
     lastId: () => lines("id").at(-1) ?? "",
     until: (part: string) => eventually(() => text.includes(part), { what: `${part} in ${text}` }),
+    /** Turns that were told to be running. */
+    activeTurns: () => [...text.matchAll(/"holder":{[^}]*"turnId":"([^"]+)"/g)].map(([, id]) => id),
     /** Generations of a key in the order in which they were told. */
     generations: (key: string) =>
       [
@@ -67,9 +69,12 @@ test("states, changes and lanes over HTTP; kill -9 of delivery and of session-id
   await reset("room:1", "r-2");
   await one.until('"generation":"2"');
 
-  const turn = await say(openAi(lanekeeper), "room:1", "hello");
-  expect(turn).toBeDefined();
+  // A lane is told of while it has work: this turn ends when it is told to.
+  const turn = say(openAi(lanekeeper), "room:1", "!sleep 60s").catch((error: unknown) => error);
   await all.until("event: lane.changed");
+  const turnId = await eventually(() => all.activeTurns()[0]);
+  await lanekeeper.call("runner.v1.RunnerService/CancelTurn", { turnId });
+  expect(await turn).toMatchObject({ code: "TURN_CANCELLED" });
 
   await lanekeeper.kill("delivery");
   await reset("room:1", "r-3");

@@ -28,7 +28,10 @@ tenants:
 `;
 
 beforeAll(async () => {
-  const env = { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
+  const env = {
+    LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
+    LANEKEEPER_DELIVERY_LEASE_MS: "6000",
+  };
   lanekeeper = await startConstellation({ config: CONFIG, env });
   const peer = {
     credential: lanekeeper.credential("runner"),

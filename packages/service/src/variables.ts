@@ -134,6 +134,7 @@ const READ_BY_ONE = [
   "LANEKEEPER_WEBHOOK_ALLOW_PRIVATE",
   "LANEKEEPER_SLACK_API_URL",
   "LANEKEEPER_TELEGRAM_API_URL",
+  "LANEKEEPER_DELIVERY_LEASE_MS",
 ];
 
 /** The names of all variables that something of Lanekeeper reads. */

@@ -1,4 +1,5 @@
-import { type Env, type Parser, readVariables, withDefault } from "@lanekeeper/service";
+import { type Env, integer, type Parser, readVariables, withDefault } from "@lanekeeper/service";
+import { LIMITS } from "./limits.ts";
 import { type AllowedNetworks, type Network, parseNetwork } from "./domain/ip-rules.ts";
 
 /** The schema that holds delivery's tables; its role has the same name. */
@@ -8,6 +9,11 @@ export const SCHEMA = "lanekeeper_delivery";
 export interface DeliveryConfig {
   /** LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: networks that webhooks may reach although they are not public. */
   readonly allowedNetworks: AllowedNetworks;
+  /**
+   * LANEKEEPER_DELIVERY_LEASE_MS: how long a replica holds a reply that it sends, the same for all
+   * replicas. After its death the reply waits so long; a receiver has a third of it to answer.
+   */
+  readonly claimLeaseMs: number;
   /** LANEKEEPER_SLACK_API_URL: where Slack's Web API is. */
   readonly slackUrl: URL;
   /** LANEKEEPER_TELEGRAM_API_URL: where Telegram's Bot API is, such as a server of one's own. */
@@ -41,6 +47,12 @@ const variables = {
     networks,
     [],
     "networks that webhooks may reach although they are not public",
+  ),
+  claimLeaseMs: withDefault(
+    "LANEKEEPER_DELIVERY_LEASE_MS",
+    integer({ min: 3_000, max: 600_000 }),
+    LIMITS.leaseMs,
+    "how long a replica of delivery holds a reply that it sends",
   ),
   slackUrl: withDefault<URL>(
     "LANEKEEPER_SLACK_API_URL",

@@ -145,3 +145,18 @@ type Widen<T> = { readonly [K in keyof T]: T[K] extends number ? number : Widen<
 
 /** The bounds as a process keeps them; tests shorten some. */
 export type Limits = Widen<typeof LIMITS>;
+
+/** The bounds for a claim of another length: what has to fit into it keeps its share. */
+export function limitsForLease(leaseMs: number): Limits {
+  const share = (ms: number): number => Math.floor((ms * leaseMs) / LIMITS.leaseMs);
+  const { connectMs, fenceMs, postMs, preparationMs, submitMs } = LIMITS;
+  return {
+    ...LIMITS,
+    leaseMs,
+    connectMs: share(connectMs),
+    fenceMs: share(fenceMs),
+    postMs: share(postMs),
+    preparationMs: share(preparationMs),
+    submitMs: share(submitMs),
+  };
+}

@@ -10,7 +10,7 @@ import {
   type ServiceContext,
 } from "@lanekeeper/service";
 import { readDeliveryConfig, SCHEMA } from "./config.ts";
-import { LIMITS } from "./limits.ts";
+import { limitsForLease } from "./limits.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
 import { systemResolve } from "./sending/http/resolve.ts";
 import { serveDelivery } from "./serve.ts";
@@ -39,7 +39,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
     const delivery = opened.use(
       await serveDelivery({
         service,
-        limits: LIMITS,
+        limits: limitsForLease(config.claimLeaseMs),
         db,
         identity,
         hooks,
