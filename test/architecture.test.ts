@@ -15,12 +15,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/service": [],
   "packages/rpc": ["protocol"],
   "packages/client": ["protocol", "rpc"],
+  "packages/adapter-kit": ["protocol", "rpc", "client"],
   "packages/testing": [...SHARED, "embedded-postgres"],
   "packages/cli": [...SHARED, "embedded-postgres", "session-key", "services"],
   "services/session-identity": [...SHARED, "session-key"],
   "services/runner": [...SHARED, "session-key"],
   "services/delivery": [...SHARED, "session-key"],
-  "services/ingress": [...SHARED, "session-key"],
+  "services/ingress": [...SHARED, "adapter-kit", "session-key"],
 };
 
 const SERVICES = ["session-identity", "runner", "delivery", "ingress"];

@@ -53,6 +53,11 @@ export interface IngressLimits {
   readonly maxCachedTenants: number;
   /** A tenant's settings are read again after this. */
   readonly settingsFreshMs: number;
+  /** One post to a channel's path; more is PAYLOAD_TOO_LARGE. */
+  readonly maxEventBytes: number;
+  /** A channel's accounts are looked up again after this. */
+  readonly channelAccountsFreshMs: number;
+  readonly maxCachedChannelAccounts: number;
   /** Entries of the request log that wait to be written; more are counted and dropped. */
   readonly maxBufferedRequests: number;
   readonly requestLogBatchSize: number;
@@ -109,6 +114,11 @@ export const DEFAULT_LIMITS: IngressLimits = {
   agentsRecheckMs: 500,
   maxCachedTenants: 1_000,
   settingsFreshMs: 5 * SECOND_MS,
+  // Two files of 1 MiB in base64; platforms' own events are a few KiB.
+  maxEventBytes: 4 * MIB,
+  channelAccountsFreshMs: 5 * SECOND_MS,
+  // About 1 KiB each; names that nobody has count too.
+  maxCachedChannelAccounts: 10_000,
   // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
   maxBufferedRequests: 10_000,
   requestLogBatchSize: 500,

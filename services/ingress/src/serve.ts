@@ -3,6 +3,7 @@ import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingre
 import { type ConnectHandler, type GrpcServer, serveGrpc, service } from "@lanekeeper/rpc";
 import {
   Disposal,
+  type Env,
   explainBusyPort,
   READY,
   type RunningService,
@@ -10,6 +11,8 @@ import {
   type ServiceContext,
 } from "@lanekeeper/service";
 import { AgentDirectory } from "./agents/agent-directory.ts";
+import type { AccountStore } from "./channels/account-store.ts";
+import { channels } from "./channels/channels.ts";
 import type { Clients } from "./clients.ts";
 import { connectDoor } from "./connect/door.ts";
 import type { IngressContext } from "./context.ts";
@@ -43,6 +46,9 @@ export interface IngressParts {
   readonly credentialStore: Pick<CredentialStore, "find">;
   readonly requestStore: RequestStore;
   readonly settingsStore: SettingsStore;
+  readonly accountStore: AccountStore;
+  /** Holds the secrets and tokens that inbound accounts name. */
+  readonly channelEnv: Env;
   readonly corsOrigins: readonly string[];
   readonly clusterSecret: Secret;
 }
@@ -117,17 +123,15 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
 }
 
 /** Each door of the outside is one entry here. */
-function routesOf(
-  { service: base, clients }: IngressParts,
-  context: IngressContext,
-  draining: AbortSignal,
-): Route[] {
+function routesOf(parts: IngressParts, context: IngressContext, draining: AbortSignal): Route[] {
+  const { service: base, clients } = parts;
   return [
     homeRoute(base.version),
     chatCompletionsRoute(context),
     ...responseRoutes(context),
     ...modelRoutes(context),
     eventsRoute({ ...context, delivery: clients.delivery, draining }),
+    channels(parts, context),
   ];
 }
 
@@ -149,6 +153,8 @@ function openGrpc(parts: IngressParts, credentials: CredentialCheck): Promise<Gr
     listRequests: ["caller", "cli"],
     applyTenantSettings: ["caller", "cli"],
     getTenantSettings: ["caller", "cli"],
+    applyInboundAccounts: ["caller", "cli"],
+    listInboundAccounts: ["caller", "cli"],
   } as const;
   return serveGrpc({
     host,

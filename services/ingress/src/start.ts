@@ -6,6 +6,7 @@ import {
   type RunningService,
   type ServiceContext,
 } from "@lanekeeper/service";
+import { accountStore } from "./channels/account-store.ts";
 import { connectClients } from "./clients.ts";
 import { readIngressConfig, SCHEMA } from "./config.ts";
 import { ensureBootstrapKey } from "./credentials/bootstrap.ts";
@@ -40,6 +41,8 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         credentialStore: credentials,
         requestStore: requestStore(db),
         settingsStore: settingsStore(db),
+        accountStore: accountStore(db),
+        channelEnv: process.env,
         corsOrigins,
         clusterSecret: secret,
       }),

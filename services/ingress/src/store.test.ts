@@ -1,6 +1,12 @@
 import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
 import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { create } from "@bufbuild/protobuf";
+import {
+  ChannelKind,
+  InboundAccountSchema,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { accountStore } from "./channels/account-store.ts";
 import { SCHEMA } from "./config.ts";
 import { hashKey } from "./credentials/credential.ts";
 import { credentialStore } from "./credentials/store.ts";
@@ -126,5 +132,31 @@ describe("tenants' settings in Postgres", () => {
       applyTime: expect.any(Date),
     });
     expect(await store.read("other")).toMatchObject({ version: 0n });
+  });
+});
+
+describe("inbound accounts in Postgres", () => {
+  const { WEBHOOK, TELEGRAM } = ChannelKind;
+  const hook = create(InboundAccountSchema, {
+    ...{ kind: WEBHOOK, accountId: "helpdesk", secretEnv: "WEBHOOK_SECRET" },
+    webhook: { replyUrl: "https://example.org", hmac: { signatureHeader: "x-sig", encoding: 2 } },
+  });
+  const bot = create(InboundAccountSchema, {
+    ...{ kind: TELEGRAM, accountId: "bot7", tokenEnv: "TELEGRAM_TOKEN", polling: true },
+  });
+
+  test("are put in the place of a tenant's, and found by their name over all tenants", async () => {
+    const store = accountStore(db);
+    await store.apply("first", [hook, bot]);
+    await store.apply("second", [hook]);
+    expect(await store.list("first")).toEqual([hook, bot]);
+    const owners = async () => (await store.find(WEBHOOK, "helpdesk")).map(({ tenant }) => tenant);
+    expect(await owners()).toEqual(["first", "second"]);
+    expect(await store.listPolled()).toEqual([{ tenant: "first", account: bot }]);
+    await store.apply("first", [{ ...hook, agentId: "helper" }]);
+    expect(await store.list("first")).toEqual([{ ...hook, agentId: "helper" }]);
+    expect(await owners()).toEqual(["first", "second"]);
+    await store.apply("first", []);
+    expect(await owners()).toEqual(["second"]);
   });
 });

@@ -1,5 +1,6 @@
 import { duration } from "@lanekeeper/service";
 import { z } from "zod";
+import { channels } from "./channels-schema.ts";
 
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const HOUR_MS = 3_600_000;
@@ -138,24 +139,9 @@ const sessions = z.strictObject({
   required: z.boolean().optional(),
 });
 
-/** A channel's account by its name: the Slack team, the bot. Its token stands in delivery's environment. */
-const accounts = z.record(
-  z.string().min(1, "expected the account's name").max(256, "expected at most 256 characters"),
-  z.strictObject({
-    token_env: z
-      .string()
-      .regex(
-        /^(?=.*(^|_)(SLACK|TELEGRAM)(_|$))[A-Z_][A-Z0-9_]{0,127}$/,
-        "expected the name of an environment variable with SLACK or TELEGRAM in it, such as SLACK_BOT_TOKEN",
-      ),
-  }),
-);
-
 const tenant = z
   .strictObject({
-    channels: z
-      .strictObject({ slack: accounts.optional(), telegram: accounts.optional() })
-      .optional(),
+    channels: channels.optional(),
     default_agent: agentId.optional(),
     max_concurrent_runs: concurrentRuns.optional(),
     sessions: sessions.optional(),

@@ -1,7 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { ApplyChannelAccountsRequestSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import type {
   ApplyKeyPoliciesRequestSchema,
   KeyPolicySchema,
@@ -53,24 +51,6 @@ export function settingsRequest({
   const { from = [], required: requiresSession = false } = sessions;
   return {
     settings: { sessionSources: from.map((source) => SESSION_SOURCE[source]), requiresSession },
-  };
-}
-
-/** What delivery is told about a tenant. */
-export function channelAccountsRequest({
-  channels = {},
-}: TenantConfig): MessageInitShape<typeof ApplyChannelAccountsRequestSchema> {
-  const { slack = {}, telegram = {} } = channels;
-  const accounts = [
-    ...Object.entries(slack).map(([id, entry]) => ({ kind: RouteKind.SLACK, id, entry })),
-    ...Object.entries(telegram).map(([id, entry]) => ({ kind: RouteKind.TELEGRAM, id, entry })),
-  ];
-  return {
-    accounts: accounts.map(({ kind, id, entry }) => ({
-      kind,
-      accountId: id,
-      tokenEnv: entry.token_env,
-    })),
   };
 }
 

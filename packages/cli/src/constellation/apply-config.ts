@@ -1,10 +1,6 @@
 import type { Config } from "../config/schema.ts";
-import {
-  agentsRequest,
-  channelAccountsRequest,
-  keyPoliciesRequest,
-  settingsRequest,
-} from "../config/to-requests.ts";
+import { agentsRequest, keyPoliciesRequest, settingsRequest } from "../config/to-requests.ts";
+import { channelAccountsRequest, inboundAccountsRequest } from "../config/channels-to-requests.ts";
 import { isOrdinary } from "../config/ordinary.ts";
 import { openPeer, type PeerTargets } from "../operator/peer.ts";
 
@@ -28,6 +24,7 @@ export async function applyConfig(config: Config, targets: PeerTargets): Promise
     const policies = await peer.identity.applyKeyPolicies(keyPoliciesRequest(entry), { tenant });
     const agents = await peer.runner.applyAgents(agentsRequest(entry), { tenant });
     await peer.delivery.applyChannelAccounts(channelAccountsRequest(entry), { tenant });
+    await peer.ingress.applyInboundAccounts(inboundAccountsRequest(entry), { tenant });
     const settings = await peer.ingress.applyTenantSettings(settingsRequest(entry), { tenant });
     applied.push({
       tenant,
@@ -56,7 +53,9 @@ async function hasOther(config: Config, targets: PeerTargets): Promise<boolean> 
     const { policies } = await peer.identity.getKeyPolicies({}, { tenant });
     const { settings } = await peer.ingress.getTenantSettings({}, { tenant });
     const { accounts } = await peer.delivery.listChannelAccounts({}, { tenant });
-    if (accounts.length > 0 || !isOrdinary(agents, policies, settings)) return true;
+    const inbound = await peer.ingress.listInboundAccounts({}, { tenant });
+    if (accounts.length + inbound.accounts.length > 0 || !isOrdinary(agents, policies, settings))
+      return true;
   }
   return false;
 }

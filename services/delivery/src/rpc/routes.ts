@@ -17,13 +17,16 @@ import { rotateSigningSecret } from "./rotate-signing-secret.ts";
 import { showProgress } from "./show-progress.ts";
 import { watchSessions } from "./watch-sessions.ts";
 
-/** Replies come from the runner's outbox alone; the rest is asked by whoever stands nearer to people. */
+/**
+ * Replies come from the runner's outbox, answers to commands, which are no turns, from ingress; the
+ * rest is asked by whoever stands nearer to people.
+ */
 const NEARER: readonly PeerName[] = ["ingress", "runner", "cli"];
 
 export const ALLOW: Allow<typeof DeliveryService> = {
   registerRoute: NEARER,
   listRoutes: NEARER,
-  enqueueDelivery: ["runner"],
+  enqueueDelivery: ["runner", "ingress"],
   configureRoute: NEARER,
   listRouteChanges: NEARER,
   rotateSigningSecret: NEARER,

@@ -84,6 +84,8 @@ const INGRESS: Permissions<typeof IngressService> = {
   listRequests: OPERATOR,
   applyTenantSettings: ADMIN,
   getTenantSettings: ["operator", "admin"],
+  applyInboundAccounts: ADMIN,
+  listInboundAccounts: ["operator", "admin"],
 };
 
 const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, readonly Scope[]>>>> = {

@@ -3,7 +3,9 @@ import type { CallContext, Routes } from "@lanekeeper/rpc";
 import { authorizeMethod } from "../connect/permissions.ts";
 import type { RequestStore } from "../request-log/store.ts";
 import { getCaller } from "./get-caller.ts";
+import type { AccountStore } from "../channels/account-store.ts";
 import type { SettingsStore } from "../settings/store.ts";
+import { applyInboundAccounts, listInboundAccounts } from "./inbound-accounts.ts";
 import { listRequests } from "./list-requests.ts";
 import { applyTenantSettings, getTenantSettings } from "./tenant-settings.ts";
 
@@ -11,6 +13,7 @@ import { applyTenantSettings, getTenantSettings } from "./tenant-settings.ts";
 export interface IngressStores {
   readonly requestStore: Pick<RequestStore, "list">;
   readonly settingsStore: SettingsStore;
+  readonly accountStore: Pick<AccountStore, "apply" | "list">;
 }
 
 /** Ingress's own service, the same over gRPC and Connect. */
@@ -18,6 +21,8 @@ export function ingressRoutes(stores: IngressStores): Routes<typeof IngressServi
   const list = listRequests(stores.requestStore);
   const apply = applyTenantSettings(stores.settingsStore);
   const get = getTenantSettings(stores.settingsStore);
+  const applyAccounts = applyInboundAccounts(stores.accountStore);
+  const listAccounts = listInboundAccounts(stores.accountStore);
   return {
     getCaller: (request, call) => {
       authorizeCall(call);
@@ -34,6 +39,14 @@ export function ingressRoutes(stores: IngressStores): Routes<typeof IngressServi
     getTenantSettings: (request, call) => {
       authorizeCall(call);
       return get(request, call);
+    },
+    applyInboundAccounts: (request, call) => {
+      authorizeCall(call);
+      return applyAccounts(request, call);
+    },
+    listInboundAccounts: (request, call) => {
+      authorizeCall(call);
+      return listAccounts(request, call);
     },
   };
 }

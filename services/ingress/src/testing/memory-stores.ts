@@ -1,5 +1,11 @@
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { type Credential, hashKey, SCOPES } from "../credentials/credential.ts";
+import type {
+  ChannelKind,
+  InboundAccount,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import type { TenantAccount } from "../channels/account.ts";
+import type { AccountStore } from "../channels/account-store.ts";
 import type { SettingsStore, StoredSettings } from "../settings/store.ts";
 import { DEFAULT_SETTINGS, inOrder, type TenantSettings } from "../settings/tenant-settings.ts";
 import type { RequestEntry } from "../request-log/entry.ts";
@@ -51,6 +57,33 @@ export class MemorySettings implements SettingsStore {
     const stored = { ...settings, sessionSources, version: version + 1n, applyTime };
     this.#settings.set(tenant, stored);
     return stored.version;
+  }
+}
+
+/** Inbound accounts in memory. */
+export class MemoryAccounts implements AccountStore {
+  readonly accounts: TenantAccount[] = [];
+  isDown = false;
+
+  async find(kind: ChannelKind, accountId: string): Promise<TenantAccount[]> {
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    return this.accounts.filter(
+      ({ account }) => account.kind === kind && account.accountId === accountId,
+    );
+  }
+
+  async list(tenant: string): Promise<InboundAccount[]> {
+    return this.accounts.filter((one) => one.tenant === tenant).map(({ account }) => account);
+  }
+
+  async listPolled(): Promise<TenantAccount[]> {
+    return this.accounts.filter(({ account }) => account.polling);
+  }
+
+  async apply(tenant: string, accounts: readonly InboundAccount[]): Promise<void> {
+    const others = this.accounts.filter((one) => one.tenant !== tenant);
+    const ours = accounts.map((account) => ({ tenant, account }));
+    this.accounts.splice(0, this.accounts.length, ...others, ...ours);
   }
 }
 

@@ -1,5 +1,7 @@
 import {
   DeliveryService,
+  type EnqueueDeliveryRequest,
+  type RegisterRouteRequest,
   type WatchSessionsRequest,
   type WatchSessionsRequestSchema,
   type WatchSessionsResponseSchema,
@@ -16,9 +18,21 @@ type Watch = ServerStreamHandler<
 export class StandInDelivery {
   readonly watches: { readonly request: WatchSessionsRequest; readonly call: CallContext }[] = [];
   watch: Watch = async function* () {};
+  readonly registered: RegisterRouteRequest[] = [];
+  /** What answers no turn, as it was enqueued; repeats are one. */
+  readonly said = new Map<string, EnqueueDeliveryRequest>();
 
   get routes(): Routes<typeof DeliveryService> {
     return partialRoutes(DeliveryService, {
+      registerRoute: async (request) => {
+        this.registered.push(request);
+        const routeId = `route ${request.kind} ${request.address} ${request.threadId}`;
+        return { route: { routeId }, signingSecret: "whsec_stand-in" };
+      },
+      enqueueDelivery: async (request) => {
+        this.said.set(request.requestId, request);
+        return { deliveryId: request.requestId };
+      },
       watchSessions: (request, call) => {
         this.watches.push({ request, call });
         return this.watch(request, call);

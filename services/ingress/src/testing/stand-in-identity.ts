@@ -1,8 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type ResolveSessionRequest,
+  type RotateSessionRequest,
   SessionIdentityService,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { type Peer, PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import {
   type SessionRef,
   SessionRefSchema,
@@ -11,6 +13,11 @@ import type { WatchSessionsResponseSchema } from "@lanekeeper/protocol/lanekeepe
 import { type CallContext, invalid, LanekeeperError, notFound, type Routes } from "@lanekeeper/rpc";
 import { v7 } from "./uuid.ts";
 import { partialRoutes } from "./partial-routes.ts";
+
+const WORDS: ReadonlyMap<PeerKind, string> = new Map([
+  [PeerKind.GROUP, "group"],
+  [PeerKind.CHANNEL, "channel"],
+]);
 
 /** Session-identity as far as ingress calls it: names become keys of one agent, in memory. */
 export class StandInIdentity {
@@ -22,6 +29,11 @@ export class StandInIdentity {
     readonly request: object;
   }[] = [];
   defaultAgentId = "main";
+  /** Peer ids by those that they were made one with. */
+  readonly same = new Map<string, string>();
+  /** Thrown by RegisterEquivalence, if set. */
+  equivalenceRefusal: LanekeeperError | undefined;
+  readonly #rotations = new Map<string, { seen: bigint | undefined; ref: SessionRef }>();
   /** Thrown by ResolveSession, if set. */
   refusal: LanekeeperError | undefined;
 
@@ -34,7 +46,13 @@ export class StandInIdentity {
       getKeyPolicies: async () => ({ defaultAgentId: this.defaultAgentId }),
       rotateSession: async (request, call) => {
         this.#note("rotateSession", request, call);
-        return { rotation: { current: this.#rotate(request.sessionKey) } };
+        return { rotation: { current: this.#rotate(request) } };
+      },
+      registerEquivalence: async (request, call) => {
+        this.#note("registerEquivalence", request, call);
+        if (this.equivalenceRefusal !== undefined) throw this.equivalenceRefusal;
+        this.same.set(request.sameAs?.peerId ?? "", request.peer?.peerId ?? "");
+        return {};
       },
       listJournal: async (request, call) => {
         this.#note("listJournal", request, call);
@@ -50,8 +68,9 @@ export class StandInIdentity {
 
   #resolve(request: ResolveSessionRequest): SessionRef {
     if (this.refusal !== undefined) throw this.refusal;
-    const raw = request.name.value;
-    if (typeof raw !== "string") throw invalid("name", "only raw keys are played");
+    const { value } = request.name;
+    if (value === undefined) throw invalid("name", "is required");
+    const raw = typeof value === "string" ? value : this.#peerKey(value);
     if (raw.endsWith(":")) throw new LanekeeperError("MALFORMED_KEY", "the key ends with a colon");
     const key = raw.startsWith("agent:") ? raw : `agent:${request.agentId || "main"}:${raw}`;
     if (request.lookUpOnly && !this.sessions.has(key)) throw notFound("session", key);
@@ -65,6 +84,15 @@ export class StandInIdentity {
     return ref;
   }
 
+  /** As session-identity renders peers of channels without a profile; what was made one is one. */
+  #peerKey(peer: Peer): string {
+    const { channel, accountId, kind, peerId, threadId } = peer;
+    const same = this.same.get(peerId) ?? peerId;
+    const word = WORDS.get(kind) ?? "direct";
+    const parts = [channel, ...(accountId === "" ? [] : [accountId]), word, same];
+    return [...parts, ...(threadId === "" ? [] : ["thread", threadId])].join(":");
+  }
+
   #at(key: string): SessionRef {
     const known = this.sessions.get(key);
     if (known !== undefined) return known;
@@ -73,12 +101,22 @@ export class StandInIdentity {
     return ref;
   }
 
-  #rotate(key: string): SessionRef {
+  #rotate({ sessionKey: key, requestId, precondition }: RotateSessionRequest): SessionRef {
     const before = this.sessions.get(key);
     if (before === undefined) throw notFound("session", key);
+    const seen = precondition.case === "expectedGeneration" ? precondition.value : undefined;
+    const recorded = this.#rotations.get(requestId);
+    if (recorded !== undefined && recorded.seen !== seen) {
+      throw new LanekeeperError("IDEMPOTENCY_MISMATCH", "used with other content");
+    }
+    if (recorded !== undefined) return recorded.ref;
+    if (seen !== undefined && seen !== before.generation) {
+      throw new LanekeeperError("GENERATION_MISMATCH", "another generation stands there");
+    }
     const generation = before.generation + 1n;
     const ref = create(SessionRefSchema, { sessionKey: key, sessionId: v7(), generation });
     this.sessions.set(key, ref);
+    this.#rotations.set(requestId, { seen, ref });
     return ref;
   }
 

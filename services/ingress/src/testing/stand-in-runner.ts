@@ -1,9 +1,14 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   type AttachTurnRequest,
   RunnerService,
   type SubmitTurnRequest,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import {
+  Disposition,
+  type LaneSchema,
+  TurnState,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import {
   type CallContext,
   Code,
@@ -54,6 +59,14 @@ export class StandInRunner {
   get routes(): Routes<typeof RunnerService> {
     return partialRoutes(RunnerService, {
       attachTurn: (request, call) => this.#attach(request, call),
+      submitTurn: async (request, call) => {
+        this.#note("submitTurn", request, call);
+        if (this.refusal !== undefined) throw this.refusal;
+        const { turn, isNew } = this.#admit(request, call.principal);
+        const disposition = isNew ? turn.disposition : Disposition.JOINED;
+        const { turnId, position, session } = turn;
+        return { turnId, disposition, position, ...(session === undefined ? {} : { session }) };
+      },
       reportCutOff: async (request, call) => {
         this.#note("reportCutOff", request, call);
         return {};
@@ -70,7 +83,7 @@ export class StandInRunner {
         return this.#named(request.turnId).stored();
       },
       listAgents: async () => ({ agents: this.agentIds.map((agentId) => ({ agentId })) }),
-      getLane: async (request) => ({ lane: { sessionKey: request.sessionKey, depth: 2 } }),
+      getLane: async ({ sessionKey }) => ({ lane: this.#lane(sessionKey) }),
       cancelTurn: async (request, call) => {
         this.#note("cancelTurn", request, call);
         const turn = this.turns.find(({ turnId }) => turnId === request.turnId);
@@ -137,6 +150,15 @@ export class StandInRunner {
       index += 1;
       this.told += 1;
     }
+  }
+
+  /** Two turns always wait; what has begun and not ended runs. */
+  #lane(sessionKey: string): MessageInitShape<typeof LaneSchema> {
+    const active = this.turns.find(
+      (turn) => turn.session?.sessionKey === sessionKey && turn.isActive,
+    );
+    const { turn } = active?.stored() ?? {};
+    return { sessionKey, depth: 2, ...(turn === undefined ? {} : { activeTurn: turn }) };
   }
 
   #note(method: string, request: object, call: CallContext): void {

@@ -28,6 +28,7 @@ export class StandInTurn {
   readonly disposition: Disposition;
   readonly principal: string;
   readonly events: AttachTurnResponse[] = [];
+  readonly acceptTime = new Date();
   position = 0;
   intoTurnId = "";
   #changed: () => void = () => undefined;
@@ -54,6 +55,7 @@ export class StandInTurn {
       principal,
       disposition,
       intoTurnId,
+      acceptTime: timestampFromDate(this.acceptTime),
       sessionKey: session?.sessionKey ?? "",
       state: began ? TurnState.ACTIVE : TurnState.QUEUED,
       runs: began ? [{ runId: this.runId }] : [],
@@ -66,6 +68,10 @@ export class StandInTurn {
 
   get hasEnded(): boolean {
     return this.events.at(-1)?.event.case === "ended";
+  }
+
+  get isActive(): boolean {
+    return !this.hasEnded && this.events.some(({ event }) => event.case === "runBegun");
   }
 
   /** Resolves when the next event is there. */

@@ -5,6 +5,7 @@ import type { GrpcServer } from "@lanekeeper/rpc";
 import {
   createMetrics,
   Disposal,
+  type Env,
   type Metrics,
   Secret,
   systemClock,
@@ -19,7 +20,12 @@ import {
 import { connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
 import { type RunningIngress, serveIngress } from "../serve.ts";
-import { MemoryCredentials, MemoryRequests, MemorySettings } from "./memory-stores.ts";
+import {
+  MemoryAccounts,
+  MemoryCredentials,
+  MemoryRequests,
+  MemorySettings,
+} from "./memory-stores.ts";
 import { StandInDelivery } from "./stand-in-delivery.ts";
 import { StandInIdentity } from "./stand-in-identity.ts";
 import { StandInRunner } from "./stand-in-runner.ts";
@@ -36,6 +42,7 @@ export interface TestIngress extends AsyncDisposable {
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
   readonly settings: MemorySettings;
+  readonly accounts: MemoryAccounts;
   readonly log: CapturedLog;
   readonly ingress: RunningIngress;
   /** As Prometheus reads them. */
@@ -47,12 +54,14 @@ export interface TestIngress extends AsyncDisposable {
 export interface TestIngressOptions {
   readonly limits?: Partial<IngressLimits>;
   readonly corsOrigins?: readonly string[];
+  readonly channelEnv?: Env;
 }
 
 /** So short that no test waits for it to pass by chance, and all that wait on purpose are quick. */
 const QUICK: Partial<IngressLimits> = {
   requestLogFlushMs: 5,
   settingsFreshMs: 0,
+  channelAccountsFreshMs: 0,
   reattachBackoffMs: { first: 5, longest: 50 },
 };
 
@@ -68,6 +77,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   const credentials = new MemoryCredentials();
   const requests = new MemoryRequests();
   const settings = new MemorySettings();
+  const accounts = new MemoryAccounts();
   const log = captureLog({ service: "ingress" });
   const metrics = createMetrics("ingress", { ofProcess: false });
   const ingress = await serve(opened, options, {
@@ -75,6 +85,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     credentials,
     requests,
     settings,
+    accounts,
     log,
     servers: { identityServer, runnerServer, deliveryServer },
   });
@@ -87,6 +98,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     credentials,
     requests,
     settings,
+    accounts,
     log,
     ingress,
     metrics: () => metrics.registry.metrics(),
@@ -103,6 +115,7 @@ interface Inside {
   readonly credentials: MemoryCredentials;
   readonly requests: MemoryRequests;
   readonly settings: MemorySettings;
+  readonly accounts: MemoryAccounts;
   readonly log: CapturedLog;
   readonly metrics: Metrics;
   readonly servers: {
@@ -115,7 +128,7 @@ interface Inside {
 async function serve(
   opened: Disposal,
   options: TestIngressOptions,
-  { credentials, requests, settings: settingsStore, log, metrics, servers }: Inside,
+  { credentials, requests, settings: settingsStore, accounts, log, metrics, servers }: Inside,
 ): Promise<RunningIngress> {
   const clusterSecret = new Secret(CLUSTER_SECRET);
   const settings = testSettings({
@@ -140,6 +153,8 @@ async function serve(
       credentialStore: credentials,
       requestStore: requests,
       settingsStore,
+      accountStore: accounts,
+      channelEnv: options.channelEnv ?? {},
       corsOrigins: options.corsOrigins ?? [],
       clusterSecret,
     }),

@@ -8,13 +8,15 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { InboundAccount } from "./channel_pb.ts";
+import { file_lanekeeper_ingress_v1_channel } from "./channel_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lanekeeper/ingress/v1/ingress_service.proto.
  */
 export const file_lanekeeper_ingress_v1_ingress_service: GenFile = /*@__PURE__*/
-  fileDesc("CitsYW5la2VlcGVyL2luZ3Jlc3MvdjEvaW5ncmVzc19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLmluZ3Jlc3MudjEiEgoQR2V0Q2FsbGVyUmVxdWVzdCJ3ChFHZXRDYWxsZXJSZXNwb25zZRIOCgZ0ZW5hbnQYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIRCglhZ2VudF9pZHMYBCADKAkSHAoUc2Vzc2lvbl9rZXlfcHJlZml4ZXMYBSADKAkicwoTTGlzdFJlcXVlc3RzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg8KB3R1cm5faWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoUTGlzdFJlcXVlc3RzUmVzcG9uc2USMAoIcmVxdWVzdHMYASADKAsyHi5sYW5la2VlcGVyLmluZ3Jlc3MudjEuUmVxdWVzdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiswIKB1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCglwcmluY2lwYWwYAyABKAkSDQoFcm91dGUYBCABKAkSDwoHcmF3X2tleRgFIAEoCRITCgtzZXNzaW9uX2tleRgGIAEoCRIPCgd0dXJuX2lkGAcgASgJEhMKC2Rpc3Bvc2l0aW9uGAggASgJEg4KBnN0YXR1cxgJIAEoBRIOCgZyZWFzb24YCiABKAkSFQoNZXJyb3JfbWVzc2FnZRgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImkKDlRlbmFudFNldHRpbmdzEj0KD3Nlc3Npb25fc291cmNlcxgBIAMoDjIkLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5TZXNzaW9uU291cmNlEhgKEHJlcXVpcmVzX3Nlc3Npb24YAiABKAgiVQoaQXBwbHlUZW5hbnRTZXR0aW5nc1JlcXVlc3QSNwoIc2V0dGluZ3MYASABKAsyJS5sYW5la2VlcGVyLmluZ3Jlc3MudjEuVGVuYW50U2V0dGluZ3MiLgobQXBwbHlUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiGgoYR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0IpUBChlHZXRUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEjcKCHNldHRpbmdzGAEgASgLMiUubGFuZWtlZXBlci5pbmdyZXNzLnYxLlRlbmFudFNldHRpbmdzEg8KB3ZlcnNpb24YAiABKAMSLgoKYXBwbHlfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqtwEKDVNlc3Npb25Tb3VyY2USHgoaU0VTU0lPTl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIkCiBTRVNTSU9OX1NPVVJDRV9PUEVOV0VCVUlfQ0hBVF9JRBABEiIKHlNFU1NJT05fU09VUkNFX0NPTlZFUlNBVElPTl9JRBACEiMKH1NFU1NJT05fU09VUkNFX1BST01QVF9DQUNIRV9LRVkQAxIXChNTRVNTSU9OX1NPVVJDRV9VU0VSEAQy3gMKDkluZ3Jlc3NTZXJ2aWNlEmMKCUdldENhbGxlchInLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRDYWxsZXJSZXF1ZXN0GigubGFuZWtlZXBlci5pbmdyZXNzLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgESbAoMTGlzdFJlcXVlc3RzEioubGFuZWtlZXBlci5pbmdyZXNzLnYxLkxpc3RSZXF1ZXN0c1JlcXVlc3QaKy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuTGlzdFJlcXVlc3RzUmVzcG9uc2UiA5ACARJ8ChNBcHBseVRlbmFudFNldHRpbmdzEjEubGFuZWtlZXBlci5pbmdyZXNzLnYxLkFwcGx5VGVuYW50U2V0dGluZ3NSZXF1ZXN0GjIubGFuZWtlZXBlci5pbmdyZXNzLnYxLkFwcGx5VGVuYW50U2V0dGluZ3NSZXNwb25zZRJ7ChFHZXRUZW5hbnRTZXR0aW5ncxIvLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRUZW5hbnRTZXR0aW5nc1JlcXVlc3QaMC5sYW5la2VlcGVyLmluZ3Jlc3MudjEuR2V0VGVuYW50U2V0dGluZ3NSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("CitsYW5la2VlcGVyL2luZ3Jlc3MvdjEvaW5ncmVzc19zZXJ2aWNlLnByb3RvEhVsYW5la2VlcGVyLmluZ3Jlc3MudjEiEgoQR2V0Q2FsbGVyUmVxdWVzdCJ3ChFHZXRDYWxsZXJSZXNwb25zZRIOCgZ0ZW5hbnQYASABKAkSEQoJcHJpbmNpcGFsGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIRCglhZ2VudF9pZHMYBCADKAkSHAoUc2Vzc2lvbl9rZXlfcHJlZml4ZXMYBSADKAkicwoTTGlzdFJlcXVlc3RzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCHRyYWNlX2lkGAIgASgJEg8KB3R1cm5faWQYAyABKAkSEQoJcGFnZV9zaXplGAQgASgFEhIKCnBhZ2VfdG9rZW4YBSABKAkiYQoUTGlzdFJlcXVlc3RzUmVzcG9uc2USMAoIcmVxdWVzdHMYASADKAsyHi5sYW5la2VlcGVyLmluZ3Jlc3MudjEuUmVxdWVzdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiswIKB1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIQCgh0cmFjZV9pZBgCIAEoCRIRCglwcmluY2lwYWwYAyABKAkSDQoFcm91dGUYBCABKAkSDwoHcmF3X2tleRgFIAEoCRITCgtzZXNzaW9uX2tleRgGIAEoCRIPCgd0dXJuX2lkGAcgASgJEhMKC2Rpc3Bvc2l0aW9uGAggASgJEg4KBnN0YXR1cxgJIAEoBRIOCgZyZWFzb24YCiABKAkSFQoNZXJyb3JfbWVzc2FnZRgLIAEoCRIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImkKDlRlbmFudFNldHRpbmdzEj0KD3Nlc3Npb25fc291cmNlcxgBIAMoDjIkLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5TZXNzaW9uU291cmNlEhgKEHJlcXVpcmVzX3Nlc3Npb24YAiABKAgiVQoaQXBwbHlUZW5hbnRTZXR0aW5nc1JlcXVlc3QSNwoIc2V0dGluZ3MYASABKAsyJS5sYW5la2VlcGVyLmluZ3Jlc3MudjEuVGVuYW50U2V0dGluZ3MiLgobQXBwbHlUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiGgoYR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0IpUBChlHZXRUZW5hbnRTZXR0aW5nc1Jlc3BvbnNlEjcKCHNldHRpbmdzGAEgASgLMiUubGFuZWtlZXBlci5pbmdyZXNzLnYxLlRlbmFudFNldHRpbmdzEg8KB3ZlcnNpb24YAiABKAMSLgoKYXBwbHlfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiVgobQXBwbHlJbmJvdW5kQWNjb3VudHNSZXF1ZXN0EjcKCGFjY291bnRzGAEgAygLMiUubGFuZWtlZXBlci5pbmdyZXNzLnYxLkluYm91bmRBY2NvdW50Ih4KHEFwcGx5SW5ib3VuZEFjY291bnRzUmVzcG9uc2UiHAoaTGlzdEluYm91bmRBY2NvdW50c1JlcXVlc3QiVgobTGlzdEluYm91bmRBY2NvdW50c1Jlc3BvbnNlEjcKCGFjY291bnRzGAEgAygLMiUubGFuZWtlZXBlci5pbmdyZXNzLnYxLkluYm91bmRBY2NvdW50KrcBCg1TZXNzaW9uU291cmNlEh4KGlNFU1NJT05fU09VUkNFX1VOU1BFQ0lGSUVEEAASJAogU0VTU0lPTl9TT1VSQ0VfT1BFTldFQlVJX0NIQVRfSUQQARIiCh5TRVNTSU9OX1NPVVJDRV9DT05WRVJTQVRJT05fSUQQAhIjCh9TRVNTSU9OX1NPVVJDRV9QUk9NUFRfQ0FDSEVfS0VZEAMSFwoTU0VTU0lPTl9TT1VSQ0VfVVNFUhAEMuMFCg5JbmdyZXNzU2VydmljZRJjCglHZXRDYWxsZXISJy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuR2V0Q2FsbGVyUmVxdWVzdBooLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5HZXRDYWxsZXJSZXNwb25zZSIDkAIBEmwKDExpc3RSZXF1ZXN0cxIqLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5MaXN0UmVxdWVzdHNSZXF1ZXN0GisubGFuZWtlZXBlci5pbmdyZXNzLnYxLkxpc3RSZXF1ZXN0c1Jlc3BvbnNlIgOQAgESfAoTQXBwbHlUZW5hbnRTZXR0aW5ncxIxLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5BcHBseVRlbmFudFNldHRpbmdzUmVxdWVzdBoyLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5BcHBseVRlbmFudFNldHRpbmdzUmVzcG9uc2USewoRR2V0VGVuYW50U2V0dGluZ3MSLy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuR2V0VGVuYW50U2V0dGluZ3NSZXF1ZXN0GjAubGFuZWtlZXBlci5pbmdyZXNzLnYxLkdldFRlbmFudFNldHRpbmdzUmVzcG9uc2UiA5ACARJ/ChRBcHBseUluYm91bmRBY2NvdW50cxIyLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5BcHBseUluYm91bmRBY2NvdW50c1JlcXVlc3QaMy5sYW5la2VlcGVyLmluZ3Jlc3MudjEuQXBwbHlJbmJvdW5kQWNjb3VudHNSZXNwb25zZRKBAQoTTGlzdEluYm91bmRBY2NvdW50cxIxLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5MaXN0SW5ib3VuZEFjY291bnRzUmVxdWVzdBoyLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5MaXN0SW5ib3VuZEFjY291bnRzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_lanekeeper_ingress_v1_channel]);
 
 /**
  * No fields: the credential is in the call's metadata.
@@ -384,6 +386,78 @@ export const GetTenantSettingsResponseSchema: GenMessage<GetTenantSettingsRespon
   messageDesc(file_lanekeeper_ingress_v1_ingress_service, 9);
 
 /**
+ * The tenant's inbound accounts as a whole.
+ *
+ * @generated from message lanekeeper.ingress.v1.ApplyInboundAccountsRequest
+ */
+export type ApplyInboundAccountsRequest = Message<"lanekeeper.ingress.v1.ApplyInboundAccountsRequest"> & {
+  /**
+   * At most 1,000. Events of one that is left out are refused.
+   *
+   * @generated from field: repeated lanekeeper.ingress.v1.InboundAccount accounts = 1;
+   */
+  accounts: InboundAccount[];
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ApplyInboundAccountsRequest.
+ * Use `create(ApplyInboundAccountsRequestSchema)` to create a new message.
+ */
+export const ApplyInboundAccountsRequestSchema: GenMessage<ApplyInboundAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 10);
+
+/**
+ * They are in force.
+ *
+ * @generated from message lanekeeper.ingress.v1.ApplyInboundAccountsResponse
+ */
+export type ApplyInboundAccountsResponse = Message<"lanekeeper.ingress.v1.ApplyInboundAccountsResponse"> & {
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ApplyInboundAccountsResponse.
+ * Use `create(ApplyInboundAccountsResponseSchema)` to create a new message.
+ */
+export const ApplyInboundAccountsResponseSchema: GenMessage<ApplyInboundAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 11);
+
+/**
+ * No fields: the tenant is the credential's.
+ *
+ * @generated from message lanekeeper.ingress.v1.ListInboundAccountsRequest
+ */
+export type ListInboundAccountsRequest = Message<"lanekeeper.ingress.v1.ListInboundAccountsRequest"> & {
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ListInboundAccountsRequest.
+ * Use `create(ListInboundAccountsRequestSchema)` to create a new message.
+ */
+export const ListInboundAccountsRequestSchema: GenMessage<ListInboundAccountsRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 12);
+
+/**
+ * The tenant's inbound accounts.
+ *
+ * @generated from message lanekeeper.ingress.v1.ListInboundAccountsResponse
+ */
+export type ListInboundAccountsResponse = Message<"lanekeeper.ingress.v1.ListInboundAccountsResponse"> & {
+  /**
+   * By kind and account; never the secrets.
+   *
+   * @generated from field: repeated lanekeeper.ingress.v1.InboundAccount accounts = 1;
+   */
+  accounts: InboundAccount[];
+};
+
+/**
+ * Describes the message lanekeeper.ingress.v1.ListInboundAccountsResponse.
+ * Use `create(ListInboundAccountsResponseSchema)` to create a new message.
+ */
+export const ListInboundAccountsResponseSchema: GenMessage<ListInboundAccountsResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_ingress_v1_ingress_service, 13);
+
+/**
  * What of a request may name its session where it names none itself.
  *
  * @generated from enum lanekeeper.ingress.v1.SessionSource
@@ -483,6 +557,26 @@ export const IngressService: GenService<{
     methodKind: "unary";
     input: typeof GetTenantSettingsRequestSchema;
     output: typeof GetTenantSettingsResponseSchema;
+  },
+  /**
+   * Stores whose events are taken for the tenant, as a whole; in force on every replica within seconds.
+   *
+   * @generated from rpc lanekeeper.ingress.v1.IngressService.ApplyInboundAccounts
+   */
+  applyInboundAccounts: {
+    methodKind: "unary";
+    input: typeof ApplyInboundAccountsRequestSchema;
+    output: typeof ApplyInboundAccountsResponseSchema;
+  },
+  /**
+   * Reads whose events are taken for the tenant.
+   *
+   * @generated from rpc lanekeeper.ingress.v1.IngressService.ListInboundAccounts
+   */
+  listInboundAccounts: {
+    methodKind: "unary";
+    input: typeof ListInboundAccountsRequestSchema;
+    output: typeof ListInboundAccountsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lanekeeper_ingress_v1_ingress_service, 0);

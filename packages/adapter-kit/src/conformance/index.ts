@@ -1,0 +1,2 @@
+export { CONFORMANCE, type ConformanceCase } from "./cases.ts";
+export type { AdapterSubject, SentEvent } from "./subject.ts";

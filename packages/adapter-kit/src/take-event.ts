@@ -1,0 +1,116 @@
+import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { hasReason, type LanekeeperError } from "@lanekeeper/rpc";
+import { finalRefusal } from "./acknowledges.ts";
+import { Deadline, type TakeOptions } from "./deadline.ts";
+import type { AdapterAccount, CommandEvent, InboundEvent, MessageEvent } from "./event.ts";
+import { idempotencyKey, requestIdOf } from "./event-ids.ts";
+import { KnownSame } from "./known-same.ts";
+import type { Outcome, RegisteredRoute } from "./outcome.ts";
+import type { AdapterPorts } from "./ports.ts";
+import { runCommand } from "./run-command.ts";
+import { register, submitMessage } from "./submit-message.ts";
+
+/** Through whom an event came, and for whom the ports act. */
+export interface EventSource {
+  readonly ports: AdapterPorts;
+  readonly account: AdapterAccount;
+  /** Tells tenants apart where one process serves several; empty where it serves one. */
+  readonly tenant: string;
+}
+
+/** Takes verified events to their lanes. Holds nothing that a restart would lose. */
+export class EventTaker {
+  readonly #same = new KnownSame();
+
+  /**
+   * Resolves once the provider may be told that the event is taken: the turn is committed, the command
+   * done, or the event refused for good.
+   * @throws what asks the provider to send the event again (STORE_UNAVAILABLE, DRAINING, RATE_LIMITED,
+   * QUOTA, SESSION_BUSY, INTERNAL, a deadline that passed): do not acknowledge it. The repeat joins what
+   * may have been accepted.
+   */
+  async take(source: EventSource, event: InboundEvent, options: TakeOptions): Promise<Outcome> {
+    if (event.kind === "ignored") return event;
+    const deadline = new Deadline(options);
+    let at: { readonly session: SessionRef; readonly route: RegisteredRoute } | undefined;
+    try {
+      switch (event.kind) {
+        case "message":
+          return await submitMessage({
+            ...{ ...source, event, deadline },
+            registerSame: () => this.#register(source, event, deadline),
+            onRoute: (session, route) => (at = { session, route }),
+          });
+        case "command":
+          await this.#register(source, event, deadline);
+          return await command(source, event, deadline);
+        case "same-peer":
+          await this.#register(source, event, deadline);
+          return { kind: "same-peer" };
+      }
+    } catch (error) {
+      const refusal = finalRefusal(error);
+      if (refusal === undefined) throw error;
+      const place = event.kind === "message" ? at : undefined;
+      return refused(source, event, refusal, place, deadline);
+    }
+  }
+
+  #register(
+    { ports, tenant, account }: EventSource,
+    { samePeers = [] }: { readonly samePeers?: MessageEvent["samePeers"] },
+    deadline: Deadline,
+  ): Promise<void> {
+    return this.#same.register(ports, tenant, account, samePeers, deadline);
+  }
+}
+
+async function command(
+  { ports, account }: EventSource,
+  event: CommandEvent,
+  deadline: Deadline,
+): Promise<Outcome> {
+  const { session, text } = await runCommand({ ports, account, event, deadline });
+  const { place, command: name, eventId } = event;
+  const isSaid = session !== undefined && place !== undefined && ports.say !== undefined;
+  if (isSaid) {
+    const { routeId } = await register(ports, account, session, place, deadline);
+    const requestId = requestIdOf(idempotencyKey(account, eventId));
+    await say(ports, { requestId, session, routeId, text }, deadline);
+  }
+  return { kind: "command", command: name, session, text, isSaid };
+}
+
+/** A person whose message finds no room is told; everything else is the operator's to know. */
+async function refused(
+  { ports, account }: EventSource,
+  event: InboundEvent,
+  error: LanekeeperError,
+  at: { readonly session: SessionRef; readonly route: RegisteredRoute } | undefined,
+  deadline: Deadline,
+): Promise<Outcome> {
+  const isFull = error.reason === "QUEUE_FULL";
+  const text = isFull ? "Too many messages wait here. Please send it again later." : undefined;
+  const isSaid = text !== undefined && at !== undefined && ports.say !== undefined;
+  if (isSaid && event.kind === "message") {
+    const requestId = requestIdOf(idempotencyKey(account, event.eventId));
+    const { session, route } = at;
+    await say(ports, { requestId, session, routeId: route.routeId, text }, deadline);
+  }
+  // Without a word to the person the message would be lost in silence: let the provider come again.
+  if (isFull && !isSaid) throw error;
+  return { kind: "refused", error, text, isSaid };
+}
+
+/** A repeat of the event may find other words for it: what was said first stands. */
+async function say(
+  { say: send }: AdapterPorts,
+  said: Parameters<NonNullable<AdapterPorts["say"]>>[0],
+  deadline: Deadline,
+): Promise<void> {
+  try {
+    await send?.(said, deadline.call);
+  } catch (error) {
+    if (!hasReason(error, "IDEMPOTENCY_MISMATCH")) throw error;
+  }
+}

@@ -1,0 +1,106 @@
+import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import type { Database, Queryable } from "@lanekeeper/postgres";
+import {
+  type ChannelKind,
+  type InboundAccount,
+  InboundAccountSchema,
+  WebhookRulesSchema,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import type { TenantAccount } from "./account.ts";
+
+/** Where inbound accounts are kept. */
+export interface AccountStore {
+  /** All tenants' accounts of one name; the oldest first. */
+  find(kind: ChannelKind, accountId: string): Promise<TenantAccount[]>;
+  /** By kind and account. */
+  list(tenant: string): Promise<InboundAccount[]>;
+  /** Those that are polled, of all tenants. */
+  listPolled(): Promise<TenantAccount[]>;
+  /** Puts these in the place of all that the tenant had. */
+  apply(tenant: string, accounts: readonly InboundAccount[]): Promise<void>;
+}
+
+interface Row {
+  readonly tenant: string;
+  readonly kind: ChannelKind;
+  readonly account_id: string;
+  readonly agent_id: string;
+  readonly secret_env: string;
+  readonly token_env: string;
+  readonly is_polled: boolean;
+  readonly webhook: JsonValue | null;
+}
+
+const SELECT = `
+  SELECT tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook
+  FROM inbound_accounts`;
+
+const FIND = {
+  name: "find_inbound_accounts",
+  text: `${SELECT} WHERE kind = $1 AND account_id = $2 ORDER BY create_time, tenant`,
+};
+
+const LIST = `${SELECT} WHERE tenant = $1 ORDER BY kind, account_id`;
+
+const LIST_POLLED = `${SELECT} WHERE is_polled ORDER BY kind, account_id, create_time, tenant`;
+
+const REMOVE_OTHERS = `
+  DELETE FROM inbound_accounts a WHERE tenant = $1 AND NOT EXISTS (
+    SELECT 1 FROM unnest($2::smallint[], $3::text[]) AS u (kind, account_id)
+    WHERE u.kind = a.kind AND u.account_id = a.account_id)`;
+
+const PUT = `
+  INSERT INTO inbound_accounts
+    (tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook)
+  SELECT $1, * FROM unnest(
+    $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::jsonb[])
+  ON CONFLICT (kind, account_id, tenant) DO UPDATE SET
+    agent_id = excluded.agent_id, secret_env = excluded.secret_env,
+    token_env = excluded.token_env, is_polled = excluded.is_polled, webhook = excluded.webhook`;
+
+/** Inbound accounts in Postgres. */
+export function accountStore(db: Pick<Database<unknown>, "query" | "transaction">): AccountStore {
+  const read = async (text: Parameters<typeof db.query>[0], values: unknown[]) =>
+    (await db.query<Row>(text, values)).rows.map(accountOf);
+  return {
+    find: (kind, accountId) => read(FIND, [kind, accountId]),
+    list: async (tenant) => (await read(LIST, [tenant])).map(({ account }) => account),
+    listPolled: () => read(LIST_POLLED, []),
+    apply: (tenant, accounts) => db.transaction((tx) => replace(tx, tenant, accounts)),
+  };
+}
+
+async function replace(
+  tx: Pick<Queryable<unknown>, "query">,
+  tenant: string,
+  accounts: readonly InboundAccount[],
+): Promise<void> {
+  const names = [accounts.map(({ kind }) => kind), accounts.map(({ accountId }) => accountId)];
+  await tx.query(REMOVE_OTHERS, [tenant, ...names]);
+  await tx.query(PUT, [
+    ...[tenant, ...names],
+    accounts.map(({ agentId }) => agentId),
+    accounts.map(({ secretEnv }) => secretEnv),
+    accounts.map(({ tokenEnv }) => tokenEnv),
+    accounts.map(({ polling }) => polling),
+    accounts.map(({ webhook }) =>
+      webhook === undefined ? null : JSON.stringify(toJson(WebhookRulesSchema, webhook)),
+    ),
+  ]);
+}
+
+function accountOf(row: Row): TenantAccount {
+  const account = create(InboundAccountSchema, {
+    kind: row.kind,
+    accountId: row.account_id,
+    agentId: row.agent_id,
+    secretEnv: row.secret_env,
+    tokenEnv: row.token_env,
+    polling: row.is_polled,
+    // What a later release has written is not refused: the account goes on as far as it is understood.
+    ...(row.webhook === null
+      ? {}
+      : { webhook: fromJson(WebhookRulesSchema, row.webhook, { ignoreUnknownFields: true }) }),
+  });
+  return { tenant: row.tenant, account };
+}

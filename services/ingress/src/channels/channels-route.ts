@@ -1,0 +1,153 @@
+import type { EventTaker, Outcome } from "@lanekeeper/adapter-kit";
+import { LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
+import type { Clock, Log } from "@lanekeeper/service";
+import { type Exchange, type RequestFacts, sendJson } from "../http/exchange.ts";
+import { type BodyBudget, readBody } from "../http/read-body.ts";
+import type { Route } from "../http/routes.ts";
+import type { IngressLimits } from "../limits.ts";
+import { dispositionWord } from "../turns/disposition.ts";
+import { isAccountId, type TenantAccount } from "./account.ts";
+import type { AccountDirectory } from "./account-directory.ts";
+import type { ChannelAdapter, RawEvent, Reading } from "./adapter.ts";
+import type { ChannelClients } from "./ports-for.ts";
+import { callerOf, takeFor } from "./take.ts";
+
+/** What the door of channels stands on. */
+export interface ChannelsContext {
+  readonly accounts: AccountDirectory;
+  readonly adapters: readonly ChannelAdapter[];
+  readonly taker: EventTaker;
+  readonly clients: ChannelClients;
+  readonly bodyBudget: BodyBudget;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: Pick<IngressLimits, "maxEventBytes">;
+}
+
+/**
+ * `POST /channels/<kind>/<account>`: events of chat platforms and other programs. Acknowledged once the
+ * turn is committed, the command done, or the event refused for good; anything else asks the provider
+ * to come again. What shows no valid signature writes nothing.
+ */
+export function channelsRoute(context: ChannelsContext): Route {
+  return {
+    method: "POST",
+    path: "/channels/*",
+    isLogged: true,
+    handle: (exchange) => handle(context, exchange),
+  };
+}
+
+async function handle(
+  context: ChannelsContext,
+  { req, res, rest, facts }: Exchange,
+): Promise<void> {
+  const { adapter, accountId } = addressed(context, rest);
+  const startedMs = context.clock.monotonicMs();
+  const body = await readBody(req, context.limits.maxEventBytes, context.bodyBudget);
+  const raw = { headers: req.headers, body, now: context.clock.now() };
+  const late = new AbortController();
+  const timer = context.clock.setTimer(adapter.ackWithinMs, () => late.abort());
+  try {
+    const found = await verified(context, adapter, accountId, raw);
+    facts.caller = callerOf(adapter, found, "adapter");
+    const reading = await adapter.read(raw, {
+      account: found.account,
+      token: context.accounts.token(found),
+      signal: late.signal,
+    });
+    if (reading.kind === "answer") {
+      sendJson(res, reading.answer.status, reading.answer.body);
+      return;
+    }
+    const owner = await ownerOf(context, adapter, found, reading, raw);
+    const spentMs = context.clock.monotonicMs() - startedMs;
+    const withinMs = Math.max(1, adapter.ackWithinMs - spentMs);
+    const outcome = await take(context, adapter, owner, reading, facts, withinMs);
+    const { status, body: told } = adapter.answer(outcome);
+    sendJson(res, status, told);
+  } finally {
+    timer.cancel();
+  }
+}
+
+function addressed(
+  { adapters }: ChannelsContext,
+  rest: string,
+): { readonly adapter: ChannelAdapter; readonly accountId: string } {
+  const [word = "", accountId = "", ...more] = rest.split("/");
+  const adapter = adapters.find((one) => one.word === word);
+  if (adapter !== undefined && isAccountId(accountId) && more.length === 0) {
+    return { adapter, accountId };
+  }
+  throw new LanekeeperError("NOT_FOUND", "there is no channel at this path");
+}
+
+/** One answer for an unknown account and for a signature that does not fit: neither tells what is there. */
+async function verified(
+  { accounts }: ChannelsContext,
+  adapter: ChannelAdapter,
+  accountId: string,
+  raw: RawEvent,
+): Promise<TenantAccount> {
+  const found = await accounts.verified(adapter.kind, accountId, ({ account }, secret) =>
+    adapter.isGenuine(raw, account, secret),
+  );
+  if (found !== undefined) return found;
+  const message = "the post shows no signature, an old one, or none of an account of this name";
+  throw unauthenticated(message);
+}
+
+/** One app may serve several teams at one path: the same secret then speaks for the team's own account. */
+async function ownerOf(
+  context: ChannelsContext,
+  adapter: ChannelAdapter,
+  found: TenantAccount,
+  { accountId }: Extract<Reading, { kind: "event" }>,
+  raw: RawEvent,
+): Promise<TenantAccount> {
+  if (accountId === found.account.accountId) return found;
+  return verified(context, adapter, isAccountId(accountId) ? accountId : "", raw);
+}
+
+async function take(
+  context: ChannelsContext,
+  adapter: ChannelAdapter,
+  owner: TenantAccount,
+  { event, scope }: Extract<Reading, { kind: "event" }>,
+  facts: RequestFacts,
+  withinMs: number,
+): Promise<Outcome> {
+  const caller = callerOf(adapter, owner, scope);
+  facts.caller = caller;
+  if ("name" in event && event.name.case === "rawKey") facts.rawKey = event.name.value;
+  const options = { requestId: facts.requestId, withinMs };
+  const outcome = await takeFor(context, adapter, owner, caller, event, options);
+  note(context, facts, outcome);
+  return outcome;
+}
+
+/** For the log line and the request log. */
+function note({ log }: ChannelsContext, facts: RequestFacts, outcome: Outcome): void {
+  const { requestId: request_id } = facts;
+  switch (outcome.kind) {
+    case "turn":
+      facts.turnId = outcome.turnId;
+      facts.disposition = dispositionWord(outcome.disposition);
+      if (outcome.session !== undefined) facts.session = outcome.session;
+      return;
+    case "command":
+      if (outcome.session !== undefined) facts.session = outcome.session;
+      log.info({ request_id, command: outcome.command }, "a command went past the lane");
+      return;
+    case "refused":
+      facts.error = outcome.error;
+      facts.disposition = "rejected";
+      return;
+    case "ignored":
+      log.debug({ request_id, why: outcome.why }, "an event is ignored");
+      return;
+    case "same-peer":
+      return;
+  }
+}

@@ -1,0 +1,47 @@
+import type { AdapterPorts, Said } from "@lanekeeper/adapter-kit";
+import type { EdgeCallOptions } from "@lanekeeper/client";
+import type { Caller } from "@lanekeeper/rpc";
+import type { Clients } from "../clients.ts";
+
+/** The other services, as far as events need them. */
+export type ChannelClients = Pick<Clients, "delivery" | "identity" | "runner">;
+
+/** What an adapter calls, for whom its account acts. */
+export function portsFor(
+  clients: ChannelClients,
+  caller: Caller,
+  { saysInPlace }: { readonly saysInPlace: boolean },
+): AdapterPorts {
+  const { identity, runner, delivery } = clients;
+  const as = (call: EdgeCallOptions = {}) => ({ ...caller, ...call });
+  return {
+    identity: {
+      resolveSession: (request, call) => identity.resolveSession(request, as(call)),
+      rotateSession: (request, call) => identity.rotateSession(request, as(call)),
+      registerEquivalence: (request, call) => identity.registerEquivalence(request, as(call)),
+    },
+    runner: {
+      findTurn: (request, call) => runner.findTurn(request, as(call)),
+      submitTurn: (request, call) => runner.submitTurn(request, as(call)),
+      getLane: (request, call) => runner.getLane(request, as(call)),
+      cancelTurn: (request, call) => runner.cancelTurn(request, as(call)),
+    },
+    delivery: {
+      registerRoute: (request, call) => delivery.registerRoute(request, as(call)),
+    },
+    ...(saysInPlace
+      ? { say: (said: Said, call: EdgeCallOptions) => say(clients, said, as(call)) }
+      : {}),
+  };
+}
+
+/** It answers no turn, so its own id stands for one. */
+async function say(
+  { delivery }: ChannelClients,
+  { requestId, session, routeId, text }: Said,
+  call: EdgeCallOptions & Caller,
+): Promise<void> {
+  const parts = [{ content: { case: "text" as const, value: text } }];
+  const request = { requestId, session, turnId: requestId, routeId, parts };
+  await delivery.enqueueDelivery(request, call);
+}
