@@ -10,6 +10,7 @@ const SHARED = ["protocol", "rpc", "postgres", "service", "client"];
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/protocol": [],
   "packages/session-key": [],
+  "packages/cron": [],
   "packages/embedded-postgres": [],
   "packages/postgres": [],
   "packages/service": [],
@@ -17,11 +18,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/client": ["protocol", "rpc"],
   "packages/adapter-kit": ["protocol", "rpc", "client"],
   "packages/testing": [...SHARED, "embedded-postgres"],
-  "packages/cli": [...SHARED, "embedded-postgres", "session-key", "services"],
+  "packages/cli": [...SHARED, "cron", "embedded-postgres", "session-key", "services"],
   "services/session-identity": [...SHARED, "session-key"],
   "services/runner": [...SHARED, "session-key"],
   "services/delivery": [...SHARED, "session-key"],
-  "services/ingress": [...SHARED, "adapter-kit", "session-key"],
+  "services/ingress": [...SHARED, "adapter-kit", "cron", "session-key"],
 };
 
 const SERVICES = ["session-identity", "runner", "delivery", "ingress"];
@@ -31,6 +32,7 @@ const ONE_IMPORTER: Readonly<Record<string, string>> = {
   "@grpc/grpc-js": "packages/rpc",
   "@connectrpc/": "packages/rpc",
   pg: "packages/postgres",
+  croner: "packages/cron",
 };
 
 const workspaces = ["packages", "services"].flatMap((group) =>

@@ -21,6 +21,7 @@ export function program(output: Output): Command {
     lanekeeper.command("deliveries").description("replies on their way, and dead letters"),
     output,
   );
+  addSchedules(lanekeeper.command("schedules").description("turns that come by the clock"), output);
   addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
   return lanekeeper;
 }
@@ -161,6 +162,36 @@ function addDeliveries(deliveries: Command, output: Output): void {
     .description("put a dead letter aside; a route that it blocks goes on")
     .option("--note <text>", "who and why")
     .action(async (id: string, options) => (await load()).dismissDelivery(id, options, output));
+}
+
+function addSchedules(schedules: Command, output: Output): void {
+  const load = () => import("./commands/schedules.ts");
+  json(schedules.command("list"))
+    .description("all of them: next time, last run, missed ones")
+    .action(async (options) => (await load()).listSchedules(options, output));
+  json(schedules.command("create").argument("<name>", "1 to 64 of a-z, 0-9, _, -"))
+    .description("have an agent told something regularly, under agent:<agent>:cron:<name>")
+    .requiredOption("--cron <fields>", 'five fields such as "0 8 * * 1-5", or @daily and the like')
+    .option("--time-zone <zone>", "IANA name; default: UTC")
+    .option("--agent <id>", "default: the tenant's default agent")
+    .option("--message <text>", "what it is told")
+    .option("--message-file <path>", "a file with what it is told")
+    .option("--reject", "leave a run out where the last one still goes on; default: it waits")
+    .option("--route <id>", "where its replies go; default: into the transcript alone")
+    .action(async (name: string, options) => (await load()).createSchedule(name, options, output));
+  json(schedules.command("delete").argument("<name>"))
+    .description("remove one; turns that it has started go on")
+    .action(async (name: string, options) => (await load()).deleteSchedule(name, options, output));
+  json(schedules.command("pause").argument("<name>"))
+    .description("stop its clock")
+    .action(async (name: string, options) => (await load()).pauseSchedule(name, options, output));
+  json(schedules.command("resume").argument("<name>"))
+    .description("let its clock go on, from now")
+    .action(async (name: string, options) => (await load()).resumeSchedule(name, options, output));
+  json(schedules.command("run").argument("<name>"))
+    .description("run it once, now; its due times stay as they are")
+    .option("--request-id <id>", "repeat a run whose answer was lost")
+    .action(async (name: string, options) => (await load()).runSchedule(name, options, output));
 }
 
 function addLane(lane: Command, output: Output): void {

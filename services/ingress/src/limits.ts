@@ -65,6 +65,24 @@ export interface IngressLimits {
   readonly requestLogRetentionMs: number;
   readonly retentionSweepMs: number;
   readonly retentionBatchSize: number;
+  /** Schedules of a tenant; one more is QUOTA. */
+  readonly maxSchedules: number;
+  /** What a schedule's turn is told, in UTF-8. */
+  readonly maxScheduleMessageBytes: number;
+  /** How often each replica looks for schedules whose time has come. */
+  readonly scheduleTickMs: number;
+  /** Schedules that one look takes. */
+  readonly scheduleBatch: number;
+  /** How long a schedule that was taken is left to its replica. */
+  readonly scheduleLeaseMs: number;
+  /** How long the acceptance of a schedule's turn is tried for. */
+  readonly scheduleAttemptMs: number;
+  /** How long until a run that nobody answered is tried again. */
+  readonly scheduleRetryMs: number;
+  /** Up to this, a due time is run late like any other; above it only the latest missed one is. */
+  readonly scheduleLateMs: number;
+  /** A missed time that is older is not run any more. */
+  readonly scheduleCatchUpMs: number;
 }
 
 export const DEFAULT_LIMITS: IngressLimits = {
@@ -126,4 +144,21 @@ export const DEFAULT_LIMITS: IngressLimits = {
   requestLogRetentionMs: 30 * 24 * 60 * MINUTE_MS,
   retentionSweepMs: 10 * MINUTE_MS,
   retentionBatchSize: 5_000,
+  // One for each thing that a team wants done regularly; a bound on what a runaway script can make.
+  maxSchedules: 100,
+  // A page of instructions with room to spare; data belongs behind a tool.
+  maxScheduleMessageBytes: 32 * 1024,
+  // Cron's resolution is a minute.
+  scheduleTickMs: SECOND_MS,
+  // All at once: 20 admissions are a few milliseconds each.
+  scheduleBatch: 20,
+  // Twice an attempt: a replica that lives has given its claim back before.
+  scheduleLeaseMs: 30 * SECOND_MS,
+  scheduleAttemptMs: 15 * SECOND_MS,
+  scheduleRetryMs: 5 * SECOND_MS,
+  // A restart of everything with migrations; what is down for longer has missed its runs.
+  scheduleLateMs: 5 * MINUTE_MS,
+  // Half of the 24 h for which the runner keeps idempotency keys at least: a run that was accepted
+  // right before everything stopped is still recognized, and not doubled.
+  scheduleCatchUpMs: 12 * 60 * MINUTE_MS,
 };

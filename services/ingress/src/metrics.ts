@@ -12,7 +12,12 @@ export interface IngressMetrics {
   streamOpened(): () => void;
   requestLogDropped(count: number): void;
   connectionRefused(): void;
+  /** What became of a due time, and for an accepted one how late it was. */
+  scheduleRun(result: ScheduleResult, lagSeconds: number | undefined): void;
 }
+
+/** `unanswered`: it is tried again. */
+export type ScheduleResult = "accepted" | "refused" | "missed" | "unanswered";
 
 export function ingressMetrics(metrics: Metrics): IngressMetrics {
   const labels = ["route", "status", "reason"] as const;
@@ -31,6 +36,15 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
   const streams = metrics.gauge("open_streams", "Event streams that are open.");
   const dropped = metrics.counter("request_log_dropped_total", "Request log entries given up.");
   const refused = metrics.counter("http_connections_refused_total", "Connections over the bound.");
+  const scheduled = metrics.counter("schedule_runs_total", "Due times of schedules.", [
+    "result",
+  ] as const);
+  const lag = metrics.histogram(
+    "schedule_lag_seconds",
+    "From a schedule's due time to when its turn was begun to be submitted.",
+    [],
+    WAIT_SECONDS,
+  );
   return {
     request({ route, status, reason }, duration) {
       requests.inc({ route, status: String(status), reason });
@@ -43,5 +57,9 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
     },
     requestLogDropped: (count) => dropped.inc(count),
     connectionRefused: () => refused.inc(),
+    scheduleRun(result, lagSeconds) {
+      scheduled.inc({ result });
+      if (lagSeconds !== undefined) lag.observe(lagSeconds);
+    },
   };
 }

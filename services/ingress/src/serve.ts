@@ -1,6 +1,13 @@
 import { setMaxListeners } from "node:events";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import { type ConnectHandler, type GrpcServer, serveGrpc, service } from "@lanekeeper/rpc";
+import {
+  allowAll,
+  type ConnectHandler,
+  type GrpcServer,
+  type Routes,
+  serveGrpc,
+  service,
+} from "@lanekeeper/rpc";
 import {
   Disposal,
   type Env,
@@ -34,7 +41,9 @@ import { sweepRequests } from "./request-log/retention.ts";
 import type { RequestStore } from "./request-log/store.ts";
 import { RequestLogWriter } from "./request-log/writer.ts";
 import { ingressAuthenticator } from "./rpc/authenticator.ts";
-import { ingressRoutes } from "./rpc/routes.ts";
+import { type IngressRpcs, ingressRoutes } from "./rpc/routes.ts";
+import { runSchedules } from "./schedules/loop.ts";
+import type { ScheduleStore } from "./schedules/store.ts";
 import { SettingsDirectory } from "./settings/directory.ts";
 import type { SettingsStore } from "./settings/store.ts";
 
@@ -49,6 +58,7 @@ export interface IngressParts {
   readonly accountStore: AccountStore;
   /** Holds the secrets and tokens that inbound accounts name. */
   readonly channelEnv: Env;
+  readonly scheduleStore: ScheduleStore;
   readonly corsOrigins: readonly string[];
   readonly clusterSecret: Secret;
 }
@@ -76,8 +86,9 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     const requestLog = new RequestLogWriter({ store: requestStore, clock, log, limits, onDropped });
     opened.defer(() => requestLog.close());
     startSweep(parts, opened);
-    const connect = connectOf(parts, credentials);
-    const grpc = opened.use(await openGrpc(parts, credentials));
+    const own = ingressRoutes(ownRpcs(parts, context));
+    const connect = connectOf(parts, credentials, own);
+    const grpc = opened.use(await openGrpc(parts, credentials, own));
     const http = opened.use(
       await startHttpServer({
         listen: base.settings.http,
@@ -95,6 +106,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
         }),
       }),
     );
+    startSchedules(parts, context, draining.signal, opened);
     log.info({ http_port: http.port, grpc_port: grpc.port }, "serving");
     return running({ http, grpc, connect, draining, lastCall, opened });
   } catch (error) {
@@ -135,32 +147,34 @@ function routesOf(parts: IngressParts, context: IngressContext, draining: AbortS
   ];
 }
 
-function connectOf(parts: IngressParts, credentials: CredentialCheck): ConnectHandler {
-  const { clients } = parts;
-  return connectDoor({
-    ...clients,
-    credentials,
-    ingress: ingressRoutes(parts),
-    hooks: clients.hooks,
-  });
+function ownRpcs(parts: IngressParts, context: IngressContext): IngressRpcs {
+  const { requestStore, settingsStore, accountStore, scheduleStore: store } = parts;
+  return { requestStore, settingsStore, accountStore, schedules: { ...context, store } };
 }
 
-function openGrpc(parts: IngressParts, credentials: CredentialCheck): Promise<GrpcServer> {
+type OwnRoutes = Routes<typeof IngressService>;
+
+function connectOf(
+  { clients }: IngressParts,
+  credentials: CredentialCheck,
+  ingress: OwnRoutes,
+): ConnectHandler {
+  return connectDoor({ ...clients, credentials, ingress, hooks: clients.hooks });
+}
+
+function openGrpc(
+  parts: IngressParts,
+  credentials: CredentialCheck,
+  routes: OwnRoutes,
+): Promise<GrpcServer> {
   const { service: base, clusterSecret, clients } = parts;
   const { host, port, variable } = base.settings.services.ingress.grpc;
-  const allow = {
-    getCaller: ["caller", "cli"],
-    listRequests: ["caller", "cli"],
-    applyTenantSettings: ["caller", "cli"],
-    getTenantSettings: ["caller", "cli"],
-    applyInboundAccounts: ["caller", "cli"],
-    listInboundAccounts: ["caller", "cli"],
-  } as const;
+  const allow = allowAll(IngressService, "caller", "cli");
   return serveGrpc({
     host,
     port,
     authenticator: ingressAuthenticator(clusterSecret.reveal(), credentials),
-    services: [service({ desc: IngressService, routes: ingressRoutes(parts), allow })],
+    services: [service({ desc: IngressService, routes, allow })],
     hooks: clients.hooks,
     explainBusyPort: (taken) => explainBusyPort(taken, variable),
   });
@@ -174,6 +188,17 @@ function startSweep({ service: base, limits, requestStore }: IngressParts, opene
     stop.abort();
     await swept;
   });
+}
+
+/** A drain ends the claiming; what is claimed is brought to its end within an attempt's bound. */
+function startSchedules(
+  { scheduleStore: store }: IngressParts,
+  context: IngressContext,
+  signal: AbortSignal,
+  opened: Disposal,
+): void {
+  const ran = runSchedules({ ...context, store, signal });
+  opened.defer(() => ran);
 }
 
 interface Opened {

@@ -14,6 +14,7 @@ import { credentialStore } from "./credentials/store.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { requestStore } from "./request-log/store.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
+import { scheduleStore } from "./schedules/store.ts";
 import { settingsStore } from "./settings/store.ts";
 import { serveIngress } from "./serve.ts";
 
@@ -43,6 +44,7 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         settingsStore: settingsStore(db),
         accountStore: accountStore(db),
         channelEnv: process.env,
+        scheduleStore: scheduleStore(db),
         corsOrigins,
         clusterSecret: secret,
       }),

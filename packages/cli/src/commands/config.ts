@@ -34,17 +34,18 @@ export async function applyConfigFile(
   const { path, config } = await load(file);
   const applied = await applyConfig(config, await peerTargets());
   if (options.json) {
-    const tenants = applied.map(({ tenant, policiesVersion, agentsVersion, settingsVersion }) => ({
+    const tenants = applied.map(({ tenant, schedules, ...versions }) => ({
       tenant,
-      policiesVersion: String(policiesVersion),
-      agentsVersion: String(agentsVersion),
-      settingsVersion: String(settingsVersion),
+      policiesVersion: String(versions.policiesVersion),
+      agentsVersion: String(versions.agentsVersion),
+      settingsVersion: String(versions.settingsVersion),
+      schedules,
     }));
     return output.line(jsonText({ file: path, tenants }));
   }
-  for (const { tenant, policiesVersion, agentsVersion, settingsVersion } of applied) {
+  for (const { tenant, policiesVersion, agentsVersion, settingsVersion, schedules } of applied) {
     output.line(
-      `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}, settings at version ${settingsVersion}`,
+      `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}, settings at version ${settingsVersion}, ${schedules} schedules`,
     );
   }
 }

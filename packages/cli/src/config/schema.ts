@@ -1,6 +1,7 @@
 import { duration } from "@lanekeeper/service";
 import { z } from "zod";
 import { channels } from "./channels-schema.ts";
+import { agentProblem, schedules } from "./schedules.ts";
 
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const HOUR_MS = 3_600_000;
@@ -145,6 +146,7 @@ const tenant = z
     default_agent: agentId.optional(),
     max_concurrent_runs: concurrentRuns.optional(),
     sessions: sessions.optional(),
+    schedules: schedules.optional(),
     agents: z.record(agentId, agent),
   })
   .superRefine(({ default_agent, agents }, context) => {
@@ -154,6 +156,14 @@ const tenant = z
       path: ["default_agent"],
       message: `expected one of the tenant's agents: ${Object.keys(agents).join(", ")}`,
     });
+  })
+  .superRefine((tenant, context) => {
+    for (const [id, { agent }] of Object.entries(tenant.schedules ?? {})) {
+      const problem = agentProblem(agent, tenant);
+      if (problem === undefined) continue;
+      const path = ["schedules", id, ...problem.path];
+      context.addIssue({ code: "custom", path, message: problem.message });
+    }
   });
 
 /** The whole file. Unknown fields are refused: a misspelt one would be without effect. */

@@ -8,6 +8,7 @@ import {
   type ApplyTenantSettingsRequestSchema,
   SessionSource,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
+import type { ApplySchedulesRequestSchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/schedule";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import type {
   AgentConfigSchema,
@@ -51,6 +52,23 @@ export function settingsRequest({
   const { from = [], required: requiresSession = false } = sessions;
   return {
     settings: { sessionSources: from.map((source) => SESSION_SOURCE[source]), requiresSession },
+  };
+}
+
+/** What ingress is told about a tenant's clock. */
+export function schedulesRequest(
+  tenant: TenantConfig,
+): MessageInitShape<typeof ApplySchedulesRequestSchema> {
+  return {
+    schedules: Object.entries(tenant.schedules ?? {}).map(([scheduleId, entry]) => ({
+      scheduleId,
+      agentId: entry.agent ?? tenant.default_agent ?? "",
+      cron: entry.cron,
+      timeZone: entry.time_zone ?? "UTC",
+      message: entry.message,
+      onConflict: ON_CONFLICT[entry.on_conflict ?? "enqueue"],
+      routeId: entry.route ?? "",
+    })),
   };
 }
 

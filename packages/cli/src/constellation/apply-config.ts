@@ -1,5 +1,10 @@
 import type { Config } from "../config/schema.ts";
-import { agentsRequest, keyPoliciesRequest, settingsRequest } from "../config/to-requests.ts";
+import {
+  agentsRequest,
+  keyPoliciesRequest,
+  schedulesRequest,
+  settingsRequest,
+} from "../config/to-requests.ts";
 import { channelAccountsRequest, inboundAccountsRequest } from "../config/channels-to-requests.ts";
 import { isOrdinary } from "../config/ordinary.ts";
 import { openPeer, type PeerTargets } from "../operator/peer.ts";
@@ -10,12 +15,13 @@ export interface Applied {
   readonly policiesVersion: bigint;
   readonly agentsVersion: bigint;
   readonly settingsVersion: bigint;
+  readonly schedules: number;
 }
 
 /**
  * Tells session-identity, runner, delivery and ingress about every tenant. Policies go first: a turn
  * that an agent could answer but whose key nobody could make would be refused. Settings go last: they
- * may ask for sessions, which need both.
+ * may ask for sessions, which need both; schedules run by all of them.
  */
 export async function applyConfig(config: Config, targets: PeerTargets): Promise<Applied[]> {
   using peer = openPeer(targets);
@@ -26,11 +32,14 @@ export async function applyConfig(config: Config, targets: PeerTargets): Promise
     await peer.delivery.applyChannelAccounts(channelAccountsRequest(entry), { tenant });
     await peer.ingress.applyInboundAccounts(inboundAccountsRequest(entry), { tenant });
     const settings = await peer.ingress.applyTenantSettings(settingsRequest(entry), { tenant });
+    const schedules = schedulesRequest(entry);
+    await peer.ingress.applySchedules(schedules, { tenant });
     applied.push({
       tenant,
       policiesVersion: policies.version,
       agentsVersion: agents.version,
       settingsVersion: settings.version,
+      schedules: schedules.schedules?.length ?? 0,
     });
   }
   return applied;
@@ -54,8 +63,10 @@ async function hasOther(config: Config, targets: PeerTargets): Promise<boolean> 
     const { settings } = await peer.ingress.getTenantSettings({}, { tenant });
     const { accounts } = await peer.delivery.listChannelAccounts({}, { tenant });
     const inbound = await peer.ingress.listInboundAccounts({}, { tenant });
-    if (accounts.length + inbound.accounts.length > 0 || !isOrdinary(agents, policies, settings))
-      return true;
+    const { schedules } = await peer.ingress.listSchedules({}, { tenant });
+    if (accounts.length + inbound.accounts.length > 0) return true;
+    if (schedules.some(({ fromConfig }) => fromConfig)) return true;
+    if (!isOrdinary(agents, policies, settings)) return true;
   }
   return false;
 }

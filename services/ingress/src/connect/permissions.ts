@@ -86,6 +86,13 @@ const INGRESS: Permissions<typeof IngressService> = {
   getTenantSettings: ["operator", "admin"],
   applyInboundAccounts: ADMIN,
   listInboundAccounts: ["operator", "admin"],
+  createSchedule: OPERATOR,
+  listSchedules: OPERATOR,
+  deleteSchedule: OPERATOR,
+  pauseSchedule: OPERATOR,
+  resumeSchedule: OPERATOR,
+  runSchedule: OPERATOR,
+  applySchedules: ADMIN,
 };
 
 const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, readonly Scope[]>>>> = {

@@ -7,51 +7,41 @@ import type { AccountStore } from "../channels/account-store.ts";
 import type { SettingsStore } from "../settings/store.ts";
 import { applyInboundAccounts, listInboundAccounts } from "./inbound-accounts.ts";
 import { listRequests } from "./list-requests.ts";
+import type { ScheduleRpcs } from "./schedules/context.ts";
+import { scheduleRoutes } from "./schedules/routes.ts";
 import { applyTenantSettings, getTenantSettings } from "./tenant-settings.ts";
 
 /** Where what this service tells is kept. */
-export interface IngressStores {
+export interface IngressRpcs {
   readonly requestStore: Pick<RequestStore, "list">;
   readonly settingsStore: SettingsStore;
   readonly accountStore: Pick<AccountStore, "apply" | "list">;
+  readonly schedules: ScheduleRpcs;
 }
 
 /** Ingress's own service, the same over gRPC and Connect. */
-export function ingressRoutes(stores: IngressStores): Routes<typeof IngressService> {
-  const list = listRequests(stores.requestStore);
-  const apply = applyTenantSettings(stores.settingsStore);
-  const get = getTenantSettings(stores.settingsStore);
-  const applyAccounts = applyInboundAccounts(stores.accountStore);
-  const listAccounts = listInboundAccounts(stores.accountStore);
-  return {
-    getCaller: (request, call) => {
-      authorizeCall(call);
-      return getCaller(request, call);
-    },
-    listRequests: (request, call) => {
-      authorizeCall(call);
-      return list(request, call);
-    },
-    applyTenantSettings: (request, call) => {
-      authorizeCall(call);
-      return apply(request, call);
-    },
-    getTenantSettings: (request, call) => {
-      authorizeCall(call);
-      return get(request, call);
-    },
-    applyInboundAccounts: (request, call) => {
-      authorizeCall(call);
-      return applyAccounts(request, call);
-    },
-    listInboundAccounts: (request, call) => {
-      authorizeCall(call);
-      return listAccounts(request, call);
-    },
-  };
+export function ingressRoutes(rpcs: IngressRpcs): Routes<typeof IngressService> {
+  return authorized({
+    getCaller,
+    listRequests: listRequests(rpcs.requestStore),
+    applyTenantSettings: applyTenantSettings(rpcs.settingsStore),
+    getTenantSettings: getTenantSettings(rpcs.settingsStore),
+    applyInboundAccounts: applyInboundAccounts(rpcs.accountStore),
+    listInboundAccounts: listInboundAccounts(rpcs.accountStore),
+    ...scheduleRoutes(rpcs.schedules),
+  });
 }
 
+type AnyHandler = (request: never, call: CallContext) => unknown;
+
 /** An outside credential needs the scope at every door; peers stand in the allow-list. */
-function authorizeCall(call: CallContext): void {
-  if (call.peer.kind === "caller") authorizeMethod(call, call.method);
+function authorized<R extends Readonly<Record<string, AnyHandler>>>(routes: R): R {
+  const wrapped = Object.entries(routes).map(([name, handler]) => [
+    name,
+    (request: never, call: CallContext) => {
+      if (call.peer.kind === "caller") authorizeMethod(call, call.method);
+      return handler(request, call);
+    },
+  ]);
+  return Object.fromEntries(wrapped) as R;
 }

@@ -46,9 +46,9 @@ export class StandInRunner {
     turn.end({ state: TurnState.CANCELLED, errorReason: "TURN_CANCELLED" });
   };
   disposition: Disposition = Disposition.STARTED;
-  /** Thrown by AttachTurn instead of accepting, if set. */
+  /** Thrown by AttachTurn and SubmitTurn instead of accepting, if set. */
   refusal: Error | undefined;
-  /** The next so many attachments break right after acceptance, before the caller hears of it. */
+  /** The next so many calls break right after acceptance, before the caller hears of it. */
   breakBeforeAccepted = 0;
   /** No turn is accepted before this resolves. */
   acceptance: Promise<void> | undefined;
@@ -62,7 +62,12 @@ export class StandInRunner {
       submitTurn: async (request, call) => {
         this.#note("submitTurn", request, call);
         if (this.refusal !== undefined) throw this.refusal;
+        await this.acceptance;
         const { turn, isNew } = this.#admit(request, call.principal);
+        if (this.breakBeforeAccepted > 0) {
+          this.breakBeforeAccepted -= 1;
+          throw broken();
+        }
         const disposition = isNew ? turn.disposition : Disposition.JOINED;
         const { turnId, position, session } = turn;
         return { turnId, disposition, position, ...(session === undefined ? {} : { session }) };

@@ -17,8 +17,9 @@ import {
   testContext,
   testSettings,
 } from "@lanekeeper/service/testing";
-import { connectClients } from "../clients.ts";
+import { type Clients, connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
+import type { ScheduleStore } from "../schedules/store.ts";
 import { type RunningIngress, serveIngress } from "../serve.ts";
 import {
   MemoryAccounts,
@@ -26,6 +27,7 @@ import {
   MemoryRequests,
   MemorySettings,
 } from "./memory-stores.ts";
+import { noSchedules } from "./no-schedules.ts";
 import { StandInDelivery } from "./stand-in-delivery.ts";
 import { StandInIdentity } from "./stand-in-identity.ts";
 import { StandInRunner } from "./stand-in-runner.ts";
@@ -45,6 +47,8 @@ export interface TestIngress extends AsyncDisposable {
   readonly accounts: MemoryAccounts;
   readonly log: CapturedLog;
   readonly ingress: RunningIngress;
+  /** Its neighbours, as it calls them. */
+  readonly clients: Clients;
   /** As Prometheus reads them. */
   metrics(): Promise<string>;
   /** The runner's server ends at once; another takes its place at the same port. */
@@ -55,6 +59,8 @@ export interface TestIngressOptions {
   readonly limits?: Partial<IngressLimits>;
   readonly corsOrigins?: readonly string[];
   readonly channelEnv?: Env;
+  /** Without it there are none. */
+  readonly scheduleStore?: ScheduleStore;
 }
 
 /** So short that no test waits for it to pass by chance, and all that wait on purpose are quick. */
@@ -80,7 +86,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   const accounts = new MemoryAccounts();
   const log = captureLog({ service: "ingress" });
   const metrics = createMetrics("ingress", { ofProcess: false });
-  const ingress = await serve(opened, options, {
+  const { ingress, clients } = await serve(opened, options, {
     metrics,
     credentials,
     requests,
@@ -101,6 +107,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     accounts,
     log,
     ingress,
+    clients,
     metrics: () => metrics.registry.metrics(),
     restartRunner: async () => {
       const { port } = runnerServer;
@@ -129,7 +136,7 @@ async function serve(
   opened: Disposal,
   options: TestIngressOptions,
   { credentials, requests, settings: settingsStore, accounts, log, metrics, servers }: Inside,
-): Promise<RunningIngress> {
+): Promise<Pick<TestIngress, "ingress" | "clients">> {
   const clusterSecret = new Secret(CLUSTER_SECRET);
   const settings = testSettings({
     LANEKEEPER_IDENTITY_TARGET: servers.identityServer.address,
@@ -145,7 +152,7 @@ async function serve(
     clock: systemClock,
     ids: systemIds,
   });
-  return opened.use(
+  const ingress = opened.use(
     await serveIngress({
       service,
       limits: { ...DEFAULT_LIMITS, ...QUICK, ...options.limits },
@@ -155,8 +162,10 @@ async function serve(
       settingsStore,
       accountStore: accounts,
       channelEnv: options.channelEnv ?? {},
+      scheduleStore: options.scheduleStore ?? noSchedules,
       corsOrigins: options.corsOrigins ?? [],
       clusterSecret,
     }),
   );
+  return { ingress, clients };
 }

@@ -1,0 +1,18 @@
+import type { Schedule } from "@lanekeeper/protocol/lanekeeper/ingress/v1/schedule";
+import { time } from "./session-lines.ts";
+
+/** A schedule in one line. */
+export function scheduleLine({ spec, lastRun, ...schedule }: Schedule): string {
+  const { nextDueTime, lastMissedTime, sessionKey, paused, fromConfig } = schedule;
+  const parts = [
+    paused ? "paused" : `next ${time(nextDueTime)}`,
+    ...(lastRun === undefined ? [] : [`last ${time(lastRun.dueTime)} ${outcome(lastRun)}`]),
+    ...(lastMissedTime === undefined ? [] : [`missed ${time(lastMissedTime)}`]),
+    ...(fromConfig ? ["of the configuration"] : []),
+  ];
+  return `${spec?.scheduleId}  ${spec?.cron} ${spec?.timeZone}  ${sessionKey}  ${parts.join(", ")}`;
+}
+
+function outcome({ turnId, reason, errorMessage }: NonNullable<Schedule["lastRun"]>): string {
+  return turnId === "" ? `refused ${reason}: ${errorMessage}` : `as turn ${turnId}`;
+}

@@ -1,0 +1,1 @@
+export { type CronProblem, type CronTimes, isCronProblem, parseCron } from "./cron-times.ts";
