@@ -70,7 +70,8 @@ function cronProblem(problem: string): CronProblem {
 
 function isTimeZone(name: string): boolean {
   try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined && name !== "";
+    const { timeZone } = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions();
+    return timeZone !== "";
   } catch {
     return false;
   }
