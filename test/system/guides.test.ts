@@ -67,16 +67,16 @@ function deliveries(state: string): Promise<Delivery[]> {
   return eventually(list, { timeoutMs: 30_000, what: `a reply is ${state}` });
 }
 
+/** What each of some blocks says, pasted one after the other into one shell. */
+async function paste(document: Document, blocks: readonly string[]): Promise<string[]> {
+  const whole = blocks.map((block) => `echo '=== block'\n${block}`).join("\n");
+  const said = await document.paste(whole, { "https://bot.example.org/replies": sink.url });
+  return said.split("=== block\n").slice(1);
+}
+
 describe("docs/adapters.md", () => {
   const FIRST_SUBMIT = 4;
   const page = () => openDocument("docs/adapters.md", lanekeeper);
-
-  /** What each of some blocks says, pasted one after the other into one shell. */
-  async function paste(document: Document, blocks: readonly string[]): Promise<string[]> {
-    const whole = blocks.map((block) => `echo '=== block'\n${block}`).join("\n");
-    const said = await document.paste(whole, { "https://bot.example.org/replies": sink.url });
-    return said.split("=== block\n").slice(1);
-  }
 
   test("a name is bound and resolved, a route registered, a turn submitted and answered", async () => {
     const blocks = page()
@@ -133,6 +133,29 @@ describe("docs/adapters.md", () => {
     });
     expect(ended).toMatchObject({ state: "TURN_STATE_FAILED", errorReason: "GENERATION_MISMATCH" });
   });
+});
+
+test("docs/operations/rpcs.md: each of the operators' RPCs answers as the page says", async () => {
+  const page = openDocument("docs/operations/rpcs.md", lanekeeper);
+  const [, ref = "", explained, listed, , lane, cancelled, rotated, journal, ...more] = (
+    await paste(page, page.blocks("sh"))
+  ).map((text) => text.trim());
+  const key = "agent:main:demo:grace";
+  expect(JSON.parse(ref)).toMatchObject({ sessionKey: key, generation: "1" });
+  expect(explained).toContain("RESERVED_NAMESPACE");
+  expect(listed).toContain(`"sessionKey":"${key}"`);
+  expect(lane).toContain(JSON.parse(cancelled ?? "") as string);
+  expect(JSON.parse(rotated ?? "")).toMatchObject({
+    rotation: { current: { generation: "2" }, reason: "ROTATION_REASON_RESET", note: "ticket 7" },
+  });
+  expect(journal).toMatch(/"operation":"rotate","decision":"DECISION_ACCEPTED"/);
+  const [, attached, watched, events, schedules, ...none] = more;
+  expect(attached).toMatch(/^\{"accepted":[^]*"ended":\{"state":"TURN_STATE_[^]*\{\}$/);
+  expect(watched).toMatch(/^\{"snapshot":[^]*"snapshotEnd":\{\},"resumeToken":/);
+  expect(watched).toContain(key);
+  expect(events).toMatch(/event: session.snapshot\ndata: [^]*event: session.snapshot_end\nid: /);
+  expect(schedules).toMatch(/"nextDueTime":[^]*"disposition":"DISPOSITION_STARTED"[^]*\{\}$/);
+  expect(none).toEqual([]);
 });
 
 describe("docs/operations", () => {
@@ -267,7 +290,7 @@ describe("docs/operations", () => {
   }
 });
 
-test.each(["docs/adapters.md", "docs/operations/README.md"])(
+test.each(["docs/adapters.md", "docs/operations/README.md", "docs/operations/rpcs.md"])(
   "what %s links to is there",
   (path) => {
     const page = join(import.meta.dirname, "../..", path);
