@@ -1,0 +1,109 @@
+/** What the harness saw without having asked, and what it read at the end. */
+export interface Sights {
+  /** The model was asked; `shown` is "role: text" for each message but the system's. */
+  readonly asked: { readonly nonce: string; readonly shown: readonly string[] };
+  /** Its answer was written whole. */
+  readonly answered: { readonly nonce: string };
+  readonly posted: {
+    readonly deliveryId: string;
+    readonly key: string;
+    readonly generation: number;
+    readonly turnId: string;
+    readonly text: string;
+  };
+  readonly told: Told;
+  readonly fault: {
+    readonly kind: string;
+    readonly target: string;
+    readonly state: "begin" | "end";
+  };
+  readonly sample: {
+    readonly process: string;
+    readonly residentBytes: number;
+    readonly waitingTurns: number;
+  };
+  readonly drained: { readonly tookMs: number; readonly waiting: readonly string[] };
+  readonly finalSession: FinalSession;
+  readonly finalGeneration: {
+    readonly tenant: string;
+    readonly key: string;
+    readonly generation: number;
+    readonly sessionId: string;
+    readonly reason: string;
+  };
+  readonly finalJournal: FinalEntry;
+  readonly finalTurn: FinalTurn;
+  readonly finalMessage: {
+    readonly tenant: string;
+    readonly key: string;
+    readonly sessionId: string;
+    readonly generation: number;
+    readonly turnId: string;
+    readonly role: string;
+    readonly text: string;
+  };
+  readonly finalDelivery: FinalDelivery;
+}
+
+export type SightName = keyof Sights;
+
+/** One message of a watch. `stream` counts the connections of one follower. */
+export interface Told {
+  readonly watcher: string;
+  readonly stream: number;
+  readonly kind: "snapshot" | "snapshot_end" | "changed";
+  readonly tenant: string;
+  readonly key: string;
+  readonly generation: number;
+  readonly revision: number;
+}
+
+export interface FinalSession {
+  readonly tenant: string;
+  readonly key: string;
+  readonly sessionId: string;
+  readonly generation: number;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly activeRun: string;
+}
+
+/** A line of session-identity's journal. */
+export interface FinalEntry {
+  readonly entryId: number;
+  readonly tenant: string;
+  readonly key: string;
+  readonly operation: string;
+  readonly accepted: boolean;
+  readonly reason: string;
+  readonly generation: number;
+  /** What the caller showed. */
+  readonly shownRun: string;
+  readonly shownGeneration: number;
+  readonly deliveryId: string;
+  readonly turnId: string;
+}
+
+export interface FinalTurn {
+  readonly tenant: string;
+  readonly key: string;
+  readonly turnId: string;
+  readonly state: string;
+  readonly laneSeq: number;
+  readonly idempotency: string;
+  readonly generation: number;
+  readonly reply: string;
+  readonly routed: boolean;
+  readonly runs: readonly { readonly run: string; readonly epoch: number }[];
+}
+
+export interface FinalDelivery {
+  readonly tenant: string;
+  readonly key: string;
+  readonly deliveryId: string;
+  readonly turnId: string;
+  readonly routeId: string;
+  readonly routeSeq: number;
+  readonly state: string;
+  readonly generation: number;
+}

@@ -1,0 +1,61 @@
+import { groupBy, type History, type Op } from "../history/history.ts";
+import { Case, type Judge } from "./judge.ts";
+
+/** Every STALE has a rotation or a takeover that justifies it, and every takeover a lease that was over. */
+export const noFalseStale: Judge = (history) => {
+  const about = new Case("G4", "STALE answers and takeovers that were justified");
+  const rotations = groupBy(history.calls("rotate"), ({ ask }) => `${ask.tenant} ${ask.key}`);
+  const begins = groupBy(history.calls("begin"), ({ ask }) => `${ask.tenant} ${ask.key}`);
+  for (const op of stale(history)) {
+    const key = `${op.ask.tenant} ${op.ask.key}`;
+    const born = (begins.get(key) ?? []).find(({ ask }) => ask.run === op.ask.run);
+    if (born === undefined) continue;
+    const reason = op.refused?.reason ?? "";
+    const causes =
+      reason === "STALE_GENERATION"
+        ? (rotations.get(key) ?? [])
+        : (begins.get(key) ?? []).filter(({ ask }) => ask.run !== op.ask.run);
+    if (causes.some((cause) => mayHaveHappened(cause, born.start, op.end))) about.count();
+    else about.find(op.ask.key, op.end, `${reason} of run ${op.ask.run}, whose right nobody ended`);
+  }
+  judgeTakeovers(history, about);
+  return about.verdict;
+};
+
+function stale(history: History) {
+  const refusedOps: (Op<"write"> | Op<"begin">)[] = [
+    ...history.calls("write"),
+    ...history.calls("begin"),
+  ];
+  return refusedOps.filter(({ refused }) =>
+    /^(STALE_GENERATION|TAKEN_OVER)$/.test(refused?.reason ?? ""),
+  );
+}
+
+function mayHaveHappened(cause: Op, after: number, before: number): boolean {
+  return cause.outcome !== "fail" && cause.start < before && cause.end > after;
+}
+
+/** The lease counts from when the service decided, which is after the request was sent. */
+function judgeTakeovers(history: History, about: Case): void {
+  const writes = groupBy(history.answered("write"), ({ ask }) => ask.run);
+  const begins = history.answered("begin");
+  const byRun = groupBy(begins, ({ ask }) => ask.run);
+  for (const { ask, answer, start, end } of begins) {
+    const [lost] = byRun.get(answer.takenOver) ?? [];
+    if (lost === undefined) continue;
+    const renewals = [lost, ...(writes.get(answer.takenOver) ?? [])];
+    const before = renewals.filter((renewal) => renewal.end < start);
+    const last = Math.max(...before.map((renewal) => renewal.start));
+    if (end >= last + lost.ask.leaseMs) {
+      about.count();
+      continue;
+    }
+    const left = Math.round(last + lost.ask.leaseMs - end);
+    about.find(
+      ask.key,
+      end,
+      `run ${answer.takenOver} was taken over ${left} ms before its lease was over`,
+    );
+  }
+}

@@ -1,0 +1,35 @@
+import { Case, type Judge } from "./judge.ts";
+
+export const TERMINAL = new Set([
+  ...["COMPLETED", "FAILED", "INTERRUPTED", "CANCELLED", "SUPERSEDED"],
+  ...["COALESCED", "SKIPPED"],
+]);
+
+/** An accepted turn is never lost and reaches exactly one terminal state. */
+export const oneEnd: Judge = (history) => {
+  const about = new Case("G5", "accepted turns that were found at their end");
+  const finals = new Map(history.values("finalTurn").map((turn) => [turn.turnId, turn]));
+  const states = new Map<string, Set<string>>();
+  for (const { answer, end, refused } of history.calls("turn")) {
+    const turnId = answer?.turnId ?? refused?.metadata["turn_id"] ?? "";
+    if (turnId === "") continue;
+    const found = finals.get(turnId);
+    if (found === undefined) {
+      about.find(answer?.key ?? "", end, `the turn ${turnId} was accepted and is lost`);
+      continue;
+    }
+    const told = answer?.state ?? "";
+    if (told !== "") states.set(turnId, (states.get(turnId) ?? new Set()).add(told));
+  }
+  for (const { at, value } of history.seen("finalTurn")) {
+    if (!TERMINAL.has(value.state)) {
+      about.find(value.key, at, `the turn ${value.turnId} never ended: ${value.state}`);
+      continue;
+    }
+    about.count();
+    const all = new Set([...(states.get(value.turnId) ?? []), value.state]);
+    if (all.size === 1) continue;
+    about.find(value.key, at, `the turn ${value.turnId} ended as ${[...all].join(" and as ")}`);
+  }
+  return about.verdict;
+};

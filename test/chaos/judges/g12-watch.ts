@@ -1,0 +1,82 @@
+import { groupBy, type History, type Sight } from "../history/history.ts";
+import { Case, type Judge } from "./judge.ts";
+import { standings } from "./standings.ts";
+
+/** Watches are ordered per key, show nothing older after something newer, and end with what stands. */
+export const watched: Judge = (history) => {
+  const about = new Case("G12", "states that watchers were told, in order");
+  const told = history.seen("told").filter(({ value }) => value.kind !== "snapshot_end");
+  for (const follower of groupBy(told, ({ value }) => value.watcher).values()) {
+    for (const key of groupBy(follower, ({ value }) => `${value.tenant} ${value.key}`).values()) {
+      judgeOrder(about, key);
+    }
+  }
+  judgeComplete(history, about, told);
+  judgeSnapshots(history, about);
+  return about.verdict;
+};
+
+function judgeOrder(about: Case, told: readonly Sight<"told">[]): void {
+  for (const [index, { at, value }] of told.entries()) {
+    about.count();
+    const before = told[index - 1]?.value;
+    if (before === undefined) continue;
+    const isRepeat = value.revision === before.revision;
+    if (value.revision < before.revision || value.generation < before.generation) {
+      const how = `${before.generation}/${before.revision} then ${value.generation}/${value.revision}`;
+      about.find(value.key, at, `${value.watcher} was told generation/revision ${how}`);
+    } else if (isRepeat && value.kind === "changed" && before.stream === value.stream) {
+      about.find(value.key, at, `${value.watcher} was told revision ${value.revision} twice`);
+    }
+  }
+}
+
+/** A follower that goes on until all was told ends with what stands under every key. */
+function judgeComplete(history: History, about: Case, told: readonly Sight<"told">[]): void {
+  const watchers = [...new Set(told.map(({ value }) => value.watcher))];
+  for (const watcher of watchers) {
+    const last = new Map<string, number>();
+    for (const { value } of told.filter((one) => one.value.watcher === watcher)) {
+      last.set(`${value.tenant} ${value.key}`, value.revision);
+    }
+    for (const { at, value } of history.seen("finalSession")) {
+      const revision = last.get(`${value.tenant} ${value.key}`);
+      if (revision === value.revision) about.count();
+      else
+        about.find(
+          value.key,
+          at,
+          `${watcher} was never told revision ${value.revision} (${revision ?? "nothing"})`,
+        );
+    }
+  }
+}
+
+/** A snapshot shows at least what somebody had been told before its stream was opened. */
+function judgeSnapshots(history: History, about: Case): void {
+  const known = standings(history).sort((a, b) => a.end - b.end);
+  for (const stream of groupBy(
+    history.seen("told"),
+    ({ value }) => `${value.watcher} ${value.stream}`,
+  ).values()) {
+    const opened = stream.find(
+      ({ value }) => value.kind === "snapshot_end" && value.key === "opened",
+    )?.at;
+    if (opened === undefined) continue;
+    const shown = new Map<string, number>();
+    for (const { value } of stream) {
+      if (value.kind === "snapshot") shown.set(`${value.tenant} ${value.key}`, value.generation);
+    }
+    if (shown.size === 0) continue;
+    for (const { tenant, key, generation, end } of known) {
+      if (end >= opened) break;
+      const seen = shown.get(`${tenant} ${key}`);
+      if (seen !== undefined && seen >= generation) continue;
+      about.find(
+        key,
+        opened,
+        `a snapshot shows generation ${seen ?? "none"}, ${generation} was told before`,
+      );
+    }
+  }
+}

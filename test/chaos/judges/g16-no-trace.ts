@@ -1,0 +1,29 @@
+import { Case, type Judge } from "./judge.ts";
+
+/** A request refused without a turn id changed nothing: nobody ever sees what it said. */
+export const noTrace: Judge = (history) => {
+  const about = new Case("G16", "refused requests that left no trace");
+  const accepted = new Set(
+    history
+      .calls("turn")
+      .filter(({ outcome }) => outcome !== "fail")
+      .map(({ ask }) => ask.idempotency),
+  );
+  const turns = new Map(history.values("finalTurn").map((turn) => [turn.idempotency, turn]));
+  const said = [
+    ...history.values("finalMessage").map(({ text }) => text),
+    ...history.values("asked").flatMap(({ shown }) => shown),
+  ].join("\n");
+  for (const { ask, refused, end, outcome } of history.calls("turn")) {
+    if (outcome !== "fail" || (refused?.metadata["turn_id"] ?? "") !== "") continue;
+    // A later attempt under the same key may have been accepted.
+    if (accepted.has(ask.idempotency)) continue;
+    const turn = turns.get(ask.idempotency);
+    if (turn !== undefined) {
+      about.find(turn.key, end, `${refused?.reason} was told, and the turn ${turn.turnId} stands`);
+    } else if (said.includes(ask.text)) {
+      about.find("", end, `${refused?.reason} was told, and "${ask.text}" was said`);
+    } else about.count();
+  }
+  return about.verdict;
+};
