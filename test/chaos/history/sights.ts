@@ -51,7 +51,8 @@ export type SightName = keyof Sights;
 export interface Told {
   readonly watcher: string;
   readonly stream: number;
-  readonly kind: "snapshot" | "snapshot_end" | "changed";
+  /** `opened`: a stream that begins with a snapshot was asked for. */
+  readonly kind: "opened" | "snapshot" | "snapshot_end" | "changed";
   readonly tenant: string;
   readonly key: string;
   readonly generation: number;

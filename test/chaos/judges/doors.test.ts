@@ -142,10 +142,7 @@ describe("G12", () => {
   const tell = (kind: Told["kind"], generation: number, revision: number, stream = 1): Told => {
     return { watcher: "w", stream, kind, tenant: "t", key: KEY, generation, revision };
   };
-  const opened = (stream: number): Told => ({
-    ...tell("snapshot_end", 0, 0, stream),
-    key: "opened",
-  });
+  const mark = (kind: "opened" | "snapshot_end"): Told => ({ ...tell(kind, 0, 0), key: "" });
   const stands = {
     tenant: "t",
     key: KEY,
@@ -186,8 +183,9 @@ describe("G12", () => {
   test("a snapshot that is older than what somebody was told before", () => {
     const { history } = new Story()
       .ok("resolve", [0, 1], { tenant: "t", name: "k" }, { ...standing, generation: 2 })
-      .saw("told", 2, opened(1))
-      .saw("told", 3, tell("snapshot", 1, 1));
+      .saw("told", 2, mark("opened"))
+      .saw("told", 3, tell("snapshot", 1, 1))
+      .saw("told", 4, mark("snapshot_end"));
     expect(watched(history).findings).toHaveLength(1);
   });
 });

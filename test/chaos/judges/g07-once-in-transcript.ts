@@ -50,8 +50,9 @@ function judgeTurn(about: Case, turn: FinalTurn | undefined, all: readonly Messa
   }
 }
 
-/** The reply's hash is that of the whole transcript before it. */
+/** The reply's hash is that of the whole transcript before it. Calls of tools are shown in more than text. */
 function judgeSession(about: Case, session: readonly Message[]): void {
+  if (session.some(({ role }) => role === "tool")) return;
   const before: string[] = [];
   for (const { role, text, key, turnId } of session) {
     const chain = role === "assistant" ? chainOf(text) : undefined;

@@ -5,7 +5,7 @@ import { standings } from "./standings.ts";
 /** Watches are ordered per key, show nothing older after something newer, and end with what stands. */
 export const watched: Judge = (history) => {
   const about = new Case("G12", "states that watchers were told, in order");
-  const told = history.seen("told").filter(({ value }) => value.kind !== "snapshot_end");
+  const told = history.seen("told").filter(({ value }) => value.key !== "");
   for (const follower of groupBy(told, ({ value }) => value.watcher).values()) {
     for (const key of groupBy(follower, ({ value }) => `${value.tenant} ${value.key}`).values()) {
       judgeOrder(about, key);
@@ -36,10 +36,13 @@ function judgeComplete(history: History, about: Case, told: readonly Sight<"told
   const watchers = [...new Set(told.map(({ value }) => value.watcher))];
   for (const watcher of watchers) {
     const last = new Map<string, number>();
+    const tenants = new Set<string>();
     for (const { value } of told.filter((one) => one.value.watcher === watcher)) {
       last.set(`${value.tenant} ${value.key}`, value.revision);
+      tenants.add(value.tenant);
     }
     for (const { at, value } of history.seen("finalSession")) {
+      if (!tenants.has(value.tenant)) continue;
       const revision = last.get(`${value.tenant} ${value.key}`);
       if (revision === value.revision) about.count();
       else
@@ -59,17 +62,18 @@ function judgeSnapshots(history: History, about: Case): void {
     history.seen("told"),
     ({ value }) => `${value.watcher} ${value.stream}`,
   ).values()) {
-    const opened = stream.find(
-      ({ value }) => value.kind === "snapshot_end" && value.key === "opened",
-    )?.at;
-    if (opened === undefined) continue;
+    const open = stream.find(({ value }) => value.kind === "opened");
+    if (open === undefined) continue;
+    const opened = open.at;
     const shown = new Map<string, number>();
     for (const { value } of stream) {
       if (value.kind === "snapshot") shown.set(`${value.tenant} ${value.key}`, value.generation);
     }
-    if (shown.size === 0) continue;
+    // One that was cut has not shown all.
+    if (!stream.some(({ value }) => value.kind === "snapshot_end")) continue;
     for (const { tenant, key, generation, end } of known) {
       if (end >= opened) break;
+      if (tenant !== open.value.tenant) continue;
       const seen = shown.get(`${tenant} ${key}`);
       if (seen !== undefined && seen >= generation) continue;
       about.find(

@@ -1,3 +1,5 @@
+import type { Refused } from "../history/calls.ts";
+import type { Op } from "../history/history.ts";
 import { Case, type Judge } from "./judge.ts";
 
 /** A request refused without a turn id changed nothing: nobody ever sees what it said. */
@@ -6,7 +8,7 @@ export const noTrace: Judge = (history) => {
   const accepted = new Set(
     history
       .calls("turn")
-      .filter(({ outcome }) => outcome !== "fail")
+      .filter(mayBeAccepted)
       .map(({ ask }) => ask.idempotency),
   );
   const turns = new Map(history.values("finalTurn").map((turn) => [turn.idempotency, turn]));
@@ -15,7 +17,7 @@ export const noTrace: Judge = (history) => {
     ...history.values("asked").flatMap(({ shown }) => shown),
   ].join("\n");
   for (const { ask, refused, end, outcome } of history.calls("turn")) {
-    if (outcome !== "fail" || (refused?.metadata["turn_id"] ?? "") !== "") continue;
+    if (outcome !== "fail" || turnIdOf(refused) !== "") continue;
     // A later attempt under the same key may have been accepted.
     if (accepted.has(ask.idempotency)) continue;
     const turn = turns.get(ask.idempotency);
@@ -27,3 +29,11 @@ export const noTrace: Judge = (history) => {
   }
   return about.verdict;
 };
+
+function mayBeAccepted({ outcome, refused }: Op<"turn">): boolean {
+  return outcome !== "fail" || turnIdOf(refused) !== "";
+}
+
+function turnIdOf(refused: Refused | undefined): string {
+  return refused?.metadata["turn_id"] ?? "";
+}

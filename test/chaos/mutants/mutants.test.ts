@@ -1,0 +1,23 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { planted } from "./planted.ts";
+import { MUTANTS } from "./mutants.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+
+test("at least twelve faults can be planted", () => {
+  expect(MUTANTS.length).toBeGreaterThanOrEqual(12);
+  expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
+});
+
+test.each(MUTANTS)("$name: its text stands where it is to be replaced, once", async (mutant) => {
+  const source = await readFile(join(ROOT, mutant.file), "utf8");
+  expect(planted(source, mutant)).not.toBe(source);
+});
+
+test("a fault whose text is gone ends its process", () => {
+  const [mutant] = MUTANTS;
+  if (mutant === undefined) throw new Error("there are mutants");
+  expect(() => planted("something else", mutant)).toThrow("found 0 times");
+});

@@ -1,0 +1,170 @@
+// Faults that the harness must report, each one replacement of text in one file. `breaks`: the
+// guarantees of which at least one has to be named.
+import type { Guarantee } from "../judges/judge.ts";
+
+export interface Mutant {
+  readonly name: string;
+  /** What somebody might have written. */
+  readonly about: string;
+  readonly file: string;
+  /** Stands there exactly once. */
+  readonly find: string;
+  readonly put: string;
+  readonly breaks: readonly Guarantee[];
+}
+
+const identity = "services/session-identity/src";
+const runner = "services/runner/src";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "mint-before-lane",
+    about: "each of the first callers is told the id that it minted before the key was locked",
+    file: `${identity}/names/resolver.ts`,
+    find: "await this.#reserve(looked, standing, question, caller);",
+    put: `const minted = crypto.randomUUID();
+      await this.#reserve(looked, standing, question, caller);
+      const made = await this.lookUp(question.agent, question.name, caller);
+      const own = made.found.target ?? made.found.key;
+      if (hasSession(own)) {
+        const session = { ...own.session, sessionId: minted };
+        return this.#answer(made, { ...own, session }, question);
+      }`,
+    breaks: ["G1"],
+  },
+  {
+    name: "fence-by-sub-select",
+    about: "the fence is read without the row's lock",
+    file: `${identity}/store/lock-keys.ts`,
+    find: "    for update of k`",
+    put: "`",
+    breaks: ["G2", "G3"],
+  },
+  {
+    name: "key-share",
+    about: "the row is locked for a foreign key's sake only",
+    file: `${identity}/store/lock-keys.ts`,
+    find: "for update of k`",
+    put: "for key share of k`",
+    breaks: ["G2", "G3"],
+  },
+  {
+    name: "ack-before-commit",
+    about: "callers are answered before the commit",
+    file: `${identity}/engine/run-batch.ts`,
+    find: "context.db.transaction((tx) => inTransaction(tx, context, commands)),",
+    put: `new Promise<BatchDone>((resolve, reject) => {
+      context.db
+        .transaction(async (tx) => {
+          resolve(await inTransaction(tx, context, commands));
+          await new Promise((later) => setTimeout(later, 60));
+        })
+        .catch(reject);
+    }),`,
+    breaks: ["G2", "G3"],
+  },
+  {
+    name: "two-heads",
+    about: "a lane that is held gives its next head to whoever asks",
+    file: `${runner}/store/claim-head.ts`,
+    find: "lane.holderRunId !== undefined || ",
+    put: "",
+    breaks: ["G5", "G6"],
+  },
+  {
+    name: "last-come-first",
+    about: "a lane serves the turn that came last",
+    file: `${runner}/store/claim-head.ts`,
+    find: "CASE WHEN due.person THEN 2 ELSE 3 END FROM turns t, due\n    WHERE ${WAITING} AND NOT t.front AND t.turn_class = ${TurnClass.PERSON} ORDER BY t.lane_seq LIMIT 1)",
+    put: "CASE WHEN due.person THEN 2 ELSE 3 END FROM turns t, due\n    WHERE ${WAITING} AND NOT t.front AND t.turn_class = ${TurnClass.PERSON} ORDER BY t.lane_seq DESC LIMIT 1)",
+    breaks: ["G6"],
+  },
+  {
+    name: "raw-key-as-lane",
+    about: "the lane is that of the name as it came",
+    file: `${runner}/store/insert-lane-turn.ts`,
+    find: "of: ({ turn }) => turn.session.sessionKey }",
+    put: "of: ({ turn }) => turn.origin?.rawKey || turn.session.sessionKey }",
+    breaks: ["G5", "G6"],
+  },
+  {
+    name: "deliver-unfenced",
+    about: "a reply goes out without the fence's leave",
+    file: "services/delivery/src/sending/fence.ts",
+    find: "      await this.#write(showing);\n",
+    put: "      void showing;\n",
+    breaks: ["G8"],
+  },
+  {
+    name: "takeover-without-epoch",
+    about: "a run that takes over keeps the epoch of the one before",
+    file: `${identity}/domain/begin-run.ts`,
+    find: "const runEpoch = session.runEpoch + 1n;",
+    put: "const runEpoch = session.runEpoch + (session.activeRun === undefined ? 1n : 0n);",
+    breaks: ["G2", "G3"],
+  },
+  {
+    name: "drop-outbox-row",
+    about: "one committed reply in ten is not put into the outbox",
+    file: `${runner}/store/finish.ts`,
+    find: "FROM turn WHERE route_id <> '' AND state = ${COMPLETED}",
+    put: "FROM turn WHERE route_id <> '' AND state = ${COMPLETED} AND get_byte(uuid_send(turn_id), 15) > 25",
+    breaks: ["G8"],
+  },
+  {
+    name: "watch-by-sequence",
+    about: "a watch goes on behind the highest number seen, past what was not committed yet",
+    file: `${identity}/store/read-changes.ts`,
+    find: "const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not",
+    put: "const BETWEEN = `c.xid >= pg_snapshot_xmax($1::pg_snapshot) and not",
+    breaks: ["G12"],
+  },
+  {
+    name: "stale-snapshot",
+    about: "a snapshot is answered from what another watcher was shown",
+    file: `${identity}/store/read-changes.ts`,
+    find: "  return { history: historyOf(rows[0]), states };\n}",
+    put: `  const shown = stale.get(JSON.stringify([after, filter])) ?? states;
+  stale.set(JSON.stringify([after, filter]), shown);
+  return { history: historyOf(rows[0]), states: shown };
+}
+const stale = new Map<string, StandingKey[]>();`,
+    breaks: ["G12"],
+  },
+  {
+    name: "retry-without-request-id",
+    about: "a turn is recorded under an id of its own instead of its caller's",
+    file: `${runner}/store/insert-lane-turn.ts`,
+    find: "of: ({ turn }) => turn.idempotencyKey }",
+    put: "of: ({ turn }) => turn.turnId }",
+    breaks: ["G11"],
+  },
+  {
+    name: "takeover-before-lease-ends",
+    about: "a lease of which half is over counts as over",
+    file: `${identity}/domain/begin-run.ts`,
+    find: "leaseLeftMs(activeRun, now) > 0)",
+    put: "leaseLeftMs(activeRun, now) > activeRun.leaseMs / 2)",
+    breaks: ["G4"],
+  },
+  {
+    name: "short-memory",
+    about: "the model is not shown the last exchange",
+    file: `${runner}/domain/context.ts`,
+    find: "const history = lastExchanges(parts.history, left, budget);",
+    put: "const history = lastExchanges(parts.history, left, budget).slice(0, -2);",
+    breaks: ["G7"],
+  },
+  {
+    name: "refused-with-trace",
+    about: "a turn is refused after it was accepted",
+    file: `${runner}/rpc/accept.ts`,
+    find: "  report(context, result);\n",
+    put: `  report(context, result);
+  if (result.position >= 4 && agent?.agentId === "narrow") {
+    throw new LanekeeperError("QUEUE_FULL", "full", { metadata: { limit: "4" } });
+  }
+`,
+    breaks: ["G16"],
+  },
+];
