@@ -22,6 +22,6 @@ export const LIMITS = {
   logCheckMs: 60_000,
   /** What of the log is quoted in an error. */
   logTailBytes: 2_000,
-  /** Four services, each a few replicas with a pool of 8, and room for people and tools. */
+  /** Four services, two replicas of each with two pools of 8, and room for people and tools. */
   maxConnections: 200,
 } as const;

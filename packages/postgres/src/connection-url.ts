@@ -17,15 +17,22 @@ export function urlForRole(url: string, role: string, password: string): string 
   return changed.href;
 }
 
-/**
- * The same URL with a search path. It goes into the URL, beside what `options` already says, because
- * the parameters of a URL win over those of the pool.
- */
+/** The same URL with a search path. */
 export function urlWithSearchPath(url: string, schemas: readonly string[]): string {
+  return urlWithSettings(url, { search_path: schemas.map(parseSqlName).join(",") });
+}
+
+/**
+ * The same URL with settings of the server. They go into the URL, beside what `options` already says,
+ * because the parameters of a URL win over those of the pool.
+ * @param settings without blanks or backslashes.
+ */
+export function urlWithSettings(url: string, settings: Readonly<Record<string, string>>): string {
   const changed = new URL(url);
   const earlier = changed.searchParams.get("options");
-  const path = `-c search_path=${schemas.map(parseSqlName).join(",")}`;
-  changed.searchParams.set("options", earlier === null ? path : `${earlier} ${path}`);
+  const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  const options = [...(earlier === null ? [] : [earlier]), ...added];
+  if (options.length > 0) changed.searchParams.set("options", options.join(" "));
   return changed.href;
 }
 

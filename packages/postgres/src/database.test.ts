@@ -33,6 +33,22 @@ test("bigints go out as parameters without loss", async () => {
   expect(rows).toEqual(sent.map((n) => ({ n })));
 });
 
+test("look-ups are planned once, and by index, however little a table is known to hold", async () => {
+  await using db = testDatabase({ url: server.url, poolSize: 1, plans: "look-ups" });
+  await db.query("CREATE TABLE few (id int PRIMARY KEY)");
+  const statement = {
+    name: "of_few",
+    text: "SELECT f.id FROM unnest($1::int[]) AS w (id) JOIN few f USING (id)",
+  };
+  for (let i = 0; i < 7; i += 1) await db.query(statement, [[i]]);
+  const { rows } = await db.query(
+    "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name = 'of_few'",
+  );
+  expect(rows).toEqual([{ generic_plans: 7n, custom_plans: 0n }]);
+  const { rows: plan } = await db.query("EXPLAIN EXECUTE of_few('{1}')");
+  expect(JSON.stringify(plan)).toContain("few_pkey");
+});
+
 test("a named statement is prepared once per connection", async () => {
   await using db = testDatabase({ url: server.url, poolSize: 1 });
   const statement = { name: "plus_one", text: "SELECT $1::int + 1 AS n" };

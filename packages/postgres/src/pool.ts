@@ -1,5 +1,5 @@
 import pg from "pg";
-import { urlWithSearchPath, whereIs } from "./connection-url.ts";
+import { urlWithSearchPath, urlWithSettings, whereIs } from "./connection-url.ts";
 import { DatabaseUnavailableError, sqlState } from "./errors.ts";
 import { type Lease, lease } from "./lease.ts";
 import { LIMITS } from "./limits.ts";
@@ -13,6 +13,8 @@ export type PoolOptions = {
   applicationName: string;
   /** The schema that unqualified names are looked up in; pg_catalog always comes first. */
   schema?: string;
+  /** Default "planner". */
+  plans?: Plans;
   /** Told, a line at a time, of connections lost while idle. */
   log: (line: string) => void;
   /** Default `LIMITS.statementTimeoutMs`. */
@@ -21,11 +23,31 @@ export type PoolOptions = {
   acquireTimeoutMs?: number;
 };
 
+/**
+ * `planner`: as Postgres thinks fit. `look-ups`: for pools whose statements only look rows up by key.
+ * They are planned once a connection, as nested look-ups in indexes, whatever the statistics say of
+ * the tables. Left to itself Postgres plans each statement anew that takes arrays, because it
+ * believes a plan for one element to be better than one for ten; that costs more than running it.
+ */
+export type Plans = "planner" | "look-ups";
+
+/** https://www.postgresql.org/docs/current/runtime-config-query.html */
+const LOOK_UPS = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+};
+
+function urlOf({ url, schema, plans }: PoolOptions): string {
+  const planned = plans === "look-ups" ? urlWithSettings(url, LOOK_UPS) : url;
+  return schema === undefined ? planned : urlWithSearchPath(planned, [schema]);
+}
+
 export function makePool(options: PoolOptions): pg.Pool {
   const statementTimeoutMs = options.statementTimeoutMs ?? LIMITS.statementTimeoutMs;
-  const { schema } = options;
   const pool = new pg.Pool({
-    connectionString: schema === undefined ? options.url : urlWithSearchPath(options.url, [schema]),
+    connectionString: urlOf(options),
     max: options.poolSize,
     application_name: options.applicationName,
     statement_timeout: statementTimeoutMs,

@@ -79,7 +79,7 @@ export const variables = {
     "LANEKEEPER_POOL_SIZE",
     integer(POOL_SIZE),
     8,
-    "Postgres connections of a process",
+    "Postgres connections of a pool; a process has up to two",
   ),
   leaseMs: withDefault(
     "LANEKEEPER_LEASE_MS",

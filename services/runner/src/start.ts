@@ -1,5 +1,5 @@
 import { createDeliveryClient, createIdentityClient } from "@lanekeeper/client";
-import { checkSchema, createDatabase } from "@lanekeeper/postgres";
+import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
 import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
@@ -16,9 +16,11 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
   const config = await readConfig(service.settings);
   const opened = new Disposal();
   try {
-    const db = opened.use(openDatabase(service, config));
+    const { poolSize } = service.settings;
+    const db = opened.use(openDatabase(service, config, { poolSize }));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
-    const deps = connect(service, config, db, opened);
+    const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
+    const deps = connect(service, config, { db, steps: new TurnSteps(stepsDb) }, opened);
     const hooks = rpcHooks(service.log);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
@@ -31,7 +33,7 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
 function connect(
   service: ServiceContext,
   config: RunnerConfig,
-  db: RunnerDatabase,
+  store: Pick<RunnerDeps, "db" | "steps">,
   opened: Disposal,
 ): RunnerDeps {
   const credential = serviceCredential("runner", config.clusterSecret.reveal());
@@ -45,8 +47,7 @@ function connect(
   opened.defer(() => mcp.close());
   const agents = configuredAgents(process.env, mcp);
   return {
-    db,
-    steps: new TurnSteps(db),
+    ...store,
     identity,
     delivery,
     clock,
@@ -59,11 +60,15 @@ function connect(
   };
 }
 
-function openDatabase({ settings, log }: ServiceContext, config: RunnerConfig): RunnerDatabase {
+function openDatabase(
+  { log }: ServiceContext,
+  config: RunnerConfig,
+  pool: Pick<PoolOptions, "poolSize" | "plans">,
+): RunnerDatabase {
   return createDatabase<unknown>({
     url: config.databaseUrl.reveal(),
     schema: SCHEMA,
-    poolSize: settings.poolSize,
+    ...pool,
     applicationName: "lanekeeper runner",
     log: (line) => log.warn(line),
   });

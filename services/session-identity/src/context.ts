@@ -31,6 +31,8 @@ export interface IdentityContext extends AsyncDisposable {
 
 export interface ContextOptions {
   readonly db: Db;
+  /** For what is asked on the path of every turn; default: the same as for the rest. */
+  readonly turnsDb?: Db;
   readonly slowDb: Db;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -43,19 +45,19 @@ export interface ContextOptions {
 
 /** Puts the parts together. Disposal ends them, not the database. */
 export function createContext(options: ContextOptions): IdentityContext {
-  const { db, slowDb, clock, ids, log, rules = RULES } = options;
+  const { db, turnsDb = db, slowDb, clock, ids, log, rules = RULES } = options;
   const replica = { usageShard: shardOf(options.instanceId), rules };
   const metrics = createIdentityMetrics(options.metrics);
   const polled = (gapMs: number) => metrics.watchLag.observe(gapMs / 1_000);
   const feed = new Feed({ query: db, clock, log, polled });
   const engine = new Engine(
-    { db, ids, replica },
+    { db: turnsDb, ids, replica },
     {
       batch: (size, durationMs) => metrics.batch(size, durationMs),
       changed: () => feed.nudge(),
     },
   );
-  const reads = createReads(db);
+  const reads = createReads(turnsDb);
   const lastSeen = new LastSeen(db, log);
   const resolver = new Resolver({
     rules,

@@ -45,7 +45,7 @@ export const LIMITS = {
   /** Calls that wait for a commit; at 5,000 a second these wait two seconds. */
   maxWaiting: 10_000,
   /** Reads of one statement, and statements of reads in flight. */
-  maxReadBatch: 512,
+  maxReadBatch: 32,
   readConcurrency: 3,
 
   /** Repeats of a look-up that lost to a concurrent change of the name; each loss needs another change. */

@@ -1,5 +1,5 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { checkSchema, createDatabase } from "@lanekeeper/postgres";
+import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type GrpcServer, serveGrpc, service, serviceTokenAuthenticator } from "@lanekeeper/rpc";
 import {
   Disposal,
@@ -25,12 +25,16 @@ export async function startSessionIdentity(process: ServiceContext): Promise<Run
   const config = await readConfig(process.settings);
   const opened = new Disposal();
   try {
-    const db = opened.use(openDatabase(process, config, { poolSize: process.settings.poolSize }));
+    const { poolSize } = process.settings;
+    const db = opened.use(openDatabase(process, config, { poolSize: Math.ceil(poolSize / 2) }));
+    const turnsDb = opened.use(openDatabase(process, config, { poolSize, plans: "look-ups" }));
     const slow = { poolSize: 1, statementTimeoutMs: LIMITS.raiseTimeoutMs };
     const slowDb = opened.use(openDatabase(process, config, slow));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const { clock, ids, log, metrics, instanceId } = process;
-    const context = opened.use(createContext({ db, slowDb, clock, ids, log, metrics, instanceId }));
+    const context = opened.use(
+      createContext({ db, turnsDb, slowDb, clock, ids, log, metrics, instanceId }),
+    );
     const server = opened.use(await serve(process, config, context));
     const house = new AbortController();
     const kept = keepHouse(context, house.signal);
@@ -49,7 +53,7 @@ export async function startSessionIdentity(process: ServiceContext): Promise<Run
 function openDatabase(
   { log }: ServiceContext,
   config: IdentityConfig,
-  pool: { readonly poolSize: number; readonly statementTimeoutMs?: number },
+  pool: Pick<PoolOptions, "poolSize" | "plans" | "statementTimeoutMs">,
 ): Db {
   return createDatabase<unknown>({
     url: config.databaseUrl.reveal(),

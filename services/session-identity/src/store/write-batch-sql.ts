@@ -23,17 +23,10 @@ const REQUEST_COLUMNS = "tenant, request_id, fingerprint, answer, create_time";
 const REPLY_COLUMNS = `tenant, delivery_id, session_key, generation, turn_id, state, claimed, attempt,
         provider_message_id, error_message, update_time`;
 
-/**
- * Everything that a batch changes, in one statement and so one round trip: each part writes a table of
- * its own and none reads another's. Rows come as JSON, in which int8 and times are text.
- *
- * New runs and replies meet the primary key: an id that began under another key at the same moment
- * fails the batch, whose commands are then run one by one and find the other's record.
- */
-export const WRITE_BATCH = {
-  name: "write_batch",
-  text: `
-    with written_keys as (
+/** What every turn writes. Each is one parameter: rows as JSON, in which int8 and times are text. */
+const OF_TURNS = {
+  keys: (rows: string) => `
+    written_keys as (
       update session_keys k set
         revision = x.revision, internal = x.internal, alias_of = x.alias_of, moved_to = x.moved_to,
         session_id = x.session_id, generation = x.generation, run_epoch = x.run_epoch,
@@ -47,39 +40,75 @@ export const WRITE_BATCH = {
         active_lease_expire_time = x.active_lease_expire_time, active_start_time = x.active_start_time,
         active_heartbeat_time = x.active_heartbeat_time, active_model = x.active_model,
         last_run = x.last_run
-      from json_populate_recordset(null::session_keys, $1::json) x
+      from json_populate_recordset(null::session_keys, ${rows}::json) x
       where k.tenant = x.tenant and k.session_key = x.session_key
-    ), written_changes as (
+    )`,
+  changes: (rows: string) => `
+    written_changes as (
       insert into session_changes (tenant, session_key, agent_id, state, merged_into)
       select tenant, session_key, agent_id, state, merged_into
-      from json_populate_recordset(null::session_changes, $2::json)
-    ), written_new_runs as (
+      from json_populate_recordset(null::session_changes, ${rows}::json)
+    )`,
+  newRuns: (rows: string) => `
+    written_new_runs as (
       insert into runs (${RUN_COLUMNS})
-      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, $3::json)
-    ), written_runs as (
+      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, ${rows}::json)
+    )`,
+  runs: (rows: string) => `
+    written_runs as (
       update runs r set state = x.state, stale_generation = x.stale_generation, ending = x.ending
-      from json_populate_recordset(null::runs, $4::json) x
+      from json_populate_recordset(null::runs, ${rows}::json) x
       where r.tenant = x.tenant and r.run_id = x.run_id
-    ), written_events as (
+    )`,
+  events: (rows: string) => `
+    written_events as (
       insert into lifecycle_events (${EVENT_COLUMNS})
-      select ${EVENT_COLUMNS} from json_populate_recordset(null::lifecycle_events, $5::json)
-    ), written_new_replies as (
+      select ${EVENT_COLUMNS} from json_populate_recordset(null::lifecycle_events, ${rows}::json)
+    )`,
+  journal: (rows: string) => `
+    written_journal as (
+      insert into journal (${JOURNAL_COLUMNS}, last_time)
+      select ${JOURNAL_COLUMNS}, create_time
+      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}
+    )`,
+} as const;
+
+/** What is written now and then. */
+const NOW_AND_THEN = {
+  newReplies: (rows: string) => `
+    written_new_replies as (
       insert into replies (${REPLY_COLUMNS})
-      select ${REPLY_COLUMNS} from json_populate_recordset(null::replies, $6::json)
-    ), written_replies as (
+      select ${REPLY_COLUMNS} from json_populate_recordset(null::replies, ${rows}::json)
+    )`,
+  replies: (rows: string) => `
+    written_replies as (
       update replies p set state = x.state, claimed = x.claimed, attempt = x.attempt,
         provider_message_id = x.provider_message_id, error_message = x.error_message,
         update_time = x.update_time
-      from json_populate_recordset(null::replies, $7::json) x
+      from json_populate_recordset(null::replies, ${rows}::json) x
       where p.tenant = x.tenant and p.delivery_id = x.delivery_id
-    ), written_generations as (
+    )`,
+  generations: (rows: string) => `
+    written_generations as (
       insert into generations (${GENERATION_COLUMNS})
-      select ${GENERATION_COLUMNS} from json_populate_recordset(null::generations, $8::json)
-    ), written_requests as (
+      select ${GENERATION_COLUMNS} from json_populate_recordset(null::generations, ${rows}::json)
+    )`,
+  requests: (rows: string) => `
+    written_requests as (
       insert into requests (${REQUEST_COLUMNS})
-      select ${REQUEST_COLUMNS} from json_populate_recordset(null::requests, $9::json)
-    ), new_bindings as (
-      select * from json_to_recordset($10::json) as x(tenant text, agent_id text, kind text, name text,
+      select ${REQUEST_COLUMNS} from json_populate_recordset(null::requests, ${rows}::json)
+    )`,
+  refusals: (rows: string) => `
+    written_refusals as (
+      insert into journal (${JOURNAL_COLUMNS}, last_time)
+      select ${JOURNAL_COLUMNS}, create_time
+      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}
+      on conflict (tenant, refusal_hash) where refusal_hash is not null
+      do update set count = journal.count + excluded.count, last_time = excluded.last_time
+    )`,
+  bindings: (rows: string) => `
+    new_bindings as (
+      select * from json_to_recordset(${rows}::json) as x(tenant text, agent_id text, kind text, name text,
         session_key text, party text, dm_scope text, channel text, rule_set_version integer, source text,
         seen_time timestamptz)
     ), written_bindings as (
@@ -98,24 +127,60 @@ export const WRITE_BATCH = {
         select from tenant_channels c where c.tenant = n.tenant and c.channel = n.channel)
       order by 1, 2
       on conflict do nothing
-    ), written_journal as (
-      insert into journal (${JOURNAL_COLUMNS}, last_time)
-      select ${JOURNAL_COLUMNS}, create_time
-      from json_to_recordset($11::json) as x${JOURNAL_RECORD}
-    ), written_refusals as (
-      insert into journal (${JOURNAL_COLUMNS}, last_time)
-      select ${JOURNAL_COLUMNS}, create_time
-      from json_to_recordset($12::json) as x${JOURNAL_RECORD}
-      on conflict (tenant, refusal_hash) where refusal_hash is not null
-      do update set count = journal.count + excluded.count, last_time = excluded.last_time
-    )
+    )`,
+} as const;
+
+const PARTS = { ...OF_TURNS, ...NOW_AND_THEN };
+
+/** A table, or a way to write it. */
+export type Part = keyof typeof PARTS;
+
+const TURN_PARTS = Object.keys(OF_TURNS) as Part[];
+const OTHER_PARTS = Object.keys(NOW_AND_THEN) as Part[];
+
+/** The statement for a batch, and the order of its parameters, each the rows of a part as JSON. */
+export interface WriteStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly parts: readonly Part[];
+  /** Takes, behind the parts, a tenant for each new key and this replica's shard of the usage. */
+  readonly countsUsage: boolean;
+}
+
+const made = new Map<string, WriteStatement>();
+
+/**
+ * Everything that a batch changes, in one statement and so one round trip: each part writes a table of
+ * its own and none reads another's. A statement has those parts that the batch needs, since one that
+ * writes nothing takes the server as long as a row; what is written now and then comes all together,
+ * so that a connection keeps few statements.
+ *
+ * New runs and replies meet the primary key: an id that began under another key at the same moment
+ * fails the batch, whose commands are then run one by one and find the other's record.
+ */
+export function writeStatement(needs: (part: Part) => boolean, isKeyMade: boolean): WriteStatement {
+  const ofTurns = TURN_PARTS.filter(needs);
+  const countsUsage = isKeyMade || OTHER_PARTS.some(needs);
+  const parts = [...ofTurns, ...(countsUsage ? OTHER_PARTS : [])];
+  const name = `write_${[...ofTurns, ...(countsUsage ? ["more"] : [])].join("_")}`.toLowerCase();
+  const known = made.get(name) ?? { name, text: textOf(parts, countsUsage), parts, countsUsage };
+  made.set(name, known);
+  return known;
+}
+
+function textOf(parts: readonly Part[], countsUsage: boolean): string {
+  const written = parts.map((part, index) => PARTS[part](`$${index + 1}`)).join(",");
+  const last = countsUsage ? countUsage(parts.length) : "select";
+  return `with ${written}\n${last}`;
+}
+
+const countUsage = (before: number) => `
     insert into tenant_usage (tenant, shard, key_count, binding_count)
-    select tenant, $14::smallint, sum(keys), sum(bindings) from (
-      select unnest($13::text[]) as tenant, 1 as keys, 0 as bindings
+    select tenant, $${before + 2}::smallint, sum(keys), sum(bindings) from (
+      select unnest($${before + 1}::text[]) as tenant, 1 as keys, 0 as bindings
       union all select tenant, 0, 1 from written_bindings
     ) held
     group by tenant order by tenant
     on conflict (tenant, shard) do update set
       key_count = tenant_usage.key_count + excluded.key_count,
-      binding_count = tenant_usage.binding_count + excluded.binding_count`,
-};
+      binding_count = tenant_usage.binding_count + excluded.binding_count`;

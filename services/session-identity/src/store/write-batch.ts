@@ -6,7 +6,7 @@ import type { JournalRow } from "./journal-rows.ts";
 import { rowOf } from "./key-row.ts";
 import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
 import { iso } from "./values.ts";
-import { WRITE_BATCH } from "./write-batch-sql.ts";
+import { type Part, writeStatement } from "./write-batch-sql.ts";
 
 /** What the ledger keeps of a peer, beside its spelling. */
 export interface NewPeer {
@@ -33,17 +33,19 @@ export interface NewBinding {
 export class BatchWrites {
   readonly #replica: Replica;
   #tellsWatchers = false;
-  readonly #keys: object[] = [];
-  readonly #changes: object[] = [];
-  readonly #newRuns: object[] = [];
-  readonly #runs: object[] = [];
-  readonly #events: object[] = [];
-  readonly #newReplies: object[] = [];
-  readonly #replies: object[] = [];
-  readonly #generations: object[] = [];
-  readonly #requests: object[] = [];
-  readonly #bindings: object[] = [];
-  readonly #journal: JournalRow[] = [];
+  readonly #rows: Record<Exclude<Part, "refusals">, object[]> = {
+    keys: [],
+    changes: [],
+    newRuns: [],
+    runs: [],
+    events: [],
+    journal: [],
+    newReplies: [],
+    replies: [],
+    generations: [],
+    requests: [],
+    bindings: [],
+  };
   readonly #refusals = new Map<string, JournalRow>();
   readonly #madeKeys: string[] = [];
 
@@ -59,11 +61,11 @@ export class BatchWrites {
   /** `told`: watchers get the state; internal sessions are never shown to any. */
   key(state: KeyState, told: boolean, mergedInto?: string): void {
     const row = rowOf(state);
-    this.#keys.push(row);
+    this.#rows.keys.push(row);
     if (!told || state.internal) return;
     this.#tellsWatchers = true;
     const { tenant, session_key, agent_id } = row;
-    this.#changes.push({
+    this.#rows.changes.push({
       tenant,
       session_key,
       agent_id,
@@ -73,27 +75,27 @@ export class BatchWrites {
   }
 
   newRun(tenant: string, run: RunRecord): void {
-    this.#newRuns.push(runRow(tenant, run));
+    this.#rows.newRuns.push(runRow(tenant, run));
   }
 
   run(tenant: string, run: RunRecord): void {
-    this.#runs.push(runRow(tenant, run));
+    this.#rows.runs.push(runRow(tenant, run));
   }
 
   event(tenant: string, event: EventRecord): void {
-    this.#events.push(eventRow(tenant, event));
+    this.#rows.events.push(eventRow(tenant, event));
   }
 
   newReply(tenant: string, reply: ReplyRecord): void {
-    this.#newReplies.push(replyRow(tenant, reply));
+    this.#rows.newReplies.push(replyRow(tenant, reply));
   }
 
   reply(tenant: string, reply: ReplyRecord): void {
-    this.#replies.push(replyRow(tenant, reply));
+    this.#rows.replies.push(replyRow(tenant, reply));
   }
 
   generation(tenant: string, begun: Rotation | Birth): void {
-    this.#generations.push(generationRow(tenant, begun));
+    this.#rows.generations.push(generationRow(tenant, begun));
   }
 
   request(
@@ -104,11 +106,11 @@ export class BatchWrites {
     nowMs: number,
   ): void {
     const row = { tenant, request_id: requestId, fingerprint, answer, create_time: iso(nowMs) };
-    this.#requests.push(row);
+    this.#rows.requests.push(row);
   }
 
   binding(binding: NewBinding, nowMs: number): void {
-    this.#bindings.push({
+    this.#rows.bindings.push({
       tenant: binding.tenant,
       agent_id: binding.agentId,
       kind: binding.kind,
@@ -130,7 +132,7 @@ export class BatchWrites {
   /** A statement cannot write one row twice, so equal refusals of a batch are counted here. */
   journal(row: JournalRow): void {
     if (row.refusal_hash === null) {
-      this.#journal.push(row);
+      this.#rows.journal.push(row);
       return;
     }
     const name = `${row.tenant}\u0000${row.refusal_hash}`;
@@ -145,25 +147,16 @@ export class BatchWrites {
 
   /** Writes what was noted since the last time. A row stands in one flush once. */
   async flush(query: Query): Promise<void> {
-    const tables = [
-      this.#keys,
-      this.#changes,
-      this.#newRuns,
-      this.#runs,
-      this.#events,
-      this.#newReplies,
-      this.#replies,
-      this.#generations,
-      this.#requests,
-      this.#bindings,
-      this.#journal,
-    ];
     const refusals = [...this.#refusals.values()];
-    const written = [...tables, refusals];
-    if (written.every((rows) => rows.length === 0) && this.#madeKeys.length === 0) return;
-    const params = [...written.map((rows) => JSON.stringify(rows)), [...this.#madeKeys]];
-    for (const rows of [...tables, this.#madeKeys]) rows.length = 0;
+    const rows = { ...this.#rows, refusals };
+    const statement = writeStatement((part) => rows[part].length > 0, this.#madeKeys.length > 0);
+    const { parts, countsUsage, name, text } = statement;
+    if (parts.length === 0) return;
+    const params: unknown[] = parts.map((part) => JSON.stringify(rows[part]));
+    if (countsUsage) params.push([...this.#madeKeys], this.#replica.usageShard);
+    for (const written of Object.values(this.#rows)) written.length = 0;
+    this.#madeKeys.length = 0;
     this.#refusals.clear();
-    await query.query(WRITE_BATCH, [...params, this.#replica.usageShard]);
+    await query.query({ name, text }, params);
   }
 }
