@@ -67,6 +67,8 @@ export interface IngressParts {
 export interface RunningIngress extends RunningService {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Beside the RPCs, such as "POST /v1/chat/completions". */
+  readonly doors: readonly string[];
 }
 
 /** Opens the doors. @throws BusyPortError */
@@ -86,6 +88,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     const requestLog = new RequestLogWriter({ store: requestStore, clock, log, limits, onDropped });
     opened.defer(() => requestLog.close());
     startSweep(parts, opened);
+    const routes = routesOf(parts, context, draining.signal);
     const own = ingressRoutes(ownRpcs(parts, context));
     const connect = connectOf(parts, credentials, own);
     const grpc = opened.use(await openGrpc(parts, credentials, own));
@@ -95,7 +98,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
         limits,
         metrics,
         listener: requestListener({
-          routes: routesOf(parts, context, draining.signal),
+          routes,
           connect,
           cors: corsOptions(parts.corsOrigins),
           clock,
@@ -108,7 +111,8 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     );
     startSchedules(parts, context, draining.signal, opened);
     log.info({ http_port: http.port, grpc_port: grpc.port }, "serving");
-    return running({ http, grpc, connect, draining, lastCall, opened });
+    const doors = routes.map(({ method, path }) => `${method} ${path}`);
+    return { doors, ...running({ http, grpc, connect, draining, lastCall, opened }) };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -210,7 +214,14 @@ interface Opened {
   readonly opened: Disposal;
 }
 
-function running({ http, grpc, connect, draining, lastCall, opened }: Opened): RunningIngress {
+function running({
+  http,
+  grpc,
+  connect,
+  draining,
+  lastCall,
+  opened,
+}: Opened): Omit<RunningIngress, "doors"> {
   return {
     httpPort: http.port,
     grpcPort: grpc.port,

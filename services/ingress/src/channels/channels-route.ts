@@ -3,6 +3,7 @@ import { LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
 import { type Exchange, type RequestFacts, sendJson } from "../http/exchange.ts";
 import { type BodyBudget, readBody } from "../http/read-body.ts";
+import { setDisposition } from "../http/lane-disposition.ts";
 import type { Route } from "../http/routes.ts";
 import type { IngressLimits } from "../limits.ts";
 import { dispositionWord } from "../turns/disposition.ts";
@@ -64,6 +65,7 @@ async function handle(
     const spentMs = context.clock.monotonicMs() - startedMs;
     const withinMs = Math.max(1, adapter.ackWithinMs - spentMs);
     const outcome = await take(context, adapter, owner, reading, facts, withinMs);
+    if (facts.disposition !== undefined) setDisposition(res, facts.disposition);
     const { status, body: told } = adapter.answer(outcome);
     sendJson(res, status, told);
   } finally {

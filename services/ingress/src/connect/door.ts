@@ -15,6 +15,7 @@ import {
 } from "@lanekeeper/rpc";
 import type { CredentialCheck } from "../credentials/check.ts";
 import { authorizeMethod } from "./permissions.ts";
+import { tellRun, tellSubmitted } from "./tell-turns.ts";
 
 /** What stands behind the door. */
 export interface ConnectDoor {
@@ -46,9 +47,9 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
     hooks: door.hooks,
     services: [
       served(SessionIdentityService, proxyRoutes(SessionIdentityService, door.identity)),
-      served(RunnerService, proxyRoutes(RunnerService, door.runner)),
+      served(RunnerService, tellSubmitted(proxyRoutes(RunnerService, door.runner))),
       served(DeliveryService, proxyRoutes(DeliveryService, door.delivery)),
-      served(IngressService, door.ingress),
+      served(IngressService, tellRun(door.ingress)),
     ],
   });
 }

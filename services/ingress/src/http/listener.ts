@@ -14,6 +14,7 @@ import type { RequestEntry } from "../request-log/entry.ts";
 import { requestEntry } from "../request-log/entry.ts";
 import { answerError } from "./answer-error.ts";
 import { type RequestFacts, sendJson } from "./exchange.ts";
+import { answerWith, setDisposition, tellDisposition } from "./lane-disposition.ts";
 import { finalStatus, logRpc, reportRequest } from "./report.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
@@ -42,9 +43,10 @@ export function requestListener(app: HttpApp): RequestListener {
     // Connect reads the label here too, so that there is one.
     req.headers["x-request-id"] = requestId;
     res.setHeader("x-request-id", requestId);
+    tellDisposition(res);
     gate.enter(res);
     if (app.cors.allowedOrigins.length > 0 && applyCors(req, res, app.cors)) return;
-    if (app.connect.handle(req, res)) {
+    if (answerWith(res, () => app.connect.handle(req, res))) {
       logRpc(app, req, res, requestId);
       return;
     }
@@ -159,7 +161,7 @@ function refuseMethod(
 
 function reject(res: ServerResponse, facts: RequestFacts): void {
   facts.disposition = "rejected";
-  if (!res.headersSent) res.setHeader("x-lane-disposition", "rejected");
+  setDisposition(res, "rejected");
 }
 
 function isLogged(match: Match): boolean {

@@ -26,6 +26,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): 
       "content-type: application/json; charset=utf-8",
       `content-length: ${Buffer.byteLength(body)}`,
       `x-request-id: ${requestId}`,
+      "x-lane-disposition: rejected",
       // A slow sender is no reason to send the same slowly again.
       "x-should-retry: false",
       "connection: close",

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask, HELLO } from "../testing/ask.ts";
+import { rawStream } from "../testing/raw-stream.ts";
 import { holdTurn } from "../testing/stand-in-runner.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 
@@ -231,15 +232,20 @@ describe("a drain", () => {
   test("whose time is over tells those who wait to join their turn elsewhere", async () => {
     lane.runner.script = holdTurn;
     const plain = ask(lane);
-    const stream = ask(lane, { body: { ...HELLO, stream: true } });
+    await expect.poll(() => lane.runner.turns.length).toBe(1);
+    const stream = rawStream(lane);
     await expect.poll(() => lane.runner.turns.length).toBe(2);
+    // Once it is read, so is that both were accepted: they share a connection.
+    lane.runner.last.begin().say("One moment");
+    await expect.poll(() => stream.text()).toContain("One moment");
     const timeUp = new AbortController();
     const drained = lane.ingress.drain(timeUp.signal);
     timeUp.abort();
     const { status, json, headers } = await plain;
     expect([status, json]).toMatchObject([503, { error: { code: "WAIT_EXPIRED" } }]);
     expect(headers["x-should-retry"]).toBe("true");
-    expect((await stream).text).toContain('"code":"WAIT_EXPIRED"');
+    await stream.ended;
+    expect(stream.text()).toContain('"code":"WAIT_EXPIRED"');
     await drained;
   });
 });
