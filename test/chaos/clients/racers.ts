@@ -73,7 +73,7 @@ class Racer {
 
   async #act(): Promise<void> {
     const luck = this.#random();
-    if (luck < 0.25) await this.#resolve();
+    if (luck < 0.2) await this.#resolve();
     else if (luck < 0.4) await this.#rotate();
     else await this.#runOnce();
   }
@@ -94,6 +94,8 @@ class Racer {
     const asked = isRepeat ? known : { request: randomUUID(), expected };
     if (!isRepeat) requests.push(asked);
     await this.#calls.rotate(this.#door, { tenant, key, ...asked });
+    // Whatever replica is asked next has to know.
+    await this.#resolve();
   }
 
   /** A whole run, which sometimes sleeps past its lease and goes on as if it had not. */
@@ -105,6 +107,7 @@ class Racer {
       (await this.#calls.begin(this.#door, ask)) ??
       (this.#random() < 0.3 ? await this.#calls.begin(this.#door, ask) : undefined);
     if (begun === undefined) return;
+    if (this.#random() < 0.3) await this.#resolve();
     const { generation, sessionId, epoch } = begun;
     const fence = { tenant, key, run, generation, sessionId, epoch };
     const write = async (seq: number, event: "started" | "progress" | "ended", says: string) => {

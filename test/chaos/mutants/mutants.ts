@@ -57,7 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
       context.db
         .transaction(async (tx) => {
           resolve(await inTransaction(tx, context, commands));
-          await new Promise((later) => setTimeout(later, 60));
+          await new Promise((later) => setTimeout(later, 150));
         })
         .catch(reject);
     }),`,

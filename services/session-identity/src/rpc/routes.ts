@@ -1,6 +1,7 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { exchangeHandler } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
+import { storeError } from "../engine/engine.ts";
 import { ALLOW } from "./allow.ts";
 import { applyKeyPolicies } from "./apply-key-policies.ts";
 import { beginRun } from "./begin-run.ts";
@@ -27,7 +28,7 @@ import { writeLifecycle } from "./write-lifecycle.ts";
 
 /** A handler for every RPC. Those on the path of a turn also come as frames of Exchange. */
 export function identityRoutes(context: IdentityContext): IdentityRoutes {
-  const unary: Omit<IdentityRoutes, "exchange"> = {
+  const unary: Unary = {
     resolveSession: resolveSession(context),
     normalizeKey: normalizeKey(context),
     explainKey: explainKey(context),
@@ -39,7 +40,6 @@ export function identityRoutes(context: IdentityContext): IdentityRoutes {
     listSessions: listSessions(context),
     listRotations: listRotations(context),
     listJournal: listJournal(context),
-    watchSessions: watchSessions(context),
     registerKey: registerKey(context),
     applyKeyPolicies: applyKeyPolicies(context),
     getKeyPolicies: getKeyPolicies(context),
@@ -50,6 +50,27 @@ export function identityRoutes(context: IdentityContext): IdentityRoutes {
     mergeSessions: mergeSessions(context),
     raiseFences: raiseFences(context),
   };
-  const exchange = exchangeHandler({ desc: SessionIdentityService, routes: unary, allow: ALLOW });
-  return { ...unary, exchange };
+  const routes = { ...stored(unary), watchSessions: watchSessions(context) };
+  const exchange = exchangeHandler({ desc: SessionIdentityService, routes, allow: ALLOW });
+  return { ...routes, exchange };
+}
+
+type Unary = Omit<IdentityRoutes, "exchange" | "watchSessions">;
+type Handler = (request: never, call: never) => Promise<unknown>;
+
+/** A database that cannot be asked is STORE_UNAVAILABLE, whatever it was to be asked for. */
+function stored(routes: Unary): Unary {
+  const answering = (handler: Handler): Handler => {
+    return async (request, call) => {
+      try {
+        return await handler(request, call);
+      } catch (error) {
+        throw storeError(error);
+      }
+    };
+  };
+  const entries = Object.entries<Handler>(routes as Readonly<Record<string, Handler>>);
+  return Object.fromEntries(
+    entries.map(([name, handler]) => [name, answering(handler)]),
+  ) as unknown as Unary;
 }
