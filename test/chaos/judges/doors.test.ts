@@ -165,9 +165,23 @@ describe("G12", () => {
 
   test("an older state after a newer one", () => {
     const { history } = whole()
-      .saw("told", 4, tell("snapshot", 1, 1, 2))
-      .saw("told", 5, tell("changed", 2, 3, 2));
+      .saw("told", 4, mark("opened"))
+      .saw("told", 5, tell("snapshot", 1, 1, 2));
     expect(watched(history).findings).toHaveLength(1);
+  });
+
+  test("a gap, unless it was begun anew in between", () => {
+    const late = { ...stands, revision: 5 };
+    const gap = whole()
+      .saw("told", 4, tell("changed", 2, 5))
+      .saw("finalSession", 9, late);
+    expect(watched(gap.history).findings).toHaveLength(1);
+    const anew = whole()
+      .saw("told", 4, mark("opened"))
+      .saw("told", 5, tell("snapshot", 2, 4, 2))
+      .saw("told", 6, tell("changed", 2, 5, 2))
+      .saw("finalSession", 9, late);
+    expect(watched(anew.history).findings).toEqual([]);
   });
 
   test("a state that is told twice on one stream", () => {

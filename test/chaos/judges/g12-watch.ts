@@ -1,34 +1,54 @@
 import { groupBy, type History, type Sight } from "../history/history.ts";
+import type { Told } from "../history/sights.ts";
 import { Case, type Judge } from "./judge.ts";
 import { standings } from "./standings.ts";
 
-/** Watches are ordered per key, show nothing older after something newer, and end with what stands. */
+/** Watches are ordered per key, without gaps, show nothing older after something newer, and end with what stands. */
 export const watched: Judge = (history) => {
   const about = new Case("G12", "states that watchers were told, in order");
-  const told = history.seen("told").filter(({ value }) => value.key !== "");
-  for (const follower of groupBy(told, ({ value }) => value.watcher).values()) {
-    for (const key of groupBy(follower, ({ value }) => `${value.tenant} ${value.key}`).values()) {
-      judgeOrder(about, key);
+  const all = history.seen("told");
+  for (const follower of groupBy(all, ({ value }) => value.watcher).values()) {
+    for (const told of groupBy(seenBy(follower), ({ key }) => key).values()) {
+      judgeOrder(about, told);
     }
   }
+  const told = all.filter(({ value }) => value.key !== "");
   judgeComplete(history, about, told);
   judgeSnapshots(history, about);
   return about.verdict;
 };
 
-function judgeOrder(about: Case, told: readonly Sight<"told">[]): void {
-  for (const [index, { at, value }] of told.entries()) {
+interface Seen extends Told {
+  readonly at: number;
+  /** How often the follower has begun anew, with a snapshot: what lies between is not told. */
+  readonly beginnings: number;
+}
+
+function seenBy(follower: readonly Sight<"told">[]): Seen[] {
+  let beginnings = 0;
+  return follower.flatMap(({ at, value }) => {
+    if (value.kind === "opened") beginnings += 1;
+    return value.key === "" ? [] : [{ ...value, at, beginnings }];
+  });
+}
+
+function judgeOrder(about: Case, told: readonly Seen[]): void {
+  for (const [index, now] of told.entries()) {
     about.count();
-    const before = told[index - 1]?.value;
-    if (before === undefined) continue;
-    const isRepeat = value.revision === before.revision;
-    if (value.revision < before.revision || value.generation < before.generation) {
-      const how = `${before.generation}/${before.revision} then ${value.generation}/${value.revision}`;
-      about.find(value.key, at, `${value.watcher} was told generation/revision ${how}`);
-    } else if (isRepeat && value.kind === "changed" && before.stream === value.stream) {
-      about.find(value.key, at, `${value.watcher} was told revision ${value.revision} twice`);
-    }
+    const before = told[index - 1];
+    const wrong = before === undefined ? undefined : whatIsWrong(before, now);
+    if (wrong === undefined || before === undefined) continue;
+    const how = `${before.generation}/${before.revision} then ${now.generation}/${now.revision}`;
+    about.find(now.key, now.at, `${now.watcher} was told generation/revision ${how}: ${wrong}`);
   }
+}
+
+/** Each change of a row that is told raises its revision by one. */
+function whatIsWrong(before: Seen, now: Seen): string | undefined {
+  if (now.revision < before.revision || now.generation < before.generation) return "older";
+  if (now.kind !== "changed" || now.beginnings !== before.beginnings) return undefined;
+  if (now.revision === before.revision) return now.stream === before.stream ? "twice" : undefined;
+  return now.revision === before.revision + 1 ? undefined : "a gap";
 }
 
 /** A follower that goes on until all was told ends with what stands under every key. */
