@@ -14,6 +14,7 @@ export {
   isUnavailable,
   isUniqueViolation,
 } from "./errors.ts";
+export { keyIsWithin } from "./key-within.ts";
 export { type MigrateOptions, type MigrateResult, migrate } from "./migrate.ts";
 export { type SchemaProblem, SchemaVersionError } from "./migration-record.ts";
 export type { PoolOptions } from "./pool.ts";

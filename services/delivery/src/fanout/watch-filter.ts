@@ -1,5 +1,5 @@
 import { type CallContext, permissionDenied } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { isAgentWithin, isKeyWithin } from "@lanekeeper/session-key";
 
 /** Which keys a subscriber is told of: what it asked for, within what its credential may see. */
 export interface WatchFilter {
@@ -23,7 +23,7 @@ export function watchFilter(
   { tenant, agents, keyPrefixes }: CallContext,
 ): WatchFilter {
   if (agentId === "") return { tenant, prefix, agents, keyPrefixes };
-  if (agents.length > 0 && !agents.includes(agentId)) {
+  if (!isAgentWithin(agentId, { agents, keyPrefixes })) {
     throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
   }
   return { tenant, prefix, agents: [agentId], keyPrefixes };
@@ -35,9 +35,6 @@ export function isWanted(filter: WatchFilter, sessionKey: string): boolean {
 }
 
 /** The same, of a key that is known to begin with the prefix. */
-export function isAllowed({ agents, keyPrefixes }: WatchFilter, sessionKey: string): boolean {
-  if (keyPrefixes.length > 0 && !keyPrefixes.some((each) => sessionKey.startsWith(each))) {
-    return false;
-  }
-  return agents.length === 0 || agents.includes(agentOf(sessionKey as CanonicalKey));
+export function isAllowed(filter: WatchFilter, sessionKey: string): boolean {
+  return isKeyWithin(sessionKey, filter);
 }

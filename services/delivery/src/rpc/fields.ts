@@ -3,7 +3,9 @@ import {
   agentOf,
   type CanonicalKey,
   checkKeyPermission,
+  isAgentWithin,
   isKeyRefusal,
+  isKeyWithin,
   type KeyRefusal,
   parseCanonicalKey,
 } from "@lanekeeper/session-key";
@@ -54,11 +56,17 @@ export function parseNote(note: string, { noteChars }: Pick<Limits, "noteChars">
   throw invalid("note", `must have at most ${noteChars} characters`);
 }
 
-/** Whether the caller's credential is confined to other agents. @throws PERMISSION_DENIED */
-export function requireAgent(key: CanonicalKey, { agents }: Caller): void {
+/**
+ * Whether the caller's credential is bound to other agents or keys. Judged by the key alone, so that
+ * it tells nothing of what stands under it. @throws PERMISSION_DENIED
+ */
+export function requireWithin(key: CanonicalKey, caller: Caller): void {
   const agent = agentOf(key);
-  if (agents.length === 0 || agents.includes(agent)) return;
-  throw permissionDenied(`the credential may not use the agent ${agent}`, { agent });
+  if (!isAgentWithin(agent, caller)) {
+    throw permissionDenied(`the credential may not use the agent ${agent}`, { agent });
+  }
+  if (isKeyWithin(key, caller)) return;
+  throw permissionDenied("the key is none of those that the credential is bound to");
 }
 
 /**
@@ -67,7 +75,7 @@ export function requireAgent(key: CanonicalKey, { agents }: Caller): void {
  * or operator's scope, with those of typed peers. @throws PERMISSION_DENIED, RESERVED_NAMESPACE
  */
 export function requireKey(key: CanonicalKey, caller: Caller): void {
-  requireAgent(key, caller);
+  requireWithin(key, caller);
   const { scopes, keyPrefixes } = caller;
   const outside = scopes.length > 0;
   // Channels without a profile are known to session-identity alone, which judges when a name is resolved.

@@ -1,13 +1,14 @@
 import { type CallContext, invalid, notFound } from "@lanekeeper/rpc";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import type { DeliveryContext } from "../context.ts";
 import { DELIVERY_STATE_NAMES, isDead, stateCode } from "../domain/delivery-state.ts";
 import type { DeliveryRow } from "../store/delivery-row.ts";
 import { readDelivery } from "../store/read-delivery.ts";
-import { parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { parseUuid } from "./fields.ts";
 
 /**
- * The tenant's delivery of this id, if the caller may have to do with its agent.
- * @throws INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED
+ * The tenant's delivery of this id, if the caller may reach its key.
+ * @throws INVALID_REQUEST, NOT_FOUND, the same where there is none and where the key is out of bounds
  */
 export async function findDelivery(
   { db }: Pick<DeliveryContext, "db">,
@@ -16,8 +17,7 @@ export async function findDelivery(
 ): Promise<DeliveryRow> {
   const id = parseUuid("delivery_id", deliveryId);
   const row = await readDelivery(db, call.tenant, id);
-  if (row === undefined) throw notFound("delivery", id);
-  requireAgent(parseSessionKey("session_key", row.sessionKey), call);
+  if (row === undefined || !isKeyWithin(row.sessionKey, call)) throw notFound("delivery", id);
   return row;
 }
 

@@ -1,12 +1,13 @@
 import { type CallContext, notFound } from "@lanekeeper/rpc";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import type { DeliveryContext } from "../context.ts";
 import { readRoute } from "../store/configure-route.ts";
 import type { RouteRow } from "../store/route-row.ts";
-import { parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { parseUuid } from "./fields.ts";
 
 /**
- * The tenant's route of this id, if the caller may have to do with its agent.
- * @throws INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED
+ * The tenant's route of this id, if the caller may reach its key.
+ * @throws INVALID_REQUEST, NOT_FOUND, the same where there is none and where the key is out of bounds
  */
 export async function findRoute(
   { db }: Pick<DeliveryContext, "db">,
@@ -15,7 +16,6 @@ export async function findRoute(
 ): Promise<RouteRow> {
   const id = parseUuid("route_id", routeId);
   const route = await readRoute(db, call.tenant, id);
-  if (route === undefined) throw notFound("route", id);
-  requireAgent(parseSessionKey("session_key", route.sessionKey), call);
+  if (route === undefined || !isKeyWithin(route.sessionKey, call)) throw notFound("route", id);
   return route;
 }

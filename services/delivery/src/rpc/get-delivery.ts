@@ -3,12 +3,11 @@ import type {
   GetDeliveryRequest,
   GetDeliveryResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { type CallContext, notFound } from "@lanekeeper/rpc";
+import type { CallContext } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { listAttempts } from "../store/list-attempts.ts";
-import { readDelivery } from "../store/read-delivery.ts";
 import { listActs } from "../store/record-act.ts";
-import { parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { findDelivery } from "./find-delivery.ts";
 import { actMessage, attemptMessage, deliveryMessage } from "./messages.ts";
 
 /** Reads one delivery, with what was tried and what was done about it. */
@@ -17,10 +16,8 @@ export async function getDelivery(
   request: GetDeliveryRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof GetDeliveryResponseSchema>> {
-  const deliveryId = parseUuid("delivery_id", request.deliveryId);
-  const row = await readDelivery(db, call.tenant, deliveryId);
-  if (row === undefined) throw notFound("delivery", deliveryId);
-  requireAgent(parseSessionKey("session_key", row.sessionKey), call);
+  const row = await findDelivery({ db }, request.deliveryId, call);
+  const { deliveryId } = row;
   const attempts = await listAttempts(db, call.tenant, deliveryId, limits.attemptsShown);
   const acts = await listActs(db, call.tenant, deliveryId, limits.actsShown);
   return {

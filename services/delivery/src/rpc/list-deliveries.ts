@@ -9,7 +9,7 @@ import type { DeliveryContext } from "../context.ts";
 import { DELIVERY_STATE_NAMES, stateCode } from "../domain/delivery-state.ts";
 import type { Limits } from "../limits.ts";
 import { type DeliveryFilter, listDeliveries as readPage } from "../store/list-deliveries.ts";
-import { parseId, parsePageSize, parseSessionKey, parseUuid, requireAgent } from "./fields.ts";
+import { parseId, parsePageSize, parseSessionKey, parseUuid, requireWithin } from "./fields.ts";
 import { deliveryMessage } from "./messages.ts";
 import { pageToken, parsePageToken } from "./page-token.ts";
 
@@ -38,7 +38,7 @@ function parseFilter(
   const given = <T>(text: string, parse: (text: string) => T): T | undefined =>
     text === "" ? undefined : parse(text);
   const sessionKey = given(request.sessionKey, (text) => parseSessionKey("session_key", text));
-  if (sessionKey !== undefined) requireAgent(sessionKey, call);
+  if (sessionKey !== undefined) requireWithin(sessionKey, call);
   return {
     tenant: call.tenant,
     sessionKey,
@@ -48,6 +48,7 @@ function parseFilter(
     traceId: given(request.traceId, parseTraceId),
     deadLettersOnly: request.deadLettersOnly,
     agents: call.agents,
+    keyPrefixes: call.keyPrefixes,
     beforeId: parsePageToken(request.pageToken),
   };
 }

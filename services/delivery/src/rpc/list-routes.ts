@@ -6,7 +6,7 @@ import type {
 import type { CallContext } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { listRoutes as readRoutes } from "../store/list-routes.ts";
-import { parseSessionKey, requireAgent } from "./fields.ts";
+import { parseSessionKey, requireWithin } from "./fields.ts";
 import { routeMessage } from "./messages.ts";
 
 /** Lists a session's routes, the oldest first. */
@@ -16,7 +16,7 @@ export async function listRoutes(
   call: CallContext,
 ): Promise<MessageInitShape<typeof ListRoutesResponseSchema>> {
   const sessionKey = parseSessionKey("session_key", request.sessionKey);
-  requireAgent(sessionKey, call);
+  requireWithin(sessionKey, call);
   const routes = await readRoutes(db, call.tenant, sessionKey, limits.routesPerKey);
   return { routes: routes.map(routeMessage) };
 }

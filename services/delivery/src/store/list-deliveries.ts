@@ -1,3 +1,5 @@
+import { keyIsWithin } from "@lanekeeper/postgres";
+import { isBound } from "@lanekeeper/session-key";
 import { DELIVERY_COLUMNS, type DeliveryRow } from "./delivery-row.ts";
 import { rows, type Sql } from "./sql.ts";
 
@@ -11,8 +13,9 @@ export interface DeliveryFilter {
   readonly traceId?: string | undefined;
   /** FAILED or UNKNOWN, and not dismissed. */
   readonly deadLettersOnly: boolean;
-  /** Agents that the caller is confined to; empty: none. */
+  /** Agents and beginnings of keys that the caller is bound to; empty: none. */
   readonly agents: readonly string[];
+  readonly keyPrefixes: readonly string[];
   /** The last id of the page before. */
   readonly beforeId?: string | undefined;
 }
@@ -37,8 +40,10 @@ export function listDeliveries(
   add((place) => `trace_id = ${place}`, filter.traceId);
   add((place) => `delivery_id < ${place}`, filter.beforeId);
   if (filter.deadLettersOnly) conditions.push("state IN (4, 5) AND dismiss_time IS NULL");
-  const agents = filter.agents.length > 0 ? filter.agents : undefined;
-  add((place) => `split_part(session_key, ':', 2) = ANY (${place}::text[])`, agents);
+  if (isBound(filter)) {
+    const [agents, prefixes] = [params.push(filter.agents), params.push(filter.keyPrefixes)];
+    conditions.push(keyIsWithin("session_key", `$${agents}`, `$${prefixes}`));
+  }
   params.push(limit);
   const text = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE ${conditions.join(" AND ")}
     ORDER BY delivery_id DESC LIMIT $${params.length}`;

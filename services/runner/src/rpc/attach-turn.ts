@@ -5,7 +5,7 @@ import {
   AttachTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { type CallContext, invalid, LanekeeperError, notFound } from "@lanekeeper/rpc";
+import { type CallContext, invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { isTerminal } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
@@ -17,6 +17,7 @@ import { readPosition } from "../store/read-position.ts";
 import { readTurn } from "../store/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { accept, acceptedMessage } from "./accept.ts";
+import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { parseSubmit } from "./parse-submit.ts";
@@ -78,7 +79,7 @@ function resultOf(
     case "submit":
       return accept(context, parseSubmit(target.value, call), true);
     case "turnId":
-      return known(context, call.tenant, parseUuid("turn_id", target.value));
+      return known(context, call, parseUuid("turn_id", target.value));
     case undefined:
       throw invalid("target", "is required");
   }
@@ -87,11 +88,11 @@ function resultOf(
 /** An attachment by id is told of the turn as one that was accepted before. */
 async function known(
   context: RunnerContext,
-  tenant: string,
+  call: CallContext,
   turnId: string,
 ): Promise<AdmissionResult> {
-  const turn = await readTurn(context.deps.db, tenant, turnId);
-  if (turn === undefined) throw notFound("turn", turnId);
+  const { tenant } = call;
+  const turn = requireTold(await readTurn(context.deps.db, tenant, turnId), turnId, call);
   await markCallerGone(context.deps.db, tenant, turnId, false);
   const position = await positionOf(context, turn);
   const disposition = Disposition.JOINED;

@@ -1,6 +1,10 @@
-import { invalid } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
+import { isBound } from "@lanekeeper/session-key";
+import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { cancelTurn as cancel } from "../running/cancel.ts";
+import { readTurn } from "../store/read-turn.ts";
+import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { showStored } from "./show-turn.ts";
@@ -11,6 +15,16 @@ export const cancelTurn: Handler<"cancelTurn"> = (context) => async (request, ca
   if (request.note.length > LIMITS.noteChars) {
     throw invalid("note", `has more than ${LIMITS.noteChars} characters`);
   }
+  await requireReach(context, turnId, call);
   const turn = await cancel(context.cancelParts, call.tenant, turnId, request.note);
   return { turn: await showStored(context, turn) };
 };
+
+/** A turn never moves out of its tenant, and merges need both keys: what was read holds. */
+async function requireReach(
+  { deps }: RunnerContext,
+  turnId: string,
+  call: CallContext,
+): Promise<void> {
+  if (isBound(call)) requireTold(await readTurn(deps.db, call.tenant, turnId), turnId, call);
+}

@@ -1,11 +1,12 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import { TranscriptMessageSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ExportSessionRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { invalid } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { messagesOfKey, messagesOfSession, type StoredMessage } from "../store/list-messages.ts";
 import { readSession } from "../store/sessions.ts";
+import { isSessionTold, requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { messageInit } from "./list-messages.ts";
 import { parseSessionKey, parseUuid } from "./parse-field.ts";
@@ -15,7 +16,7 @@ import { asTold } from "./told.ts";
 export const exportSession: Handler<"exportSession"> = (context) =>
   async function* (request, call) {
     try {
-      for await (const lines of exported(context, request, call.tenant)) {
+      for await (const lines of exported(context, request, call)) {
         call.signal.throwIfAborted();
         yield { lines: Buffer.from(lines) };
       }
@@ -27,9 +28,10 @@ export const exportSession: Handler<"exportSession"> = (context) =>
 async function* exported(
   context: RunnerContext,
   request: ExportSessionRequest,
-  tenant: string,
+  call: CallContext,
 ): AsyncGenerator<string> {
-  const read = pagesOf(context, request, tenant);
+  const { tenant } = call;
+  const read = await pagesOf(context, request, call);
   let sessionId = "";
   let count = 0;
   for (let last: StoredMessage | undefined; ; ) {
@@ -53,19 +55,21 @@ async function* exported(
 
 type ReadPage = (after: StoredMessage | undefined) => Promise<readonly StoredMessage[]>;
 
-function pagesOf(
+async function pagesOf(
   { deps }: RunnerContext,
   { session }: ExportSessionRequest,
-  tenant: string,
-): ReadPage {
+  call: CallContext,
+): Promise<ReadPage> {
+  const { tenant } = call;
   const limit = LIMITS.exportPage;
   switch (session.case) {
     case "sessionId": {
       const sessionId = parseUuid("session_id", session.value);
+      if (!(await isSessionTold(deps.db, sessionId, call))) return async () => [];
       return (after) => messagesOfSession(deps.db, tenant, sessionId, after?.seq ?? 0n, limit);
     }
     case "sessionKey": {
-      const key = parseSessionKey("session_key", session.value);
+      const key = requireKey(parseSessionKey("session_key", session.value), call);
       return (after) => messagesOfKey(deps.db, tenant, key, after ?? START, limit);
     }
     case undefined:

@@ -4,6 +4,7 @@ import { readLane } from "../store/lane-row.ts";
 import { readTurns } from "../store/list-turns.ts";
 import { readQueue } from "../store/read-position.ts";
 import { readRuns } from "../store/read-turn.ts";
+import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseSessionKey } from "./parse-field.ts";
 import { turnMessage } from "./turn-message.ts";
@@ -11,7 +12,7 @@ import { turnMessage } from "./turn-message.ts";
 /** A lane where nobody ever spoke is an empty one. */
 export const getLane: Handler<"getLane"> = (context) => async (request, call) => {
   const { db } = context.deps;
-  const sessionKey = parseSessionKey("session_key", request.sessionKey);
+  const sessionKey = requireKey(parseSessionKey("session_key", request.sessionKey), call);
   const [lane, { order, holder }] = await Promise.all([
     readLane(db, call.tenant, sessionKey),
     readQueue(db, call.tenant, sessionKey),

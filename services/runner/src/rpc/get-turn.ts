@@ -1,7 +1,7 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { TurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { notFound } from "@lanekeeper/rpc";
 import { readTurn } from "../store/read-turn.ts";
+import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { showStored } from "./show-turn.ts";
@@ -9,8 +9,8 @@ import { showStored } from "./show-turn.ts";
 /** @throws NOT_FOUND */
 export const getTurn: Handler<"getTurn"> = (context) => async (request, call) => {
   const turnId = parseUuid("turn_id", request.turnId);
-  const stored = await readTurn(context.deps.db, call.tenant, turnId);
-  if (stored === undefined) throw notFound("turn", turnId);
+  const read = await readTurn(context.deps.db, call.tenant, turnId);
+  const stored = requireTold(read, turnId, call);
   const turn = await showStored(context, stored);
   if (!request.withRequest) return { turn };
   const asked = create(TurnRequestSchema, {

@@ -11,7 +11,7 @@ export const listLanes: Handler<"listLanes"> = (context) => async (request, call
   const { db } = context.deps;
   const limit = parsePageSize(request.pageSize, 200, 50);
   const [afterKey = ""] = parsePageToken(request.pageToken, 1) ?? [];
-  const found = await list(db, call.tenant, afterKey, limit + 1);
+  const found = await list(db, call.tenant, call, { afterKey, limit: limit + 1 });
   const page = found.slice(0, limit);
   const active = await readTurns(
     db,

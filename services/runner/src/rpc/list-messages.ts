@@ -2,9 +2,10 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { TranscriptMessageSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ListMessagesRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { invalid } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { messagesOfKey, messagesOfSession, type StoredMessage } from "../store/list-messages.ts";
+import { isSessionTold, requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken, parseTokenNumber } from "./page-token.ts";
 import { parsePageSize, parseSessionKey, parseUuid } from "./parse-field.ts";
@@ -12,7 +13,7 @@ import { parsePageSize, parseSessionKey, parseUuid } from "./parse-field.ts";
 /** A session's own messages, or those of all generations of a key, oldest first. */
 export const listMessages: Handler<"listMessages"> = (context) => async (request, call) => {
   const limit = parsePageSize(request.pageSize, 500, 100);
-  const found = await read(context, request, call.tenant, limit + 1);
+  const found = await read(context, request, call, limit + 1);
   const page = found.slice(0, limit);
   const last = page.at(-1);
   const hasMore = found.length > limit && last !== undefined;
@@ -22,20 +23,24 @@ export const listMessages: Handler<"listMessages"> = (context) => async (request
   };
 };
 
-function read(
+async function read(
   { deps }: RunnerContext,
   { session, pageToken }: ListMessagesRequest,
-  tenant: string,
+  call: CallContext,
   limit: number,
 ): Promise<StoredMessage[]> {
+  const { tenant } = call;
   const token = parsePageToken(pageToken, 2);
   const generation = token === undefined ? 0n : parseTokenNumber(token[0]);
   const seq = token === undefined ? 0n : parseTokenNumber(token[1]);
   switch (session.case) {
-    case "sessionId":
-      return messagesOfSession(deps.db, tenant, parseUuid("session_id", session.value), seq, limit);
+    case "sessionId": {
+      const sessionId = parseUuid("session_id", session.value);
+      if (!(await isSessionTold(deps.db, sessionId, call))) return [];
+      return messagesOfSession(deps.db, tenant, sessionId, seq, limit);
+    }
     case "sessionKey": {
-      const key = parseSessionKey("session_key", session.value);
+      const key = requireKey(parseSessionKey("session_key", session.value), call);
       return messagesOfKey(deps.db, tenant, key, { generation, seq }, limit);
     }
     case undefined:

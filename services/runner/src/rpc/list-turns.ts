@@ -1,6 +1,7 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { listTurns as list } from "../store/list-turns.ts";
 import { readRuns } from "../store/read-turn.ts";
+import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken } from "./page-token.ts";
 import { parseOptionalEnum, parsePageSize, parseSessionKey, parseUuid } from "./parse-field.ts";
@@ -12,12 +13,16 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
   const limit = parsePageSize(request.pageSize, 500, 50);
   const [before] = parsePageToken(request.pageToken, 1) ?? [];
   const found = await list(db, call.tenant, {
-    sessionKey: optional(request.sessionKey, (text) => parseSessionKey("session_key", text)),
+    sessionKey: optional(request.sessionKey, (text) =>
+      requireKey(parseSessionKey("session_key", text), call),
+    ),
     state: parseOptionalEnum("state", request.state, TurnState),
     requestId: optional(request.requestId, (text) => text),
     traceId: optional(request.traceId, (text) => text),
     parentTurnId: optional(request.parentTurnId, (text) => parseUuid("parent_turn_id", text)),
     beforeTurnId: before === undefined ? undefined : parseUuid("page_token", before),
+    agents: call.agents,
+    keyPrefixes: call.keyPrefixes,
     limit: limit + 1,
   });
   const page = found.slice(0, limit);

@@ -13,6 +13,7 @@ import { agentOf, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { traceIdOf } from "../running/trace-id.ts";
 import type { NewTurn } from "../store/new-turn.ts";
+import { requireAgent, requireKey } from "./bounds.ts";
 import {
   parseDuration,
   parseEnum,
@@ -37,9 +38,8 @@ export type ParsedSubmit = Omit<NewTurn, "turnId" | "onConflict" | "dropsOldest"
 export function parseSubmit(request: SubmitTurnRequest, call: CallContext): ParsedSubmit {
   if (request.childTurnId !== "") throw permissionDenied("child_turn_id is delivery's to give");
   const { session, agentId } = parseTarget(request);
-  if (call.agents.length > 0 && !call.agents.includes(agentId)) {
-    throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
-  }
+  requireAgent(agentId, call);
+  if (session !== undefined) requireKey(session.sessionKey, call);
   return {
     tenant: call.tenant,
     principal: call.principal,

@@ -4,7 +4,7 @@ import type {
   WatchLanesResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
 import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey, parseAgentId } from "@lanekeeper/session-key";
+import { isAgentWithin, isKeyWithin, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import type { LaneArrival } from "../watch/lane-subscription.ts";
 import { type SeenLane, showSeen } from "../watch/seen-lane.ts";
@@ -45,13 +45,13 @@ function laneFilter(request: WatchLanesRequest, call: CallContext): (seen: SeenL
   if (agentId !== "" && parseAgentId(agentId) === undefined) {
     throw invalid("agent_id", "is no agent id");
   }
-  if (agentId !== "" && call.agents.length > 0 && !call.agents.includes(agentId)) {
+  if (agentId !== "" && !isAgentWithin(agentId, call)) {
     throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
   }
   const agents = agentId === "" ? call.agents : [agentId];
+  const bounds = { agents, keyPrefixes: call.keyPrefixes };
   return ({ lane: { sessionKey } }) =>
-    sessionKey.startsWith(sessionKeyPrefix) &&
-    (agents.length === 0 || agents.includes(agentOf(sessionKey as CanonicalKey)));
+    sessionKey.startsWith(sessionKeyPrefix) && isKeyWithin(sessionKey, bounds);
 }
 
 function show(

@@ -1,3 +1,5 @@
+import { keyIsWithin } from "@lanekeeper/postgres";
+import { isBound } from "@lanekeeper/session-key";
 import { rows, type Sql } from "./sql.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.ts";
 
@@ -10,6 +12,9 @@ export interface TurnFilter {
   readonly parentTurnId: string | undefined;
   /** Older than this one. */
   readonly beforeTurnId: string | undefined;
+  /** What the credential is bound to; empty: nothing. */
+  readonly agents: readonly string[];
+  readonly keyPrefixes: readonly string[];
   readonly limit: number;
 }
 
@@ -20,6 +25,9 @@ const COLUMN_OF = {
   traceId: "trace_id",
   parentTurnId: "parent_turn_id",
 } as const;
+
+/** A turn without a session is its agent's; under prefixes none of those is told. */
+const KEY_OF_TURN = `coalesce(t.session_key, 'agent:' || t.agent_id || ':')`;
 
 /** A tenant's turns, newest first. */
 export async function listTurns(
@@ -36,6 +44,10 @@ export async function listTurns(
   }
   if (filter.beforeTurnId !== undefined)
     conditions.push(`t.turn_id < ${bound(filter.beforeTurnId)}`);
+  if (isBound(filter)) {
+    const [agents, prefixes] = [bound(filter.agents), bound(filter.keyPrefixes)];
+    conditions.push(keyIsWithin(KEY_OF_TURN, agents, prefixes));
+  }
   const text = `SELECT ${TURN_COLUMNS} FROM turns t WHERE ${conditions.join(" AND ")}
     ORDER BY t.turn_id DESC LIMIT ${bound(filter.limit)}`;
   return (await rows<TurnRow>(sql, text, params)).map(turnOf);

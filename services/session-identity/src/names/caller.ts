@@ -1,5 +1,12 @@
 import { type CallContext, peerName, permissionDenied } from "@lanekeeper/rpc";
-import { type CanonicalKey, checkKeyPermission } from "@lanekeeper/session-key";
+import {
+  agentOf,
+  type CanonicalKey,
+  checkKeyPermission,
+  isAgentWithin,
+  isKeyWithin,
+  type KeyBounds,
+} from "@lanekeeper/session-key";
 import { keyError } from "../rpc/parse/key.ts";
 import type { Asker } from "../store/journal-rows.ts";
 import type { Tenant } from "./tenant.ts";
@@ -57,20 +64,29 @@ export function askerOf(call: CallContext): Asker {
   };
 }
 
-/** @throws PERMISSION_DENIED if the credential is confined to other agents */
-export function checkAgent(agentId: string, agents: readonly string[]): void {
-  if (agents.length === 0 || agents.includes(agentId)) return;
+/** @throws PERMISSION_DENIED if the credential is bound to other agents */
+export function checkAgent(agentId: string, bounds: KeyBounds): void {
+  if (isAgentWithin(agentId, bounds)) return;
   throw permissionDenied(`the credential may not use agent ${agentId}`, { agent_id: agentId });
+}
+
+/**
+ * By the key alone, so that it tells nothing of what stands under it.
+ * @throws PERMISSION_DENIED if the credential is bound to other agents or keys
+ */
+export function checkBounds(key: CanonicalKey, bounds: KeyBounds): void {
+  checkAgent(agentOf(key), bounds);
+  if (isKeyWithin(key, bounds)) return;
+  throw permissionDenied("the key is none of those that the credential is bound to");
 }
 
 /** @throws RESERVED_NAMESPACE, PERMISSION_DENIED; on every call, whether or not the name was seen */
 export function checkMayUse(
   key: CanonicalKey,
-  agentId: string,
   caller: NameCaller,
   tenant: Tenant,
 ): void {
-  checkAgent(agentId, caller.agents);
+  checkBounds(key, caller);
   const { outside, scopes, keyPrefixes } = caller;
   const refusal = checkKeyPermission(key, {
     ...{ outside, scopes, keyPrefixes },

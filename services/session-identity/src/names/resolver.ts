@@ -126,9 +126,9 @@ export class Resolver {
     question: ResolveQuestion,
     caller: NameCaller,
   ): void {
-    checkMayUse(key, agentOf(key), caller, tenant);
+    checkMayUse(key, caller, tenant);
     if (standing !== undefined && standing.sessionKey !== key) {
-      checkMayUse(standing.sessionKey, standing.agentId, caller, tenant);
+      checkMayUse(standing.sessionKey, caller, tenant);
     }
     if (caller.outside && (question.internal || standing?.internal === true)) {
       throw permissionDenied("the session is internal");

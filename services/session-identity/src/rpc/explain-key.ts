@@ -1,5 +1,5 @@
 import { type CallContext, toStatus } from "@lanekeeper/rpc";
-import type { AgentId } from "@lanekeeper/session-key";
+import { type AgentId, isKeyWithin } from "@lanekeeper/session-key";
 import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { freshnessAt } from "../domain/freshness.ts";
@@ -33,6 +33,7 @@ export function explainKey(context: IdentityContext): IdentityRoutes["explainKey
     const steps = judged.steps.map(showStep);
     if (looked instanceof Error) return { steps, refusal: toStatus(looked) };
     const refusal = refusalOf(looked, call);
+    if (!isReached(looked, call)) return { steps, refusal: toStatus(refusal) };
     return {
       steps,
       ...(refusal === undefined ? {} : { refusal: toStatus(refusal) }),
@@ -64,7 +65,7 @@ function isAboutName(error: unknown): error is Error {
 /** What ResolveSession would say to this caller. */
 function refusalOf({ key, tenant, plan, bound }: LookedUp, call: CallContext): unknown {
   try {
-    checkMayUse(key, plan.agentId, nameCaller(call), tenant);
+    checkMayUse(key, nameCaller(call), tenant);
     if (!bound) checkMayBind(key, tenant, plan.ruleSetVersion);
     return undefined;
   } catch (refusal) {
@@ -104,7 +105,7 @@ async function story(
       turnId: "",
       refusedOnly: false,
     },
-    ...{ agents: call.agents, withInternal: !isOutside(call) },
+    ...{ agents: call.agents, keyPrefixes: call.keyPrefixes, withInternal: !isOutside(call) },
     before,
     limit: limit + 1,
   });
@@ -121,7 +122,13 @@ async function story(
 
 function isTold(state: KeyState | undefined, call: CallContext): boolean {
   if (state === undefined || (state.internal && isOutside(call))) return false;
-  return call.agents.length === 0 || call.agents.includes(state.agentId);
+  return isKeyWithin(state.sessionKey, call);
+}
+
+/** What a name leads to is told within the credential's bounds alone; which key it means, to anybody. */
+function isReached({ key, found }: LookedUp, call: CallContext): boolean {
+  const standing = found.target ?? found.key;
+  return [key, standing?.sessionKey ?? key].every((each) => isKeyWithin(each, call));
 }
 
 function sessionOf(

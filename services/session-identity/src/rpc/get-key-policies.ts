@@ -1,4 +1,5 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { isAgentWithin } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { AgentPolicy } from "../names/tenant.ts";
 import { readTenant } from "../store/read-tenant.ts";
@@ -9,7 +10,7 @@ export function getKeyPolicies({ db }: IdentityContext): IdentityRoutes["getKeyP
   return async (_request, call) => {
     const { version, defaultAgentId, policies, applyMs } = await readTenant(db, call.tenant);
     const told = [...policies.values()]
-      .filter(({ agentId }) => call.agents.length === 0 || call.agents.includes(agentId))
+      .filter(({ agentId }) => isAgentWithin(agentId, call))
       .sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
     return {
       defaultAgentId: defaultAgentId ?? "",

@@ -48,7 +48,7 @@ async function parse(
   const { survivorSessionKey: survivor } = request;
   const tenant = await readTenant(db, call.tenant);
   const agent = configuredAgent(agentId(request.agentId), tenant);
-  checkAgent(agent, call.agents);
+  checkAgent(agent, call);
   checkRules(tenant, replica.rules.version);
   return {
     ...{ agentId: agent, peer, person: person(request.person) },

@@ -19,10 +19,10 @@ export function listJournal({ db }: IdentityContext): IdentityRoutes["listJourna
       turnId: optionalId("turn_id", request.turnId),
       refusedOnly: request.refusedOnly,
     };
-    const { tenant, agents } = call;
+    const { tenant, agents, keyPrefixes } = call;
     const question = ["journal", tenant, filter];
     const before = readNumberToken(question, request.pageToken);
-    const scope = { tenant, agents, withInternal: !isOutside(call) };
+    const scope = { tenant, agents, keyPrefixes, withInternal: !isOutside(call) };
     const found = await list(db, { ...filter, ...scope, before, limit: limit + 1 });
     return journalPage(found, limit, question);
   };

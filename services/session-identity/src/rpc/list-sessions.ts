@@ -31,6 +31,8 @@ export function listSessions({ db }: IdentityContext): IdentityRoutes["listSessi
 export interface SessionFilter {
   readonly prefix: string;
   readonly agents: readonly string[];
+  /** What the credential is bound to; empty: any key. */
+  readonly keyPrefixes: readonly string[];
 }
 
 /** What a list or a watch asks for, within what the credential is confined to. */
@@ -40,9 +42,10 @@ export function sessionFilter(
 ): SessionFilter {
   const agent = agentId(request.agentId);
   const prefix = label("session_key_prefix", request.sessionKeyPrefix, LIMITS.maxPrefixBytes);
-  if (agent === undefined) return { prefix, agents: call.agents };
-  checkAgent(agent, call.agents);
+  const { agents, keyPrefixes } = call;
+  if (agent === undefined) return { prefix, agents, keyPrefixes };
+  checkAgent(agent, call);
   const ofAgent = `agent:${agent}:`;
   // The longer of the two narrows the range that is read; where they exclude each other it is empty.
-  return { prefix: ofAgent.startsWith(prefix) ? ofAgent : prefix, agents: [agent] };
+  return { prefix: ofAgent.startsWith(prefix) ? ofAgent : prefix, agents: [agent], keyPrefixes };
 }

@@ -5,10 +5,9 @@ import {
   MergeSessionsRequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { invalid } from "@lanekeeper/rpc";
-import { agentOf } from "@lanekeeper/session-key";
 import { type MergeCommand, mergeSessions as merge } from "../acts/merge-sessions.ts";
 import type { IdentityContext } from "../context.ts";
-import { askerOf, checkAgent } from "../names/caller.ts";
+import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -18,7 +17,7 @@ import { showSession } from "./show/session.ts";
 export function mergeSessions(context: IdentityContext): IdentityRoutes["mergeSessions"] {
   return async (request, call) => {
     const command = parse(request);
-    for (const key of [command.loser, command.survivor]) checkAgent(agentOf(key), call.agents);
+    for (const key of [command.loser, command.survivor]) checkBounds(key, call);
     const actor = { tenant: call.tenant, asker: askerOf(call) };
     const result = await merge(context, actor, command);
     const about = { session_key: command.loser };

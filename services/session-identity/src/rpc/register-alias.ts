@@ -1,9 +1,8 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import { agentOf } from "@lanekeeper/session-key";
 import { registerAlias as register } from "../acts/register-alias.ts";
 import type { IdentityContext } from "../context.ts";
 import type { KeyState } from "../domain/key-state.ts";
-import { askerOf, checkAgent } from "../names/caller.ts";
+import { askerOf, checkBounds } from "../names/caller.ts";
 import { checkMayBind } from "../names/bind.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import { decided } from "./decided.ts";
@@ -18,7 +17,7 @@ export function registerAlias(context: IdentityContext): IdentityRoutes["registe
     const target = sessionKey("session_key", request.sessionKey);
     const why = note(request.note);
     if (alias === target) throw aliasOfItself();
-    for (const key of [alias, target]) checkAgent(agentOf(key), call.agents);
+    for (const key of [alias, target]) checkBounds(key, call);
     const tenant = await readTenant(context.db, call.tenant);
     // Both keys are made where they do not exist yet, so both agents must be able to open keys.
     for (const key of [alias, target]) checkMayBind(key, tenant, context.replica.rules.version);

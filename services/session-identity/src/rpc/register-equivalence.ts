@@ -53,7 +53,7 @@ async function parse(
   }
   const tenant = await readTenant(db, call.tenant);
   const agent = configuredAgent(agentId(request.agentId), tenant);
-  checkAgent(agent, call.agents);
+  checkAgent(agent, call);
   checkRules(tenant, replica.rules.version);
   return { agentId: agent, peer, sameAs, source };
 }

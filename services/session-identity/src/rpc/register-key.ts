@@ -23,7 +23,7 @@ export function registerKey({
     for (let attempt = 0; attempt < LIMITS.resolveAttempts; attempt += 1) {
       const looked = await resolver.lookUp(agent, name, caller);
       const { plan, found, key, tenant } = looked;
-      checkMayUse(key, plan.agentId, caller, tenant);
+      checkMayUse(key, caller, tenant);
       if (looked.bound) return { binding: showBinding(bindingOf(plan, found, key)) };
       checkMayBind(key, tenant, plan.ruleSetVersion);
       const binding = newBinding(plan, key, tenant, source);

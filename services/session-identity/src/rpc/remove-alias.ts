@@ -1,7 +1,6 @@
-import { agentOf } from "@lanekeeper/session-key";
 import { removeAlias as remove } from "../acts/register-alias.ts";
 import type { IdentityContext } from "../context.ts";
-import { askerOf, checkAgent } from "../names/caller.ts";
+import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -11,7 +10,7 @@ export function removeAlias(context: IdentityContext): IdentityRoutes["removeAli
   return async (request, call) => {
     const alias = sessionKey("alias_session_key", request.aliasSessionKey);
     const why = note(request.note);
-    checkAgent(agentOf(alias), call.agents);
+    checkBounds(alias, call);
     const actor = { tenant: call.tenant, asker: askerOf(call) };
     const result = await remove(context, actor, alias, why);
     const about = { session_key: alias };

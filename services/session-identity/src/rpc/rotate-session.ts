@@ -1,8 +1,8 @@
 import type { CallContext } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { RotateCommand } from "../domain/rotate.ts";
-import { askerOf, checkAgent } from "../names/caller.ts";
+import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
@@ -13,7 +13,7 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
   return async (request, call) => {
     const { requestId, fingerprint, command } = rotateCommand(request);
     const { sessionKey } = command;
-    checkAgent(agentOf(sessionKey), call.agents);
+    checkBounds(sessionKey, call);
     if (isOutside(call)) await checkTold(context, call, sessionKey);
     const result = await context.engine.submit<"rotate">(
       {

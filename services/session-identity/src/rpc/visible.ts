@@ -1,4 +1,5 @@
 import { type CallContext, notFound } from "@lanekeeper/rpc";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import type { KeyState, StandingKey } from "../domain/key-state.ts";
 import { hasSession } from "../domain/key-state.ts";
 
@@ -14,8 +15,6 @@ export function visibleSession(
   name: string,
 ): StandingKey {
   const hidden = state?.internal === true && isOutside(call);
-  const confined =
-    call.agents.length > 0 && state !== undefined && !call.agents.includes(state.agentId);
-  if (!hasSession(state) || hidden || confined) throw notFound("session", name);
+  if (!hasSession(state) || hidden || !isKeyWithin(state.sessionKey, call)) throw notFound("session", name);
   return state;
 }

@@ -32,7 +32,6 @@ export function watchSessions({
     const question = {
       tenant: everybody ? undefined : call.tenant,
       ...sessionFilter(request, call),
-      keyPrefixes: call.keyPrefixes,
       ...{ ...tokens, skipSnapshot, stopWhenTold, bookmarkMs: bookmarkMs(request) },
     };
     try {

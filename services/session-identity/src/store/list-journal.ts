@@ -1,3 +1,5 @@
+import { keyIsWithin } from "@lanekeeper/postgres";
+import { isBound } from "@lanekeeper/session-key";
 import type { Query } from "./db.ts";
 import type { FenceJson } from "./journal-rows.ts";
 
@@ -11,6 +13,8 @@ export interface JournalWanted {
   readonly refusedOnly: boolean;
   /** Empty: any agent. */
   readonly agents: readonly string[];
+  /** Every key begins with one of these; empty: any. */
+  readonly keyPrefixes: readonly string[];
   /** Also of sessions that nobody outside is told of. */
   readonly withInternal: boolean;
   /** Entries before this one; undefined: from the newest. */
@@ -55,9 +59,9 @@ export async function listJournal(
     ...textFilters(wanted).map(([column, text]) => `${column} = ${bind(text)}`),
     ...(wanted.refusedOnly ? ["not accepted"] : []),
     ...(wanted.before === undefined ? [] : [`entry_id < ${bind(wanted.before)}`]),
-    ...(wanted.agents.length === 0
-      ? []
-      : [`split_part(session_key, ':', 2) = any(${bind(wanted.agents)}::text[])`]),
+    ...(isBound(wanted)
+      ? [keyIsWithin("session_key", bind(wanted.agents), bind(wanted.keyPrefixes))]
+      : []),
     ...(wanted.withInternal ? [] : [NOT_INTERNAL]),
   ];
   const text = `select * from journal where ${filters.join(" and ")} order by entry_id desc limit ${bind(wanted.limit)}`;

@@ -1,5 +1,6 @@
 import { invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
@@ -296,11 +297,8 @@ async function* follow(
 
 function isWanted(
   { tenant, prefix, agents, keyPrefixes }: WatchQuestion,
-  { tenant: owner, sessionKey, agentId }: StandingKey,
+  { tenant: owner, sessionKey }: StandingKey,
 ): boolean {
   if (tenant !== undefined && owner !== tenant) return false;
-  if (agents.length > 0 && !agents.includes(agentId)) return false;
-  if (keyPrefixes.length > 0 && !keyPrefixes.some((each) => sessionKey.startsWith(each)))
-    return false;
-  return sessionKey.startsWith(prefix);
+  return sessionKey.startsWith(prefix) && isKeyWithin(sessionKey, { agents, keyPrefixes });
 }

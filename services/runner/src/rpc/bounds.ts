@@ -1,0 +1,46 @@
+import { type CallContext, notFound, permissionDenied } from "@lanekeeper/rpc";
+import { isAgentWithin, isBound, isKeyWithin } from "@lanekeeper/session-key";
+import { readSession } from "../store/sessions.ts";
+import type { Sql } from "../store/sql.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+
+/**
+ * By the key alone, so that it tells nothing of what stands under it.
+ * @throws PERMISSION_DENIED if the caller's credential is bound to other agents or keys
+ */
+export function requireKey<K extends string>(key: K, call: CallContext): K {
+  if (isKeyWithin(key, call)) return key;
+  throw permissionDenied("the key is none of those that the credential is bound to");
+}
+
+/** @throws PERMISSION_DENIED if the caller's credential is bound to other agents */
+export function requireAgent(agentId: string, call: CallContext): void {
+  if (isAgentWithin(agentId, call)) return;
+  throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
+}
+
+/** Whether the caller may know of a turn: its own, and those of its keys; one without is its agent's. */
+function isTold({ sessionKey, agentId, principal }: StoredTurn, call: CallContext): boolean {
+  return principal === call.principal || isKeyWithin(sessionKey ?? `agent:${agentId}:`, call);
+}
+
+/** @throws NOT_FOUND, the same where there is none and where it is out of the credential's bounds */
+export function requireTold(
+  turn: StoredTurn | undefined,
+  turnId: string,
+  call: CallContext,
+): StoredTurn {
+  if (turn !== undefined && isTold(turn, call)) return turn;
+  throw notFound("turn", turnId);
+}
+
+/** Whether the caller may know of a session; one that is out of its bounds is like one that never was. */
+export async function isSessionTold(
+  sql: Sql,
+  sessionId: string,
+  call: CallContext,
+): Promise<boolean> {
+  if (!isBound(call)) return true;
+  const session = await readSession(sql, call.tenant, sessionId);
+  return session !== undefined && isKeyWithin(session.sessionKey, call);
+}
