@@ -1,7 +1,7 @@
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import type { Clock, Log } from "@lanekeeper/service";
 import type { AgentDirectory } from "./agents/agent-directory.ts";
-import type { CredentialCheck } from "./credentials/check.ts";
+import type { Entrance } from "./credentials/entrance.ts";
 import type { BodyBudget } from "./http/read-body.ts";
 import type { IngressLimits } from "./limits.ts";
 import type { IngressMetrics } from "./metrics.ts";
@@ -13,7 +13,7 @@ export interface IngressContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: IngressMetrics;
-  readonly credentials: CredentialCheck;
+  readonly credentials: Entrance;
   readonly agents: AgentDirectory;
   readonly settings: SettingsDirectory;
   readonly identity: IdentityClient;

@@ -46,6 +46,14 @@ export interface IngressLimits {
   /** A stream of events looks so often whether its credential is still good. */
   readonly streamCredentialMs: number;
   readonly maxCachedCredentials: number;
+  /** Limited keys and tenants whose requests are counted at once. */
+  readonly maxRateBuckets: number;
+  /** The last use of keys is written so often. */
+  readonly lastUseFlushMs: number;
+  /** Of one tenant, without those that have ended. */
+  readonly maxKeysPerTenant: number;
+  /** A key that has ended is listed for so long. */
+  readonly endedKeyRetentionMs: number;
   /** A tenant's agents are asked for again after this. */
   readonly agentsFreshMs: number;
   /** An agent that is not among them makes the question be asked again, but no sooner than this. */
@@ -121,13 +129,20 @@ export const DEFAULT_LIMITS: IngressLimits = {
   cancelWaitMs: 5 * SECOND_MS,
   pingIntervalMs: 10 * SECOND_MS,
   slowReaderMs: MINUTE_MS,
-  // How long a revoked key may go on working.
-  credentialFreshMs: 10 * SECOND_MS,
+  // How long a revoked key may go on working. A key in use is one look-up by an index each 5 s.
+  credentialFreshMs: 5 * SECOND_MS,
   credentialStaleMs: 15 * MINUTE_MS,
-  // 5,000 streams of as many credentials are 170 look-ups a second; of one credential one in 10 s.
-  streamCredentialMs: 30 * SECOND_MS,
+  // With the 5 s above, a stream ends within 10 s of the revocation. 5,000 streams of as many keys are
+  // 1,000 look-ups a second; of one key one in 5 s.
+  streamCredentialMs: 5 * SECOND_MS,
   // About 1 KiB each.
   maxCachedCredentials: 10_000,
+  // About 100 bytes each; those that are full again are forgotten.
+  maxRateBuckets: 20_000,
+  lastUseFlushMs: MINUTE_MS,
+  // One for each of a large customer's customers.
+  maxKeysPerTenant: 10_000,
+  endedKeyRetentionMs: 90 * 24 * 60 * MINUTE_MS,
   agentsFreshMs: 5 * SECOND_MS,
   agentsRecheckMs: 500,
   maxCachedTenants: 1_000,

@@ -1,17 +1,8 @@
 import { setMaxListeners } from "node:events";
-import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import {
-  allowAll,
-  type ConnectHandler,
-  type GrpcServer,
-  type Routes,
-  serveGrpc,
-  service,
-} from "@lanekeeper/rpc";
+import type { ConnectHandler, GrpcServer } from "@lanekeeper/rpc";
 import {
   Disposal,
   type Env,
-  explainBusyPort,
   READY,
   type RunningService,
   type Secret,
@@ -23,7 +14,7 @@ import { channels } from "./channels/channels.ts";
 import type { Clients } from "./clients.ts";
 import { connectDoor } from "./connect/door.ts";
 import type { IngressContext } from "./context.ts";
-import { CredentialCheck } from "./credentials/check.ts";
+import { Entrance } from "./credentials/entrance.ts";
 import type { CredentialStore } from "./credentials/store.ts";
 import { eventsRoute } from "./events/events-route.ts";
 import { corsOptions } from "./http/cors.ts";
@@ -32,6 +23,7 @@ import { requestListener } from "./http/listener.ts";
 import { BodyBudget } from "./http/read-body.ts";
 import type { Route } from "./http/routes.ts";
 import { type HttpServer, startHttpServer } from "./http/server.ts";
+import type { ApiKeyStore } from "./keys/api-key.ts";
 import type { IngressLimits } from "./limits.ts";
 import { ingressMetrics } from "./metrics.ts";
 import { chatCompletionsRoute } from "./openai/chat-completions.ts";
@@ -40,8 +32,9 @@ import { responseRoutes } from "./openai/responses/routes.ts";
 import { sweepRequests } from "./request-log/retention.ts";
 import type { RequestStore } from "./request-log/store.ts";
 import { RequestLogWriter } from "./request-log/writer.ts";
-import { ingressAuthenticator } from "./rpc/authenticator.ts";
-import { type IngressRpcs, ingressRoutes } from "./rpc/routes.ts";
+import { apiKeyRoutes } from "./rpc/api-keys/routes.ts";
+import { type OwnRoutes, openGrpc } from "./rpc/grpc-door.ts";
+import { ingressRoutes } from "./rpc/routes.ts";
 import { runSchedules } from "./schedules/loop.ts";
 import type { ScheduleStore } from "./schedules/store.ts";
 import { SettingsDirectory } from "./settings/directory.ts";
@@ -52,7 +45,8 @@ export interface IngressParts {
   readonly service: ServiceContext;
   readonly limits: IngressLimits;
   readonly clients: Clients;
-  readonly credentialStore: Pick<CredentialStore, "find">;
+  readonly credentialStore: Pick<CredentialStore, "find" | "markUsed">;
+  readonly apiKeyStore: ApiKeyStore;
   readonly requestStore: RequestStore;
   readonly settingsStore: SettingsStore;
   readonly accountStore: AccountStore;
@@ -89,9 +83,14 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     opened.defer(() => requestLog.close());
     startSweep(parts, opened);
     const routes = routesOf(parts, context, draining.signal);
-    const own = ingressRoutes(ownRpcs(parts, context));
-    const connect = connectOf(parts, credentials, own);
-    const grpc = opened.use(await openGrpc(parts, credentials, own));
+    opened.use(credentials);
+    const own = ownRoutes(parts, context);
+    const { clusterSecret, clients } = parts;
+    const { hooks } = clients;
+    const connect = connectDoor({ ...context, ...clients, ...own });
+    const { settings } = base;
+    const door = { settings, clusterSecret, credentials, hooks };
+    const grpc = opened.use(await openGrpc(door, own));
     const http = opened.use(
       await startHttpServer({
         listen: base.settings.http,
@@ -123,14 +122,15 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
   const { service: base, limits, clients, credentialStore: store, settingsStore } = parts;
   const { clock, log } = base;
   const { identity, runner } = clients;
+  const settings = new SettingsDirectory({ store: settingsStore, clock, limits });
   return {
     limits,
     clock,
     log,
     metrics: ingressMetrics(base.metrics),
-    credentials: new CredentialCheck({ store, clock, limits }),
+    credentials: new Entrance({ store, settings, clock, log, limits }),
     agents: new AgentDirectory({ identity, runner, clock, limits }),
-    settings: new SettingsDirectory({ store: settingsStore, clock, limits }),
+    settings,
     identity,
     runner,
     bodyBudget: new BodyBudget(limits.maxBodyBytesInFlight),
@@ -151,37 +151,14 @@ function routesOf(parts: IngressParts, context: IngressContext, draining: AbortS
   ];
 }
 
-function ownRpcs(parts: IngressParts, context: IngressContext): IngressRpcs {
-  const { requestStore, settingsStore, accountStore, scheduleStore: store } = parts;
-  return { requestStore, settingsStore, accountStore, schedules: { ...context, store } };
-}
-
-type OwnRoutes = Routes<typeof IngressService>;
-
-function connectOf(
-  { clients }: IngressParts,
-  credentials: CredentialCheck,
-  ingress: OwnRoutes,
-): ConnectHandler {
-  return connectDoor({ ...clients, credentials, ingress, hooks: clients.hooks });
-}
-
-function openGrpc(
-  parts: IngressParts,
-  credentials: CredentialCheck,
-  routes: OwnRoutes,
-): Promise<GrpcServer> {
-  const { service: base, clusterSecret, clients } = parts;
-  const { host, port, variable } = base.settings.services.ingress.grpc;
-  const allow = allowAll(IngressService, "caller", "cli");
-  return serveGrpc({
-    host,
-    port,
-    authenticator: ingressAuthenticator(clusterSecret.reveal(), credentials),
-    services: [service({ desc: IngressService, routes, allow })],
-    hooks: clients.hooks,
-    explainBusyPort: (taken) => explainBusyPort(taken, variable),
-  });
+function ownRoutes(parts: IngressParts, context: IngressContext): OwnRoutes {
+  const { requestStore, settingsStore, accountStore, apiKeyStore, scheduleStore: store } = parts;
+  const schedules = { ...context, store };
+  const forget = (apiKeyId: string): void => context.credentials.forget(apiKeyId);
+  return {
+    ingress: ingressRoutes({ requestStore, settingsStore, accountStore, schedules }),
+    apiKeys: apiKeyRoutes(apiKeyStore, forget),
+  };
 }
 
 function startSweep({ service: base, limits, requestStore }: IngressParts, opened: Disposal): void {

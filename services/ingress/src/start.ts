@@ -11,6 +11,7 @@ import { connectClients } from "./clients.ts";
 import { readIngressConfig, SCHEMA } from "./config.ts";
 import { ensureBootstrapKey } from "./credentials/bootstrap.ts";
 import { credentialStore } from "./credentials/store.ts";
+import { apiKeyStore } from "./keys/store.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { requestStore } from "./request-log/store.ts";
 import { rpcHooks } from "./rpc/hooks.ts";
@@ -40,6 +41,7 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         limits: DEFAULT_LIMITS,
         clients,
         credentialStore: credentials,
+        apiKeyStore: apiKeyStore(db, DEFAULT_LIMITS),
         requestStore: requestStore(db),
         settingsStore: settingsStore(db),
         accountStore: accountStore(db),

@@ -39,6 +39,7 @@ describe("credentials in Postgres", () => {
     scopes: ["chat", "adapter"],
     agents: ["main"],
     keyPrefixes: ["agent:main:crm:"],
+    rateLimit: undefined,
   });
 
   test("are found by their hash and replaced by their id", async () => {

@@ -111,7 +111,7 @@ async function open(
     const { error } = failedAnswer(refusal, gate.hooks, methodName(method), undefined);
     const where = { side: "server", transport: "connect", durationMs: 0, peer: "" } as const;
     reportCall(gate.hooks, method, where, error);
-    throw toConnectError(error, { "x-request-id": requestId });
+    throw toConnectError(error, new Headers(context.responseHeader));
   }
 }
 

@@ -11,10 +11,15 @@ import { contextOf } from "../telemetry/trace-context.ts";
 import type { ConnectLimits } from "./connect-limits.ts";
 
 /**
- * Finds out for whom a call is made, and whether that credential may make it.
- * @throws UNAUTHENTICATED, PERMISSION_DENIED
+ * Finds out for whom a call is made, and whether that credential may make it. What it puts into
+ * `answer` stands in the headers of the answer, also of a refusal.
+ * @throws UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED
  */
-export type Authorize = (method: DescMethod, headers: Headers) => Caller | Promise<Caller>;
+export type Authorize = (
+  method: DescMethod,
+  headers: Headers,
+  answer: Headers,
+) => Caller | Promise<Caller>;
 
 /** What all calls of one Connect door share. */
 export interface ConnectGate {
@@ -43,7 +48,7 @@ export async function openConnectCall(
 ): Promise<OpenConnectCall> {
   gate.inFlight.check();
   const headers = context.requestHeader;
-  const caller = await authorize(method, headers);
+  const caller = await authorize(method, headers, context.responseHeader);
   const parent = contextOf({
     traceparent: headers.get("traceparent") ?? undefined,
     tracestate: headers.get("tracestate") ?? undefined,

@@ -1,4 +1,5 @@
 import { type Caller, LanekeeperError, permissionDenied } from "@lanekeeper/rpc";
+import { isAgentWithin } from "@lanekeeper/session-key";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { unknownAgent } from "../openai/agent.ts";
@@ -81,8 +82,8 @@ export class AgentDirectory {
   }
 }
 
-function mayUse({ agents }: Caller, agentId: string): boolean {
-  return agents.length === 0 || agents.includes(agentId);
+function mayUse(caller: Caller, agentId: string): boolean {
+  return isAgentWithin(agentId, caller);
 }
 
 async function fetchAgents(

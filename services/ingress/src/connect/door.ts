@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { DeliveryClient, IdentityClient, RunnerClient } from "@lanekeeper/client";
@@ -13,17 +14,20 @@ import {
   type Routes,
   type RpcHooks,
 } from "@lanekeeper/rpc";
-import type { CredentialCheck } from "../credentials/check.ts";
+import type { Entrance } from "../credentials/entrance.ts";
+import type { StandingDeps } from "../credentials/standing-check.ts";
 import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
+import { whileValid } from "./while-valid.ts";
 
 /** What stands behind the door. */
-export interface ConnectDoor {
-  readonly credentials: CredentialCheck;
+export interface ConnectDoor extends StandingDeps {
+  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
   readonly delivery: DeliveryClient;
   readonly ingress: Routes<typeof IngressService>;
+  readonly apiKeys: Routes<typeof ApiKeyService>;
   readonly hooks: RpcHooks;
 }
 
@@ -32,15 +36,17 @@ export interface ConnectDoor {
  * adapters and `curl`. Tenant and principal are the credential's, whatever a request says.
  */
 export function connectDoor(door: ConnectDoor): ConnectHandler {
-  const authorize: Authorize = async (method, headers) => {
+  const authorize: Authorize = async (method, headers, answer) => {
     const shown = headers.get("authorization") ?? undefined;
-    const caller = await door.credentials.authenticate(shown);
+    const caller = await door.credentials.authenticate(shown, (told) => {
+      for (const [name, value] of Object.entries(told)) answer.set(name, value);
+    });
     authorizeMethod(caller, method);
     return caller;
   };
-  const served = (desc: DescService, routes: ConnectService["routes"]): ConnectService => ({
+  const served = <D extends DescService>(desc: D, routes: Routes<D>): ConnectService => ({
     desc,
-    routes,
+    routes: whileValid(desc, routes, door),
     authorize,
   });
   return connectHandler({
@@ -50,6 +56,7 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
       served(RunnerService, tellSubmitted(proxyRoutes(RunnerService, door.runner))),
       served(DeliveryService, proxyRoutes(DeliveryService, door.delivery)),
       served(IngressService, tellRun(door.ingress)),
+      served(ApiKeyService, door.apiKeys),
     ],
   });
 }

@@ -1,43 +1,63 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type Caller, permissionDenied } from "@lanekeeper/rpc";
 import type { Scope } from "../credentials/credential.ts";
 import { requireScope } from "../credentials/scopes.ts";
 
-/** Which scopes may call each method of a service; a method that is not stated does not compile. */
+/**
+ * How far a method reaches, for credentials that are bound to agents or key prefixes. `tenant`: over all
+ * of the tenant, so a bound credential may not call it. `agent`: each call concerns an agent, so one that
+ * is bound to agents alone may. `key`: the service judges each key, turn and row by the bounds, or there
+ * is none to judge. A method is `tenant` until it is told otherwise here.
+ */
+type Reach = "tenant" | "agent" | "key";
+
+/** Who may call a method. */
+export interface Permission {
+  readonly scopes: readonly Scope[];
+  readonly reach: Reach;
+}
+
+/** A method that is not stated does not compile. */
 type Permissions<D extends DescService> = {
-  readonly [K in keyof D["method"]]: readonly Scope[];
+  readonly [K in keyof D["method"]]: Permission;
 };
 
-const ANYBODY: readonly Scope[] = ["chat", "adapter", "operator", "admin"];
-const OPERATOR: readonly Scope[] = ["operator"];
-const ADAPTER: readonly Scope[] = ["adapter"];
-const ADAPTER_OR_OPERATOR: readonly Scope[] = ["adapter", "operator"];
-const ADMIN: readonly Scope[] = ["admin"];
+const only = (...scopes: readonly Scope[]): Permission => ({ scopes, reach: "tenant" });
+const byKey = ({ scopes }: Permission): Permission => ({ scopes, reach: "key" });
+const byAgent = ({ scopes }: Permission): Permission => ({ scopes, reach: "agent" });
+
+const ANYBODY = only("chat", "adapter", "operator", "admin");
+const OPERATOR = only("operator");
+const OPERATOR_OR_ADMIN = only("operator", "admin");
+const ADAPTER = only("adapter");
+const ADAPTER_OR_OPERATOR = only("adapter", "operator");
+const ADMIN = only("admin");
 /** Between services alone. */
-const NOBODY: readonly Scope[] = [];
+const NOBODY = only();
 
 const IDENTITY: Permissions<typeof SessionIdentityService> = {
-  resolveSession: ["chat", "adapter", "operator"],
-  normalizeKey: ANYBODY,
-  explainKey: ADAPTER_OR_OPERATOR,
-  rotateSession: ADAPTER_OR_OPERATOR,
-  getSession: ADAPTER_OR_OPERATOR,
-  listSessions: OPERATOR,
-  listRotations: OPERATOR,
-  listJournal: OPERATOR,
-  watchSessions: OPERATOR,
-  registerKey: ADAPTER_OR_OPERATOR,
-  registerEquivalence: ADAPTER_OR_OPERATOR,
-  registerAlias: OPERATOR,
-  removeAlias: OPERATOR,
-  linkPeer: OPERATOR,
-  mergeSessions: OPERATOR,
+  resolveSession: byKey(only("chat", "adapter", "operator")),
+  normalizeKey: byKey(ANYBODY),
+  explainKey: byKey(ADAPTER_OR_OPERATOR),
+  rotateSession: byKey(ADAPTER_OR_OPERATOR),
+  getSession: byKey(ADAPTER_OR_OPERATOR),
+  listSessions: byKey(OPERATOR),
+  listRotations: byKey(OPERATOR),
+  listJournal: byKey(OPERATOR),
+  watchSessions: byKey(OPERATOR),
+  registerKey: byKey(ADAPTER_OR_OPERATOR),
+  registerEquivalence: byAgent(ADAPTER_OR_OPERATOR),
+  registerAlias: byKey(OPERATOR),
+  removeAlias: byKey(OPERATOR),
+  linkPeer: byAgent(OPERATOR),
+  mergeSessions: byKey(OPERATOR),
   applyKeyPolicies: ADMIN,
-  getKeyPolicies: ["operator", "admin"],
+  getKeyPolicies: byKey(OPERATOR_OR_ADMIN),
   beginRun: NOBODY,
   writeLifecycle: NOBODY,
   checkFence: NOBODY,
@@ -46,46 +66,46 @@ const IDENTITY: Permissions<typeof SessionIdentityService> = {
 };
 
 const RUNNER: Permissions<typeof RunnerService> = {
-  submitTurn: ADAPTER,
-  attachTurn: ADAPTER_OR_OPERATOR,
+  submitTurn: byKey(ADAPTER),
+  attachTurn: byKey(ADAPTER_OR_OPERATOR),
   reportCutOff: NOBODY,
-  findTurn: ADAPTER_OR_OPERATOR,
-  getTurn: ADAPTER_OR_OPERATOR,
-  listTurns: OPERATOR,
-  cancelTurn: ADAPTER_OR_OPERATOR,
-  getLane: ADAPTER_OR_OPERATOR,
-  listLanes: OPERATOR,
-  watchLanes: OPERATOR,
-  listMessages: OPERATOR,
-  exportSession: OPERATOR,
+  findTurn: byKey(ADAPTER_OR_OPERATOR),
+  getTurn: byKey(ADAPTER_OR_OPERATOR),
+  listTurns: byKey(OPERATOR),
+  cancelTurn: byKey(ADAPTER_OR_OPERATOR),
+  getLane: byKey(ADAPTER_OR_OPERATOR),
+  listLanes: byKey(OPERATOR),
+  watchLanes: byKey(OPERATOR),
+  listMessages: byKey(OPERATOR),
+  exportSession: byKey(OPERATOR),
   applyAgents: ADMIN,
-  listAgents: ["operator", "admin"],
+  listAgents: byKey(OPERATOR_OR_ADMIN),
 };
 
 const DELIVERY: Permissions<typeof DeliveryService> = {
-  registerRoute: ADAPTER,
-  listRoutes: ADAPTER_OR_OPERATOR,
-  configureRoute: OPERATOR,
-  listRouteChanges: OPERATOR,
-  rotateSigningSecret: ADAPTER_OR_OPERATOR,
+  registerRoute: byKey(ADAPTER),
+  listRoutes: byKey(ADAPTER_OR_OPERATOR),
+  configureRoute: byKey(OPERATOR),
+  listRouteChanges: byKey(OPERATOR),
+  rotateSigningSecret: byKey(ADAPTER_OR_OPERATOR),
   applyChannelAccounts: ADMIN,
-  listChannelAccounts: ["operator", "admin"],
-  redriveDelivery: OPERATOR,
-  dismissDelivery: OPERATOR,
+  listChannelAccounts: OPERATOR_OR_ADMIN,
+  redriveDelivery: byKey(OPERATOR),
+  dismissDelivery: byKey(OPERATOR),
   showProgress: NOBODY,
   enqueueDelivery: NOBODY,
-  getDelivery: ADAPTER_OR_OPERATOR,
-  listDeliveries: OPERATOR,
-  watchSessions: OPERATOR,
+  getDelivery: byKey(ADAPTER_OR_OPERATOR),
+  listDeliveries: byKey(OPERATOR),
+  watchSessions: byKey(OPERATOR),
 };
 
 const INGRESS: Permissions<typeof IngressService> = {
-  getCaller: ANYBODY,
+  getCaller: byKey(ANYBODY),
   listRequests: OPERATOR,
   applyTenantSettings: ADMIN,
-  getTenantSettings: ["operator", "admin"],
+  getTenantSettings: OPERATOR_OR_ADMIN,
   applyInboundAccounts: ADMIN,
-  listInboundAccounts: ["operator", "admin"],
+  listInboundAccounts: OPERATOR_OR_ADMIN,
   createSchedule: OPERATOR,
   listSchedules: OPERATOR,
   deleteSchedule: OPERATOR,
@@ -95,24 +115,41 @@ const INGRESS: Permissions<typeof IngressService> = {
   applySchedules: ADMIN,
 };
 
-const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, readonly Scope[]>>>> = {
+const API_KEYS: Permissions<typeof ApiKeyService> = {
+  createApiKey: byKey(ADMIN),
+  listApiKeys: byKey(ADMIN),
+  rotateApiKey: byKey(ADMIN),
+  revokeApiKey: byKey(ADMIN),
+};
+
+const PERMISSIONS: Readonly<Record<string, Readonly<Record<string, Permission>>>> = {
   [SessionIdentityService.typeName]: IDENTITY,
   [RunnerService.typeName]: RUNNER,
   [DeliveryService.typeName]: DELIVERY,
   [IngressService.typeName]: INGRESS,
+  [ApiKeyService.typeName]: API_KEYS,
 };
 
 /** Who may call a method from outside; nobody where nothing is said. */
-export function scopesOf(method: DescMethod): readonly Scope[] {
+export function permissionOf(method: DescMethod): Permission {
   return PERMISSIONS[method.parent.typeName]?.[method.localName] ?? NOBODY;
 }
 
-/** @throws PERMISSION_DENIED */
+/** @throws PERMISSION_DENIED with the scope that is missing, or what the credential is bound to */
 export function authorizeMethod(caller: Caller, method: DescMethod): void {
-  const scopes = scopesOf(method);
+  const { scopes, reach } = permissionOf(method);
   const name = `${method.parent.typeName}/${method.name}`;
   if (scopes.length === 0) {
     throw permissionDenied(`${name} is called between services alone`, { method: name });
   }
   requireScope(caller, ...scopes);
+  const { agents, keyPrefixes } = caller;
+  const isTooNarrow =
+    (reach !== "key" && keyPrefixes.length > 0) || (reach === "tenant" && agents.length > 0);
+  if (!isTooNarrow) return;
+  const bound = keyPrefixes.length > 0 ? "session_key_prefixes" : "agent_ids";
+  throw permissionDenied(
+    `${name} reaches further than this credential, which is bound by ${bound}`,
+    { method: name, bound_by: bound },
+  );
 }

@@ -6,7 +6,7 @@ import { hashKey, SCOPES } from "./credential.ts";
 import type { CredentialStore } from "./store.ts";
 
 /** The id under which the first credential stands in turns and logs. */
-const BOOTSTRAP_ID = "bootstrap";
+export const BOOTSTRAP_ID = "bootstrap";
 
 /** Below this a key can be guessed. 128 bits in base64. */
 const MIN_KEY_CHARS = 22;
@@ -31,6 +31,7 @@ export async function ensureBootstrapKey(
     scopes: SCOPES,
     agents: [],
     keyPrefixes: [],
+    rateLimit: undefined,
   };
   const replaced = await store.put(credential, "LANEKEEPER_API_KEY or <data dir>/api-key");
   if (replaced) log.warn("the first API key has changed: the one before it no longer works");

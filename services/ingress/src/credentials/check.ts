@@ -1,7 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { isUnavailable } from "@lanekeeper/postgres";
 import {
-  type Caller,
   LanekeeperError,
   permissionDenied,
   storeUnavailable,
@@ -10,6 +9,7 @@ import {
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { type Credential, hashKey } from "./credential.ts";
+import { isMistyped } from "./key-text.ts";
 import type { CredentialStore } from "./store.ts";
 
 /** What checking needs. */
@@ -32,7 +32,9 @@ const MAX_KEY_CHARS = 512;
 
 /**
  * Tells whom an `Authorization` header stands for. Known credentials are remembered for some seconds,
- * and for longer while the database cannot be asked; unknown ones never.
+ * so that a revocation is in force after them on every replica, and for longer while the database
+ * cannot be asked; unknown ones never. Whose a key is, or was, changes neither what is done nor what is
+ * said: one look-up by the hash, one refusal.
  */
 export class CredentialCheck {
   readonly #options: CheckOptions;
@@ -47,8 +49,23 @@ export class CredentialCheck {
    * @throws UNAUTHENTICATED without a credential or with one that is not known, PERMISSION_DENIED for
    * one without any scope, STORE_UNAVAILABLE where that cannot be found out now.
    */
-  async authenticate(authorization: string | undefined): Promise<Caller> {
-    const keyHash = hashKey(bearerToken(authorization));
+  async authenticate(authorization: string | undefined): Promise<Credential> {
+    return this.#lookUp(hashKey(bearerToken(authorization)));
+  }
+
+  /** Whether a credential that was let in still would be. @throws as `authenticate` does */
+  async recheck({ keyHash }: Credential): Promise<void> {
+    await this.#lookUp(keyHash);
+  }
+
+  /** What is known of this key is found out again with its next use. */
+  forget(apiKeyId: string): void {
+    for (const [name, { credential }] of this.#known) {
+      if (credential.principal === apiKeyId) this.#known.delete(name);
+    }
+  }
+
+  async #lookUp(keyHash: Buffer): Promise<Credential> {
     const name = keyHash.toString("base64");
     const remembered = this.#remembered(name, this.#options.limits.credentialFreshMs);
     const credential = remembered ?? (await this.#ask(name, keyHash));
@@ -68,9 +85,11 @@ export class CredentialCheck {
   }
 
   async #find(name: string, keyHash: Buffer): Promise<Credential | undefined> {
+    // Before asking: what is answered may have changed while it came.
+    const sinceMs = this.#options.clock.monotonicMs();
     try {
       const found = await this.#options.store.find(keyHash);
-      this.#remember(name, found);
+      this.#remember(name, found, sinceMs);
       return found;
     } catch (error) {
       const stale = this.#remembered(name, this.#options.limits.credentialStaleMs);
@@ -88,10 +107,10 @@ export class CredentialCheck {
   }
 
   /** A Map keeps the order of insertion, so the first was looked up longest ago. */
-  #remember(name: string, credential: Credential | undefined): void {
+  #remember(name: string, credential: Credential | undefined, sinceMs: number): void {
     this.#known.delete(name);
     if (credential === undefined) return;
-    this.#known.set(name, { credential, sinceMs: this.#options.clock.monotonicMs() });
+    this.#known.set(name, { credential, sinceMs });
     const [oldest] = this.#known.keys();
     if (this.#known.size > this.#options.limits.maxCachedCredentials && oldest !== undefined) {
       this.#known.delete(oldest);
@@ -113,6 +132,9 @@ function bearerToken(authorization: string | undefined): string {
     throw unauthenticated("no API key: send the header Authorization: Bearer <key>");
   }
   const token = /^bearer +(\S+)$/i.exec(authorization)?.[1];
-  if (token !== undefined && token.length <= MAX_KEY_CHARS) return token;
-  throw unauthenticated("the Authorization header is not of the form Bearer <key>");
+  if (token === undefined || token.length > MAX_KEY_CHARS) {
+    throw unauthenticated("the Authorization header is not of the form Bearer <key>");
+  }
+  if (!isMistyped(token)) return token;
+  throw unauthenticated("the API key is mistyped or cut short: its checksum does not match");
 }

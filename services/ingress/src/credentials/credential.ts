@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Caller } from "@lanekeeper/rpc";
+import type { RateLimit } from "../rate-limits/rate-limit.ts";
 
 /** What a credential may be allowed to do. */
 export const SCOPES = ["chat", "adapter", "operator", "admin"] as const;
@@ -8,11 +9,21 @@ export type Scope = (typeof SCOPES)[number];
 
 /** A key as it is stored. */
 export interface Credential extends Caller {
-  /** Keeps the comparison honest: it was found by this. */
+  /** Of the text that was shown. Keeps the comparison honest: it was found by this. */
   readonly keyHash: Buffer;
+  /** Undefined: as the tenant's settings say. */
+  readonly rateLimit: RateLimit | undefined;
 }
 
-/** A key has at least 128 bits of chance, so one round of SHA-256 cannot be gone back on. */
+/** Whether somebody came in by a key. */
+export function isCredential(caller: object): caller is Credential {
+  return "keyHash" in caller && "principal" in caller;
+}
+
+/**
+ * One round of SHA-256, without salt: a text has 256 bits of chance, so there is no list of likely
+ * ones to try, which is what slow hashes and salts are for. A request is looked up by it.
+ */
 export function hashKey(key: string): Buffer {
   return createHash("sha256").update(key).digest();
 }

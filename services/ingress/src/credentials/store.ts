@@ -1,4 +1,5 @@
 import type { Queryable } from "@lanekeeper/postgres";
+import { rateLimitOf } from "../rate-limits/rate-limit.ts";
 import type { Credential } from "./credential.ts";
 
 /** Where credentials are kept. */
@@ -7,6 +8,8 @@ export interface CredentialStore {
   find(keyHash: Buffer): Promise<Credential | undefined>;
   /** Makes this key the one of its id. True: it was another one before. */
   put(credential: Credential, label: string): Promise<boolean>;
+  /** When keys were last shown, by their id. What another replica is writing is left to it. */
+  markUsed(uses: ReadonlyMap<string, Date>): Promise<void>;
 }
 
 interface Row {
@@ -16,14 +19,17 @@ interface Row {
   readonly scopes: string[];
   readonly agents: string[];
   readonly key_prefixes: string[];
+  readonly requests_per_minute: number | null;
+  readonly burst: number | null;
 }
 
 const FIND = {
   name: "find_api_key",
   text: `
-    SELECT api_key_id, tenant, key_hash, scopes, agents, key_prefixes
+    SELECT api_key_id, tenant, $1::bytea AS key_hash, scopes, agents, key_prefixes,
+      requests_per_minute, burst
     FROM api_keys
-    WHERE key_hash = $1
+    WHERE (key_hash = $1 OR (previous_key_hash = $1 AND previous_expire_time > clock_timestamp()))
       AND revoke_time IS NULL
       AND (expire_time IS NULL OR expire_time > clock_timestamp())`,
 };
@@ -37,6 +43,15 @@ const PUT = `
     SET key_hash = EXCLUDED.key_hash, scopes = EXCLUDED.scopes
   RETURNING coalesce((SELECT key_hash FROM before) <> $3, false) AS replaced`;
 
+/** SKIP LOCKED: two replicas that flush at once wait for nobody, and cannot deadlock. */
+const MARK_USED = `
+  WITH used AS (SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS u (api_key_id, use_time)),
+  due AS (
+    SELECT k.api_key_id, used.use_time FROM api_keys k JOIN used USING (api_key_id)
+    WHERE k.last_use_time IS NULL OR k.last_use_time < used.use_time
+    FOR NO KEY UPDATE OF k SKIP LOCKED)
+  UPDATE api_keys k SET last_use_time = due.use_time FROM due WHERE k.api_key_id = due.api_key_id`;
+
 /** Credentials in Postgres. */
 export function credentialStore(db: Pick<Queryable<unknown>, "query">): CredentialStore {
   return {
@@ -49,6 +64,9 @@ export function credentialStore(db: Pick<Queryable<unknown>, "query">): Credenti
       const { rows } = await db.query<{ replaced: boolean }>(PUT, values);
       return rows[0]?.replaced ?? false;
     },
+    async markUsed(uses) {
+      await db.query(MARK_USED, [[...uses.keys()], [...uses.values()]]);
+    },
   };
 }
 
@@ -60,5 +78,6 @@ function credentialOf(row: Row): Credential {
     scopes: row.scopes,
     agents: row.agents,
     keyPrefixes: row.key_prefixes,
+    rateLimit: rateLimitOf(row.requests_per_minute, row.burst),
   };
 }

@@ -3,7 +3,10 @@ import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/del
 import { draining } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
 import { authorizeMethod } from "../connect/permissions.ts";
-import type { CredentialCheck } from "../credentials/check.ts";
+import type { Credential } from "../credentials/credential.ts";
+import type { Entrance } from "../credentials/entrance.ts";
+import { StandingCheck } from "../credentials/standing-check.ts";
+import { admit } from "../http/admit.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Route } from "../http/routes.ts";
 import { EventStream } from "../http/sse.ts";
@@ -15,7 +18,7 @@ import { eventsQuestion } from "./question.ts";
 import { showEvent } from "./show-event.ts";
 
 export interface EventsDeps {
-  readonly credentials: CredentialCheck;
+  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
   readonly delivery: Pick<DeliveryClient, "watchSessions">;
   readonly clock: Clock;
   readonly log: Log;
@@ -40,12 +43,10 @@ export function eventsRoute(deps: EventsDeps): Route {
 
 async function serve(deps: EventsDeps, exchange: Exchange): Promise<void> {
   const { req, res, headers, facts } = exchange;
-  const authorization = headers.get("authorization");
-  const caller = await deps.credentials.authenticate(authorization);
-  facts.caller = caller;
+  const caller = await admit(deps, exchange);
   authorizeMethod(caller, DeliveryService.method.watchSessions);
   const question = eventsQuestion(req.url ?? "/", headers);
-  const ending = endOf(deps, exchange, authorization);
+  const ending = endOf(deps, exchange, caller);
   try {
     const { requestId } = facts;
     const messages = followEvents(deps, question, { ...caller, requestId }, ending.signal);
@@ -97,30 +98,20 @@ interface Ending {
 }
 
 /** The stream ends with its reader, with a drain, and with the credential that it was opened with. */
-function endOf(
-  { clock, credentials, limits, draining: drains }: EventsDeps,
-  { res }: Exchange,
-  authorization: string | undefined,
-): Ending {
+function endOf(deps: EventsDeps, { res }: Exchange, credential: Credential): Ending {
+  const { draining: drains } = deps;
   const ended = new AbortController();
   const leave = (): void => ended.abort(new Error("the client left"));
   const drain = (): void => ended.abort(draining());
-  const check = (): void => {
-    credentials.authenticate(authorization).then(
-      () => {
-        if (!ended.signal.aborted) timer = clock.setTimer(limits.streamCredentialMs, check);
-      },
-      (error: unknown) => ended.abort(error),
-    );
-  };
-  let timer = clock.setTimer(limits.streamCredentialMs, check);
+  const standing = new StandingCheck(deps, credential);
+  standing.onRefused((error) => ended.abort(error));
   res.once("close", leave);
   drains.addEventListener("abort", drain, { once: true });
   if (drains.aborted) drain();
   return {
     signal: ended.signal,
     release: () => {
-      timer.cancel();
+      standing[Symbol.dispose]();
       res.off("close", leave);
       drains.removeEventListener("abort", drain);
       ended.abort(new Error("the stream is over"));

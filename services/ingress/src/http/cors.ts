@@ -1,4 +1,5 @@
 import type { CorsOptions } from "@lanekeeper/rpc";
+import { RATE_LIMIT_HEADERS } from "../rate-limits/headers.ts";
 
 /** What a web page may send besides what Connect needs; the SDK's own headers among it. */
 const ALLOWED = [
@@ -31,6 +32,7 @@ const ALLOWED = [
 
 /** What a web page may read of an answer besides its body. */
 const EXPOSED = [
+  ...RATE_LIMIT_HEADERS,
   "x-lane-disposition",
   "x-lane-position",
   "x-session-generation",

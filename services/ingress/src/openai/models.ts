@@ -2,6 +2,7 @@ import { invalid } from "@lanekeeper/rpc";
 import type { TenantAgents } from "../agents/agent-directory.ts";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
+import { admit } from "../http/admit.ts";
 import { type Exchange, sendJson } from "../http/exchange.ts";
 import type { Route } from "../http/routes.ts";
 import { agentOfModel, modelOfAgent, unknownModel } from "./agent.ts";
@@ -30,14 +31,10 @@ async function getModel(context: IngressContext, exchange: Exchange): Promise<vo
   sendJson(exchange.res, 200, modelJson(id, agents));
 }
 
-async function agentsOf(
-  { credentials, agents }: IngressContext,
-  { headers, facts }: Exchange,
-): Promise<TenantAgents> {
-  const caller = await credentials.authenticate(headers.get("authorization"));
-  facts.caller = caller;
+async function agentsOf(context: IngressContext, exchange: Exchange): Promise<TenantAgents> {
+  const caller = await admit(context, exchange);
   requireScope(caller, "chat", "operator", "admin");
-  return agents.list(caller);
+  return context.agents.list(caller);
 }
 
 function modelJson(id: string, { applyTimeS }: TenantAgents): object {

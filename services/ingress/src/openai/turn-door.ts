@@ -1,6 +1,7 @@
 import { type Caller, hasReason } from "@lanekeeper/rpc";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
+import { admit } from "../http/admit.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { type JsonObject, parseJsonObject, requireJson } from "../http/json-body.ts";
 import { readBody } from "../http/read-body.ts";
@@ -48,9 +49,8 @@ async function answerTurn<A extends StreamableAsk>(
   door: TurnDoor<A>,
   exchange: Exchange,
 ): Promise<void> {
-  const { facts, headers, res } = exchange;
-  const caller = await context.credentials.authenticate(headers.get("authorization"));
-  facts.caller = caller;
+  const { facts, res } = exchange;
+  const caller = await admit(context, exchange);
   requireScope(caller, "chat");
   const { ask, body } = await readAsk(context, door, { exchange, caller });
   const leave = new Leave();

@@ -1,10 +1,10 @@
 import { type Authenticator, serviceTokenAuthenticator } from "@lanekeeper/rpc";
-import type { CredentialCheck } from "../credentials/check.ts";
+import type { Entrance } from "../credentials/entrance.ts";
 
 /** The gRPC port takes the other services by their tokens, and everybody else by an API key. */
 export function ingressAuthenticator(
   clusterSecret: string,
-  credentials: CredentialCheck,
+  credentials: Pick<Entrance, "authenticate">,
 ): Authenticator {
   const services = serviceTokenAuthenticator(clusterSecret);
   return {

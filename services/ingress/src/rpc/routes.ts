@@ -1,7 +1,7 @@
 import type { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import type { CallContext, Routes } from "@lanekeeper/rpc";
-import { authorizeMethod } from "../connect/permissions.ts";
+import type { Routes } from "@lanekeeper/rpc";
 import type { RequestStore } from "../request-log/store.ts";
+import { authorized } from "./authorized.ts";
 import { getCaller } from "./get-caller.ts";
 import type { AccountStore } from "../channels/account-store.ts";
 import type { SettingsStore } from "../settings/store.ts";
@@ -30,18 +30,4 @@ export function ingressRoutes(rpcs: IngressRpcs): Routes<typeof IngressService> 
     listInboundAccounts: listInboundAccounts(rpcs.accountStore),
     ...scheduleRoutes(rpcs.schedules),
   });
-}
-
-type AnyHandler = (request: never, call: CallContext) => unknown;
-
-/** An outside credential needs the scope at every door; peers stand in the allow-list. */
-function authorized<R extends Readonly<Record<string, AnyHandler>>>(routes: R): R {
-  const wrapped = Object.entries(routes).map(([name, handler]) => [
-    name,
-    (request: never, call: CallContext) => {
-      if (call.peer.kind === "caller") authorizeMethod(call, call.method);
-      return handler(request, call);
-    },
-  ]);
-  return Object.fromEntries(wrapped) as R;
 }

@@ -5,15 +5,17 @@ import {
   type ApplyTenantSettingsResponseSchema,
   type GetTenantSettingsResponseSchema,
   SessionSource,
+  type TenantSettingsSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import { isUnavailable } from "@lanekeeper/postgres";
-import { type CallContext, invalid, storeUnavailable } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { SettingsStore } from "../settings/store.ts";
 import {
   inOrder,
   type SessionSourceName,
   type TenantSettings,
 } from "../settings/tenant-settings.ts";
+import { parseRateLimit, rateLimitMessage } from "./rate-limit.ts";
+import { storeReached } from "./store-reached.ts";
 
 const NAMES: ReadonlyMap<SessionSource, SessionSourceName> = new Map([
   [SessionSource.OPENWEBUI_CHAT_ID, "x-openwebui-chat-id"],
@@ -29,7 +31,9 @@ export function applyTenantSettings(store: Pick<SettingsStore, "write">) {
     call: CallContext,
   ): Promise<MessageInitShape<typeof ApplyTenantSettingsResponseSchema>> => {
     const settings = parseSettings(request);
-    return { version: await reached(store.write(call.tenant, settings)) };
+    return {
+      version: await storeReached("the tenant's settings", store.write(call.tenant, settings)),
+    };
   };
 }
 
@@ -39,9 +43,9 @@ export function getTenantSettings(store: Pick<SettingsStore, "read">) {
     _request: unknown,
     call: CallContext,
   ): Promise<MessageInitShape<typeof GetTenantSettingsResponseSchema>> => {
-    const found = await reached(store.read(call.tenant));
-    const { sessionSources, requiresSession, version, applyTime } = found;
-    const settings = { sessionSources: sessionSources.map(sourceOf), requiresSession };
+    const found = await storeReached("the tenant's settings", store.read(call.tenant));
+    const { version, applyTime } = found;
+    const settings = settingsMessage(found);
     if (applyTime === undefined) return { settings, version };
     return { settings, version, applyTime: timestampFromDate(applyTime) };
   };
@@ -57,20 +61,27 @@ function parseSettings({ settings }: ApplyTenantSettingsRequest): TenantSettings
   if (new Set(named).size < named.length) {
     throw invalid("settings.session_sources", "names one more than once");
   }
-  return { sessionSources: inOrder(named), requiresSession: settings.requiresSession };
+  return {
+    sessionSources: inOrder(named),
+    requiresSession: settings.requiresSession,
+    rateLimit: parseRateLimit("settings.rate_limit", settings.rateLimit),
+    keyRateLimit: parseRateLimit("settings.key_rate_limit", settings.keyRateLimit),
+  };
+}
+
+function settingsMessage(settings: TenantSettings): MessageInitShape<typeof TenantSettingsSchema> {
+  const rateLimit = rateLimitMessage(settings.rateLimit);
+  const keyRateLimit = rateLimitMessage(settings.keyRateLimit);
+  return {
+    sessionSources: settings.sessionSources.map(sourceOf),
+    requiresSession: settings.requiresSession,
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(keyRateLimit === undefined ? {} : { keyRateLimit }),
+  };
 }
 
 function sourceOf(name: SessionSourceName): SessionSource {
   const found = [...NAMES].find(([, one]) => one === name);
   if (found === undefined) throw new Error(`${name} has no number`);
   return found[0];
-}
-
-async function reached<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!isUnavailable(error)) throw error;
-    throw storeUnavailable("the tenant's settings cannot be reached now; ask again", error);
-  }
 }

@@ -1,3 +1,5 @@
+import type { RateLimit } from "../rate-limits/rate-limit.ts";
+
 /** What of a request may name its session where it names none itself, in the order of looking. */
 export const SESSION_SOURCES = [
   "x-openwebui-chat-id",
@@ -14,6 +16,10 @@ export interface TenantSettings {
   readonly sessionSources: readonly SessionSourceName[];
   /** A request that leads to no session is refused. */
   readonly requiresSession: boolean;
+  /** Of all the tenant's keys together; undefined: none. */
+  readonly rateLimit?: RateLimit | undefined;
+  /** Of each of its keys that states none itself; undefined: none. */
+  readonly keyRateLimit?: RateLimit | undefined;
 }
 
 /** Of a tenant for which nothing was applied. */

@@ -20,7 +20,7 @@ export class MemoryCredentials {
   /** Adds a key and gives it back. */
   add(key: string, init: Partial<Credential> = {}): string {
     const standard = { tenant: "default", principal: key.slice(0, 8), scopes: SCOPES };
-    const bounds = { agents: [], keyPrefixes: [] };
+    const bounds = { agents: [], keyPrefixes: [], rateLimit: undefined };
     this.#credentials.push({ ...standard, ...bounds, keyHash: hashKey(key), ...init });
     return key;
   }
@@ -28,6 +28,14 @@ export class MemoryCredentials {
   remove(principal: string): void {
     const index = this.#credentials.findIndex((credential) => credential.principal === principal);
     this.#credentials.splice(index, 1);
+  }
+
+  /** When each was last shown. */
+  readonly used = new Map<string, Date>();
+
+  async markUsed(uses: ReadonlyMap<string, Date>): Promise<void> {
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    for (const [id, time] of uses) this.used.set(id, time);
   }
 
   async find(keyHash: Buffer): Promise<Credential | undefined> {

@@ -20,7 +20,7 @@ import {
 import { type Clients, connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
 import type { ScheduleStore } from "../schedules/store.ts";
-import { type RunningIngress, serveIngress } from "../serve.ts";
+import { type IngressParts, type RunningIngress, serveIngress } from "../serve.ts";
 import {
   MemoryAccounts,
   MemoryCredentials,
@@ -61,6 +61,10 @@ export interface TestIngressOptions {
   readonly channelEnv?: Env;
   /** Without it there are none. */
   readonly scheduleStore?: ScheduleStore;
+  /** In place of those in memory, such as Postgres'. */
+  readonly stores?: Partial<
+    Pick<IngressParts, "apiKeyStore" | "credentialStore" | "settingsStore">
+  >;
 }
 
 /** So short that no test waits for it to pass by chance, and all that wait on purpose are quick. */
@@ -158,6 +162,7 @@ async function serve(
       limits: { ...DEFAULT_LIMITS, ...QUICK, ...options.limits },
       clients,
       credentialStore: credentials,
+      apiKeyStore: NO_KEYS,
       requestStore: requests,
       settingsStore,
       accountStore: accounts,
@@ -165,7 +170,14 @@ async function serve(
       scheduleStore: options.scheduleStore ?? noSchedules,
       corsOrigins: options.corsOrigins ?? [],
       clusterSecret,
+      ...options.stores,
     }),
   );
   return { ingress, clients };
 }
+
+function notPlayed(): never {
+  throw new Error("keys are managed in Postgres alone");
+}
+
+const NO_KEYS = { create: notPlayed, list: notPlayed, rotate: notPlayed, revoke: notPlayed };

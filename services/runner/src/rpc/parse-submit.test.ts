@@ -27,6 +27,7 @@ const CALL = {
   tenant: "t1",
   principal: "p1",
   agents: [] as readonly string[],
+  keyPrefixes: [] as readonly string[],
   requestId: "r1",
   traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 } as CallContext;

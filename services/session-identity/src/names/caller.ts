@@ -81,11 +81,7 @@ export function checkBounds(key: CanonicalKey, bounds: KeyBounds): void {
 }
 
 /** @throws RESERVED_NAMESPACE, PERMISSION_DENIED; on every call, whether or not the name was seen */
-export function checkMayUse(
-  key: CanonicalKey,
-  caller: NameCaller,
-  tenant: Tenant,
-): void {
+export function checkMayUse(key: CanonicalKey, caller: NameCaller, tenant: Tenant): void {
   checkBounds(key, caller);
   const { outside, scopes, keyPrefixes } = caller;
   const refusal = checkKeyPermission(key, {

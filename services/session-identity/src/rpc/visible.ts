@@ -15,6 +15,7 @@ export function visibleSession(
   name: string,
 ): StandingKey {
   const hidden = state?.internal === true && isOutside(call);
-  if (!hasSession(state) || hidden || !isKeyWithin(state.sessionKey, call)) throw notFound("session", name);
+  if (!hasSession(state) || hidden || !isKeyWithin(state.sessionKey, call))
+    throw notFound("session", name);
   return state;
 }

@@ -1,6 +1,7 @@
 import { invalid } from "@lanekeeper/rpc";
 import type { IngressContext } from "../../context.ts";
 import { requireScope } from "../../credentials/scopes.ts";
+import { admit } from "../../http/admit.ts";
 import { type Exchange, sendJson } from "../../http/exchange.ts";
 import { setReceiptHeaders } from "../receipt.ts";
 import { showResponse } from "./show-response.ts";
@@ -15,14 +16,10 @@ export async function getResponse(context: IngressContext, exchange: Exchange): 
 }
 
 /** Whose response it is: that of the credential that asked for it. */
-export async function askerOf(
-  { credentials }: IngressContext,
-  { headers, facts }: Exchange,
-): Promise<Asker> {
-  const caller = await credentials.authenticate(headers.get("authorization"));
-  facts.caller = caller;
+export async function askerOf(context: IngressContext, exchange: Exchange): Promise<Asker> {
+  const caller = await admit(context, exchange);
   requireScope(caller, "chat");
-  return { caller, requestId: facts.requestId };
+  return { caller, requestId: exchange.facts.requestId };
 }
 
 /** Tells a stored response, with the receipt of its turn. */

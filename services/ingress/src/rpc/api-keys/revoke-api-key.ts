@@ -1,0 +1,27 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type {
+  RevokeApiKeyRequest,
+  RevokeApiKeyResponseSchema,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
+import type { CallContext } from "@lanekeeper/rpc";
+import type { ApiKeyStore } from "../../keys/api-key.ts";
+import { storeReached } from "../store-reached.ts";
+import { managerOf, requireManaged, unknownKey } from "./require-own.ts";
+import { keyMessage } from "./show-key.ts";
+
+/** Ends a key for good. */
+export function revokeApiKey(
+  store: Pick<ApiKeyStore, "revoke">,
+  forget: (apiKeyId: string) => void,
+) {
+  return async (
+    request: RevokeApiKeyRequest,
+    call: CallContext,
+  ): Promise<MessageInitShape<typeof RevokeApiKeyResponseSchema>> => {
+    const apiKeyId = requireManaged(request.apiKeyId);
+    const revoked = await storeReached("the keys", store.revoke(managerOf(call), apiKeyId));
+    forget(apiKeyId);
+    if (revoked === undefined) throw unknownKey(apiKeyId);
+    return { apiKey: keyMessage(revoked) };
+  };
+}
