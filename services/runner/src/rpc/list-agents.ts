@@ -7,6 +7,6 @@ export const listAgents: Handler<"listAgents"> =
   ({ deps }) =>
   async (_request, call) => {
     const found = await readAgents(deps.db, call.tenant);
-    const agents = found.agents.filter(({ agentId = "" }) => isAgentWithin(agentId, call));
+    const agents = found.agents.filter(({ agentId }) => isAgentWithin(agentId, call));
     return { ...found, agents };
   };
