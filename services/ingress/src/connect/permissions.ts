@@ -106,12 +106,12 @@ const INGRESS: Permissions<typeof IngressService> = {
   getTenantSettings: OPERATOR_OR_ADMIN,
   applyInboundAccounts: ADMIN,
   listInboundAccounts: OPERATOR_OR_ADMIN,
-  createSchedule: OPERATOR,
-  listSchedules: OPERATOR,
-  deleteSchedule: OPERATOR,
-  pauseSchedule: OPERATOR,
-  resumeSchedule: OPERATOR,
-  runSchedule: OPERATOR,
+  createSchedule: byAgent(OPERATOR),
+  listSchedules: byAgent(OPERATOR),
+  deleteSchedule: byAgent(OPERATOR),
+  pauseSchedule: byAgent(OPERATOR),
+  resumeSchedule: byAgent(OPERATOR),
+  runSchedule: byAgent(OPERATOR),
   applySchedules: ADMIN,
 };
 
