@@ -1,5 +1,6 @@
 import { packageVersion } from "@lanekeeper/service";
 import { Command, InvalidArgumentError } from "commander";
+import { addKeys } from "./add-keys.ts";
 import type { Output } from "./output.ts";
 
 /**
@@ -23,6 +24,7 @@ export function program(output: Output): Command {
   );
   addSchedules(lanekeeper.command("schedules").description("turns that come by the clock"), output);
   addLane(lanekeeper.command("lane").description("turns that run and wait"), output);
+  addKeys(lanekeeper.command("keys").description("API keys, and what they may do"), output);
   return lanekeeper;
 }
 

@@ -15,6 +15,8 @@ export type { EdgeCallOptions, EdgeOptions } from "./edge/edge-options.ts";
 export { type FollowOptions, followSessions, type SessionFeed } from "./follow-sessions.ts";
 export type { NextStep } from "./next-step.ts";
 export {
+  type ApiKeyClient,
+  createApiKeyClient,
   createDeliveryClient,
   createIdentityClient,
   createIngressClient,

@@ -1,5 +1,6 @@
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type ClientOptions, createGrpcClient, type GrpcClient } from "@lanekeeper/rpc";
@@ -53,8 +54,11 @@ export type RunnerClient = GrpcClient<typeof RunnerService>;
  */
 export type DeliveryClient = GrpcClient<typeof DeliveryService>;
 
-/** Who a credential is, and what became of its requests. The one service that takes an API key over gRPC. */
+/** Who a credential is, and what became of its requests. Beside the management of keys the one service that takes an API key over gRPC. */
 export type IngressClient = GrpcClient<typeof IngressService>;
+
+/** The management of a tenant's API keys, at ingress too; with an API key it needs the scope "admin". */
+export type ApiKeyClient = GrpcClient<typeof ApiKeyService>;
 
 /** A client of session-identity. Connects on the first call; `$close()` or `using` ends it. */
 export function createIdentityClient(options: ServiceClientOptions): IdentityClient {
@@ -74,4 +78,9 @@ export function createDeliveryClient(options: ServiceClientOptions): DeliveryCli
 /** A client of ingress's own service. Connects on the first call; `$close()` or `using` ends it. */
 export function createIngressClient(options: ServiceClientOptions): IngressClient {
   return createGrpcClient(IngressService, options);
+}
+
+/** A client of the management of keys. Connects on the first call; `$close()` or `using` ends it. */
+export function createApiKeyClient(options: ServiceClientOptions): ApiKeyClient {
+  return createGrpcClient(ApiKeyService, options);
 }

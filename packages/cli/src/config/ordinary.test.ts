@@ -40,6 +40,9 @@ test("what an operator has made stays", () => {
   expect(stored(withMain({ keys: { idle_after: 1_000 } }))).toBe(false);
   expect(stored((tenant) => ({ ...tenant, sessions: { required: true } }))).toBe(false);
   expect(stored((tenant) => ({ ...tenant, sessions: { from: ["user"] } }))).toBe(false);
+  const rate_limit = { requests_per_minute: 60 };
+  expect(stored((tenant) => ({ ...tenant, rate_limit }))).toBe(false);
+  expect(stored((tenant) => ({ ...tenant, key_rate_limit: rate_limit }))).toBe(false);
   const another = { clerk: { model: "scripted" as const } };
   expect(stored(({ agents }) => ({ agents: { ...agents, ...another } }))).toBe(false);
 });

@@ -1,7 +1,10 @@
 import { clone, create, equals } from "@bufbuild/protobuf";
 import type { KeyPolicy } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
-import type { TenantSettings } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
+import {
+  type TenantSettings,
+  TenantSettingsSchema,
+} from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import {
   type AgentConfig,
   AgentConfigSchema,
@@ -18,7 +21,7 @@ export function isOrdinary(
   settings: TenantSettings | undefined,
 ): boolean {
   const isOrdinarilyTaken =
-    settings === undefined || (settings.sessionSources.length === 0 && !settings.requiresSession);
+    settings === undefined || equals(TenantSettingsSchema, settings, create(TenantSettingsSchema));
   return agents.every(isOrdinaryAgent) && policies.every(isOrdinaryPolicy) && isOrdinarilyTaken;
 }
 

@@ -140,12 +140,22 @@ const sessions = z.strictObject({
   required: z.boolean().optional(),
 });
 
+/** So many requests a minute, of any kind; each replica of ingress counts for itself. */
+const rateLimit = z.strictObject({
+  requests_per_minute: z.int().min(1).max(1_000_000),
+  burst: z.int().min(1).max(1_000_000).optional(),
+});
+
 const tenant = z
   .strictObject({
     channels: channels.optional(),
     default_agent: agentId.optional(),
     max_concurrent_runs: concurrentRuns.optional(),
     sessions: sessions.optional(),
+    /** Of all its keys together. */
+    rate_limit: rateLimit.optional(),
+    /** Of each key that states none itself. */
+    key_rate_limit: rateLimit.optional(),
     schedules: schedules.optional(),
     agents: z.record(agentId, agent),
   })

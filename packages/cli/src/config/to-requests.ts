@@ -48,11 +48,23 @@ const SESSION_SOURCE = {
 /** What ingress is told about a tenant. */
 export function settingsRequest({
   sessions = {},
+  ...limits
 }: TenantConfig): MessageInitShape<typeof ApplyTenantSettingsRequestSchema> {
   const { from = [], required: requiresSession = false } = sessions;
   return {
-    settings: { sessionSources: from.map((source) => SESSION_SOURCE[source]), requiresSession },
+    settings: {
+      sessionSources: from.map((source) => SESSION_SOURCE[source]),
+      requiresSession,
+      ...rateLimit("rateLimit", limits.rate_limit),
+      ...rateLimit("keyRateLimit", limits.key_rate_limit),
+    },
   };
+}
+
+function rateLimit(name: "rateLimit" | "keyRateLimit", given: TenantConfig["rate_limit"]) {
+  if (given === undefined) return {};
+  const { requests_per_minute: requestsPerMinute, burst = 0 } = given;
+  return { [name]: { requestsPerMinute, burst } };
 }
 
 /** What ingress is told about a tenant's clock. */

@@ -9,6 +9,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { EdgeCallOptions, EdgeOptions } from "./edge-options.ts";
@@ -32,12 +33,13 @@ export type EdgeClient<D extends DescService> = {
     : K]: EdgeMethod<D["method"][K]>;
 };
 
-/** The four services, as ingress serves them to a credential. */
+/** The services, as ingress serves them to a credential. */
 export interface EdgeClients {
   readonly identity: EdgeClient<typeof SessionIdentityService>;
   readonly runner: EdgeClient<typeof RunnerService>;
   readonly delivery: EdgeClient<typeof DeliveryService>;
   readonly ingress: EdgeClient<typeof IngressService>;
+  readonly apiKeys: EdgeClient<typeof ApiKeyService>;
 }
 
 /**
@@ -53,6 +55,7 @@ export function createEdgeClients(options: EdgeOptions): EdgeClients {
     runner: edgeClient(RunnerService, options),
     delivery: edgeClient(DeliveryService, options),
     ingress: edgeClient(IngressService, options),
+    apiKeys: edgeClient(ApiKeyService, options),
   };
 }
 

@@ -1,0 +1,71 @@
+import { duration } from "@lanekeeper/service";
+import { type Command, InvalidArgumentError } from "commander";
+import type { Output } from "./output.ts";
+
+const DAY_MS = 24 * 3_600_000;
+const TENANT = "of this tenant, by the cluster secret; default: the one that the key at hand is of";
+
+/** `lanekeeper keys …` */
+export function addKeys(keys: Command, output: Output): void {
+  const load = () => import("./commands/keys.ts");
+  common(keys.command("create"))
+    .description("make a key; its text is told once")
+    .requiredOption(
+      "--scope <scope>",
+      "chat, adapter, operator or admin; repeat for more",
+      more,
+      [],
+    )
+    .option("--agent <id>", "bind it to this agent; repeat for more", more, [])
+    .option(
+      "--prefix <text>",
+      "bind it to session keys that begin so (agent:<id>:…); repeat for more",
+      more,
+      [],
+    )
+    .option("--label <text>", "what it is for, for people")
+    .option("--expires-in <span>", "such as 90d or 12h; default: it does not end", span)
+    .option("--requests-per-minute <count>", "a limit of its own, in each replica", positive)
+    .option("--burst <count>", "how many may come at once; default: a minute's", positive)
+    .option("--request-id <id>", "repeat a call whose answer was lost")
+    .action(async (options) => (await load()).createKey(options, output));
+  common(keys.command("list"))
+    .description("keys without their texts, the oldest first")
+    .option("--all", "also those that have ended")
+    .option("--limit <count>", "at most so many", positive, 50)
+    .action(async (options) => (await load()).listKeys(options, output));
+  common(keys.command("rotate").argument("<key-id>"))
+    .description("give a key another text, which is told once; both are valid for a while")
+    .option(
+      "--overlap <span>",
+      "how long the text before stays valid, up to 30d; default: 24h",
+      span,
+    )
+    .option("--request-id <id>", "repeat a call whose answer was lost")
+    .action(async (id: string, options) => (await load()).rotateKey(id, options, output));
+  common(keys.command("revoke").argument("<key-id>"))
+    .description("end a key for good, within seconds")
+    .action(async (id: string, options) => (await load()).revokeKey(id, options, output));
+}
+
+function common(command: Command): Command {
+  return command.option("--json", "as a JSON document").option("--tenant <name>", TENANT);
+}
+
+function more(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+function positive(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected a whole number above 0");
+}
+
+/** Milliseconds, of texts such as "90d", "12h" or "0s". */
+function span(text: string): number {
+  const days = /^(\d{1,4})d$/.exec(text)?.[1];
+  const parser = duration({ min: 0, max: 3_653 * DAY_MS });
+  const ms = days === undefined ? parser.parse(text) : Number(days) * DAY_MS;
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('expected a span such as "90d", "12h" or "30m"');
+}
