@@ -17,6 +17,12 @@ describe("a credential is taken out", () => {
     ["bearer in a message", json({ msg: "Bearer hunter2hunter2 refused" })],
     ["JSON in a message", json({ msg: json({ authorization: "Basic hunter2" }) })],
     [
+      "API key of ours, anywhere",
+      json({
+        msg: "key lk1_0123456789abcdef_9AUMhunter2LKhunter2 and lk1_0123456789abcdef_hunter2",
+      }),
+    ],
+    [
       "error text",
       json({ err: { stack: "Error: connect postgres://app:hunter2@db:5432/x\n at y" } }),
     ],
@@ -34,4 +40,9 @@ test.each([
   json({ password: 5, note: "the bearer of this" }),
 ])("%s stays as it is", (line) => {
   expect(scrub(line)).toBe(line);
+});
+
+test("an API key's id may be told", () => {
+  const id = "lk1_0123456789abcdef_";
+  expect(scrub(json({ msg: `${id}${"a".repeat(49)} is not known` }))).toContain(`${id}[secret]`);
 });

@@ -20,9 +20,11 @@ const HEADER_TEXT =
 const BEARER = /(\bbearer\s+)[\w.~+/-]{8,}=*/gi;
 /** `scheme://user:password@host` */
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*:)[^\s@/"\\]+@/gi;
+/** An API key of ours, whole or with its end cut off; its id may be told. */
+const API_KEY = /\b(lk1_[0-9a-z]{16}_)[0-9A-Za-z]+/g;
 
 /** Cheap for the usual line, which holds none of these and is left alone. */
-const SUSPICIOUS = new RegExp(`bearer|:\\/\\/[^\\s/"]*@|${NAMES}`, "i");
+const SUSPICIOUS = new RegExp(`bearer|lk1_|:\\/\\/[^\\s/"]*@|${NAMES}`, "i");
 
 /**
  * Takes credentials out of a finished log line, wherever in it they stand: in a nested object, in an
@@ -35,5 +37,6 @@ export function scrub(line: string): string {
     .replace(NAMED, `$1"${HIDDEN}"`)
     .replace(HEADER_TEXT, `$1${HIDDEN}`)
     .replace(BEARER, `$1${HIDDEN}`)
+    .replace(API_KEY, `$1${HIDDEN}`)
     .replace(URL_PASSWORD, `$1${HIDDEN}@`);
 }

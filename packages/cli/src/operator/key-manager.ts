@@ -24,13 +24,13 @@ export async function openKeyManager(tenant: string | undefined): Promise<KeyMan
 }
 
 async function byKey(): Promise<KeyManager> {
-  const { call } = await openOperator();
+  const operator = await openOperator();
   const { createApiKey, listApiKeys, rotateApiKey, revokeApiKey } = ApiKeyService.method;
   return {
-    createApiKey: (request) => call(createApiKey, request),
-    listApiKeys: (request) => call(listApiKeys, request),
-    rotateApiKey: (request) => call(rotateApiKey, request),
-    revokeApiKey: (request) => call(revokeApiKey, request),
+    createApiKey: (request) => operator.call(createApiKey, request),
+    listApiKeys: (request) => operator.call(listApiKeys, request),
+    rotateApiKey: (request) => operator.call(rotateApiKey, request),
+    revokeApiKey: (request) => operator.call(revokeApiKey, request),
     [Symbol.dispose]: () => undefined,
   };
 }
