@@ -7,6 +7,7 @@ const at = (resetMs: number) => rateLimitHeaders({ limit, remaining: 5, resetMs,
 test.each([
   [0, "0ms", "0"],
   [17, "17ms", "1"],
+  [30_000.000_000_1, "30s", "30"],
   [999.2, "1s", "1"],
   [1_000, "1s", "1"],
   [59_001, "1m0s", "60"],

@@ -29,16 +29,21 @@ export function rateLimitHeaders({
   return {
     "ratelimit-limit": most,
     "ratelimit-remaining": left,
-    "ratelimit-reset": String(Math.ceil(resetMs / SECOND_MS)),
+    "ratelimit-reset": String(ceil(resetMs / SECOND_MS)),
     "x-ratelimit-limit-requests": most,
     "x-ratelimit-remaining-requests": left,
     "x-ratelimit-reset-requests": span(resetMs),
   };
 }
 
+/** Up, but for what is rounding alone: sums of monotonic milliseconds have fractions. */
+function ceil(value: number): number {
+  return Math.ceil(value - 1e-6);
+}
+
 /** Such as "17ms", "1s" or "6m0s". */
 function span(ms: number): string {
-  const whole = Math.ceil(ms);
+  const whole = ceil(ms);
   if (whole < SECOND_MS) return `${whole}ms`;
   const seconds = Math.ceil(whole / SECOND_MS) * SECOND_MS;
   const hours = Math.floor(seconds / HOUR_MS);
