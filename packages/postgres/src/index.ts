@@ -1,3 +1,12 @@
+export {
+  byPlace,
+  type Column,
+  itemParams,
+  itemTable,
+  type Laid,
+  layEndToEnd,
+  type Slice,
+} from "./batch-items.ts";
 export { Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
 export {
   BatchContractError,
@@ -22,3 +31,4 @@ export { type ProvisionOptions, type Provisioned, provisionService } from "./pro
 export type { PreparedStatement, QueryResult, Queryable, Transaction } from "./queryable.ts";
 export { retryOnDeadlock } from "./retry-transaction.ts";
 export type { TransactionOptions } from "./transaction.ts";
+export { UNHURRIED } from "./unhurried.ts";

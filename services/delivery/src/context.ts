@@ -5,11 +5,13 @@ import type { WatchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
 import type { Hints } from "./progress/hints.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
+import type { ReplySteps } from "./store/reply-steps.ts";
 import type { DeliveryDatabase } from "./store/sql.ts";
 
 /** What the RPCs of delivery work with. */
 export interface DeliveryContext {
   readonly db: DeliveryDatabase;
+  readonly steps: ReplySteps;
   readonly identity: IdentityClient;
   readonly limits: Limits;
   readonly clock: Clock;

@@ -59,6 +59,10 @@ export const LIMITS = {
   sendsPerReplica: 128,
   /** Routes claimed in one transaction. */
   claimBatch: 32,
+  /** Replies of one transaction, those that wait for one, and transactions of a kind in flight. */
+  stepsPerStatement: 64,
+  stepsWaiting: 10_000,
+  stepsInFlight: 2,
   /** An idle replica asks the database so often at most; a local enqueue is sent at once. */
   pollMs: SECOND_MS,
   /** Resolving, connecting and the fence (5 s each at most), the post (10 s), and a margin for writing. */

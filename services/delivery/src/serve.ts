@@ -37,6 +37,7 @@ import type { Resolve } from "./sending/http/resolve.ts";
 import { telegramChannel } from "./sending/telegram/telegram-channel.ts";
 import { tokensFrom } from "./sending/tokens.ts";
 import { webhookChannel } from "./sending/webhook/webhook-channel.ts";
+import { ReplySteps } from "./store/reply-steps.ts";
 import type { DeliveryDatabase, Sql } from "./store/sql.ts";
 
 /** What delivery stands on. */
@@ -44,6 +45,8 @@ export interface DeliveryParts {
   readonly service: ServiceContext;
   readonly limits: Limits;
   readonly db: DeliveryDatabase;
+  /** For what is asked for every reply; default: the same as for the rest. */
+  readonly stepsDb?: DeliveryDatabase;
   readonly identity: IdentityClient;
   readonly hooks: RpcHooks;
   readonly allowedNetworks: AllowedNetworks;
@@ -67,20 +70,21 @@ export interface RunningDelivery extends RunningService {
 
 /** Opens the door and starts sending. @throws BusyPortError */
 export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelivery> {
-  const { service: base, limits, db, identity, random } = parts;
+  const { service: base, limits, db, stepsDb = db, identity, random } = parts;
   const { clock, log, instanceId: replica } = base;
   const metrics = deliveryMetrics(base.metrics);
   const channels = channelsOf(parts);
-  const sending = { db, identity, channels, clock, log, metrics, limits, random };
+  const steps = new ReplySteps(stepsDb, limits);
+  const sending = { db, steps, identity, channels, clock, log, metrics, limits, random };
   const opened = new Disposal();
   try {
-    const pump = opened.use(new Pump({ ...sending, replica }));
+    const pump = opened.use(new Pump({ ...sending, claimDb: stepsDb, replica }));
     for (const sweep of sweeps(sending)) opened.use(new Sweeper({ clock, log, random }, sweep));
     const hints = opened.use(new Hints(sending));
     const watched = { identity, runner: parts.lanes, clock, log, limits, metrics };
     const sessions = opened.use(watchSource(watched));
     const nudge = () => pump.nudge();
-    const context = contextOf(parts, metrics, { sessions, hints, nudge });
+    const context = contextOf(parts, metrics, { steps, sessions, hints, nudge });
     const grpc = opened.use(await openGrpc(parts, context));
     pump.start();
     log.info({ grpc_port: grpc.port }, "serving");
@@ -107,7 +111,7 @@ function channelsOf(parts: DeliveryParts): ReadonlyMap<number, Channel> {
 function contextOf(
   parts: DeliveryParts,
   metrics: DeliveryContext["metrics"],
-  running: Pick<DeliveryContext, "sessions" | "hints" | "nudge">,
+  running: Pick<DeliveryContext, "steps" | "sessions" | "hints" | "nudge">,
 ): DeliveryContext {
   const { service: base, limits, db, identity, allowedNetworks } = parts;
   const { clock, ids, log } = base;

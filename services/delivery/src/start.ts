@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
-import { checkSchema, createDatabase } from "@lanekeeper/postgres";
+import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { serviceCredential } from "@lanekeeper/rpc";
 import {
   clusterSecret,
@@ -27,7 +27,9 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
   const hooks = rpcHooks(metrics, log);
   const opened = new Disposal();
   try {
-    const db = opened.use(openDatabase(service));
+    const { poolSize } = settings;
+    const db = opened.use(openDatabase(service, { poolSize: Math.ceil(poolSize / 2) }));
+    const stepsDb = opened.use(openDatabase(service, { poolSize, plans: "look-ups" }));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const target = formatTarget(settings.services["session-identity"].target);
     const credential = serviceCredential("delivery", secret.reveal());
@@ -41,6 +43,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
         service,
         limits: limitsForLease(config.claimLeaseMs),
         db,
+        stepsDb,
         identity,
         hooks,
         ...config,
@@ -59,7 +62,10 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
   }
 }
 
-function openDatabase({ settings, log }: ServiceContext): DeliveryDatabase {
+function openDatabase(
+  { settings, log }: ServiceContext,
+  pool: Pick<PoolOptions, "poolSize" | "plans">,
+): DeliveryDatabase {
   const url = settings.services.delivery.databaseUrl;
   if (url === undefined) {
     throw new Error("no database: set LANEKEEPER_DELIVERY_DATABASE_URL or DATABASE_URL");
@@ -67,7 +73,7 @@ function openDatabase({ settings, log }: ServiceContext): DeliveryDatabase {
   return createDatabase({
     url: url.reveal(),
     schema: SCHEMA,
-    poolSize: settings.poolSize,
+    ...pool,
     applicationName: "lanekeeper-delivery",
     log: (line) => log.warn(line),
   });

@@ -17,9 +17,13 @@ import { turnLog } from "@lanekeeper/service";
 import type { DeliveryContext } from "../context.ts";
 import { contentFingerprint } from "../domain/content-fingerprint.ts";
 import type { Limits } from "../limits.ts";
-import { enqueue, type NewDelivery } from "../store/enqueue.ts";
+import { defaultRoute } from "../store/default-route.ts";
+import { type EnqueueResult, findRequest, type NewDelivery } from "../store/enqueue.ts";
 import { parseId, parseSessionKey, parseUuid } from "./fields.ts";
 import { parseParts } from "./parse-parts.ts";
+
+/** Without a route: the key's default one. */
+type ParsedDelivery = Omit<NewDelivery, "routeId"> & { readonly routeId: string | undefined };
 
 /** Takes a committed reply over; a repeat returns the delivery that it made. */
 export async function enqueueDelivery(
@@ -27,19 +31,18 @@ export async function enqueueDelivery(
   request: EnqueueDeliveryRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof EnqueueDeliveryResponseSchema>> {
-  const delivery = parseDelivery(context, request, call);
-  const { waitingPerRoute } = context.limits;
-  const result = await enqueue(context.db, delivery, waitingPerRoute);
+  const parsed = parseDelivery(context, request, call);
+  const { routeId, result } = await store(context, parsed);
   switch (result.kind) {
     case "no_route":
-      throw noRoute(delivery);
+      throw noRoute(parsed);
     case "full":
       throw full(context.limits);
     case "mismatch":
-      throw mismatch(delivery.requestId);
+      throw mismatch(parsed.requestId);
     case "enqueued":
       context.nudge();
-      logEnqueued(context, delivery, result.routeSeq);
+      logEnqueued(context, { ...parsed, routeId }, result);
       break;
     case "repeated":
       break;
@@ -47,11 +50,24 @@ export async function enqueueDelivery(
   return { deliveryId: result.deliveryId, routeSeq: result.routeSeq };
 }
 
+/** Where the key has no default route any more, a repeat has what it made before. */
+async function store(
+  { db, steps }: DeliveryContext,
+  parsed: ParsedDelivery,
+): Promise<{ readonly routeId: string | undefined; readonly result: EnqueueResult }> {
+  const { tenant, sessionKey } = parsed;
+  const routeId = parsed.routeId ?? (await defaultRoute(db, tenant, sessionKey));
+  if (routeId !== undefined) {
+    return { routeId, result: await steps.enqueue({ ...parsed, routeId }) };
+  }
+  return { routeId, result: (await findRequest(db, parsed)) ?? { kind: "no_route" } };
+}
+
 function parseDelivery(
   { limits, ids, clock }: DeliveryContext,
   request: EnqueueDeliveryRequest,
   call: CallContext,
-): NewDelivery {
+): ParsedDelivery {
   const { session, parts } = request;
   if (session === undefined) throw invalid("session", "is required");
   if (session.generation < 1n) throw invalid("session.generation", "must be at least 1");
@@ -77,7 +93,7 @@ function parseDelivery(
   };
 }
 
-function noRoute({ routeId, sessionKey }: NewDelivery): LanekeeperError {
+function noRoute({ routeId, sessionKey }: ParsedDelivery): LanekeeperError {
   return routeId === undefined
     ? notFound("default route of", sessionKey)
     : notFound("route", routeId);
@@ -109,7 +125,11 @@ function mismatch(requestId: string): LanekeeperError {
   });
 }
 
-function logEnqueued({ log }: DeliveryContext, delivery: NewDelivery, routeSeq: bigint): void {
+function logEnqueued(
+  { log }: DeliveryContext,
+  delivery: ParsedDelivery,
+  { deliveryId: delivery_id, routeSeq }: { deliveryId: string; routeSeq: bigint },
+): void {
   const fields = {
     tenant: delivery.tenant,
     principal: delivery.principal,
@@ -119,6 +139,6 @@ function logEnqueued({ log }: DeliveryContext, delivery: NewDelivery, routeSeq: 
     turn_id: delivery.turnId,
     request_id: delivery.requestLabel,
   };
-  const { deliveryId: delivery_id, routeId: route_id } = delivery;
+  const { routeId: route_id } = delivery;
   turnLog(log, fields).info({ delivery_id, route_id, route_seq: Number(routeSeq) }, "enqueued");
 }

@@ -63,10 +63,10 @@ async function chosenSession(
 
 /** Under another name at session-identity nobody could settle what was claimed under this one. */
 async function settleBefore(
-  { db, identity, log, limits }: DeliveryContext,
+  { db, steps, identity, log, limits }: DeliveryContext,
   name: { readonly tenant: string; readonly deliveryId: string },
 ): Promise<void> {
-  if (await tellOutcomes({ db, identity, log, limits }, name)) return;
+  if (await tellOutcomes({ db, steps, identity, log, limits }, name)) return;
   throw storeUnavailable("session-identity could not be told of the attempts before; ask again");
 }
 

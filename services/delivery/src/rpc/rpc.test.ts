@@ -108,9 +108,9 @@ test("an outside credential gets no replies of keys that are not its own", async
   await expect(ingress.listRoutes({ sessionKey: SESSION_KEY }, confined)).rejects.toEqual(denied);
 });
 
-test("replies come from the runner alone", async () => {
+test("replies come from the runner, and answers to commands from ingress", async () => {
   const { routeId } = await registerWebhook(runner, sink.url);
-  for (const peer of ["ingress", "cli", "session-identity", "delivery"] as const) {
+  for (const peer of ["cli", "session-identity", "delivery"] as const) {
     const enqueued = delivery.as(peer, tenant).enqueueDelivery(reply(routeId, "turn-1"));
     await expect(enqueued).rejects.toEqual(refusal("PERMISSION_DENIED"));
   }

@@ -1,9 +1,12 @@
 import type { ClockTimer } from "@lanekeeper/service";
 import { type Claimed, claimDue } from "../store/claim-due.ts";
+import type { DeliveryDatabase } from "../store/sql.ts";
 import { runAttempt, type SendDeps } from "./run-attempt.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface PumpDeps extends SendDeps {
+  /** Where claims are made. */
+  readonly claimDb: DeliveryDatabase;
   /** Of this process. */
   readonly replica: string;
 }
@@ -73,10 +76,10 @@ export class Pump implements AsyncDisposable {
   }
 
   async #claim(limit: number): Promise<number> {
-    const { db, replica, clock, log, limits } = this.#deps;
+    const { claimDb, replica, clock, log, limits } = this.#deps;
     const claimedAtMs = clock.monotonicMs();
     try {
-      const claimed = await claimDue(db, { replica, leaseMs: limits.leaseMs, limit });
+      const claimed = await claimDue(claimDb, { replica, leaseMs: limits.leaseMs, limit });
       for (const one of claimed) this.#send(one, claimedAtMs);
       return claimed.length;
     } catch (err) {

@@ -9,8 +9,9 @@ import type { SendOutcome } from "../domain/send-outcome.ts";
 import type { Limits } from "../limits.ts";
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Claimed } from "../store/claim-due.ts";
-import { type AttemptNotes, type Finished, finishAttempt } from "../store/finish-attempt.ts";
+import type { EndedAttempt, Finished } from "../store/finish-attempt.ts";
 import { notePiece } from "../store/note-piece.ts";
+import type { ReplySteps } from "../store/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type Channel, NotSentError, type Reply, type SendNotes } from "./channel.ts";
 import { expired, SendFence } from "./fence.ts";
@@ -18,6 +19,7 @@ import { tellOutcome, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SendDeps {
   readonly db: DeliveryDatabase;
+  readonly steps: ReplySteps;
   readonly identity: Pick<IdentityClient, "writeLifecycle">;
   /** By RouteKind. */
   readonly channels: ReadonlyMap<number, Channel>;
@@ -80,8 +82,8 @@ async function sendAndFinish(
   const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
   const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
-  const found = { wasClaimed, pieceCount };
-  const finished = await finish(deps, claimed, bounded, found, claimedAtMs);
+  const ended = { claimed, ending: bounded, wasClaimed, pieceCount };
+  const finished = await finish(deps, ended, claimedAtMs);
   observe(deps, claimed, bounded, finished, deps.clock.monotonicMs() - startedMs);
   // What waits behind it need not wait until session-identity has been told.
   if (finished.hasNext) onNext(ending.delayMs);
@@ -137,14 +139,12 @@ function outcomeOfThrown(log: Log, thrown: unknown, wasAccepted: boolean): SendO
 
 /** Asks an unavailable database again for as long as the claim is held. */
 function finish(
-  { db, clock, limits }: SendDeps,
-  claimed: Claimed,
-  ending: AttemptEnding,
-  notes: AttemptNotes,
+  { steps, clock, limits }: SendDeps,
+  ended: EndedAttempt,
   claimedAtMs: number,
 ): Promise<Finished> {
   const isHeld = (): boolean => clock.monotonicMs() - claimedAtMs < limits.leaseMs;
-  return retry(() => finishAttempt(db, claimed, ending, notes), {
+  return retry(() => steps.finish(ended), {
     isRetryable: (error) => isUnavailable(error) && isHeld(),
     attempts: Number.POSITIVE_INFINITY,
     backoff: limits.fenceBackoff,

@@ -8,7 +8,7 @@ import {
 } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { claimDue } from "../store/claim-due.ts";
-import { enqueue } from "../store/enqueue.ts";
+import { ReplySteps } from "../store/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { registerWebhook, reply, untilState } from "../testing/replies.ts";
@@ -242,7 +242,7 @@ test("what died while sending is an unknown attempt, and is sent again under the
 async function startDeadSend(routeId: string) {
   await Promise.all(replicas.map(({ running }) => running.drain(AbortSignal.timeout(0))));
   const delivery = newDelivery(routeId, "turn-1");
-  await enqueue(db, delivery, QUICK.waitingPerRoute);
+  await new ReplySteps(db, QUICK).enqueue(delivery);
   await claimDue(db, { replica: "delivery-0", leaseMs: 0, limit: 1 });
   return delivery;
 }

@@ -3,12 +3,14 @@ import { type Log, turnLog, withSpan } from "@lanekeeper/service";
 import { settledSeq } from "../domain/event-seq.ts";
 import type { Limits } from "../limits.ts";
 import type { Sql } from "../store/sql.ts";
-import { type DeliveryName, markTold, type Untold, untoldOf } from "../store/untold.ts";
+import type { ReplySteps } from "../store/reply-steps.ts";
+import { type DeliveryName, type Untold, untoldOf } from "../store/untold.ts";
 import { isForGood } from "./fence.ts";
 import { replyCall, replyWriter } from "./reply-call.ts";
 
 export interface TellDeps {
   readonly db: Sql;
+  readonly steps: Pick<ReplySteps, "markTold">;
   readonly identity: Pick<IdentityClient, "writeLifecycle">;
   readonly log: Log;
   readonly limits: Pick<Limits, "fenceMs">;
@@ -36,7 +38,7 @@ export async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boole
   const options = { parent: untold.traceparent, kind: "internal" } as const;
   try {
     await withSpan("delivery.settle", attributes, () => settle(deps, untold), options);
-    await markTold(deps.db, untold);
+    await deps.steps.markTold(untold);
     return true;
   } catch (err) {
     deps.log.debug({ err, delivery_id: untold.deliveryId }, "an outcome could not be told yet");

@@ -1,12 +1,18 @@
-import { defaultRoute } from "./default-route.ts";
-import { first, type DeliveryDatabase, type Sql } from "./sql.ts";
+import {
+  byPlace,
+  type Column,
+  itemParams,
+  itemTable,
+  layEndToEnd,
+  type Slice,
+} from "@lanekeeper/postgres";
+import { rows, type DeliveryDatabase, type Sql } from "./sql.ts";
 
 /** A reply to be stored. The id counts only where the request is new. */
 export interface NewDelivery {
   readonly tenant: string;
   readonly deliveryId: string;
-  /** Undefined: the key's default route. */
-  readonly routeId: string | undefined;
+  readonly routeId: string;
   readonly sessionKey: string;
   readonly sessionId: string;
   readonly generation: bigint;
@@ -31,35 +37,37 @@ export type EnqueueResult =
     }
   /** The request id stands for other content. */
   | { readonly kind: "mismatch" }
-  /** The tenant has no such route, or the key has no default one. */
+  /** The tenant has no such route. */
   | { readonly kind: "no_route" }
   /** As many wait on the route as may. */
   | { readonly kind: "full" };
 
+interface Known {
+  readonly place: number;
+  readonly deliveryId: string;
+  readonly routeSeq: bigint;
+  readonly fingerprint: Buffer;
+}
+
 const FIND = {
-  name: "delivery_find_request",
+  name: "delivery_find_requests",
   text: `
-SELECT delivery_id AS "deliveryId", route_seq AS "routeSeq", fingerprint FROM deliveries
-WHERE tenant = $1 AND request_id = $2`,
+SELECT i.place::int, d.delivery_id AS "deliveryId", d.route_seq AS "routeSeq", d.fingerprint
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (tenant, request_id, place)
+JOIN deliveries d USING (tenant, request_id)`,
 };
 
-const DRAW_SEQ = {
-  name: "delivery_draw_seq",
+/** In the order of the rows' key, as everybody locks routes who locks several. */
+const LOCK_ROUTES = {
+  name: "delivery_lock_routes",
   text: `
-UPDATE routes SET last_seq = last_seq + 1,
-  due_time = CASE WHEN blocked_by IS NULL THEN coalesce(due_time, clock_timestamp()) END
-WHERE tenant = $1 AND route_id = $2
-RETURNING last_seq AS "routeSeq"`,
-};
-
-const LOCK_ROUTE = {
-  name: "delivery_lock_route",
-  text: `
-SELECT r.last_seq - coalesce((
+SELECT i.place::int, r.last_seq - coalesce((
   SELECT d.route_seq FROM deliveries d WHERE d.tenant = r.tenant AND d.route_id = r.route_id
     AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
 ), r.last_seq + 1) + 1 AS waiting
-FROM routes r WHERE r.tenant = $1 AND r.route_id = $2 FOR UPDATE OF r`,
+FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS i (tenant, route_id, place)
+JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
+ORDER BY r.tenant, r.route_id FOR UPDATE OF r`,
 };
 
 const COUNT_WAITING = {
@@ -70,96 +78,158 @@ SELECT count(*)::int AS waiting FROM (
 ) open`,
 };
 
-const INSERT = {
-  name: "delivery_insert",
+type Item = NewDelivery & { readonly partsIn: Slice };
+
+const COLUMNS: readonly Column<Item>[] = [
+  { name: "tenant", type: "text", of: ({ tenant }) => tenant },
+  { name: "delivery_id", type: "uuid", of: ({ deliveryId }) => deliveryId },
+  { name: "route_id", type: "uuid", of: ({ routeId }) => routeId },
+  { name: "session_key", type: "text", of: ({ sessionKey }) => sessionKey },
+  { name: "session_id", type: "uuid", of: ({ sessionId }) => sessionId },
+  { name: "generation", type: "bigint", of: ({ generation }) => generation },
+  { name: "turn_id", type: "text", of: ({ turnId }) => turnId },
+  { name: "request_id", type: "text", of: ({ requestId }) => requestId },
+  { name: "fingerprint", type: "bytea", of: ({ fingerprint }) => fingerprint },
+  { name: "principal", type: "text", of: ({ principal }) => principal },
+  { name: "request_label", type: "text", of: ({ requestLabel }) => requestLabel },
+  { name: "trace_id", type: "text", of: ({ traceId }) => traceId },
+  { name: "traceparent", type: "text", of: ({ traceparent }) => traceparent },
+  { name: "expire_time", type: "timestamptz", of: ({ expireTime }) => expireTime ?? null },
+  { name: "expire_ms", type: "bigint", of: ({ expireMs }) => expireMs },
+  { name: "parts_from", type: "int", of: ({ partsIn }) => partsIn.from },
+  { name: "parts_to", type: "int", of: ({ partsIn }) => partsIn.to },
+];
+
+const APPEND = {
+  name: "delivery_append",
   text: `
-INSERT INTO deliveries (tenant, delivery_id, route_id, route_seq, session_key, session_id, generation,
-  turn_id, request_id, fingerprint, principal, request_label, trace_id, traceparent, parts, state,
-  create_time, next_attempt_time, expire_time)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1, t.now, t.now,
-  coalesce($16::timestamptz, t.now + $17 * interval '1 millisecond')
-FROM (SELECT clock_timestamp() AS now) t
-ON CONFLICT (tenant, request_id) DO NOTHING
-RETURNING delivery_id`,
+WITH ${itemTable(COLUMNS)}, drawn AS (
+  UPDATE routes r SET last_seq = r.last_seq + 1,
+    due_time = CASE WHEN r.blocked_by IS NULL THEN coalesce(r.due_time, clock_timestamp()) END
+  FROM item i WHERE r.tenant = i.tenant AND r.route_id = i.route_id
+  RETURNING i.place, r.last_seq
+), inserted AS (
+  INSERT INTO deliveries (tenant, delivery_id, route_id, route_seq, session_key, session_id, generation,
+    turn_id, request_id, fingerprint, principal, request_label, trace_id, traceparent, parts, state,
+    create_time, next_attempt_time, expire_time)
+  SELECT i.tenant, i.delivery_id, i.route_id, drawn.last_seq, i.session_key, i.session_id, i.generation,
+    i.turn_id, i.request_id, i.fingerprint, i.principal, i.request_label, i.trace_id, i.traceparent,
+    ($${COLUMNS.length + 1}::bytea[])[i.parts_from:i.parts_to], 1, t.now, t.now,
+    coalesce(i.expire_time, t.now + i.expire_ms * interval '1 millisecond')
+  FROM item i JOIN drawn USING (place) CROSS JOIN LATERAL (SELECT clock_timestamp() AS now) t
+  ON CONFLICT (tenant, request_id) DO NOTHING
+  RETURNING delivery_id, route_seq
+)
+SELECT i.place::int, n.route_seq AS "routeSeq" FROM inserted n JOIN item i USING (delivery_id)`,
 };
 
+/** A twin under the same request id came in between on another route, whose lock this one did not wait for. */
 class LostRace extends Error {
   override readonly name = "LostRace";
 }
 
 /**
- * Stores a reply at the end of its route, once per request id. The route's row is locked while the
- * sequence is drawn, so the order on the route is the order of commit. The look-up is a statement of
- * its own after the lock: in one statement it would see the snapshot from before the wait.
+ * Stores replies at the end of their routes, each once per request id; no two are of one route. The
+ * routes' rows are locked while the sequences are drawn, so the order on a route is the order of commit.
+ * The look-up is a statement of its own after the lock: in one statement it would see the snapshot from
+ * before the wait.
  */
-export async function enqueue(
+export function enqueueAll(
   db: DeliveryDatabase,
-  delivery: NewDelivery,
+  deliveries: readonly NewDelivery[],
   maxWaiting: number,
-): Promise<EnqueueResult> {
-  const known = await find(db, delivery);
-  if (known !== undefined) return known;
-  const { tenant, sessionKey } = delivery;
-  const routeId = delivery.routeId ?? (await defaultRoute(db, tenant, sessionKey));
-  if (routeId === undefined) return { kind: "no_route" };
-  try {
-    return await db.transaction(async (sql) => {
-      const route = await first<{ waiting: bigint }>(sql, LOCK_ROUTE, [tenant, routeId]);
-      if (route === undefined) return { kind: "no_route" };
-      const twin = await find(sql, delivery);
-      if (twin !== undefined) return twin;
-      // Seen from before a wait for the lock, so the bound may be missed by the few who waited.
-      if (route.waiting >= BigInt(maxWaiting) && (await isFull(sql, tenant, routeId, maxWaiting))) {
-        return { kind: "full" };
-      }
-      return append(sql, delivery, routeId);
-    });
-  } catch (error) {
-    // A twin on another route, whose lock this one did not wait for.
-    const twin = error instanceof LostRace ? await find(db, delivery) : undefined;
-    if (twin !== undefined) return twin;
-    throw error;
-  }
+): Promise<readonly EnqueueResult[]> {
+  return db.transaction(async (sql) => {
+    const locked = await lockRoutes(sql, deliveries);
+    const known = await findKnown(sql, deliveries);
+    const results: (EnqueueResult | undefined)[] = [];
+    for (const [index, delivery] of deliveries.entries()) {
+      const waiting = locked[index]?.waiting;
+      results.push(known[index] ?? (await refusalOf(sql, delivery, waiting, maxWaiting)));
+    }
+    const fresh = deliveries.filter((_, index) => results[index] === undefined);
+    const appended = (await append(sql, fresh)).values();
+    return results.map((result) => result ?? (appended.next().value as EnqueueResult));
+  });
 }
 
-/** Counts, since a dead letter that was redriven stands far before those that wait. */
-async function isFull(sql: Sql, tenant: string, routeId: string, max: number): Promise<boolean> {
-  const counted = await first<{ waiting: number }>(sql, COUNT_WAITING, [tenant, routeId, max]);
-  return (counted?.waiting ?? 0) >= max;
+function lockRoutes(sql: Sql, deliveries: readonly NewDelivery[]) {
+  const params = [deliveries.map(({ tenant }) => tenant), deliveries.map(({ routeId }) => routeId)];
+  return rows<{ readonly place: number; readonly waiting: bigint }>(sql, LOCK_ROUTES, params).then(
+    (found) => byPlace(found, deliveries.length),
+  );
 }
 
-async function append(sql: Sql, delivery: NewDelivery, routeId: string): Promise<EnqueueResult> {
-  const { tenant, deliveryId } = delivery;
-  const drawn = await first<{ routeSeq: bigint }>(sql, DRAW_SEQ, [tenant, routeId]);
-  if (drawn === undefined) throw new Error("a locked route is gone; routes are never removed");
-  const inserted = await first(sql, INSERT, columns(delivery, routeId, drawn.routeSeq));
-  if (inserted === undefined) throw new LostRace("the request id was taken meanwhile");
-  return { kind: "enqueued", deliveryId, routeSeq: drawn.routeSeq };
-}
-
-async function find(
+async function findKnown(
   sql: Sql,
-  { tenant, requestId, fingerprint }: NewDelivery,
-): Promise<EnqueueResult | undefined> {
-  interface Row {
-    readonly deliveryId: string;
-    readonly routeSeq: bigint;
-    readonly fingerprint: Buffer;
-  }
-  const row = await first<Row>(sql, FIND, [tenant, requestId]);
-  if (row === undefined) return undefined;
-  if (!row.fingerprint.equals(fingerprint)) return { kind: "mismatch" };
-  return { kind: "repeated", deliveryId: row.deliveryId, routeSeq: row.routeSeq };
+  deliveries: readonly Request[],
+): Promise<readonly (EnqueueResult | undefined)[]> {
+  const params = [
+    deliveries.map(({ tenant }) => tenant),
+    deliveries.map(({ requestId }) => requestId),
+  ];
+  const found = byPlace(await rows<Known>(sql, FIND, params), deliveries.length);
+  return found.map((known, index) => {
+    const delivery = deliveries[index];
+    return known && delivery && knownAs(known, delivery.fingerprint);
+  });
 }
 
-function columns(delivery: NewDelivery, routeId: string, routeSeq: bigint): unknown[] {
-  const { tenant, deliveryId, sessionKey, sessionId, generation, turnId } = delivery;
-  const { requestId, fingerprint, principal, requestLabel, traceId, traceparent } = delivery;
-  return [
-    ...[tenant, deliveryId, routeId, routeSeq, sessionKey, sessionId, generation, turnId],
-    ...[requestId, fingerprint, principal, requestLabel, traceId, traceparent],
-    delivery.parts.map((part) => Buffer.from(part)),
-    delivery.expireTime ?? null,
-    delivery.expireMs,
-  ];
+function knownAs(
+  { deliveryId, routeSeq, fingerprint }: Omit<Known, "place">,
+  asked: Buffer,
+): EnqueueResult {
+  if (!fingerprint.equals(asked)) return { kind: "mismatch" };
+  return { kind: "repeated", deliveryId, routeSeq };
+}
+
+/** What stands against a new reply. `waiting` is undefined where there is no such route. */
+async function refusalOf(
+  sql: Sql,
+  { tenant, routeId }: NewDelivery,
+  waiting: bigint | undefined,
+  max: number,
+): Promise<EnqueueResult | undefined> {
+  if (waiting === undefined) return { kind: "no_route" };
+  // Seen from before a wait for the lock, so the bound may be missed by the few who waited.
+  if (waiting < BigInt(max)) return undefined;
+  // Counted, since a dead letter that was redriven stands far before those that wait.
+  const [counted] = await rows<{ waiting: number }>(sql, COUNT_WAITING, [tenant, routeId, max]);
+  return (counted?.waiting ?? 0) >= max ? { kind: "full" } : undefined;
+}
+
+async function append(
+  sql: Sql,
+  deliveries: readonly NewDelivery[],
+): Promise<readonly EnqueueResult[]> {
+  if (deliveries.length === 0) return [];
+  const parts = layEndToEnd(deliveries.map((one) => one.parts.map((part) => Buffer.from(part))));
+  const nothing = { from: 1, to: 0 };
+  const items = deliveries.map((one, index) => ({
+    ...one,
+    partsIn: parts.slices[index] ?? nothing,
+  }));
+  const params = [...itemParams(COLUMNS, items), parts.all];
+  const found = await rows<{ place: number; routeSeq: bigint }>(sql, APPEND, params);
+  if (found.length < deliveries.length) throw new LostRace("a request id was taken meanwhile");
+  return byPlace(found, deliveries.length).map((row, index) => {
+    const deliveryId = deliveries[index]?.deliveryId ?? "";
+    return { kind: "enqueued", deliveryId, routeSeq: row?.routeSeq ?? 0n };
+  });
+}
+
+type Request = Pick<NewDelivery, "tenant" | "requestId" | "fingerprint">;
+
+/** What was made of a request before; undefined: nothing. */
+export async function findRequest(sql: Sql, request: Request): Promise<EnqueueResult | undefined> {
+  return (await findKnown(sql, [request]))[0];
+}
+
+/** What the twin made that a request lost its race to; undefined: it failed for another reason. */
+export async function findTwin(
+  sql: Sql,
+  request: Request,
+  error: unknown,
+): Promise<EnqueueResult | undefined> {
+  return error instanceof LostRace ? findRequest(sql, request) : undefined;
 }

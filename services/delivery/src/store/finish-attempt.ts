@@ -1,60 +1,109 @@
+import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
 import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { type AttemptEnding, isDeadLetter } from "../domain/attempt-ending.ts";
 import { hasEnded, stateCode } from "../domain/delivery-state.ts";
 import type { Claimed } from "./claim-due.ts";
-import { type DeliveryDatabase, first } from "./sql.ts";
+import { type DeliveryDatabase, rows, type Sql } from "./sql.ts";
 
-const LOCK_ROUTE = {
-  name: "delivery_lock_route_to_finish",
-  text: `SELECT 1 FROM routes WHERE tenant = $1 AND route_id = $2 FOR UPDATE`,
+/** An attempt, and what became of it. */
+export interface EndedAttempt {
+  readonly claimed: Claimed;
+  readonly ending: AttemptEnding;
+  /** session-identity accepted a `sending` of the delivery, now or before. */
+  readonly wasClaimed: boolean;
+  /** Messages of the channel that the reply takes; 0: it did not get so far. */
+  readonly pieceCount: number;
+}
+
+export interface Finished {
+  /** False: the lease ran out and the delivery was claimed anew; only the attempt's row tells. */
+  readonly held: boolean;
+  /** Something is open on the route. */
+  readonly hasNext: boolean;
+}
+
+/** In the order of the rows' key, as everybody locks routes who locks several. */
+const LOCK_ROUTES = {
+  name: "delivery_lock_routes_to_finish",
+  text: `
+SELECT 1 FROM unnest($1::text[], $2::uuid[]) AS i (tenant, route_id)
+JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
+ORDER BY r.tenant, r.route_id FOR UPDATE OF r`,
 };
+
+const ENDINGS: readonly Column<EndedAttempt>[] = [
+  { name: "tenant", type: "text", of: ({ claimed }) => claimed.tenant },
+  { name: "delivery_id", type: "uuid", of: ({ claimed }) => claimed.deliveryId },
+  { name: "attempt", type: "int", of: ({ claimed }) => claimed.attempt },
+  { name: "state", type: "smallint", of: ({ ending }) => stateCode(ending.state) },
+  { name: "was_claimed", type: "boolean", of: ({ wasClaimed }) => wasClaimed },
+  { name: "perhaps_sent", type: "boolean", of: ({ ending }) => ending.perhapsSent },
+  { name: "has_ended", type: "boolean", of: ({ ending }) => hasEnded(ending.state) },
+  { name: "delay_ms", type: "float8", of: ({ ending }) => ending.delayMs },
+  { name: "error", type: "text", of: ({ ending }) => ending.error },
+  { name: "message_id", type: "text", of: ({ ending }) => ending.providerMessageId },
+  { name: "outcome", type: "text", of: ({ ending }) => ending.outcome },
+  { name: "untold", type: "smallint", of: ({ ending }) => ending.report ?? null },
+  { name: "failure_count", type: "int", of: ({ ending }) => ending.failureCount },
+  { name: "has_accepted", type: "boolean", of: ({ ending }) => ending.hasAccepted },
+  { name: "piece_count", type: "int", of: ({ pieceCount }) => pieceCount },
+];
 
 const FINISH = {
   name: "delivery_finish",
   text: `
-WITH finished AS (
-  UPDATE deliveries SET state = $4, was_claimed = $5, perhaps_sent = $6,
-    next_attempt_time = CASE WHEN $7 THEN NULL
-      ELSE least(expire_time, clock_timestamp() + $8 * interval '1 millisecond') END,
-    end_time = CASE WHEN $7 THEN clock_timestamp() END,
-    last_error = $9, provider_message_id = CASE WHEN $10 = '' THEN provider_message_id ELSE $10 END,
-    failure_count = $13, accepted_pieces = accepted_pieces + CASE WHEN $14 THEN 1 ELSE 0 END,
-    piece_count = greatest(piece_count, $15),
-    is_doubtful = NOT $14 AND (is_doubtful OR $11 = 'unknown'),
-    piece_handle = CASE WHEN $14 THEN '' ELSE piece_handle END
-  WHERE tenant = $1 AND delivery_id = $2 AND attempt_count = $3 AND state = 2
-  RETURNING tenant, delivery_id
+WITH ${itemTable(ENDINGS)}, finished AS (
+  UPDATE deliveries d SET state = i.state, was_claimed = i.was_claimed, perhaps_sent = i.perhaps_sent,
+    next_attempt_time = CASE WHEN i.has_ended THEN NULL
+      ELSE least(d.expire_time, clock_timestamp() + i.delay_ms * interval '1 millisecond') END,
+    end_time = CASE WHEN i.has_ended THEN clock_timestamp() END, last_error = i.error,
+    provider_message_id = CASE WHEN i.message_id = '' THEN d.provider_message_id ELSE i.message_id END,
+    failure_count = i.failure_count,
+    accepted_pieces = d.accepted_pieces + CASE WHEN i.has_accepted THEN 1 ELSE 0 END,
+    piece_count = greatest(d.piece_count, i.piece_count),
+    is_doubtful = NOT i.has_accepted AND (d.is_doubtful OR i.outcome = 'unknown'),
+    piece_handle = CASE WHEN i.has_accepted THEN '' ELSE d.piece_handle END
+  FROM item i
+  WHERE d.tenant = i.tenant AND d.delivery_id = i.delivery_id AND d.attempt_count = i.attempt
+    AND d.state = 2
+  RETURNING i.place
+), noted AS (
+  UPDATE attempts a SET outcome = i.outcome, error = i.error, provider_message_id = i.message_id,
+    untold = i.untold, end_time = clock_timestamp()
+  FROM finished f JOIN item i USING (place)
+  WHERE a.tenant = i.tenant AND a.delivery_id = i.delivery_id AND a.attempt = i.attempt
 )
-UPDATE attempts a SET outcome = $11, error = $9, provider_message_id = $10, untold = $12,
-  end_time = clock_timestamp()
-FROM finished f WHERE a.tenant = f.tenant AND a.delivery_id = f.delivery_id AND a.attempt = $3
-RETURNING 1`,
+SELECT place::int FROM finished`,
 };
 
+const PASSED: readonly Column<EndedAttempt>[] = [
+  { name: "tenant", type: "text", of: ({ claimed }) => claimed.tenant },
+  { name: "route_id", type: "uuid", of: ({ claimed }) => claimed.routeId },
+  { name: "delivery_id", type: "uuid", of: ({ claimed }) => claimed.deliveryId },
+  { name: "is_dead", type: "boolean", of: ({ ending }) => isDeadLetter(ending) },
+  { name: "gap_before", type: "int", of: ({ claimed }) => claimed.gapBefore },
+];
+
+/**
+ * Routes go on with their heads, which is a statement of its own so that it sees what has ended. Behind
+ * a dead letter a route waits for somebody, or goes on and tells of the gap.
+ */
 const SET_DUE = {
   name: "delivery_set_due",
   text: `
-UPDATE routes SET due_time = (
-  SELECT d.next_attempt_time FROM deliveries d
-  WHERE d.tenant = $1 AND d.route_id = $2 AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
-)
-WHERE tenant = $1 AND route_id = $2
-RETURNING due_time AS "dueTime"`,
-};
-
-/** Behind a dead letter: the route waits for somebody, or goes on and tells of the gap. */
-const SET_DUE_AFTER_DEAD_LETTER = {
-  name: "delivery_set_due_after_dead_letter",
-  text: `
-UPDATE routes r SET blocked_by = CASE WHEN r.on_failure = ${OnFailure.BLOCK} THEN $3::uuid END,
-  gap_count = CASE WHEN r.on_failure = ${OnFailure.BLOCK} THEN r.gap_count
-    ELSE r.gap_count + $4 + 1 END,
-  due_time = CASE WHEN r.on_failure = ${OnFailure.BLOCK} THEN NULL ELSE (
+WITH ${itemTable(PASSED)}
+UPDATE routes r SET
+  blocked_by = CASE WHEN NOT i.is_dead THEN r.blocked_by
+    WHEN r.on_failure = ${OnFailure.BLOCK} THEN i.delivery_id END,
+  gap_count = CASE WHEN i.is_dead AND r.on_failure <> ${OnFailure.BLOCK}
+    THEN r.gap_count + i.gap_before + 1 ELSE r.gap_count END,
+  due_time = CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK} THEN NULL ELSE (
     SELECT d.next_attempt_time FROM deliveries d
-    WHERE d.tenant = $1 AND d.route_id = $2 AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
+    WHERE d.tenant = i.tenant AND d.route_id = i.route_id AND d.state IN (1, 2)
+    ORDER BY d.route_seq LIMIT 1
   ) END
-WHERE r.tenant = $1 AND r.route_id = $2
-RETURNING r.due_time AS "dueTime"`,
+FROM item i WHERE r.tenant = i.tenant AND r.route_id = i.route_id
+RETURNING i.place::int, r.due_time AS "dueTime"`,
 };
 
 const RECORD_LATE = {
@@ -64,63 +113,48 @@ UPDATE attempts SET outcome = $4, error = 'late: ' || $5, provider_message_id = 
 WHERE tenant = $1 AND delivery_id = $2 AND attempt = $3 AND outcome = 'unknown'`,
 };
 
-export interface Finished {
-  /** False: the lease ran out and the delivery was claimed anew; only the attempt's row tells. */
-  readonly held: boolean;
-  /** Something is open on the route. */
-  readonly hasNext: boolean;
-}
+const LOST: Finished = { held: false, hasNext: false };
 
-/** What the attempt found out beside its ending. */
-export interface AttemptNotes {
-  /** session-identity accepted a `sending` of the delivery, now or before. */
-  readonly wasClaimed: boolean;
-  /** Messages of the channel that the reply takes; 0: it did not get so far. */
-  readonly pieceCount: number;
-}
-
-/** Writes what became of an attempt and lets the route go on, if the attempt still has the right to. */
-export function finishAttempt(
+/**
+ * Writes what became of attempts, no two of them of one route, and lets the routes go on; each if it
+ * still has the right to.
+ */
+export function finishAll(
   db: DeliveryDatabase,
-  claimed: Claimed,
-  ending: AttemptEnding,
-  notes: AttemptNotes,
-): Promise<Finished> {
-  const { tenant, routeId, deliveryId, gapBefore } = claimed;
+  ended: readonly EndedAttempt[],
+): Promise<readonly Finished[]> {
   return db.transaction(async (sql) => {
-    await sql.query(LOCK_ROUTE, [tenant, routeId]);
-    const finished = await first(sql, FINISH, finishParams(claimed, ending, notes));
-    if (finished === undefined) {
-      await sql.query(RECORD_LATE, lateParams(claimed, ending));
-      return { held: false, hasNext: false };
+    await sql.query(LOCK_ROUTES, [
+      ended.map(({ claimed }) => claimed.tenant),
+      ended.map(({ claimed }) => claimed.routeId),
+    ]);
+    const found = await rows<{ place: number }>(sql, FINISH, itemParams(ENDINGS, ended));
+    const finished = byPlace(found, ended.length);
+    for (const [index, one] of ended.entries()) {
+      if (finished[index] === undefined) await recordLate(sql, one);
     }
-    const route = await (isDeadLetter(ending)
-      ? first<Due>(sql, SET_DUE_AFTER_DEAD_LETTER, [tenant, routeId, deliveryId, gapBefore])
-      : first<Due>(sql, SET_DUE, [tenant, routeId]));
-    return { held: true, hasNext: (route?.dueTime ?? null) !== null };
+    const held = ended.filter((_, index) => finished[index] !== undefined);
+    const goesOn = (await goOn(sql, held)).values();
+    return finished.map((row) =>
+      row === undefined ? LOST : { held: true, hasNext: goesOn.next().value === true },
+    );
   });
 }
 
-interface Due {
-  readonly dueTime: Date | null;
+/** Whether something is open on the route of each. */
+async function goOn(sql: Sql, ended: readonly EndedAttempt[]): Promise<readonly boolean[]> {
+  if (ended.length === 0) return [];
+  interface Due {
+    readonly place: number;
+    readonly dueTime: Date | null;
+  }
+  const found = await rows<Due>(sql, SET_DUE, itemParams(PASSED, ended));
+  return byPlace(found, ended.length).map((row) => (row?.dueTime ?? null) !== null);
 }
 
-function finishParams(
-  claimed: Claimed,
-  ending: AttemptEnding,
-  { wasClaimed, pieceCount }: AttemptNotes,
-): unknown[] {
+async function recordLate(sql: Sql, { claimed, ending }: EndedAttempt): Promise<void> {
   const { tenant, deliveryId, attempt } = claimed;
-  const { failureCount, hasAccepted } = ending;
-  const { state, perhapsSent, delayMs, error, providerMessageId, outcome, report } = ending;
-  return [
-    ...[tenant, deliveryId, attempt, stateCode(state), wasClaimed, perhapsSent],
-    ...[hasEnded(state), delayMs, error, providerMessageId, outcome, report ?? null],
-    ...[failureCount, hasAccepted, pieceCount],
-  ];
-}
-
-function lateParams({ tenant, deliveryId, attempt }: Claimed, ending: AttemptEnding): unknown[] {
   const { outcome, error, providerMessageId } = ending;
-  return [tenant, deliveryId, attempt, outcome, error, providerMessageId];
+  const params = [tenant, deliveryId, attempt, outcome, error, providerMessageId];
+  await sql.query(RECORD_LATE, params);
 }

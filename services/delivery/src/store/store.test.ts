@@ -7,9 +7,9 @@ import { QUICK } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
 import { readBacklog } from "./backlog.ts";
 import { type Claimed, claimDue } from "./claim-due.ts";
-import { enqueue, type NewDelivery } from "./enqueue.ts";
-import { finishAttempt } from "./finish-attempt.ts";
+import type { NewDelivery } from "./enqueue.ts";
 import { registerRoute } from "./register-route.ts";
+import { ReplySteps } from "./reply-steps.ts";
 import { removeExpired } from "./retention.ts";
 import type { DeliveryDatabase } from "./sql.ts";
 
@@ -30,14 +30,15 @@ async function route(address?: string): Promise<string> {
   return stored.routeId;
 }
 
-const add = (delivery: NewDelivery) => enqueue(db, delivery, 1_000);
+const stepsOf = (waitingPerRoute: number) => new ReplySteps(db, { ...QUICK, waitingPerRoute });
+const add = (delivery: NewDelivery) => stepsOf(1_000).enqueue(delivery);
 const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
 
 function end(claimed: Claimed, outcome: SendOutcome) {
   const { failureCount, perhapsSent } = claimed;
   const facts = { failureCount, wasClaimed: true, claimedNow: true, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
-  return finishAttempt(db, claimed, ending, { wasClaimed: true, pieceCount: 1 });
+  return stepsOf(1_000).finish({ claimed, ending, wasClaimed: true, pieceCount: 1 });
 }
 
 const sent = (claimed: Claimed) => end(claimed, { kind: "sent", providerMessageId: "" });
@@ -266,7 +267,7 @@ test("a failed attempt is tried again with its own number", async () => {
 
 test("a route takes no more waiting replies than it may, but repeats of those it took", async () => {
   const routeId = await route();
-  const twoAtMost = (turn: string) => enqueue(db, newDelivery(routeId, turn), 2);
+  const twoAtMost = (turn: string) => stepsOf(2).enqueue(newDelivery(routeId, turn));
   await twoAtMost("turn-1");
   await twoAtMost("turn-2");
   expect(await twoAtMost("turn-3")).toEqual({ kind: "full" });

@@ -1,3 +1,4 @@
+import { UNHURRIED } from "@lanekeeper/postgres";
 import type { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { rows, type Sql } from "./sql.ts";
 
@@ -40,16 +41,26 @@ export function untoldOf(sql: Sql, { tenant, deliveryId }: DeliveryName): Promis
   return rows<Untold>(sql, OF_DELIVERY, [tenant, deliveryId]);
 }
 
+/** Lost in a crash of the database, the outcome is told again, which changes nothing. */
 const TOLD = {
   name: "delivery_told",
   text: `
-UPDATE attempts SET untold = NULL
-WHERE tenant = $1 AND delivery_id = $2 AND attempt = $3 AND untold = $4`,
+WITH ${UNHURRIED}
+UPDATE attempts a SET untold = NULL
+FROM unhurried, unnest($1::text[], $2::uuid[], $3::int[], $4::smallint[]) AS i (tenant, delivery_id, attempt, untold)
+WHERE a.tenant = i.tenant AND a.delivery_id = i.delivery_id AND a.attempt = i.attempt
+  AND a.untold = i.untold`,
 };
 
-/** session-identity has it. */
-export async function markTold(sql: Sql, told: Untold): Promise<void> {
-  await sql.query(TOLD, [told.tenant, told.deliveryId, told.attempt, told.untold]);
+/** session-identity has them. */
+export async function markToldAll(sql: Sql, told: readonly Untold[]): Promise<readonly true[]> {
+  await sql.query(TOLD, [
+    told.map(({ tenant }) => tenant),
+    told.map(({ deliveryId }) => deliveryId),
+    told.map(({ attempt }) => attempt),
+    told.map(({ untold }) => untold),
+  ]);
+  return told.map(() => true);
 }
 
 const SWEEP = {

@@ -1,11 +1,10 @@
+import { byPlace, type Column, itemParams, itemTable, UNHURRIED } from "@lanekeeper/postgres";
 import { stateCode } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
-import { byPlace, type Column, itemParams, itemTable } from "./batch-items.ts";
 import { HELD_TURNS } from "./held-turns.ts";
 import { first, rows, type Sql } from "./sql.ts";
 import { mayBecomeFrom, stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
-import { UNHURRIED } from "./unhurried.ts";
 
 const ACTIVE = stateCode("ACTIVE");
 

@@ -5,7 +5,7 @@ import type { Told } from "../domain/transcript.ts";
 import { stateCode } from "../domain/turn-state.ts";
 import type { Held } from "./claim-head.ts";
 import { messageBytes } from "./codec.ts";
-import { byPlace, type Column, itemParams, itemTable } from "./batch-items.ts";
+import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
 import { rows, type Sql } from "./sql.ts";
 import { mayBecomeFrom } from "./state-in.ts";
 import type { EventChunk } from "./turn-events.ts";

@@ -7,7 +7,7 @@ import {
   itemTable,
   layEndToEnd,
   type Slice,
-} from "./batch-items.ts";
+} from "@lanekeeper/postgres";
 import { messagesBytes, originBytes } from "./codec.ts";
 import type { Admission, NewLaneTurn } from "./new-turn.ts";
 import { rows, type Sql } from "./sql.ts";

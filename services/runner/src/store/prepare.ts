@@ -10,7 +10,7 @@ import {
   itemTable,
   layEndToEnd,
   type Slice,
-} from "./batch-items.ts";
+} from "@lanekeeper/postgres";
 import { HELD_TURNS } from "./held-turns.ts";
 import { first, rows, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";

@@ -1,4 +1,4 @@
-import { byPlace, type Column, itemParams, itemTable } from "./batch-items.ts";
+import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
 import { messageOf } from "./codec.ts";
 import type { Said } from "./read-transcript.ts";
 import type { SeenSession } from "./sessions.ts";

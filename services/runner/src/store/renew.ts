@@ -2,7 +2,7 @@ import type { Held } from "./claim-head.ts";
 import { first, rows, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 import { type Stop, stopOf } from "./turn-row.ts";
-import { UNHURRIED } from "./unhurried.ts";
+import { UNHURRIED } from "@lanekeeper/postgres";
 
 const RENEW = {
   name: "runner_renew",

@@ -1,5 +1,5 @@
 import { rows, type Sql } from "./sql.ts";
-import { UNHURRIED } from "./unhurried.ts";
+import { UNHURRIED } from "@lanekeeper/postgres";
 
 /** A portion of a turn's events. */
 export interface EventChunk {

@@ -1,8 +1,7 @@
+import { createDatabase, UNHURRIED } from "@lanekeeper/postgres";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase } from "@lanekeeper/postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer } from "../testing/world.ts";
-import { UNHURRIED } from "./unhurried.ts";
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
