@@ -1,12 +1,26 @@
 import { CONFORMANCE, type SentEvent } from "@lanekeeper/adapter-kit/conformance";
-import { eventually, startConstellation, startWebhookSink } from "@lanekeeper/testing";
+import type { EventName } from "@lanekeeper/adapter-kit";
+import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import {
+  eventually,
+  startConstellation,
+  startTelegramServer,
+  startWebhookSink,
+  type TelegramServer,
+} from "@lanekeeper/testing";
+import { Api } from "grammy";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { channelSubject, newWebhookSecret, type Posted } from "../support/channel-subject.ts";
 
-const SECRETS = { WEBHOOK_SECRET_HELPDESK: newWebhookSecret() };
+const SECRETS = {
+  WEBHOOK_SECRET_HELPDESK: newWebhookSecret(),
+  TELEGRAM_BOT_TOKEN: "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcK",
+  TELEGRAM_WEBHOOK_SECRET: "a_secret-token",
+};
 
+let telegram: TelegramServer;
 let sink: Awaited<ReturnType<typeof startWebhookSink>>;
 let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
 
@@ -15,6 +29,9 @@ tenants:
   default:
     default_agent: main
     channels:
+      telegram:
+        helpdesk_bot: { token_env: TELEGRAM_BOT_TOKEN, webhook_secret_env: TELEGRAM_WEBHOOK_SECRET }
+        polled_bot: { token_env: TELEGRAM_BOT_TOKEN, polling: true }
       webhook:
         helpdesk: { secret_env: WEBHOOK_SECRET_HELPDESK, reply_url: ${replyUrl} }
     agents:
@@ -23,11 +40,14 @@ tenants:
 
 beforeAll(async () => {
   sink = await startWebhookSink();
-  const env = { ...SECRETS, LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
+  telegram = await startTelegramServer(SECRETS.TELEGRAM_BOT_TOKEN);
+  const apis = { LANEKEEPER_TELEGRAM_API_URL: telegram.origin };
+  const env = { ...SECRETS, ...apis, LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
   lanekeeper = await startConstellation({ config: config(sink.url), env, leaseMs: 2_000 });
 });
 afterAll(async () => {
   await lanekeeper?.stop();
+  await telegram?.[Symbol.asyncDispose]();
   await sink?.[Symbol.asyncDispose]();
 });
 
@@ -44,7 +64,52 @@ function helpdeskPost(id: string, event: object): Posted {
   return { path: "/channels/webhook/helpdesk", headers, body };
 }
 
+/** What is said in a group, as Telegram tells it. */
+function telegramUpdate({ event, conversation, text, command }: SentEvent) {
+  const chat = { id: -conversation, title: "A group", type: "group" };
+  const from = { id: 77, is_bot: false, first_name: "Ada" };
+  const said = command === undefined ? text : `/${command}`;
+  const date = Math.floor(Date.now() / 1_000);
+  return { update_id: event, message: { message_id: event, from, chat, date, text: said } };
+}
+
+const groupOf =
+  (accountId: string) =>
+  (conversation: number): EventName => ({
+    case: "peer",
+    value: { channel: "telegram", accountId, kind: PeerKind.GROUP, peerId: `-${conversation}` },
+  });
+
+/** Updates that are asked for are not posted. */
+function neverPosted(): never {
+  throw new Error("nothing is posted");
+}
+
 const SUBJECTS = {
+  "Telegram by webhook": () =>
+    channelSubject(
+      lanekeeper,
+      (event) => ({
+        path: "/channels/telegram/helpdesk_bot",
+        headers: {
+          "content-type": "application/json",
+          "x-telegram-bot-api-secret-token": SECRETS.TELEGRAM_WEBHOOK_SECRET,
+        },
+        body: JSON.stringify(telegramUpdate(event)),
+      }),
+      groupOf("helpdesk_bot"),
+    ),
+  "Telegram by getUpdates": () => ({
+    ...channelSubject(lanekeeper, neverPosted, groupOf("polled_bot")),
+    send: async (event: SentEvent) => {
+      const update = telegramUpdate(event);
+      telegram.updates.push(update);
+      const { update_id: id } = update;
+      const isConfirmed = () =>
+        telegram.updates.unconfirmed.every(({ update_id }) => update_id !== id);
+      return eventually(isConfirmed, { timeoutMs: 60_000, what: `update ${id} is confirmed` });
+    },
+  }),
   webhook: () =>
     channelSubject(
       lanekeeper,
@@ -79,4 +144,22 @@ test("a program's event is answered at its address, under the secret that it was
     ...{ type: "reply", turn_id: told.turn_id },
     text: expect.stringContaining("1. user: Is it done?"),
   });
+});
+
+test("a bot that grammY has set up is written to by post, and answers in the chat", async () => {
+  const api = new Api(SECRETS.TELEGRAM_BOT_TOKEN, { apiRoot: telegram.origin });
+  const url = `${lanekeeper.baseUrl}/channels/telegram/helpdesk_bot`;
+  await api.setWebhook(url, { secret_token: SECRETS.TELEGRAM_WEBHOOK_SECRET });
+  const at = { event: 7_001, conversation: 4_242_001 };
+  const hello = telegramUpdate({ ...at, text: "Hello, who is there?" });
+  expect(await telegram.updates.post(hello)).toBe(200);
+  const status = telegramUpdate({ ...at, event: 7_002, text: "", command: "status" });
+  expect(await telegram.updates.post(status)).toBe(200);
+  const said = () => {
+    const here = telegram.messages.filter(({ chat_id }) => chat_id === `-${at.conversation}`);
+    return here.length === 2 ? here.map(({ text }) => text).sort() : undefined;
+  };
+  const texts = await eventually(said, { what: "both answers are in the chat" });
+  expect(texts.join()).toMatch(/1\. user: Hello, who is there\?/);
+  expect(texts.join()).toMatch(/Generation 1\./);
 });

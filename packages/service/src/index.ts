@@ -23,6 +23,7 @@ export { makeFolder } from "./make-folder.ts";
 export { createMetrics, LATENCY_SECONDS, type Metrics } from "./metrics.ts";
 export type { ModelSettings } from "./model-settings.ts";
 export {
+  apiUrl,
   type Bounds,
   databaseUrl,
   duration,

@@ -78,6 +78,17 @@ export function url(protocols: readonly string[]): Parser<string> {
   };
 }
 
+/** Where a platform's API is, with a slash at its end, so that a method's name can be put behind it. */
+export const apiUrl: Parser<URL> = {
+  expected: "an http or https URL without user, query or fragment",
+  parse(text) {
+    if (!URL.canParse(text)) return undefined;
+    const url = new URL(text.replace(/\/*$/, "/"));
+    const isPlain = url.username === "" && url.search === "" && url.hash === "";
+    return isPlain && /^https?:$/.test(url.protocol) ? url : undefined;
+  },
+};
+
 /** Secret as a whole, since its password stands in the middle of it. */
 export const databaseUrl: Parser<Secret> = {
   expected: "a URL that begins with postgres:// or postgresql://",

@@ -1,4 +1,11 @@
-import { type Env, integer, type Parser, readVariables, withDefault } from "@lanekeeper/service";
+import {
+  apiUrl,
+  type Env,
+  integer,
+  type Parser,
+  readVariables,
+  withDefault,
+} from "@lanekeeper/service";
 import { LIMITS } from "./limits.ts";
 import { type AllowedNetworks, type Network, parseNetwork } from "./domain/ip-rules.ts";
 
@@ -19,17 +26,6 @@ export interface DeliveryConfig {
   /** LANEKEEPER_TELEGRAM_API_URL: where Telegram's Bot API is, such as a server of one's own. */
   readonly telegramUrl: URL;
 }
-
-/** With a slash at its end, so that a method's name can be put behind it. */
-const apiUrl: Parser<URL> = {
-  expected: "an http or https URL without user, query or fragment",
-  parse(text) {
-    if (!URL.canParse(text)) return undefined;
-    const url = new URL(text.replace(/\/*$/, "/"));
-    const isPlain = url.username === "" && url.search === "" && url.hash === "";
-    return isPlain && /^https?:$/.test(url.protocol) ? url : undefined;
-  },
-};
 
 const networks: Parser<AllowedNetworks> = {
   expected: 'a list of networks such as "127.0.0.0/8,10.1.0.0/16,fd00::/8"',

@@ -1,4 +1,4 @@
-import { type Env, type Parser, readVariables, withDefault } from "@lanekeeper/service";
+import { apiUrl, type Env, type Parser, readVariables, withDefault } from "@lanekeeper/service";
 
 /** The schema that holds ingress's tables; its role has the same name. */
 export const SCHEMA = "lanekeeper_ingress";
@@ -18,11 +18,27 @@ const variables = {
     [] as readonly string[],
     "web pages that may call from a browser",
   ),
+  slackUrl: withDefault<URL>(
+    "LANEKEEPER_SLACK_API_URL",
+    apiUrl,
+    new URL("https://slack.com/api/"),
+    "where Slack's Web API is",
+  ),
+  telegramUrl: withDefault<URL>(
+    "LANEKEEPER_TELEGRAM_API_URL",
+    apiUrl,
+    new URL("https://api.telegram.org/"),
+    "where Telegram's Bot API is",
+  ),
 };
 
 /** What ingress reads besides the settings that all services share. */
 export interface IngressConfig {
   readonly corsOrigins: readonly string[];
+  /** LANEKEEPER_SLACK_API_URL: files of events are fetched from Slack's hosts, or from here. */
+  readonly slackUrl: URL;
+  /** LANEKEEPER_TELEGRAM_API_URL: where updates are asked for and files fetched. */
+  readonly telegramUrl: URL;
 }
 
 /** @throws EnvError */

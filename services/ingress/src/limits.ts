@@ -66,6 +66,16 @@ export interface IngressLimits {
   /** A channel's accounts are looked up again after this. */
   readonly channelAccountsFreshMs: number;
   readonly maxCachedChannelAccounts: number;
+  /** How long a replica that asks for an account's updates is the only one without renewing. */
+  readonly pollLeaseMs: number;
+  /** How long Telegram holds a request for updates where there are none. */
+  readonly pollWaitMs: number;
+  /** The first and the longest pause after updates could not be had, or one of them not be taken. */
+  readonly pollBackoffMs: { readonly first: number; readonly longest: number };
+  /** An update that cannot be taken for a reason of its own is given up after so many attempts. */
+  readonly maxUpdateAttempts: number;
+  /** Accounts that are polled are looked for so often. */
+  readonly pollRefreshMs: number;
   /** Entries of the request log that wait to be written; more are counted and dropped. */
   readonly maxBufferedRequests: number;
   readonly requestLogBatchSize: number;
@@ -152,6 +162,14 @@ export const DEFAULT_LIMITS: IngressLimits = {
   channelAccountsFreshMs: 5 * SECOND_MS,
   // About 1 KiB each; names that nobody has count too.
   maxCachedChannelAccounts: 10_000,
+  // As long as a run's lease: a bot is silent for so long when the replica that asked was killed.
+  pollLeaseMs: 15 * SECOND_MS,
+  // With half of it on top for a request that hangs, still within the lease.
+  pollWaitMs: 8 * SECOND_MS,
+  pollBackoffMs: { first: 250, longest: 10 * SECOND_MS },
+  // With the pauses about two minutes: a run that holds a conversation is mostly over by then.
+  maxUpdateAttempts: 20,
+  pollRefreshMs: 5 * SECOND_MS,
   // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
   maxBufferedRequests: 10_000,
   requestLogBatchSize: 500,

@@ -2,15 +2,13 @@ import { setMaxListeners } from "node:events";
 import type { ConnectHandler, GrpcServer } from "@lanekeeper/rpc";
 import {
   Disposal,
-  type Env,
   READY,
   type RunningService,
   type Secret,
   type ServiceContext,
 } from "@lanekeeper/service";
 import { AgentDirectory } from "./agents/agent-directory.ts";
-import type { AccountStore } from "./channels/account-store.ts";
-import { channels } from "./channels/channels.ts";
+import { type ChannelParts, openChannels, type RunningChannels } from "./channels/channels.ts";
 import type { Clients } from "./clients.ts";
 import { connectDoor } from "./connect/door.ts";
 import type { IngressContext } from "./context.ts";
@@ -49,9 +47,7 @@ export interface IngressParts {
   readonly apiKeyStore: ApiKeyStore;
   readonly requestStore: RequestStore;
   readonly settingsStore: SettingsStore;
-  readonly accountStore: AccountStore;
-  /** Holds the secrets and tokens that inbound accounts name. */
-  readonly channelEnv: Env;
+  readonly channels: ChannelParts;
   readonly scheduleStore: ScheduleStore;
   readonly corsOrigins: readonly string[];
   readonly clusterSecret: Secret;
@@ -82,7 +78,8 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     const requestLog = new RequestLogWriter({ store: requestStore, clock, log, limits, onDropped });
     opened.defer(() => requestLog.close());
     startSweep(parts, opened);
-    const routes = routesOf(parts, context, draining.signal);
+    const channels = opened.use(openChannels(parts.channels, context, parts.clients));
+    const routes = [...routesOf(parts, context, draining.signal), channels.route];
     opened.use(credentials);
     const own = ownRoutes(parts, context);
     const { clusterSecret, clients } = parts;
@@ -111,7 +108,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     startSchedules(parts, context, draining.signal, opened);
     log.info({ http_port: http.port, grpc_port: grpc.port }, "serving");
     const doors = routes.map(({ method, path }) => `${method} ${path}`);
-    return { doors, ...running({ http, grpc, connect, draining, lastCall, opened }) };
+    return { doors, ...running({ http, grpc, connect, channels, draining, lastCall, opened }) };
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -139,20 +136,23 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
 }
 
 /** Each door of the outside is one entry here. */
-function routesOf(parts: IngressParts, context: IngressContext, draining: AbortSignal): Route[] {
-  const { service: base, clients } = parts;
+function routesOf(
+  { service: base, clients }: IngressParts,
+  context: IngressContext,
+  draining: AbortSignal,
+): Route[] {
   return [
     homeRoute(base.version),
     chatCompletionsRoute(context),
     ...responseRoutes(context),
     ...modelRoutes(context),
     eventsRoute({ ...context, delivery: clients.delivery, draining }),
-    channels(parts, context),
   ];
 }
 
 function ownRoutes(parts: IngressParts, context: IngressContext): OwnRoutes {
-  const { requestStore, settingsStore, accountStore, apiKeyStore, scheduleStore: store } = parts;
+  const { requestStore, settingsStore, channels, apiKeyStore, scheduleStore: store } = parts;
+  const { store: accountStore } = channels;
   const schedules = { ...context, store };
   const forget = (apiKeyId: string): void => context.credentials.forget(apiKeyId);
   return {
@@ -186,6 +186,7 @@ interface Opened {
   readonly http: HttpServer;
   readonly grpc: GrpcServer;
   readonly connect: ConnectHandler;
+  readonly channels: RunningChannels;
   readonly draining: AbortController;
   readonly lastCall: AbortController;
   readonly opened: Disposal;
@@ -195,6 +196,7 @@ function running({
   http,
   grpc,
   connect,
+  channels,
   draining,
   lastCall,
   opened,
@@ -206,7 +208,7 @@ function running({
     drain: async (signal) => {
       draining.abort();
       signal.addEventListener("abort", () => lastCall.abort(), { once: true });
-      await Promise.all([http.drain(), connect.drain(), grpc.drain()]);
+      await Promise.all([http.drain(), connect.drain(), grpc.drain(), channels.drain()]);
     },
     [Symbol.asyncDispose]: async () => {
       draining.abort();

@@ -7,6 +7,7 @@ import {
   type ServiceContext,
 } from "@lanekeeper/service";
 import { accountStore } from "./channels/account-store.ts";
+import { pollLeases } from "./channels/polling/lease.ts";
 import { connectClients } from "./clients.ts";
 import { readIngressConfig, SCHEMA } from "./config.ts";
 import { ensureBootstrapKey } from "./credentials/bootstrap.ts";
@@ -25,7 +26,7 @@ export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url
 /** Opens everything that ingress stands on, then its doors. */
 export async function startIngress(service: ServiceContext): Promise<RunningService> {
   const { settings, log, metrics } = service;
-  const { corsOrigins } = readIngressConfig(process.env);
+  const { corsOrigins, telegramUrl } = readIngressConfig(process.env);
   const secret = await clusterSecret(settings);
   const opened = new Disposal();
   try {
@@ -44,8 +45,10 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         apiKeyStore: apiKeyStore(db, DEFAULT_LIMITS),
         requestStore: requestStore(db),
         settingsStore: settingsStore(db),
-        accountStore: accountStore(db),
-        channelEnv: process.env,
+        channels: {
+          ...{ store: accountStore(db), leases: pollLeases(db), env: process.env },
+          ...{ telegramUrl, holder: service.ids.uuid() },
+        },
         scheduleStore: scheduleStore(db),
         corsOrigins,
         clusterSecret: secret,

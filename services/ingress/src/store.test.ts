@@ -6,6 +6,7 @@ import {
   ChannelKind,
   InboundAccountSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { pollLeases } from "./channels/polling/lease.ts";
 import { accountStore } from "./channels/account-store.ts";
 import { SCHEMA } from "./config.ts";
 import { hashKey } from "./credentials/credential.ts";
@@ -133,6 +134,27 @@ describe("tenants' settings in Postgres", () => {
       applyTime: expect.any(Date),
     });
     expect(await store.read("other")).toMatchObject({ version: 0n });
+  });
+});
+
+describe("leases of polled accounts in Postgres", () => {
+  const account = create(InboundAccountSchema, { kind: ChannelKind.TELEGRAM, accountId: "bot" });
+  const bot = { tenant: "acme", account };
+
+  test("have one holder, who renews; an expired or returned one is taken over", async () => {
+    const leases = pollLeases(db);
+    const racers = ["a", "b", "c"].map((holder) => leases.take(bot, holder, 60_000));
+    const taken = await Promise.all(racers);
+    expect(taken.filter(Boolean)).toHaveLength(1);
+    const holder = ["a", "b", "c"][taken.indexOf(true)] ?? "";
+    expect(await leases.take(bot, holder, 60_000)).toBe(true);
+    expect(await leases.take(bot, "d", 60_000)).toBe(false);
+    expect(await leases.take({ ...bot, tenant: "other" }, "d", 60_000)).toBe(true);
+    await leases.release(bot, "d");
+    expect(await leases.take(bot, "d", 60_000)).toBe(false);
+    await leases.release(bot, holder);
+    expect(await leases.take(bot, "d", 0)).toBe(true);
+    expect(await leases.take(bot, "e", 60_000)).toBe(true);
   });
 });
 

@@ -1,25 +1,24 @@
-// Loads the module that a planted fault or an armed point is in with its text replaced, see program.js.
+// Loads the module that a planted fault is in with its text replaced, see program.js.
 import { readFile } from "node:fs/promises";
 import type { LoadHook } from "node:module";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
-import { POINTS } from "../faults/points.ts";
-import { MUTANTS } from "./mutants.ts";
-import { type Patch, planted } from "./planted.ts";
+import { type Mutant, MUTANTS } from "./mutants.ts";
+import { planted } from "./planted.ts";
 
 const ROOT = new URL("../../../", import.meta.url).href;
 
-let patch: Patch | undefined;
+let mutant: Mutant | undefined;
 
 export function initialize(name: string): void {
-  patch = [...MUTANTS, ...POINTS].find((known) => known.name === name);
-  if (patch === undefined) throw new Error(`there is no planted fault ${name}`);
+  mutant = MUTANTS.find((known) => known.name === name);
+  if (mutant === undefined) throw new Error(`there is no planted fault ${name}`);
 }
 
 export const load: LoadHook = async (url, context, nextLoad) => {
-  if (patch === undefined || url !== `${ROOT}${patch.file}`) return nextLoad(url, context);
-  const source = planted(await readFile(fileURLToPath(url), "utf8"), patch);
+  if (mutant === undefined || url !== `${ROOT}${mutant.file}`) return nextLoad(url, context);
+  const source = planted(await readFile(fileURLToPath(url), "utf8"), mutant);
   const options = { loader: "ts", format: "esm", target: "node20.19" } as const;
-  const { code } = await transform(source, { ...options, sourcefile: patch.file });
+  const { code } = await transform(source, { ...options, sourcefile: mutant.file });
   return { format: "module", source: code, shortCircuit: true };
 };

@@ -41,7 +41,7 @@ export interface ApiServer extends AsyncDisposable {
  */
 export async function startApiServer(
   methodOf: (path: string) => string,
-  effect: (call: ApiCall, origin: string) => Promise<object> | object,
+  effect: (call: ApiCall, origin: string) => Promise<object> | object | Promise<Buffer>,
 ): Promise<ApiServer> {
   const calls: ApiCall[] = [];
   const queues = new Map<string, ApiBehaviour[]>();
@@ -77,8 +77,10 @@ async function behave(
   if (cut === "before") return void response.destroy();
   const said = answer ?? (status === 200 ? await effect() : {});
   if (cut === "after") return void response.destroy();
-  response.writeHead(status, { "content-type": "application/json", ...headers });
-  response.end(JSON.stringify(said));
+  const isFile = Buffer.isBuffer(said);
+  const type = isFile ? "application/octet-stream" : "application/json";
+  response.writeHead(status, { "content-type": type, ...headers });
+  response.end(isFile ? said : JSON.stringify(said));
 }
 
 async function bytesOf(request: IncomingMessage): Promise<Buffer> {

@@ -1,4 +1,7 @@
 import { type ApiCall, type ApiServer, startApiServer } from "./api-server.ts";
+import { TelegramUpdates } from "./telegram-updates.ts";
+
+const NO_FILE = { ok: false, error_code: 400, description: "Bad Request: invalid file_id" };
 
 /** A message as it stands in a chat. */
 export interface TelegramMessage {
@@ -16,36 +19,55 @@ export interface TelegramMessage {
   readonly atMs: number;
 }
 
-/** Telegram's Bot API, as far as messages go out. */
+/** Telegram's Bot API, as far as messages, files and updates go. */
 export interface TelegramServer extends ApiServer {
   /** In order. */
   readonly messages: readonly TelegramMessage[];
   /** Chats that were shown something by sendChatAction. */
   readonly typing: readonly string[];
+  /** By their ids: what getFile leads to. */
+  readonly files: Map<string, Buffer>;
+  /** What comes in, for getUpdates or the webhook that setWebhook was given. */
+  readonly updates: TelegramUpdates;
 }
 
 /** Takes one bot, that of the given token; any other is 401. */
 export async function startTelegramServer(token: string): Promise<TelegramServer> {
   const messages: TelegramMessage[] = [];
   const typing: string[] = [];
+  const files = new Map<string, Buffer>();
+  const updates = new TelegramUpdates();
   const prefix = `/bot${token}/`;
-  const server = await startApiServer(
-    (path) => (path.startsWith(prefix) ? path.slice(prefix.length) : "unauthorized"),
-    async (call) => {
-      if (call.method === "unauthorized") {
-        return { ok: false, error_code: 401, description: "Unauthorized" };
-      }
-      const fields = await fieldsOf(call);
-      const chat_id = textOf(fields, "chat_id");
-      if (call.method === "sendChatAction") {
-        typing.push(chat_id);
-        return { ok: true, result: true };
-      }
-      messages.push(await messageOf(fields, chat_id));
-      return { ok: true, result: { message_id: messages.length } };
-    },
-  );
-  return { ...server, messages, typing };
+  const filePrefix = `/file${prefix}`;
+  const methodOf = (path: string): string => {
+    if (path.startsWith(filePrefix)) return `file/${path.slice(filePrefix.length)}`;
+    return path.startsWith(prefix) ? path.slice(prefix.length) : "unauthorized";
+  };
+  const server = await startApiServer(methodOf, async (call) => {
+    if (call.method === "unauthorized") {
+      return { ok: false, error_code: 401, description: "Unauthorized" };
+    }
+    if (call.method.startsWith("file/")) return files.get(call.method.slice(5)) ?? NO_FILE;
+    const fields = await fieldsOf(call);
+    const inbound = updates.answer(call.method, fields);
+    if (inbound !== undefined) return inbound;
+    if (call.method === "getFile") {
+      const path = textOf(fields, "file_id");
+      return files.has(path) ? { ok: true, result: { file_id: path, file_path: path } } : NO_FILE;
+    }
+    const chat_id = textOf(fields, "chat_id");
+    if (call.method === "sendChatAction") {
+      typing.push(chat_id);
+      return { ok: true, result: true };
+    }
+    messages.push(await messageOf(fields, chat_id));
+    return { ok: true, result: { message_id: messages.length } };
+  });
+  const dispose = async () => {
+    updates.close();
+    await server[Symbol.asyncDispose]();
+  };
+  return { ...server, messages, typing, files, updates, [Symbol.asyncDispose]: dispose };
 }
 
 async function fieldsOf({ headers, body }: ApiCall): Promise<FormData> {

@@ -7,23 +7,56 @@ import { AccountDirectory } from "./account-directory.ts";
 import type { AccountStore } from "./account-store.ts";
 import { channelAdapters } from "./adapters.ts";
 import { channelsRoute } from "./channels-route.ts";
+import type { PollLeases } from "./polling/lease.ts";
+import { Pollers } from "./polling/pollers.ts";
+import { takeUpdate } from "./polling/take-update.ts";
 
 /** What the channels need beside what all doors have. */
 export interface ChannelParts {
-  readonly accountStore: AccountStore;
-  readonly channelEnv: Env;
-  readonly clients: Clients;
+  readonly store: AccountStore;
+  readonly leases: PollLeases;
+  /** This process among its replicas. */
+  readonly holder: string;
+  /** Holds the secrets and tokens that accounts name. */
+  readonly env: Env;
+  readonly telegramUrl: URL;
 }
 
-/** The door of channels with all that stands behind it. */
-export function channels(
-  { accountStore: store, channelEnv: env, clients }: ChannelParts,
+/** The channels as they are served. */
+export interface RunningChannels extends AsyncDisposable {
+  readonly route: Route;
+  /** Asks for no more updates; resolves when those in hand are taken. */
+  drain(): Promise<void>;
+}
+
+/** Opens the door of channels, and asks for the updates of accounts that are polled. */
+export function openChannels(
+  parts: ChannelParts,
   { clock, limits, log, bodyBudget }: IngressContext,
-): Route {
-  return channelsRoute({
-    accounts: new AccountDirectory({ store, env, clock, limits }),
-    adapters: channelAdapters(limits),
-    taker: new EventTaker(),
-    ...{ clients, bodyBudget, clock, log, limits },
+  clients: Clients,
+): RunningChannels {
+  const { store, env, leases, holder, telegramUrl } = parts;
+  const accounts = new AccountDirectory({ store, env, clock, limits });
+  const adapters = channelAdapters({ ...limits, telegramUrl });
+  const taking = { taker: new EventTaker(), clients, log };
+  const pollers = new Pollers({
+    ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },
+    refreshMs: limits.pollRefreshMs,
+    token: (account) => accounts.token(account),
+    take: takeUpdate(taking, adapters.telegram, accounts),
   });
+  let drained: Promise<void> | undefined;
+  const drain = () => (drained ??= pollers[Symbol.asyncDispose]());
+  return {
+    route: channelsRoute({
+      accounts,
+      adapters: adapters.all,
+      bodyBudget,
+      clock,
+      limits,
+      ...taking,
+    }),
+    drain,
+    [Symbol.asyncDispose]: drain,
+  };
 }

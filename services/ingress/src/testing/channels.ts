@@ -4,6 +4,7 @@ import {
   InboundAccountSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { Webhook } from "standardwebhooks";
+import { expect } from "vitest";
 import { type Answer, ask } from "./ask.ts";
 import type { TestIngress } from "./test-ingress.ts";
 
@@ -62,4 +63,9 @@ export function postEvent(
     },
     body: rest.forged ?? body,
   });
+}
+
+/** What is looked at until it is so; a busy machine may take its time. */
+export function soon<T>(look: () => T) {
+  return expect.poll(look, { timeout: 20_000 });
 }

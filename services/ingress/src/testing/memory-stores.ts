@@ -5,6 +5,7 @@ import type {
   InboundAccount,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import type { TenantAccount } from "../channels/account.ts";
+import type { PollLeases } from "../channels/polling/lease.ts";
 import type { AccountStore } from "../channels/account-store.ts";
 import type { SettingsStore, StoredSettings } from "../settings/store.ts";
 import { DEFAULT_SETTINGS, inOrder, type TenantSettings } from "../settings/tenant-settings.ts";
@@ -92,6 +93,24 @@ export class MemoryAccounts implements AccountStore {
     const others = this.accounts.filter((one) => one.tenant !== tenant);
     const ours = accounts.map((account) => ({ tenant, account }));
     this.accounts.splice(0, this.accounts.length, ...others, ...ours);
+  }
+}
+
+/** Leases in memory, which never expire: of replicas that share them one asks. */
+export class MemoryLeases implements PollLeases {
+  readonly holders = new Map<string, string>();
+  isDown = false;
+
+  async take({ tenant, account }: TenantAccount, holder: string): Promise<boolean> {
+    if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    const name = `${tenant} ${account.accountId}`;
+    if (!this.holders.has(name)) this.holders.set(name, holder);
+    return this.holders.get(name) === holder;
+  }
+
+  async release({ tenant, account }: TenantAccount, holder: string): Promise<void> {
+    const name = `${tenant} ${account.accountId}`;
+    if (this.holders.get(name) === holder) this.holders.delete(name);
   }
 }
 

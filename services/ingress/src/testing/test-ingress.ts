@@ -17,6 +17,7 @@ import {
   testContext,
   testSettings,
 } from "@lanekeeper/service/testing";
+import type { PollLeases } from "../channels/polling/lease.ts";
 import { type Clients, connectClients } from "../clients.ts";
 import { DEFAULT_LIMITS, type IngressLimits } from "../limits.ts";
 import type { ScheduleStore } from "../schedules/store.ts";
@@ -24,6 +25,7 @@ import { type IngressParts, type RunningIngress, serveIngress } from "../serve.t
 import {
   MemoryAccounts,
   MemoryCredentials,
+  MemoryLeases,
   MemoryRequests,
   MemorySettings,
 } from "./memory-stores.ts";
@@ -59,6 +61,9 @@ export interface TestIngressOptions {
   readonly limits?: Partial<IngressLimits>;
   readonly corsOrigins?: readonly string[];
   readonly channelEnv?: Env;
+  readonly telegramUrl?: string;
+  /** To be shared by replicas. */
+  readonly pollLeases?: PollLeases;
   /** Without it there are none. */
   readonly scheduleStore?: ScheduleStore;
   /** In place of those in memory, such as Postgres'. */
@@ -72,6 +77,8 @@ const QUICK: Partial<IngressLimits> = {
   requestLogFlushMs: 5,
   settingsFreshMs: 0,
   channelAccountsFreshMs: 0,
+  pollRefreshMs: 20,
+  pollBackoffMs: { first: 5, longest: 50 },
   reattachBackoffMs: { first: 5, longest: 50 },
 };
 
@@ -165,8 +172,12 @@ async function serve(
       apiKeyStore: NO_KEYS,
       requestStore: requests,
       settingsStore,
-      accountStore: accounts,
-      channelEnv: options.channelEnv ?? {},
+      channels: {
+        ...{ store: accounts, leases: options.pollLeases ?? new MemoryLeases() },
+        env: options.channelEnv ?? {},
+        telegramUrl: new URL(options.telegramUrl ?? "http://127.0.0.1:1/"),
+        holder: systemIds.uuid(),
+      },
       scheduleStore: options.scheduleStore ?? noSchedules,
       corsOrigins: options.corsOrigins ?? [],
       clusterSecret,

@@ -4,7 +4,7 @@ import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { later, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../../testing/ask.ts";
-import { addAccount, CHANNEL_ENV, HELPDESK, postEvent } from "../../testing/channels.ts";
+import { addAccount, CHANNEL_ENV, HELPDESK, postEvent, soon } from "../../testing/channels.ts";
 import { holdTurn } from "../../testing/stand-in-runner.ts";
 import { startTestIngress, type TestIngress } from "../../testing/test-ingress.ts";
 
@@ -96,7 +96,7 @@ describe("a signed event", () => {
 
   test("stands in the request log under its account, with what it was told", async () => {
     await postEvent(lane, SAID);
-    await expect.poll(() => lane.requests.entries.length).toBe(1);
+    await soon(() => lane.requests.entries.length).toBe(1);
     expect(lane.requests.entries[0]).toMatchObject({
       ...{ tenant: "default", principal: "webhook/helpdesk", route: "POST /channels/*" },
       ...{ rawKey: "ticket:77", turnId: lane.runner.last.turnId, status: 202 },

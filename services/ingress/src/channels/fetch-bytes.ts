@@ -1,0 +1,42 @@
+/** What a turn's file may have, as the runner takes it. */
+export const MAX_FILE_BYTES = 1024 * 1024;
+
+/** What is asked for. */
+export interface Wanted {
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The bytes at an address, or undefined where they cannot be had: not found, too many, too late. No
+ * redirect is followed, since it would take a token along to another host.
+ */
+export async function fetchBytes(wanted: Wanted): Promise<Uint8Array | undefined> {
+  const { url, headers = {}, maxBytes, signal } = wanted;
+  try {
+    const answer = await fetch(url, { headers, signal, redirect: "error" });
+    if (answer.ok && answer.body !== null) return await readUpTo(answer.body, maxBytes);
+    await answer.body?.cancel();
+    return undefined;
+  } catch {
+    // Whatever it was, its text may have the address, which may have a token in it.
+    return undefined;
+  }
+}
+
+async function readUpTo(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop early cancels the stream.
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, bytes);
+}

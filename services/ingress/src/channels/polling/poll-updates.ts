@@ -1,0 +1,145 @@
+import { finalRefusal } from "@lanekeeper/adapter-kit";
+import { backoffMs, type Clock, type Log, withSpan } from "@lanekeeper/service";
+import { isObject, type JsonObject } from "../../http/json-body.ts";
+import type { IngressLimits } from "../../limits.ts";
+import type { TenantAccount } from "../account.ts";
+import { TelegramApi, type TelegramRefusal } from "../telegram/api.ts";
+import { UPDATE_KINDS } from "../telegram/update.ts";
+import type { PollLeases } from "./lease.ts";
+import { mayPassLater } from "./may-pass-later.ts";
+
+/** What polling works with. */
+export interface Polling {
+  readonly apiUrl: URL;
+  readonly leases: PollLeases;
+  /** This process among its replicas. */
+  readonly holder: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: Pick<
+    IngressLimits,
+    "pollLeaseMs" | "pollWaitMs" | "pollBackoffMs" | "maxUpdateAttempts"
+  >;
+  readonly token: (account: TenantAccount) => string;
+  /** Takes one update to its lane. @throws what asks to try it again */
+  readonly take: (account: TenantAccount, update: JsonObject, signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Asks for one bot's updates for as long as the signal lets it, while this process holds the account's
+ * lease. An update counts as taken for Telegram when the next ones are asked for, which is after all
+ * of it has been accepted: a process that dies leaves nothing behind but repeats.
+ */
+export async function pollUpdates(
+  polling: Polling,
+  account: TenantAccount,
+  signal: AbortSignal,
+): Promise<void> {
+  const bot = new PolledBot(polling, account, signal);
+  const { clock, log, limits } = polling;
+  for (let failures = 0; !signal.aborted; ) {
+    const waitMs = await bot.round().catch((err: unknown) => {
+      if (!signal.aborted) log.warn({ err, ...bot.fields }, "updates cannot be asked for now");
+      return limits.pollBackoffMs.longest;
+    });
+    failures = waitMs === undefined ? 0 : failures + 1;
+    if (waitMs === undefined || signal.aborted) continue;
+    const { first: baseMs, longest: maxMs } = limits.pollBackoffMs;
+    const pauseMs = Math.max(waitMs, backoffMs(failures, { baseMs, maxMs }));
+    await clock.sleep(pauseMs, signal).catch(() => undefined);
+  }
+  await bot.release();
+}
+
+/** One bot as it is polled; remembers what it was given last. */
+class PolledBot {
+  readonly #polling: Polling;
+  readonly #account: TenantAccount;
+  readonly #signal: AbortSignal;
+  #offset: number | undefined;
+  #attempts = 0;
+
+  constructor(polling: Polling, account: TenantAccount, signal: AbortSignal) {
+    this.#polling = polling;
+    this.#account = account;
+    this.#signal = signal;
+  }
+
+  /** For logs. */
+  get fields() {
+    const { tenant, account } = this.#account;
+    return { tenant, channel: "telegram", account_id: account.accountId };
+  }
+
+  /** Asks once and takes what comes. Resolves to how long to wait, or undefined to go on at once. */
+  async round(): Promise<number | undefined> {
+    const { apiUrl, limits, log, token } = this.#polling;
+    if (!(await this.#hold())) return limits.pollLeaseMs / 4;
+    const api = new TelegramApi(apiUrl, token(this.#account));
+    const ending = AbortSignal.any([this.#signal, AbortSignal.timeout(limits.pollWaitMs * 1.5)]);
+    const timeout = Math.floor(limits.pollWaitMs / 1_000);
+    const offset = this.#offset === undefined ? {} : { offset: this.#offset };
+    const request = { timeout, allowed_updates: UPDATE_KINDS, ...offset };
+    const got = await api.call("getUpdates", request, ending);
+    if (this.#signal.aborted) return undefined;
+    if ("result" in got) return this.#takeAll(Array.isArray(got.result) ? got.result : []);
+    log.warn({ ...this.fields, ...got.refusal }, "Telegram gives no updates");
+    return waitAfter(got.refusal, limits.pollBackoffMs.longest);
+  }
+
+  async release(): Promise<void> {
+    const { leases, holder } = this.#polling;
+    // It expires by itself where the database cannot be asked.
+    await leases.release(this.#account, holder).catch(() => undefined);
+  }
+
+  #hold(): Promise<boolean> {
+    const { leases, holder, limits } = this.#polling;
+    return leases.take(this.#account, holder, limits.pollLeaseMs);
+  }
+
+  /** In order. What cannot be taken now is tried again before anything behind it. */
+  async #takeAll(updates: readonly unknown[]): Promise<number | undefined> {
+    let heldMs = this.#polling.clock.monotonicMs();
+    for (const update of updates) {
+      if (!isObject(update) || typeof update["update_id"] !== "number") continue;
+      const nowMs = this.#polling.clock.monotonicMs();
+      if (nowMs - heldMs > this.#polling.limits.pollLeaseMs / 3) {
+        if (!(await this.#hold())) return this.#polling.limits.pollLeaseMs / 4;
+        heldMs = nowMs;
+      }
+      if (!(await this.#takeOne(update, update["update_id"]))) return 0;
+    }
+    return undefined;
+  }
+
+  async #takeOne(update: JsonObject, updateId: number): Promise<boolean> {
+    const { take, log, limits } = this.#polling;
+    const attributes = { "messaging.system": "telegram" };
+    const taken = () => take(this.#account, update, this.#signal);
+    try {
+      await withSpan("telegram update", attributes, taken, { kind: "consumer" });
+    } catch (err) {
+      if (this.#signal.aborted) return false;
+      this.#attempts += 1;
+      const isLast =
+        finalRefusal(err) !== undefined ||
+        (this.#attempts >= limits.maxUpdateAttempts && !mayPassLater(err));
+      const fields = { err, ...this.fields, update_id: updateId, attempts: this.#attempts };
+      if (!isLast) {
+        log.warn(fields, "an update is not taken yet");
+        return false;
+      }
+      log.error(fields, "an update is given up");
+    }
+    this.#attempts = 0;
+    this.#offset = updateId + 1;
+    return true;
+  }
+}
+
+/** A token that is refused, or a webhook that is set, is mended by people. */
+function waitAfter({ code, retryAfterMs }: TelegramRefusal, longestMs: number): number {
+  if (retryAfterMs !== undefined) return retryAfterMs;
+  return code === 401 || code === 404 || code === 409 ? longestMs : 0;
+}

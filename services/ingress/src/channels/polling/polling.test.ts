@@ -1,0 +1,120 @@
+import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
+import { MemoryLeases } from "../../testing/memory-stores.ts";
+import { message, PRIVATE, update } from "../../testing/telegram.ts";
+import { startTestIngress, type TestIngress } from "../../testing/test-ingress.ts";
+
+const BOT = {
+  ...{ kind: ChannelKind.TELEGRAM, accountId: "helpdesk_bot" },
+  ...{ tokenEnv: "TELEGRAM_BOT_TOKEN", polling: true },
+} as const;
+
+let telegram: TelegramServer;
+let leases: MemoryLeases;
+const lanes: TestIngress[] = [];
+
+beforeEach(async () => {
+  telegram = await startTelegramServer(CHANNEL_ENV.TELEGRAM_BOT_TOKEN);
+  leases = new MemoryLeases();
+});
+afterEach(async () => {
+  for (const lane of lanes.splice(0)) {
+    await lane[Symbol.asyncDispose]();
+    expect(lane.log.text()).not.toContain(CHANNEL_ENV.TELEGRAM_BOT_TOKEN);
+  }
+  await telegram[Symbol.asyncDispose]();
+});
+
+async function replica(limits: object = {}): Promise<TestIngress> {
+  const lane = await startTestIngress({
+    ...{ channelEnv: CHANNEL_ENV, telegramUrl: `${telegram.origin}/`, pollLeases: leases },
+    limits: { pollLeaseMs: 200, ...limits },
+  });
+  addAccount(lane, BOT);
+  lanes.push(lane);
+  return lane;
+}
+
+const say = (id: number, text = "Hi") =>
+  telegram.updates.push(update(id, message(PRIVATE, { message_id: id, text })));
+const keys = ({ runner }: TestIngress) => runner.turns.map(({ submit }) => submit.idempotencyKey);
+const asked = () => soon(() => telegram.updates.isAsked).toBe(true);
+
+test("updates are taken in order and confirmed when the next are asked for", async () => {
+  const lane = await replica();
+  for (const id of [1, 2, 3]) say(id);
+  await soon(() => telegram.updates.unconfirmed.length).toBe(0);
+  expect(keys(lane)).toEqual([1, 2, 3].map((id) => `telegram/helpdesk_bot/${id}`));
+  expect(lane.delivery.registered[0]).toMatchObject({ accountId: "helpdesk_bot", address: "77" });
+});
+
+test("an update that cannot be accepted now holds back those behind it, and none is lost", async () => {
+  const lane = await replica({ maxUpdateAttempts: 1 });
+  lane.runner.refusal = storeUnavailable("away");
+  say(1);
+  say(2);
+  await soon(() => lane.log.text()).toContain("not taken yet");
+  expect(telegram.updates.unconfirmed).toHaveLength(2);
+  lane.runner.refusal = undefined;
+  await soon(() => keys(lane).length).toBe(2);
+});
+
+test("an update that is in the way for a reason of its own is given up, and said so", async () => {
+  const lane = await replica({ maxUpdateAttempts: 3 });
+  lane.runner.refusal = new LanekeeperError("INTERNAL", "a defect");
+  say(1);
+  await soon(() => lane.log.text()).toContain("an update is given up");
+  lane.runner.refusal = undefined;
+  say(2);
+  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
+});
+
+test("an update that is refused for good is no obstacle", async () => {
+  const lane = await replica();
+  telegram.updates.push({ update_id: 1 });
+  telegram.updates.push(update(2, { nonsense: true }));
+  say(3);
+  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/3"]);
+});
+
+test("of two replicas one asks; when it leaves the other goes on where it was", async () => {
+  const [first, second] = [await replica(), await replica()];
+  await asked();
+  say(1);
+  await soon(() => keys(first).length + keys(second).length).toBe(1);
+  const [holder, other] = keys(first).length === 1 ? [first, second] : [second, first];
+  lanes.splice(lanes.indexOf(holder), 1);
+  await holder[Symbol.asyncDispose]();
+  say(2);
+  await soon(() => keys(other)).toContain("telegram/helpdesk_bot/2");
+  expect(telegram.updates.conflicts).toBe(0);
+});
+
+test("an account that is taken out of the configuration is asked for no more", async () => {
+  const lane = await replica();
+  await asked();
+  lane.accounts.accounts.splice(0);
+  await soon(() => leases.holders.size).toBe(0);
+});
+
+test("Telegram's refusals are said, and asking goes on", async () => {
+  telegram.next("getUpdates", {
+    answer: { ok: false, error_code: 409, description: "Conflict: can't use getUpdates" },
+  });
+  const lane = await replica();
+  await soon(() => lane.log.text()).toContain("Conflict: can't use getUpdates");
+  say(1);
+  await soon(() => keys(lane)).toHaveLength(1);
+});
+
+test("a database that is away is waited for", async () => {
+  leases.isDown = true;
+  const lane = await replica();
+  await soon(() => lane.log.text()).toContain("updates cannot be asked for now");
+  leases.isDown = false;
+  say(1);
+  await soon(() => keys(lane)).toHaveLength(1);
+});

@@ -1,0 +1,78 @@
+import { isObject, type JsonObject } from "../../http/json-body.ts";
+import { fetchBytes } from "../fetch-bytes.ts";
+
+/** Why a method of the Bot API gave nothing. */
+export interface TelegramRefusal {
+  /** As Telegram says it; 0 where nobody answered. */
+  readonly code: number;
+  readonly description: string;
+  /** Telegram's `retry_after`, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+export type TelegramResult = { readonly result: unknown } | { readonly refusal: TelegramRefusal };
+
+/** Telegram's Bot API, as one bot calls it. The token is part of the URL: no URL may stand in an error. */
+export class TelegramApi {
+  readonly #baseUrl: URL;
+  readonly #token: string;
+
+  /** @param baseUrl ends with a slash */
+  constructor(baseUrl: URL, token: string) {
+    this.#baseUrl = baseUrl;
+    this.#token = token;
+  }
+
+  async call(method: string, fields: object, signal: AbortSignal): Promise<TelegramResult> {
+    try {
+      const answer = await fetch(new URL(`./bot${this.#token}/${method}`, this.#baseUrl), {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(fields),
+        redirect: "error",
+        signal,
+      });
+      return resultOf(answer.status, await answer.json());
+    } catch (error) {
+      const name = error instanceof Error ? error.name : "Error";
+      return refused(0, `Telegram's API gave no answer (${name})`);
+    }
+  }
+
+  /** The bytes of a file; undefined where they cannot be had. */
+  async file(
+    fileId: string,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    const got = await this.call("getFile", { file_id: fileId }, signal);
+    const path = "result" in got && isObject(got.result) ? got.result["file_path"] : undefined;
+    if (typeof path !== "string" || !/^[\w./-]+$/.test(path) || path.includes(".."))
+      return undefined;
+    const url = new URL(`./file/bot${this.#token}/${path}`, this.#baseUrl);
+    return fetchBytes({ url, maxBytes, signal });
+  }
+}
+
+/** https://core.telegram.org/bots/api#making-requests */
+function resultOf(status: number, answer: unknown): TelegramResult {
+  if (!isObject(answer)) return refused(status, "Telegram's API gave no answer of its own");
+  if (answer["ok"] === true) return { result: answer["result"] };
+  const description = typeof answer["description"] === "string" ? answer["description"] : "";
+  return refused(status, description, retryAfterOf(answer["parameters"]));
+}
+
+function retryAfterOf(parameters: unknown): number | undefined {
+  const seconds = isObject(parameters) ? parameters["retry_after"] : undefined;
+  return typeof seconds === "number" ? seconds * 1_000 : undefined;
+}
+
+function refused(code: number, description: string, retryAfterMs?: number): TelegramResult {
+  return { refusal: { code, description, retryAfterMs } };
+}
+
+/** The part of an object that is one; an empty one where it is not. */
+export function objectAt(parent: JsonObject, name: string): JsonObject {
+  const value = parent[name];
+  return isObject(value) ? value : {};
+}
