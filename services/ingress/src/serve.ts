@@ -21,7 +21,7 @@ import { requestListener } from "./http/listener.ts";
 import { BodyBudget } from "./http/read-body.ts";
 import type { Route } from "./http/routes.ts";
 import { type HttpServer, startHttpServer } from "./http/server.ts";
-import type { ApiKeyStore } from "./keys/api-key.ts";
+import type { ApiKeyStore, OnKeyChanged } from "./keys/api-key.ts";
 import type { IngressLimits } from "./limits.ts";
 import { ingressMetrics } from "./metrics.ts";
 import { chatCompletionsRoute } from "./openai/chat-completions.ts";
@@ -154,10 +154,14 @@ function ownRoutes(parts: IngressParts, context: IngressContext): OwnRoutes {
   const { requestStore, settingsStore, channels, apiKeyStore, scheduleStore: store } = parts;
   const { store: accountStore } = channels;
   const schedules = { ...context, store };
-  const forget = (apiKeyId: string): void => context.credentials.forget(apiKeyId);
+  const { credentials, log } = context;
+  const onChanged: OnKeyChanged = (what, apiKeyId, { tenant, principal }) => {
+    credentials.forget(apiKeyId);
+    log.info({ tenant, principal, api_key_id: apiKeyId }, `an API key was ${what}`);
+  };
   return {
     ingress: ingressRoutes({ requestStore, settingsStore, accountStore, schedules }),
-    apiKeys: apiKeyRoutes(apiKeyStore, forget),
+    apiKeys: apiKeyRoutes(apiKeyStore, onChanged),
   };
 }
 

@@ -80,6 +80,14 @@ describe("the first credential", () => {
     await expect(ensured).rejects.toThrow("is empty: delete it");
   });
 
+  test("that begins like a key made by RPC and is none would be refused at every door: it is told", async () => {
+    const { put, stored } = fakeStore();
+    const apiKey = new Secret("lk1_0123456789abcdef_cut-short");
+    const ensured = ensureBootstrapKey({ put }, { apiKey, dataDir: folder }, captureLog().log);
+    await expect(ensured).rejects.toThrow("mistyped or cut short");
+    expect(stored).toEqual([]);
+  });
+
   test("that is another than before, or easily guessed, is warned of", async () => {
     const { put } = fakeStore(true);
     const log = captureLog();

@@ -1,12 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { isUniqueViolation } from "@lanekeeper/postgres";
 import { type Log, makeFolder, Secret, type Settings } from "@lanekeeper/service";
 import { hashKey, SCOPES } from "./credential.ts";
+import { isMistyped } from "./key-text.ts";
 import type { CredentialStore } from "./store.ts";
 
 /** The id under which the first credential stands in turns and logs. */
 export const BOOTSTRAP_ID = "bootstrap";
+
+const SOURCE = "LANEKEEPER_API_KEY or <data dir>/api-key";
 
 /** Below this a key can be guessed. 128 bits in base64. */
 const MIN_KEY_CHARS = 22;
@@ -21,6 +25,12 @@ export async function ensureBootstrapKey(
   log: Log,
 ): Promise<void> {
   const key = settings.apiKey ?? (await keyFromFile(settings.dataDir, log));
+  if (isMistyped(key.reveal())) {
+    throw new Error(
+      "the first API key begins like one that was made by RPC, and is mistyped or cut short: mend " +
+        "LANEKEEPER_API_KEY or <data dir>/api-key, or choose a text that does not begin with lk1_",
+    );
+  }
   if (key.reveal().length < MIN_KEY_CHARS) {
     log.warn(`the first API key is shorter than ${MIN_KEY_CHARS} characters and can be guessed`);
   }
@@ -33,8 +43,16 @@ export async function ensureBootstrapKey(
     keyPrefixes: [],
     rateLimit: undefined,
   };
-  const replaced = await store.put(credential, "LANEKEEPER_API_KEY or <data dir>/api-key");
+  const replaced = await store.put(credential, SOURCE).catch(unlessAnothers);
   if (replaced) log.warn("the first API key has changed: the one before it no longer works");
+}
+
+/** Two credentials of one text would be one of two tenants. */
+function unlessAnothers(error: unknown): never {
+  if (!isUniqueViolation(error)) throw error;
+  throw new Error(
+    `the first API key (${SOURCE}) is the text of another key: give it one of its own`,
+  );
 }
 
 /** Made when it is missing; of two processes that make it at once, both use the first one's. */

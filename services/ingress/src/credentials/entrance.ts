@@ -29,14 +29,17 @@ export class Entrance implements AsyncDisposable {
   }
 
   /**
-   * Lets one request in. `tell` is told the headers of its answer, before it is refused for its rate.
+   * Lets one request in. `onKnown` is told whose it is, and `tell` the headers of its answer, before it is
+   * refused for its rate.
    * @throws UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED, STORE_UNAVAILABLE
    */
   async authenticate(
     authorization: string | undefined,
     tell: TellHeaders = () => undefined,
+    onKnown: (credential: Credential) => void = () => undefined,
   ): Promise<Credential> {
     const credential = await this.#check.authenticate(authorization);
+    onKnown(credential);
     this.#lastUses.note(credential.principal);
     await this.#rateLimits.take(credential, tell);
     return credential;

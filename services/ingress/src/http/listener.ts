@@ -115,10 +115,12 @@ async function serve(
 
 /**
  * Requests without a known credential stand in the process' log alone: they belong to no tenant who
- * could list them, and anybody could fill the table with them.
+ * could list them, and anybody could fill the table with them. Nor is kept what was over a limit, which
+ * is there to keep such work away.
  */
 function keep({ requestLog, clock }: HttpApp, facts: RequestFacts, status: number): void {
-  if (facts.caller !== undefined) requestLog.add(requestEntry(facts, status, clock.now()));
+  if (facts.caller === undefined || facts.error?.reason === "RATE_LIMITED") return;
+  requestLog.add(requestEntry(facts, status, clock.now()));
 }
 
 function untilClosed(res: ServerResponse): Promise<void> {

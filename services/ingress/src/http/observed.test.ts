@@ -1,5 +1,7 @@
+import { apiKeyCredential, createIngressClient } from "@lanekeeper/client";
 import { recordSpans } from "@lanekeeper/service/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { newKeyId, newKeyText } from "../credentials/key-text.ts";
 import { ask, HELLO } from "../testing/ask.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 
@@ -85,6 +87,41 @@ describe("a request is seen", () => {
     }
     await expect.poll(() => lane.requests.entries.length).toBe(1);
     expect(JSON.stringify(lane.requests.entries, bigints)).not.toContain(secret);
+  });
+
+  test("without its credential at any door, known, unknown or mistyped", async () => {
+    const known = newKeyText(newKeyId());
+    lane.credentials.add(known, { principal: "known" });
+    const texts = [known, newKeyText(newKeyId()), known.slice(0, -1)];
+    const doors = [
+      { method: "GET", path: "/v1/models" },
+      { method: "GET", path: "/v1/responses/resp_1" },
+      { method: "HEAD", path: "/lanekeeper/v1/events" },
+      { path: "/lanekeeper.ingress.v1.IngressService/GetCaller", body: {} },
+      { path: "/lanekeeper.ingress.v1.ApiKeyService/RevokeApiKey", body: { apiKeyId: "x" } },
+      { path: "/v1/chat/completions", body: "not JSON" },
+    ];
+    let asked = 0;
+    for (const text of texts) {
+      for (const door of doors) {
+        const { text: told } = await ask(lane, {
+          ...door,
+          headers: { authorization: `Bearer ${text}` },
+        });
+        expect(told).not.toContain(text.slice(-40));
+        asked += 1;
+      }
+      using client = createIngressClient({
+        target: `127.0.0.1:${lane.ingress.grpcPort}`,
+        credential: apiKeyCredential(text),
+      });
+      await client.getCaller({}).catch((error: unknown) => {
+        expect(String(error)).not.toContain(text.slice(-40));
+      });
+    }
+    const lines = () => lane.log.lines.filter(({ msg }) => msg === "request");
+    await expect.poll(() => lines().length).toBe(asked);
+    for (const text of texts) expect(lane.log.text()).not.toContain(text.slice(-40));
   });
 
   test("among many at once, without a warning of Node's about the listeners of each", async () => {

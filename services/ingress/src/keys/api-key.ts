@@ -50,6 +50,13 @@ export type Rotated =
   | { readonly kind: "ended" }
   | { readonly kind: "none" };
 
+/** Told of each change of a key, when it is stored: so that it is in force here, and in the log. */
+export type OnKeyChanged = (
+  what: "made" | "rotated" | "revoked",
+  apiKeyId: string,
+  manager: KeyManager,
+) => void;
+
 /** Where keys are managed. Keys that the manager's own bounds do not cover are as good as none. */
 export interface ApiKeyStore {
   create(manager: KeyManager, key: NewApiKey): Promise<Created>;

@@ -67,6 +67,21 @@ describe("a key's own limit", () => {
     expect(lane.runner.turns).toHaveLength(0);
   });
 
+  test("that refuses is told to the log with whose it was, and keeps no row of the flood", async () => {
+    const key = keyOf("a", 1);
+    await ask(lane, bearer(key));
+    const label = `limited-${tenant}`;
+    const headers = { authorization: `Bearer ${key}`, "x-request-id": label };
+    expect((await ask(lane, { headers })).status).toBe(429);
+    const line = () => lane.log.lines.find(({ request_id: id }) => id === label);
+    await expect.poll(line).toMatchObject({
+      ...{ tenant, principal: `${tenant}-a`, reason: "RATE_LIMITED", status: 429 },
+    });
+    const kept = () => lane.requests.entries.filter((entry) => entry.tenant === tenant);
+    await expect.poll(() => kept().length).toBe(1);
+    expect(kept()[0]).toMatchObject({ status: 200 });
+  });
+
   test("is told over Connect and gRPC by the same reason, with its wait", async () => {
     const key = keyOf("a", 1);
     await caller(key);

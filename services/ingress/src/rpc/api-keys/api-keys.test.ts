@@ -320,6 +320,23 @@ describe("whose keys", () => {
   });
 });
 
+test("who made, rotated and revoked which key stands in the log, with no text", async () => {
+  await clear();
+  const { apiKey, keyText } = await call("CreateApiKey", { scopes: ["admin"] });
+  const { apiKeyId } = apiKey;
+  const { keyText: second } = await call("RotateApiKey", { apiKeyId });
+  await call("RevokeApiKey", { apiKeyId }, second);
+  const told = lane.log.lines
+    .filter((line) => line["api_key_id"] === apiKeyId)
+    .map(({ msg, tenant, principal }) => [msg, tenant, principal]);
+  expect(told).toEqual([
+    ["an API key was made", "acme", "bootstrap"],
+    ["an API key was rotated", "acme", "bootstrap"],
+    ["an API key was revoked", "acme", apiKeyId],
+  ]);
+  for (const text of [keyText, second]) expect(lane.log.text()).not.toContain(text.slice(-49));
+});
+
 test("when a key was last shown is written for all of them together", async () => {
   await clear();
   const { keyText, apiKey } = await call("CreateApiKey", { scopes: ["chat"] });

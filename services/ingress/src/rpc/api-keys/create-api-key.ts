@@ -6,7 +6,7 @@ import type {
 import { type CallContext, LanekeeperError, later } from "@lanekeeper/rpc";
 import { hashKey } from "../../credentials/credential.ts";
 import { newKeyId, newKeyText } from "../../credentials/key-text.ts";
-import type { ApiKeyStore } from "../../keys/api-key.ts";
+import type { ApiKeyStore, OnKeyChanged } from "../../keys/api-key.ts";
 import { storeReached } from "../store-reached.ts";
 import { parseNewKey } from "./parse-key.ts";
 import { managerOf, requireCovered } from "./require-own.ts";
@@ -16,7 +16,7 @@ import { keyMessage } from "./show-key.ts";
 const QUOTA_RETRY_MS = 60_000;
 
 /** Makes a key; its text is in this answer alone. */
-export function createApiKey(store: Pick<ApiKeyStore, "create">) {
+export function createApiKey(store: Pick<ApiKeyStore, "create">, onChanged: OnKeyChanged) {
   return async (
     request: CreateApiKeyRequest,
     call: CallContext,
@@ -30,6 +30,7 @@ export function createApiKey(store: Pick<ApiKeyStore, "create">) {
     const created = await storeReached("the keys", store.create(manager, key));
     switch (created.kind) {
       case "made":
+        onChanged("made", apiKeyId, manager);
         return { apiKey: keyMessage(created.apiKey), keyText };
       case "repeat":
         return { apiKey: keyMessage(created.apiKey) };

@@ -4,24 +4,22 @@ import type {
   RevokeApiKeyResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import type { CallContext } from "@lanekeeper/rpc";
-import type { ApiKeyStore } from "../../keys/api-key.ts";
+import type { ApiKeyStore, OnKeyChanged } from "../../keys/api-key.ts";
 import { storeReached } from "../store-reached.ts";
 import { managerOf, requireManaged, unknownKey } from "./require-own.ts";
 import { keyMessage } from "./show-key.ts";
 
 /** Ends a key for good. */
-export function revokeApiKey(
-  store: Pick<ApiKeyStore, "revoke">,
-  forget: (apiKeyId: string) => void,
-) {
+export function revokeApiKey(store: Pick<ApiKeyStore, "revoke">, onChanged: OnKeyChanged) {
   return async (
     request: RevokeApiKeyRequest,
     call: CallContext,
   ): Promise<MessageInitShape<typeof RevokeApiKeyResponseSchema>> => {
     const apiKeyId = requireManaged(request.apiKeyId);
-    const revoked = await storeReached("the keys", store.revoke(managerOf(call), apiKeyId));
-    forget(apiKeyId);
+    const manager = managerOf(call);
+    const revoked = await storeReached("the keys", store.revoke(manager, apiKeyId));
     if (revoked === undefined) throw unknownKey(apiKeyId);
+    onChanged("revoked", apiKeyId, manager);
     return { apiKey: keyMessage(revoked) };
   };
 }

@@ -6,17 +6,14 @@ import type {
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { hashKey } from "../../credentials/credential.ts";
 import { newKeyText } from "../../credentials/key-text.ts";
-import type { ApiKeyStore } from "../../keys/api-key.ts";
+import type { ApiKeyStore, OnKeyChanged } from "../../keys/api-key.ts";
 import { storeReached } from "../store-reached.ts";
 import { parseOverlap, parseRequestId } from "./parse-key.ts";
 import { managerOf, requireManaged, unknownKey } from "./require-own.ts";
 import { keyMessage } from "./show-key.ts";
 
 /** Gives a key another text; both are valid until the overlap is over. */
-export function rotateApiKey(
-  store: Pick<ApiKeyStore, "rotate">,
-  forget: (apiKeyId: string) => void,
-) {
+export function rotateApiKey(store: Pick<ApiKeyStore, "rotate">, onChanged: OnKeyChanged) {
   return async (
     request: RotateApiKeyRequest,
     call: CallContext,
@@ -26,10 +23,11 @@ export function rotateApiKey(
     const apiKeyId = requireManaged(request.apiKeyId);
     const keyText = newKeyText(apiKeyId);
     const rotation = { apiKeyId, keyHash: hashKey(keyText), overlapMs, requestId };
-    const rotated = await storeReached("the keys", store.rotate(managerOf(call), rotation));
-    forget(apiKeyId);
+    const manager = managerOf(call);
+    const rotated = await storeReached("the keys", store.rotate(manager, rotation));
     switch (rotated.kind) {
       case "rotated":
+        onChanged("rotated", apiKeyId, manager);
         return { apiKey: keyMessage(rotated.apiKey), keyText };
       case "repeat":
         return { apiKey: keyMessage(rotated.apiKey) };

@@ -1,21 +1,21 @@
 import type { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import type { Routes } from "@lanekeeper/rpc";
-import type { ApiKeyStore } from "../../keys/api-key.ts";
+import type { ApiKeyStore, OnKeyChanged } from "../../keys/api-key.ts";
 import { authorized } from "../authorized.ts";
 import { createApiKey } from "./create-api-key.ts";
 import { listApiKeys } from "./list-api-keys.ts";
 import { revokeApiKey } from "./revoke-api-key.ts";
 import { rotateApiKey } from "./rotate-api-key.ts";
 
-/** The management of keys, the same over gRPC and Connect. `forget` is told of each that changes. */
+/** The management of keys, the same over gRPC and Connect. */
 export function apiKeyRoutes(
   store: ApiKeyStore,
-  forget: (apiKeyId: string) => void,
+  onChanged: OnKeyChanged,
 ): Routes<typeof ApiKeyService> {
   return authorized({
-    createApiKey: createApiKey(store),
+    createApiKey: createApiKey(store, onChanged),
     listApiKeys: listApiKeys(store),
-    rotateApiKey: rotateApiKey(store, forget),
-    revokeApiKey: revokeApiKey(store, forget),
+    rotateApiKey: rotateApiKey(store, onChanged),
+    revokeApiKey: revokeApiKey(store, onChanged),
   });
 }
