@@ -119,15 +119,14 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
   const { service: base, limits, clients, credentialStore: store, settingsStore } = parts;
   const { clock, log } = base;
   const { identity, runner } = clients;
-  const settings = new SettingsDirectory({ store: settingsStore, clock, limits });
   return {
     limits,
     clock,
     log,
     metrics: ingressMetrics(base.metrics),
-    credentials: new Entrance({ store, settings, clock, log, limits }),
+    credentials: new Entrance({ store, clock, log, limits }),
     agents: new AgentDirectory({ identity, runner, clock, limits }),
-    settings,
+    settings: new SettingsDirectory({ store: settingsStore, clock, limits }),
     identity,
     runner,
     bodyBudget: new BodyBudget(limits.maxBodyBytesInFlight),

@@ -41,6 +41,7 @@ describe("credentials in Postgres", () => {
     agents: ["main"],
     keyPrefixes: ["agent:main:crm:"],
     rateLimit: undefined,
+    tenantRateLimit: undefined,
   });
 
   test("are found by their hash and replaced by their id", async () => {
@@ -61,6 +62,33 @@ describe("credentials in Postgres", () => {
     await db.query(`UPDATE api_keys SET ${column} = NULL`);
     expect(await store.find(hashKey("three"))).toBeDefined();
   });
+});
+
+test("a key has its own limit, else its tenant's for each of its keys; and the tenant's", async () => {
+  const tenant = "limited";
+  const standing = { sessionSources: [], requiresSession: false };
+  const [ofAll, ofEach] = [
+    { requestsPerMinute: 6_000, burst: 600 },
+    { requestsPerMinute: 60, burst: 60 },
+  ];
+  const credentials = credentialStore(db);
+  const settings = settingsStore(db);
+  const keyHash = hashKey("limited");
+  const none = { rateLimit: undefined, tenantRateLimit: undefined };
+  const bare = { tenant, principal: "p-limited", keyHash, scopes: ["chat"], agents: [] };
+  await credentials.put({ ...bare, keyPrefixes: [], ...none }, "");
+  expect(await credentials.find(keyHash)).toMatchObject(none);
+  const limits = { rateLimit: ofAll, keyRateLimit: ofEach };
+  expect(await settings.write(tenant, { ...standing, ...limits })).toBe(1n);
+  expect(await settings.write(tenant, { ...standing, ...limits })).toBe(1n);
+  expect(await settings.read(tenant)).toMatchObject({ ...limits, version: 1n });
+  const found = await credentials.find(keyHash);
+  expect(found).toMatchObject({ rateLimit: ofEach, tenantRateLimit: ofAll });
+  await db.query("UPDATE api_keys SET requests_per_minute = 5 WHERE tenant = $1", [tenant]);
+  const own = { rateLimit: { requestsPerMinute: 5, burst: 5 }, tenantRateLimit: ofAll };
+  expect(await credentials.find(keyHash)).toMatchObject(own);
+  expect(await settings.write(tenant, standing)).toBe(2n);
+  expect(await credentials.find(keyHash)).toMatchObject({ tenantRateLimit: undefined });
 });
 
 describe("the request log in Postgres", () => {

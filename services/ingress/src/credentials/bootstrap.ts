@@ -42,6 +42,7 @@ export async function ensureBootstrapKey(
     agents: [],
     keyPrefixes: [],
     rateLimit: undefined,
+    tenantRateLimit: undefined,
   };
   const replaced = await store.put(credential, SOURCE).catch(unlessAnothers);
   if (replaced) log.warn("the first API key has changed: the one before it no longer works");

@@ -11,8 +11,10 @@ export type Scope = (typeof SCOPES)[number];
 export interface Credential extends Caller {
   /** Of the text that was shown. Keeps the comparison honest: it was found by this. */
   readonly keyHash: Buffer;
-  /** Undefined: as the tenant's settings say. */
+  /** Its own, else what its tenant says of each of its keys; undefined: none. */
   readonly rateLimit: RateLimit | undefined;
+  /** Of all keys of its tenant together; undefined: none. */
+  readonly tenantRateLimit: RateLimit | undefined;
 }
 
 /** Whether somebody came in by a key. */

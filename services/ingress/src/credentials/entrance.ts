@@ -1,7 +1,6 @@
 import type { Clock, Log } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { RateLimits, type TellHeaders } from "../rate-limits/rate-limits.ts";
-import type { SettingsDirectory } from "../settings/directory.ts";
 import { CredentialCheck } from "./check.ts";
 import type { Credential } from "./credential.ts";
 import { LastUses } from "./last-use.ts";
@@ -10,7 +9,6 @@ import type { CredentialStore } from "./store.ts";
 /** What the entrance needs. */
 export interface EntranceOptions {
   readonly store: Pick<CredentialStore, "find" | "markUsed">;
-  readonly settings: Pick<SettingsDirectory, "get">;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: IngressLimits;
@@ -41,7 +39,7 @@ export class Entrance implements AsyncDisposable {
     const credential = await this.#check.authenticate(authorization);
     onKnown(credential);
     this.#lastUses.note(credential.principal);
-    await this.#rateLimits.take(credential, tell);
+    this.#rateLimits.take(credential, tell);
     return credential;
   }
 

@@ -8,7 +8,8 @@ let lane: TestIngress;
 let made = 0;
 
 beforeAll(async () => {
-  lane = await startTestIngress();
+  // Limits come with the credential: a change is seen with the next request.
+  lane = await startTestIngress({ limits: { credentialFreshMs: 0 } });
 });
 
 afterAll(async () => {

@@ -1,16 +1,13 @@
-import { hasReason, later, type LanekeeperError } from "@lanekeeper/rpc";
+import { later, type LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { Credential } from "../credentials/credential.ts";
 import type { IngressLimits } from "../limits.ts";
-import type { SettingsDirectory } from "../settings/directory.ts";
-import type { TenantSettings } from "../settings/tenant-settings.ts";
 import { type BucketLevel, Buckets } from "./buckets.ts";
 import { rateLimitHeaders } from "./headers.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
 /** What limiting needs. */
 export interface RateLimitOptions {
-  readonly settings: Pick<SettingsDirectory, "get">;
   readonly clock: Clock;
   readonly limits: Pick<IngressLimits, "maxRateBuckets">;
 }
@@ -29,19 +26,19 @@ interface Bucket {
  * have room, or neither is taken from: who is refused has used nothing up.
  */
 export class RateLimits {
-  readonly #options: RateLimitOptions;
+  readonly #clock: Clock;
   readonly #buckets: Buckets;
 
-  constructor(options: RateLimitOptions) {
-    this.#options = options;
-    this.#buckets = new Buckets(options.limits.maxRateBuckets);
+  constructor({ clock, limits }: RateLimitOptions) {
+    this.#clock = clock;
+    this.#buckets = new Buckets(limits.maxRateBuckets);
   }
 
   /** @throws RATE_LIMITED */
-  async take(credential: Credential, tell: TellHeaders): Promise<void> {
-    const asked = await this.#bucketsOf(credential);
+  take(credential: Credential, tell: TellHeaders): void {
+    const asked = bucketsOf(credential);
     if (asked.length === 0) return;
-    const nowMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     for (const { of, name, limit } of asked) {
       const level = this.#buckets.level(name, limit, nowMs);
       if (level.waitMs === 0) continue;
@@ -51,27 +48,17 @@ export class RateLimits {
     const levels = asked.map(({ name, limit }) => this.#buckets.take(name, limit, nowMs));
     tell(rateLimitHeaders(levels.reduce(tighter)));
   }
-
-  async #bucketsOf({ tenant, principal, rateLimit }: Credential): Promise<Bucket[]> {
-    const { keyRateLimit, rateLimit: ofTenant } = await this.#options.settings
-      .get(tenant)
-      .catch(unlessUnknown);
-    const ofKey = rateLimit ?? keyRateLimit;
-    return [
-      ...(ofKey === undefined
-        ? []
-        : [{ of: "key" as const, name: `key ${principal}`, limit: ofKey }]),
-      ...(ofTenant === undefined
-        ? []
-        : [{ of: "tenant" as const, name: `tenant ${tenant}`, limit: ofTenant }]),
-    ];
-  }
 }
 
-/** An outage of the database before the tenant's settings were ever read sets it no limit. */
-function unlessUnknown(error: unknown): Pick<TenantSettings, "rateLimit" | "keyRateLimit"> {
-  if (hasReason(error, "STORE_UNAVAILABLE")) return {};
-  throw error;
+function bucketsOf({ tenant, principal, rateLimit, tenantRateLimit }: Credential): Bucket[] {
+  const buckets: Bucket[] = [];
+  if (rateLimit !== undefined) {
+    buckets.push({ of: "key", name: `key ${principal}`, limit: rateLimit });
+  }
+  if (tenantRateLimit !== undefined) {
+    buckets.push({ of: "tenant", name: `tenant ${tenant}`, limit: tenantRateLimit });
+  }
+  return buckets;
 }
 
 function tighter(one: BucketLevel, other: BucketLevel): BucketLevel {

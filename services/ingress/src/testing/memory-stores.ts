@@ -21,7 +21,12 @@ export class MemoryCredentials {
   /** Adds a key and gives it back. */
   add(key: string, init: Partial<Credential> = {}): string {
     const standard = { tenant: "default", principal: key.slice(0, 8), scopes: SCOPES };
-    const bounds = { agents: [], keyPrefixes: [], rateLimit: undefined };
+    const bounds = {
+      agents: [],
+      keyPrefixes: [],
+      rateLimit: undefined,
+      tenantRateLimit: undefined,
+    };
     this.#credentials.push({ ...standard, ...bounds, keyHash: hashKey(key), ...init });
     return key;
   }
@@ -29,6 +34,15 @@ export class MemoryCredentials {
   remove(principal: string): void {
     const index = this.#credentials.findIndex((credential) => credential.principal === principal);
     this.#credentials.splice(index, 1);
+  }
+
+  /** Whose limits they have besides their own. */
+  settings: MemorySettings | undefined;
+
+  #withLimits(credential: Credential): Credential {
+    const tenant = this.settings?.standing(credential.tenant);
+    const rateLimit = credential.rateLimit ?? tenant?.keyRateLimit;
+    return { ...credential, rateLimit, tenantRateLimit: tenant?.rateLimit };
   }
 
   /** When each was last shown. */
@@ -42,7 +56,8 @@ export class MemoryCredentials {
   async find(keyHash: Buffer): Promise<Credential | undefined> {
     this.finds += 1;
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");
-    return this.#credentials.find((credential) => credential.keyHash.equals(keyHash));
+    const found = this.#credentials.find((credential) => credential.keyHash.equals(keyHash));
+    return found && this.#withLimits(found);
   }
 }
 
@@ -55,6 +70,10 @@ export class MemorySettings implements SettingsStore {
   async read(tenant: string): Promise<StoredSettings> {
     this.reads += 1;
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");
+    return this.standing(tenant);
+  }
+
+  standing(tenant: string): StoredSettings {
     const none = { ...DEFAULT_SETTINGS, version: 0n, applyTime: undefined };
     return this.#settings.get(tenant) ?? none;
   }

@@ -94,6 +94,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
   const credentials = new MemoryCredentials();
   const requests = new MemoryRequests();
   const settings = new MemorySettings();
+  credentials.settings = settings;
   const accounts = new MemoryAccounts();
   const log = captureLog({ service: "ingress" });
   const metrics = createMetrics("ingress", { ofProcess: false });

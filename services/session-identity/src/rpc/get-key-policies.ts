@@ -9,11 +9,12 @@ import { DM_SCOPES, numberOf } from "./parse/enums.ts";
 export function getKeyPolicies({ db }: IdentityContext): IdentityRoutes["getKeyPolicies"] {
   return async (_request, call) => {
     const { version, defaultAgentId, policies, applyMs } = await readTenant(db, call.tenant);
+    const isToldDefault = defaultAgentId !== undefined && isAgentWithin(defaultAgentId, call);
     const told = [...policies.values()]
       .filter(({ agentId }) => isAgentWithin(agentId, call))
       .sort((a, b) => (a.agentId < b.agentId ? -1 : 1));
     return {
-      defaultAgentId: defaultAgentId ?? "",
+      defaultAgentId: isToldDefault ? defaultAgentId : "",
       policies: told.map(showPolicy),
       version,
       ...(version === 0n ? {} : { applyTime: timestampFromMs(applyMs) }),

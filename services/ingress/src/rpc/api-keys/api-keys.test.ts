@@ -31,7 +31,7 @@ beforeAll(async () => {
     credentials.put(
       {
         ...{ tenant, principal, keyHash: hashKey(key), scopes: SCOPES },
-        ...{ agents: [], keyPrefixes: [], rateLimit: undefined },
+        ...{ agents: [], keyPrefixes: [], rateLimit: undefined, tenantRateLimit: undefined },
       },
       "",
     );
