@@ -15,6 +15,7 @@ import type { DeliveryDatabase } from "./sql.ts";
 
 let schemas: TestSchemas;
 let db: DeliveryDatabase;
+let steps: ReplySteps;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
@@ -22,6 +23,7 @@ beforeAll(async () => {
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   db = await schemas.open();
+  steps = stepsOf(1_000);
 });
 
 async function route(address?: string): Promise<string> {
@@ -31,14 +33,14 @@ async function route(address?: string): Promise<string> {
 }
 
 const stepsOf = (waitingPerRoute: number) => new ReplySteps(db, { ...QUICK, waitingPerRoute });
-const add = (delivery: NewDelivery) => stepsOf(1_000).enqueue(delivery);
+const add = (delivery: NewDelivery) => steps.enqueue(delivery);
 const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs, limit: 32 });
 
 function end(claimed: Claimed, outcome: SendOutcome) {
   const { failureCount, perhapsSent } = claimed;
   const facts = { failureCount, wasClaimed: true, claimedNow: true, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
-  return stepsOf(1_000).finish({ claimed, ending, wasClaimed: true, pieceCount: 1 });
+  return steps.finish({ claimed, ending, wasClaimed: true, pieceCount: 1 });
 }
 
 const sent = (claimed: Claimed) => end(claimed, { kind: "sent", providerMessageId: "" });
@@ -293,4 +295,32 @@ test("the backlog tells of what is open by its age, within its bound", async () 
     { age: "under_10s", count: 1 },
   ]);
   expect(await readBacklog(db, 1)).toHaveLength(1);
+});
+
+test("many at once, on two replicas, under one request id twice: each once, in the order of its route", async () => {
+  const routes = await Promise.all(
+    Array.from({ length: 9 }, (_, n) => route(`https://h.example/${n}`)),
+  );
+  const replicas = [steps, stepsOf(1_000)];
+  const asked = routes.flatMap((routeId, n) =>
+    Array.from({ length: 5 }, (_, i) => newDelivery(routeId, `turn-${n}-${i}`)),
+  );
+  const results = await Promise.all(
+    replicas.flatMap((replica) => asked.map((one) => replica.enqueue(one))),
+  );
+  const kinds = results.map(({ kind }) => kind);
+  expect(kinds.filter((kind) => kind === "enqueued")).toHaveLength(asked.length);
+  expect(kinds.filter((kind) => kind === "repeated")).toHaveLength(asked.length);
+  const { rows } = await db.query(
+    `SELECT array_agg(route_seq ORDER BY route_seq) AS seqs FROM deliveries GROUP BY route_id`,
+  );
+  expect(rows).toEqual(routes.map(() => ({ seqs: [1n, 2n, 3n, 4n, 5n] })));
+
+  const ended: string[] = [];
+  for (let claimed = await claim("a"); claimed.length > 0; claimed = await claim("a")) {
+    const finished = await Promise.all(claimed.map(sent));
+    expect(finished.every(({ held }) => held)).toBe(true);
+    ended.push(...claimed.map(({ turnId }) => turnId));
+  }
+  expect(ended.toSorted()).toEqual(asked.map(({ turnId }) => turnId).toSorted());
 });

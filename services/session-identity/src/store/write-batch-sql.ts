@@ -23,7 +23,7 @@ const REQUEST_COLUMNS = "tenant, request_id, fingerprint, answer, create_time";
 const REPLY_COLUMNS = `tenant, delivery_id, session_key, generation, turn_id, state, claimed, attempt,
         provider_message_id, error_message, update_time`;
 
-/** What every turn writes. Each is one parameter: rows as JSON, in which int8 and times are text. */
+/** What every turn and every reply writes. Each is one parameter: rows as JSON, in which int8 and times are text. */
 const OF_TURNS = {
   keys: (rows: string) => `
     written_keys as (
@@ -71,10 +71,6 @@ const OF_TURNS = {
       select ${JOURNAL_COLUMNS}, create_time
       from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}
     )`,
-} as const;
-
-/** What is written now and then. */
-const NOW_AND_THEN = {
   newReplies: (rows: string) => `
     written_new_replies as (
       insert into replies (${REPLY_COLUMNS})
@@ -88,6 +84,10 @@ const NOW_AND_THEN = {
       from json_populate_recordset(null::replies, ${rows}::json) x
       where p.tenant = x.tenant and p.delivery_id = x.delivery_id
     )`,
+} as const;
+
+/** What is written now and then. */
+const NOW_AND_THEN = {
   generations: (rows: string) => `
     written_generations as (
       insert into generations (${GENERATION_COLUMNS})
