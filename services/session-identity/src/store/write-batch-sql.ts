@@ -137,6 +137,7 @@ export type Part = keyof typeof PARTS;
 
 const TURN_PARTS = Object.keys(OF_TURNS) as Part[];
 const OTHER_PARTS = Object.keys(NOW_AND_THEN) as Part[];
+const ALL_PARTS = [...TURN_PARTS, ...OTHER_PARTS];
 
 /** The statement for a batch, and the order of its parameters, each the rows of a part as JSON. */
 export interface WriteStatement {
@@ -162,7 +163,8 @@ export function writeStatement(needs: (part: Part) => boolean, isKeyMade: boolea
   const ofTurns = TURN_PARTS.filter(needs);
   const countsUsage = isKeyMade || OTHER_PARTS.some(needs);
   const parts = [...ofTurns, ...(countsUsage ? OTHER_PARTS : [])];
-  const name = `write_${[...ofTurns, ...(countsUsage ? ["more"] : [])].join("_")}`.toLowerCase();
+  // A digit for each part: names of statements have 63 bytes.
+  const name = `write_batch_${ALL_PARTS.map((part) => (parts.includes(part) ? 1 : 0)).join("")}${countsUsage ? 1 : 0}`;
   const known = made.get(name) ?? { name, text: textOf(parts, countsUsage), parts, countsUsage };
   made.set(name, known);
   return known;
