@@ -33,6 +33,9 @@ export type BatcherOptions<In, Out> = {
   defer?: (flush: () => void) => void;
 };
 
+/** Whether a caller has given up, and why. Any AbortSignal tells it. */
+export type AbortState = Pick<AbortSignal, "aborted" | "reason">;
+
 type Call<In, Out> = Waiting & {
   item: In;
   resolve: (answer: Out) => void;
@@ -68,11 +71,11 @@ export class Batcher<In, Out> {
   }
 
   /**
-   * Resolves to the answer for one item. An aborted signal takes a call that still waits out of the
-   * queue; one that was sent is answered whatever happens. Throws `BatcherOverloadedError`,
+   * Resolves to the answer for one item. A call whose signal is aborted when its turn comes is not
+   * sent and rejects then; one that was sent is answered whatever happens. Throws `BatcherOverloadedError`,
    * `BatcherClosedError`, the signal's reason, and what `run` says.
    */
-  submit(item: In, options: { signal?: AbortSignal | undefined } = {}): Promise<Out> {
+  submit(item: In, options: { signal?: AbortState | undefined } = {}): Promise<Out> {
     const { signal } = options;
     if (this.#closed !== undefined) return Promise.reject(new BatcherClosedError());
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -80,9 +83,7 @@ export class Batcher<In, Out> {
       return Promise.reject(new BatcherOverloadedError(this.#options.maxWaiting));
     }
     return new Promise<Out>((resolve, reject) => {
-      const call = this.#makeCall(item, resolve, reject);
-      if (signal !== undefined) abandonOn(signal, call);
-      this.#queue.add(call);
+      this.#queue.add(this.#makeCall(item, signal, resolve, reject));
       this.#planFlush();
     });
   }
@@ -96,14 +97,18 @@ export class Batcher<In, Out> {
 
   #makeCall(
     item: In,
+    signal: AbortState | undefined,
     resolve: (answer: Out) => void,
     reject: (reason: unknown) => void,
   ): Call<In, Out> {
     return {
       item,
       key: this.#options.keyOf?.(item),
-      sent: false,
-      abandoned: false,
+      isAbandoned: () => {
+        if (signal?.aborted !== true) return false;
+        reject(signal.reason);
+        return true;
+      },
       resolve,
       reject,
     };
@@ -190,26 +195,6 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
 
 function rejected(error: unknown): Rejected {
   return new Rejected(error);
-}
-
-/** It keeps its place until its turn comes, so that the bound on waiting calls bounds memory too. */
-function abandonOn<In, Out>(signal: AbortSignal, call: Call<In, Out>): void {
-  const { resolve, reject } = call;
-  const abandon = () => {
-    if (call.sent) return;
-    call.abandoned = true;
-    reject(signal.reason);
-  };
-  signal.addEventListener("abort", abandon, { once: true });
-  const settled = () => signal.removeEventListener("abort", abandon);
-  call.resolve = (answer) => {
-    settled();
-    resolve(answer);
-  };
-  call.reject = (reason) => {
-    settled();
-    reject(reason);
-  };
 }
 
 type PromiseWithResolver = { promise: Promise<void>; resolve: () => void };

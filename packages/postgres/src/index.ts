@@ -7,7 +7,7 @@ export {
   layEndToEnd,
   type Slice,
 } from "./batch-items.ts";
-export { Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
+export { type AbortState, Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
 export {
   BatchContractError,
   BatcherClosedError,

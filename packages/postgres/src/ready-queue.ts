@@ -2,10 +2,8 @@
 export type Waiting = {
   /** Calls of one key go one after another; those without a key are free. */
   readonly key: string | undefined;
-  /** Set when it is taken. */
-  sent: boolean;
-  /** Set when its caller no longer waits: it is dropped when its turn comes. */
-  abandoned: boolean;
+  /** Whether its caller no longer waits. Asked once, when its turn comes: it is dropped then. */
+  readonly isAbandoned: () => boolean;
 };
 
 /**
@@ -52,11 +50,10 @@ export class ReadyQueue<Call extends Waiting> {
     for (; next < this.#ready.length && taken.length < most; next += 1) {
       const call = this.#ready[next] as Call;
       this.#size -= 1;
-      if (call.abandoned) {
+      if (call.isAbandoned()) {
         this.release(call);
         continue;
       }
-      call.sent = true;
       taken.push(call);
     }
     this.#ready.splice(0, next);

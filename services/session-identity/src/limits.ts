@@ -44,7 +44,10 @@ export const LIMITS = {
   batchConcurrency: 3,
   /** Calls that wait for a commit; at 5,000 a second these wait two seconds. */
   maxWaiting: 10_000,
-  /** Reads of one statement, and statements of reads in flight. */
+  /**
+   * Reads of one statement, and statements of reads in flight. Larger ones save nothing, and while all
+   * callers wait for one the service has nothing to do.
+   */
   maxReadBatch: 32,
   readConcurrency: 3,
 

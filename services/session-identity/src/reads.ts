@@ -1,4 +1,4 @@
-import { createBatcher, isUnavailable } from "@lanekeeper/postgres";
+import { type AbortState, createBatcher, isUnavailable } from "@lanekeeper/postgres";
 import { storeError } from "./engine/engine.ts";
 import { LIMITS } from "./limits.ts";
 import type { Query } from "./store/db.ts";
@@ -7,8 +7,8 @@ import { type NameFound, type NameWanted, readNames } from "./store/read-names.t
 
 /** The reads on the path of every turn; those that arrive together share a statement. */
 export interface Reads {
-  name(wanted: NameWanted, signal?: AbortSignal): Promise<NameFound>;
-  key(wanted: KeyWanted, signal?: AbortSignal): Promise<KeyFound>;
+  name(wanted: NameWanted, abort?: AbortState): Promise<NameFound>;
+  key(wanted: KeyWanted, abort?: AbortState): Promise<KeyFound>;
   close(): Promise<void>;
 }
 

@@ -13,6 +13,8 @@ export interface CallContext extends Caller {
    * the server drains. Its reason is the RpcError that the caller gets.
    */
   readonly signal: AbortSignal;
+  /** What the signal says, for whoever only looks now and then: the signal itself costs more. */
+  readonly abortState: Pick<AbortSignal, "aborted" | "reason">;
   /** When the caller stops waiting; undefined: it does not say. */
   readonly deadline: Date | undefined;
   /** W3C trace context of this call's own span, to be stored or passed on. */

@@ -81,6 +81,16 @@ export class ServerCall implements CallContext {
     return this.#controller.signal;
   }
 
+  get abortState(): Pick<AbortSignal, "aborted" | "reason"> {
+    return this;
+  }
+  get aborted(): boolean {
+    return this.#reason !== undefined;
+  }
+  get reason(): RpcError | undefined {
+    return this.#reason;
+  }
+
   /** Why the call was aborted; undefined while it was not. */
   get abortReason(): RpcError | undefined {
     return this.#reason;

@@ -1,4 +1,5 @@
 import {
+  type AbortState,
   type Batcher,
   BatcherClosedError,
   BatcherOverloadedError,
@@ -49,7 +50,7 @@ export class Engine {
    */
   async submit<Kind extends Ask["kind"]>(
     command: Command & { readonly ask: Extract<Ask, { kind: Kind }> },
-    signal?: AbortSignal,
+    signal?: AbortState,
   ): Promise<Answers[Kind] | Refusal> {
     try {
       const result = await this.#batcher.submit(command, { signal });

@@ -1,3 +1,4 @@
+import type { AbortState } from "@lanekeeper/postgres";
 import { type CallContext, peerName, permissionDenied } from "@lanekeeper/rpc";
 import {
   agentOf,
@@ -20,7 +21,7 @@ export interface NameCaller {
   readonly agents: readonly string[];
   readonly keyPrefixes: readonly string[];
   readonly asker: Asker;
-  readonly signal: AbortSignal;
+  readonly abortState: AbortState;
 }
 
 export function nameCaller(call: CallContext): NameCaller {
@@ -49,8 +50,8 @@ class CallersName implements NameCaller {
     return askerOf(this.#call);
   }
 
-  get signal(): AbortSignal {
-    return this.#call.signal;
+  get abortState(): AbortState {
+    return this.#call.abortState;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AbortState } from "@lanekeeper/postgres";
 import { hasReason, LanekeeperError, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
 import { type AgentId, agentOf, type CanonicalKey, isKeyRefusal } from "@lanekeeper/session-key";
 import { type Freshness, freshnessAt } from "../domain/freshness.ts";
@@ -17,7 +18,7 @@ import type { Tenant } from "./tenant.ts";
 import type { Tenants } from "./tenants.ts";
 
 /** Reads names; many calls share one statement. */
-export type ReadName = (wanted: NameWanted, signal?: AbortSignal) => Promise<NameFound>;
+export type ReadName = (wanted: NameWanted, abort?: AbortState) => Promise<NameFound>;
 
 export interface ResolveQuestion {
   readonly agent: AgentId | undefined;
@@ -92,7 +93,7 @@ export class Resolver {
     for (let attempt = 0; attempt < LIMITS.resolveAttempts; attempt += 1) {
       const current = tenant;
       const plan = await planOrRefresh(rules, tenants, caller.tenant, current, agent, name);
-      const found = await readName(plan.plan.wanted, caller.signal);
+      const found = await readName(plan.plan.wanted, caller.abortState);
       if (isStill(plan.tenant, found)) return this.#follow(plan.plan, found, plan.tenant, caller);
       tenant = await tenants.refresh(caller.tenant);
     }
@@ -116,7 +117,7 @@ export class Resolver {
     const readKey = found.key?.sessionKey ?? found.binding?.sessionKey ?? plan.wanted.candidate;
     if (readKey === key) return { plan, found, tenant, key, bound };
     const blank = { ...plan.wanted, name: "", own: "", party: "", candidate: key };
-    const there = await this.#parts.readName(blank, caller.signal);
+    const there = await this.#parts.readName(blank, caller.abortState);
     return { plan, found: { ...found, key: there.key, target: there.target }, tenant, key, bound };
   }
 

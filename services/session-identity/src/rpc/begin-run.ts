@@ -16,7 +16,7 @@ export function beginRun(context: IdentityContext): IdentityRoutes["beginRun"] {
         ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
         ask: { kind: "begin", command, agentId: agentOf(sessionKey) },
       },
-      call.signal,
+      call.abortState,
     );
     const about = { session_key: sessionKey, generation, turn_id: turnId, run_id: runId };
     const answer = decided(context, call, "begin_run", about, result);

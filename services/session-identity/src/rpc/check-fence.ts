@@ -17,7 +17,7 @@ export function checkFence(context: IdentityContext): IdentityRoutes["checkFence
   return async (request, call) => {
     const { sessionKey, runId, judge, about } = parse(request);
     const { tenant } = call;
-    const judged = judge(await context.reads.key({ tenant, sessionKey, runId }, call.signal));
+    const judged = judge(await context.reads.key({ tenant, sessionKey, runId }, call.abortState));
     const result = isRefusal(judged)
       ? await explained(context, tenant, sessionKey, judged)
       : judged;

@@ -38,6 +38,6 @@ async function read(
   name: string,
 ): Promise<StandingKey> {
   const wanted = { tenant: call.tenant, sessionKey: key, runId: undefined };
-  const { state } = await reads.key(wanted, call.signal);
+  const { state } = await reads.key(wanted, call.abortState);
   return visibleSession(state, call, name);
 }

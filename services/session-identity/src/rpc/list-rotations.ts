@@ -13,7 +13,10 @@ export function listRotations({ db, reads }: IdentityContext): IdentityRoutes["l
     const question = ["rotations", call.tenant, key];
     const before = readNumberToken(question, request.pageToken);
     const { tenant } = call;
-    const { state } = await reads.key({ tenant, sessionKey: key, runId: undefined }, call.signal);
+    const { state } = await reads.key(
+      { tenant, sessionKey: key, runId: undefined },
+      call.abortState,
+    );
     visibleSession(state, call, key);
     const found = await list(db, tenant, key, limit + 1, before);
     const page = found.slice(0, limit);

@@ -20,7 +20,7 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
         ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
         ask: { kind: "rotate", command, requestId, fingerprint },
       },
-      call.signal,
+      call.abortState,
     );
     const answer = decided(context, call, "rotate", aboutOf(command), result);
     const { rotation, fence, endedRun } = answer;
@@ -46,7 +46,7 @@ async function checkTold(
 ): Promise<void> {
   const { state } = await reads.key(
     { tenant: call.tenant, sessionKey, runId: undefined },
-    call.signal,
+    call.abortState,
   );
   visibleSession(state, call, sessionKey);
 }

@@ -41,8 +41,8 @@ function submit(
   const common = { tenant: call.tenant, sessionKey, asker: askerOf(call) };
   if (write.writer === "run") {
     const ask = { kind: "write_run", command: write.command } as const;
-    return engine.submit<"write_run">({ ...common, ask }, call.signal);
+    return engine.submit<"write_run">({ ...common, ask }, call.abortState);
   }
   const ask = { kind: "write_reply", command: write.command } as const;
-  return engine.submit<"write_reply">({ ...common, ask }, call.signal);
+  return engine.submit<"write_reply">({ ...common, ask }, call.abortState);
 }

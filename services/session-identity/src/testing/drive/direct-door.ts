@@ -33,11 +33,13 @@ function direct(method: DescMethodUnary, handler: Unary, peer: ServiceName) {
 }
 
 function callOf(method: DescMethodUnary, peer: ServiceName, options: CallOptions): CallContext {
+  const { signal } = new AbortController();
   return {
     ...{ tenant: options.tenant ?? "", principal: options.principal ?? "" },
     ...{ scopes: [], agents: [], keyPrefixes: [], method, requestId: "test" },
     ...{ deadline: undefined, traceparent: undefined, tracestate: undefined },
     peer: { kind: "service", service: peer },
-    signal: new AbortController().signal,
+    signal,
+    abortState: signal,
   };
 }
