@@ -320,22 +320,21 @@ describe("docs/operations", () => {
   }
 });
 
-test.each(["docs/adapters.md", "docs/operations/README.md", "docs/operations/rpcs.md"])(
-  "what %s links to is there",
-  (path) => {
-    const page = join(import.meta.dirname, "../..", path);
-    const text = readFileSync(page, "utf8");
-    const links = [...text.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, link = ""]) => link);
-    expect(links.length).toBeGreaterThan(0);
-    for (const link of links) {
-      const [file = "", anchor] = link.split("#");
-      const target = file === "" ? page : join(page, "..", file);
-      expect(existsSync(target), link).toBe(true);
-      if (anchor !== undefined)
-        expect(headings(readFileSync(target, "utf8")), link).toContain(anchor);
-    }
-  },
-);
+test.each([
+  ...["docs/adapters.md", "docs/keys.md", "docs/operations/README.md", "docs/operations/rpcs.md"],
+])("what %s links to is there", (path) => {
+  const page = join(import.meta.dirname, "../..", path);
+  const text = readFileSync(page, "utf8");
+  const links = [...text.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, link = ""]) => link);
+  expect(links.length).toBeGreaterThan(0);
+  for (const link of links) {
+    const [file = "", anchor] = link.split("#");
+    const target = file === "" ? page : join(page, "..", file);
+    expect(existsSync(target), link).toBe(true);
+    if (anchor !== undefined)
+      expect(headings(readFileSync(target, "utf8")), link).toContain(anchor);
+  }
+});
 
 /** https://docs.github.com/get-started/writing-on-github: how a heading becomes an anchor. */
 function headings(text: string): string[] {

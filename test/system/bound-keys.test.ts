@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { createApiKeyClient, createEdgeClients } from "@lanekeeper/client";
+import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
+import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
+import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import {
+  eventually,
+  startConstellation,
+  startWebhookSink,
+  type TestConstellation,
+} from "@lanekeeper/testing";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+/** What nobody else may learn of or change: a conversation with a turn, a route and a reply. */
+interface Hidden {
+  readonly sessionKey: string;
+  readonly sessionId: string;
+  readonly turnId: string;
+  readonly routeId: string;
+  readonly deliveryId: string;
+}
+
+const MARKER = "the marker of a hidden conversation";
+const SCOPES = ["chat", "adapter", "operator", "admin"];
+const PEER = { channel: "telegram", kind: "PEER_KIND_DIRECT", peerId: "1" };
+const SERVICES = [
+  ...[SessionIdentityService, RunnerService, DeliveryService, IngressService, ApiKeyService],
+];
+const unary = SERVICES.flatMap(({ methods }) => methods).filter(
+  ({ methodKind }) => methodKind === "unary",
+);
+
+/** Each call with which somebody could try to reach it. */
+const ATTEMPTS: Readonly<Record<string, (hidden: Hidden) => object>> = {
+  ResolveSession: ({ sessionKey }) => ({ rawKey: sessionKey, lookUpOnly: true }),
+  NormalizeKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
+  ExplainKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
+  RotateSession: ({ sessionKey }) => ({
+    ...{ requestId: randomUUID(), sessionKey, reason: "ROTATION_REASON_RESET" },
+  }),
+  GetSession: ({ sessionId }) => ({ sessionId }),
+  ListSessions: () => ({}),
+  ListRotations: ({ sessionKey }) => ({ sessionKey }),
+  ListJournal: () => ({}),
+  RegisterKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
+  RegisterEquivalence: () => ({ agentId: "main", peer: PEER, sameAs: { ...PEER, peerId: "2" } }),
+  RegisterAlias: ({ sessionKey }) => ({ aliasSessionKey: "agent:main:mine:a", sessionKey }),
+  RemoveAlias: ({ sessionKey }) => ({ aliasSessionKey: sessionKey }),
+  LinkPeer: () => ({ agentId: "main", peer: PEER, person: "ada" }),
+  MergeSessions: ({ sessionKey }) => ({
+    ...{ requestId: randomUUID(), sessionKey, survivorSessionKey: "agent:main:mine:1" },
+  }),
+  GetKeyPolicies: () => ({}),
+  SubmitTurn: ({ sessionKey, sessionId }) => ({
+    ...{ idempotencyKey: randomUUID(), fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
+    session: { sessionKey, sessionId, generation: "1" },
+    messages: [{ role: "ROLE_USER", parts: [{ text: "let me in" }] }],
+  }),
+  FindTurn: () => ({ idempotencyKey: "hidden/1", fingerprint: "AAAA" }),
+  GetTurn: ({ turnId }) => ({ turnId, withRequest: true }),
+  ListTurns: () => ({}),
+  CancelTurn: ({ turnId }) => ({ turnId }),
+  GetLane: ({ sessionKey }) => ({ sessionKey }),
+  ListLanes: () => ({}),
+  ListMessages: ({ sessionId }) => ({ sessionId }),
+  ListAgents: () => ({}),
+  RegisterRoute: ({ sessionKey }) => ({
+    ...{ sessionKey, kind: "ROUTE_KIND_WEBHOOK", address: "https://hooks.example/mine" },
+  }),
+  ListRoutes: ({ sessionKey }) => ({ sessionKey }),
+  ConfigureRoute: ({ routeId }) => ({ routeId, isDefault: false }),
+  ListRouteChanges: ({ routeId }) => ({ routeId }),
+  RotateSigningSecret: ({ routeId }) => ({ requestId: "steal", routeId }),
+  RedriveDelivery: ({ deliveryId }) => ({
+    ...{ requestId: "again", deliveryId, generation: "REDRIVE_GENERATION_CURRENT" },
+  }),
+  DismissDelivery: ({ deliveryId }) => ({ deliveryId }),
+  GetDelivery: ({ deliveryId }) => ({ deliveryId }),
+  ListDeliveries: () => ({}),
+  GetCaller: () => ({}),
+  CreateApiKey: () => ({ requestId: randomUUID(), scopes: ["operator"] }),
+  ListApiKeys: () => ({ includeEnded: true }),
+  RotateApiKey: () => ({ requestId: "1", apiKeyId: widestKeyId }),
+  RevokeApiKey: () => ({ apiKeyId: widestKeyId }),
+};
+
+let lanekeeper: TestConstellation;
+let sink: Awaited<ReturnType<typeof startWebhookSink>>;
+let hidden: Hidden;
+let boundKey: string;
+let othersKey: string;
+/** A key of the tenant that is bound to nothing. */
+let widestKeyId: string;
+
+beforeAll(async () => {
+  sink = await startWebhookSink();
+  const env = { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
+  lanekeeper = await startConstellation({ env });
+  hidden = await makeHidden("agent:main:hidden:1");
+  const { call } = lanekeeper;
+  await call("identity.v1.SessionIdentityService/ResolveSession", { rawKey: "mine:1" });
+  const make = (requestId: string, more: object) =>
+    call("ingress.v1.ApiKeyService/CreateApiKey", { requestId, scopes: SCOPES, ...more });
+  const prefix = { sessionKeyPrefixes: ["agent:main:mine:"] };
+  boundKey = String((await make("bound", prefix))["keyText"]);
+  widestKeyId = ((await make("wide", {}))["apiKey"] as { apiKeyId: string }).apiKeyId;
+  using keys = createApiKeyClient({
+    target: lanekeeper.targets.ingress,
+    credential: lanekeeper.credential("cli"),
+    defaults: { tenant: "others" },
+  });
+  othersKey = (await keys.createApiKey({ requestId: "1", scopes: SCOPES })).keyText;
+});
+afterAll(async () => {
+  await lanekeeper?.stop();
+  await sink?.[Symbol.asyncDispose]();
+});
+
+async function makeHidden(sessionKey: string): Promise<Hidden> {
+  const { call } = lanekeeper;
+  const resolved = await call("identity.v1.SessionIdentityService/ResolveSession", {
+    rawKey: sessionKey,
+  });
+  const { ref } = resolved["session"] as { ref: { sessionId: string } };
+  const registered = await call("delivery.v1.DeliveryService/RegisterRoute", {
+    ...{ sessionKey, kind: "ROUTE_KIND_WEBHOOK", address: sink.url },
+  });
+  const { routeId } = registered["route"] as { routeId: string };
+  const { turnId } = (await call("runner.v1.RunnerService/SubmitTurn", {
+    ...{ idempotencyKey: "hidden/1", fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
+    ...{ session: ref, routeId },
+    messages: [{ role: "ROLE_USER", parts: [{ text: MARKER }] }],
+  })) as { turnId: string };
+  const deliveryId = await eventually(async () => {
+    const listed = await call("delivery.v1.DeliveryService/ListDeliveries", { turnId });
+    return (listed["deliveries"] as { deliveryId: string }[] | undefined)?.[0]?.deliveryId;
+  });
+  await sink.post(0);
+  return { sessionKey, sessionId: ref.sessionId, turnId, routeId, deliveryId };
+}
+
+interface Told {
+  readonly status: number;
+  readonly text: string;
+  readonly said: string;
+}
+
+async function attempt(method: DescMethod, key: string, body: object): Promise<Told> {
+  const response = await fetch(`${lanekeeper.baseUrl}/${method.parent.typeName}/${method.name}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  const { code = "", message = "" } = JSON.parse(text) as { code?: string; message?: string };
+  return { status: response.status, text, said: `${code}: ${message}` };
+}
+
+/** What of the hidden conversation an answer tells that was not in the question. */
+function leaked(text: string, body: object): string[] {
+  const asked = JSON.stringify(body);
+  const secrets = [...Object.values(hidden), MARKER, "agent:main:hidden"];
+  return secrets.filter((secret) => text.includes(secret) && !asked.includes(secret));
+}
+
+/** As it stands, told by who may know. */
+async function stateOf(): Promise<unknown> {
+  const { sessionKey, turnId, routeId, deliveryId } = hidden;
+  const { call } = lanekeeper;
+  return [
+    await call("identity.v1.SessionIdentityService/GetSession", { sessionKey }),
+    await call("runner.v1.RunnerService/GetTurn", { turnId }),
+    await call("delivery.v1.DeliveryService/ListRoutes", { sessionKey }),
+    await call("delivery.v1.DeliveryService/ListRouteChanges", { routeId }),
+    await call("delivery.v1.DeliveryService/GetDelivery", { deliveryId }),
+    await call("runner.v1.RunnerService/ListMessages", { sessionKey }),
+  ];
+}
+
+describe("a key that is bound to other conversations", () => {
+  test("by any call of any service learns nothing, and changes nothing", async () => {
+    const before = await stateOf();
+    for (const method of unary) {
+      const asks = ATTEMPTS[method.name];
+      const body = asks?.(hidden) ?? {};
+      const { status, text, said } = await attempt(method, boundKey, body);
+      expect([method.name, leaked(text, body)]).toEqual([method.name, []]);
+      // Whatever judges by the bounds is tried above: a method that does is to be told of there.
+      if (asks !== undefined) continue;
+      expect([method.name, status, said]).toEqual([
+        ...[method.name, 403],
+        expect.stringMatching(/between services alone|reaches further than this credential/),
+      ]);
+    }
+    expect(await stateOf()).toEqual(before);
+    const { apiKeys } = await lanekeeper.call("ingress.v1.ApiKeyService/ListApiKeys", {});
+    expect(JSON.stringify(apiKeys)).toContain(widestKeyId);
+  });
+
+  test("watches its own alone", async () => {
+    const edge = createEdgeClients({ baseUrl: lanekeeper.baseUrl, apiKey: boundKey });
+    const seen: string[] = [];
+    for await (const { event } of edge.identity.watchSessions({})) {
+      if (event.case === "snapshot") seen.push(event.value.ref?.sessionKey ?? "");
+      else break;
+    }
+    for await (const { event } of edge.delivery.watchSessions({})) {
+      if (event?.event.case === "snapshot") seen.push(event.event.value.ref?.sessionKey ?? "");
+      else break;
+    }
+    expect(seen).toEqual(["agent:main:mine:1", "agent:main:mine:1"]);
+    const target = { case: "turnId", value: hidden.turnId } as const;
+    const attached = edge.runner.attachTurn({ target }).next();
+    await expect(attached).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    const session = { case: "sessionKey", value: hidden.sessionKey } as const;
+    const exported = edge.runner.exportSession({ session }).next();
+    await expect(exported).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  });
+});
+
+describe("another tenant's key with all scopes", () => {
+  test("is told by any call what it would be told of what never was", async () => {
+    const before = await stateOf();
+    const never: Hidden = {
+      sessionKey: "agent:main:hidden:2",
+      sessionId: "01900000-0000-7000-8000-00000000dead",
+      turnId: "01900000-0000-7000-8000-00000000dead",
+      routeId: "01900000-0000-7000-8000-00000000dead",
+      deliveryId: "01900000-0000-7000-8000-00000000dead",
+    };
+    const plain = (text: string): string =>
+      Object.entries({ ...never, ...hidden }).reduce(
+        (done, [name, value]) =>
+          done
+            .replaceAll(value, `<${name.slice(-2)}>`)
+            .replaceAll(never[name as keyof Hidden], `<${name.slice(-2)}>`),
+        text,
+      );
+    for (const method of unary) {
+      const asks = ATTEMPTS[method.name];
+      if (asks === undefined) continue;
+      const body = asks(hidden);
+      const theirs = await attempt(method, othersKey, body);
+      const none = await attempt(method, othersKey, asks(never));
+      expect([method.name, leaked(theirs.text, body)]).toEqual([method.name, []]);
+      expect([method.name, theirs.status, plain(theirs.said)]).toEqual([
+        ...[method.name, none.status, plain(none.said)],
+      ]);
+    }
+    expect(await stateOf()).toEqual(before);
+  });
+});
