@@ -1,4 +1,4 @@
-import { startConstellation, startModelServer } from "@lanekeeper/testing";
+import { eventually, gate, startConstellation, startModelServer } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { openAi, say } from "../support/client.ts";
@@ -22,6 +22,10 @@ afterAll(async () => {
   await data?.[Symbol.asyncDispose]();
   await model?.[Symbol.asyncDispose]();
 });
+
+function asks(messages: readonly { readonly content?: unknown }[], text: string): boolean {
+  return messages.some(({ content }) => JSON.stringify(content).includes(text));
+}
 
 async function resolve(rawKey: string): Promise<string> {
   const answer = await lanekeeper.call("identity.v1.SessionIdentityService/ResolveSession", {
@@ -66,6 +70,44 @@ test("raw, qualified and nested sends reach one session id, in any order", async
     "user: nested two",
   ]);
 });
+
+test("two that turn out to be one are merged: busy while it runs; then what waited runs at the survivor", async () => {
+  const client = openAi(lanekeeper);
+  const [moves, stays] = ["agent:main:moves", "agent:main:stays"];
+  const survivor = (await say(client, stays, "first of stays")).receipt.session_id;
+  await say(client, moves, "once in moves");
+  const answering = gate();
+  model.next({ gate: answering, text: "never heard" });
+  const cut = say(client, moves, "first of moves").catch((error: unknown) => error);
+  await eventually(() => model.requests.some(({ messages }) => asks(messages, "first of moves")));
+  const waiting = say(client, moves, "second of moves");
+  const depth = async () => {
+    const { lane } = await lanekeeper.call("runner.v1.RunnerService/GetLane", {
+      sessionKey: moves,
+    });
+    return (lane as { depth?: number } | undefined)?.depth === 1;
+  };
+  await eventually(depth, { what: "the second waits" });
+
+  const merge = (request: object) =>
+    lanekeeper.call("identity.v1.SessionIdentityService/MergeSessions", {
+      ...{ sessionKey: moves, survivorSessionKey: stays, note: "one person" },
+      ...request,
+    });
+  await expect(merge({ requestId: "m-1" })).rejects.toMatchObject({ reason: "SESSION_BUSY" });
+  await merge({ requestId: "m-2", interruptActiveRun: true });
+  expect(await cut).toMatchObject({ status: 409 });
+  const { receipt } = await waiting;
+  answering.open();
+  expect(receipt).toMatchObject({ session_key: stays, session_id: survivor });
+  expect(await resolve(moves)).toBe(survivor);
+  expect((await spoken(lanekeeper, stays)).filter((line) => line.startsWith("user"))).toEqual([
+    "user: first of stays",
+    "user: second of moves",
+  ]);
+  // What was said before the merge stays where it was said.
+  expect(await spoken(lanekeeper, moves)).toContain("user: once in moves");
+}, 60_000);
 
 test("and again after a restart", async () => {
   const before = await resolve(RAW);
