@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import {
   createDeliveryClient,
   createIdentityClient,
@@ -8,8 +9,12 @@ import {
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { Decision } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
+  type Fence,
+  Freshness,
   RotationReason,
+  RunOutcome,
   type SessionRef,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { eventually, gate, startConstellation, startWebhookSink } from "@lanekeeper/testing";
@@ -25,6 +30,7 @@ tenants:
     default_agent: main
     agents:
       main: { model: scripted }
+      drowsy: { model: scripted, keys: { idle_after: 1s } }
 `;
 
 beforeAll(async () => {
@@ -130,3 +136,53 @@ test("kill -9 of delivery while it sends: unknown, then again under the same id,
   ]);
   await sink[Symbol.asyncDispose]();
 }, 120_000);
+
+/** A person's run, begun and not ended. */
+async function beginRun({ sessionKey, generation }: SessionRef) {
+  const { fence, rolledOver } = await identity.beginRun({
+    ...{ sessionKey, admittedGeneration: generation, turnId: randomUUID(), runId: randomUUID() },
+    ...{ leaseDuration: { seconds: 30n }, turnClass: TurnClass.PERSON },
+    acceptTime: timestampNow(),
+  });
+  if (fence === undefined) throw new Error("no run was begun");
+  return { fence, rolledOver };
+}
+
+async function endRun(fence: Fence): Promise<void> {
+  const event = { case: "ended", value: { outcome: RunOutcome.COMPLETED } } as const;
+  await identity.writeLifecycle({ writer: { case: "run", value: fence }, event });
+}
+
+test("a compaction lets what waits of before it through", async () => {
+  const sessionKey = "agent:main:replies:compaction";
+  const { sink, ref, answering, flying, waiting } = await conversation(sessionKey);
+  const { fence } = await beginRun(ref);
+  const owner = { case: "owner", value: fence } as const;
+  const reason = RotationReason.COMPACTION;
+  const request = { requestId: randomUUID(), sessionKey, reason, precondition: owner };
+  const { rotation } = await identity.rotateSession(request);
+  expect(rotation?.current?.generation).toBe(2n);
+  answering.open();
+  await untilState(waiting, DeliveryState.SENT);
+  expect(sink.posts.map(({ id }) => id)).toEqual([flying, waiting]);
+  await sink[Symbol.asyncDispose]();
+});
+
+test("a rollover after idling lets what waits of before it through", async () => {
+  const sessionKey = "agent:drowsy:replies:idle";
+  const { sink, ref, answering, flying, waiting } = await conversation(sessionKey);
+  await endRun((await beginRun(ref)).fence);
+  const name = { case: "rawKey", value: sessionKey } as const;
+  const isIdle = async () => {
+    const { session } = await identity.resolveSession({ name });
+    return session?.freshness === Freshness.IDLE_EXPIRED;
+  };
+  await eventually(isIdle, { what: "the session has idled" });
+  const { fence, rolledOver } = await beginRun(ref);
+  expect(rolledOver?.reason).toBe(RotationReason.IDLE);
+  expect(fence.session?.generation).toBe(2n);
+  answering.open();
+  await untilState(waiting, DeliveryState.SENT);
+  expect(sink.posts.map(({ id }) => id)).toEqual([flying, waiting]);
+  await sink[Symbol.asyncDispose]();
+});
