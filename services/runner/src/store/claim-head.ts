@@ -92,12 +92,24 @@ RETURNING t.turn_id`,
 
 /**
  * Gives a claim back that never began. Who interrupted it goes first now, and it waits behind as it
- * would have, had it not been claimed. False: it was lost before.
+ * would have, had it not been claimed. False: it was lost before, or its run has begun, and then the lane
+ * stays the run's.
  */
-export async function releaseClaim(db: RunnerDatabase, claim: Held): Promise<boolean> {
+export function releaseClaim(db: RunnerDatabase, claim: Held): Promise<boolean> {
   const params = [claim.tenant, claim.sessionKey, claim.turnId, claim.runId];
-  return (await first(db, RELEASE_CLAIM, params)) !== undefined;
+  return db
+    .transaction(async (sql) => {
+      // The lane may have been freed while the turn is no claim any more: undo both.
+      if ((await first(sql, RELEASE_CLAIM, params)) === undefined) throw new NoClaim();
+      return true;
+    })
+    .catch((error: unknown) => {
+      if (error instanceof NoClaim) return false;
+      throw error;
+    });
 }
+
+class NoClaim extends Error {}
 
 /** A turn of a lane as its holder knows it. */
 export interface Held {

@@ -131,6 +131,19 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     expect(stored).toMatchObject({ state: "ACTIVE", runId: next.runId });
   });
 
+  test("a claim that was taken for dead, and whose run began meanwhile, is not released: the lane stays the run's", async () => {
+    const { held } = await activeTurn();
+    expect(await releaseClaim(world.db, held)).toBe(false);
+    const lane = await readLane(world.db, TENANT, held.sessionKey);
+    expect(lane).toMatchObject({ activeTurnId: held.turnId, holderRunId: held.runId, depth: 0 });
+    const stored = await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n });
+    expect(stored).toMatchObject({ kind: "stored" });
+    const end = { ending: completed("a"), told: [], chunk: undefined };
+    expect(await steps.finish({ held: { ...held, turnClass: 1 }, ...end })).toBeDefined();
+    const ended = await readTurn(world.db, TENANT, held.turnId);
+    expect(ended).toMatchObject({ state: "COMPLETED" });
+  });
+
   test("an ending that is stored cannot be taken over, until it is discarded", async () => {
     const { held, granted } = await activeTurn();
     expect(await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n })).toMatchObject(
