@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Disposal } from "@lanekeeper/service";
 import { chatter } from "./clients/chatters.ts";
 import { type Follower, followersOf } from "./clients/followers.ts";
+import { lapse } from "./clients/lapsers.ts";
 import { nameThings } from "./clients/namers.ts";
 import { race } from "./clients/racers.ts";
 import { randomFor } from "./clients/random.ts";
@@ -48,7 +49,7 @@ export async function run(options: RunOptions): Promise<History> {
   const turns = new Turns(scene, randomFor(seed, "turns"));
   const followers = followersOf(scene);
   const works = [
-    ...[race(scene), nameThings(scene), chatter(scene, turns), sample(scene)],
+    ...[race(scene), lapse(scene), nameThings(scene), chatter(scene, turns), sample(scene)],
     ...followers.map((follower) => follower.follow()),
     ...(options.withFaults ? [breakThings(scene)] : []),
   ];
