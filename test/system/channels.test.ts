@@ -1,13 +1,17 @@
 import { CONFORMANCE, type SentEvent } from "@lanekeeper/adapter-kit/conformance";
+import { createHmac } from "node:crypto";
 import type { EventName } from "@lanekeeper/adapter-kit";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import {
   eventually,
   startConstellation,
+  type SlackServer,
+  startSlackServer,
   startTelegramServer,
   startWebhookSink,
   type TelegramServer,
 } from "@lanekeeper/testing";
+import { WebClient } from "@slack/web-api";
 import { Api } from "grammy";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -16,10 +20,13 @@ import { channelSubject, newWebhookSecret, type Posted } from "../support/channe
 
 const SECRETS = {
   WEBHOOK_SECRET_HELPDESK: newWebhookSecret(),
+  SLACK_BOT_TOKEN: "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy",
+  SLACK_SIGNING_SECRET: "8f742231b10e8888abcd99yyyzzz85a5",
   TELEGRAM_BOT_TOKEN: "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcK",
   TELEGRAM_WEBHOOK_SECRET: "a_secret-token",
 };
 
+let slack: SlackServer;
 let telegram: TelegramServer;
 let sink: Awaited<ReturnType<typeof startWebhookSink>>;
 let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
@@ -29,6 +36,8 @@ tenants:
   default:
     default_agent: main
     channels:
+      slack:
+        T0123456789: { token_env: SLACK_BOT_TOKEN, signing_secret_env: SLACK_SIGNING_SECRET }
       telegram:
         helpdesk_bot: { token_env: TELEGRAM_BOT_TOKEN, webhook_secret_env: TELEGRAM_WEBHOOK_SECRET }
         polled_bot: { token_env: TELEGRAM_BOT_TOKEN, polling: true }
@@ -41,12 +50,17 @@ tenants:
 beforeAll(async () => {
   sink = await startWebhookSink();
   telegram = await startTelegramServer(SECRETS.TELEGRAM_BOT_TOKEN);
-  const apis = { LANEKEEPER_TELEGRAM_API_URL: telegram.origin };
+  slack = await startSlackServer(SECRETS.SLACK_BOT_TOKEN);
+  const apis = {
+    LANEKEEPER_SLACK_API_URL: slack.apiUrl,
+    LANEKEEPER_TELEGRAM_API_URL: telegram.origin,
+  };
   const env = { ...SECRETS, ...apis, LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
   lanekeeper = await startConstellation({ config: config(sink.url), env, leaseMs: 2_000 });
 });
 afterAll(async () => {
   await lanekeeper?.stop();
+  await slack?.[Symbol.asyncDispose]();
   await telegram?.[Symbol.asyncDispose]();
   await sink?.[Symbol.asyncDispose]();
 });
@@ -80,12 +94,48 @@ const groupOf =
     value: { channel: "telegram", accountId, kind: PeerKind.GROUP, peerId: `-${conversation}` },
   });
 
+const CHANNEL = "C0123456789";
+
+/** A conversation is a thread of one channel. */
+const threadTs = (conversation: number): string => `${conversation}.000001`;
+
+/** What is said in a thread, as Slack tells it. */
+function slackPost({ event, conversation, text, command }: SentEvent): Posted {
+  const ts = `${event}.000100`;
+  const said = command === undefined ? text : `<@U0BOT00001> /${command}`;
+  const body = JSON.stringify({
+    ...{ type: "event_callback", team_id: "T0123456789", event_id: `Ev${event}` },
+    event: {
+      ...{ type: "message", channel: CHANNEL, channel_type: "channel", user: "U0ADA00001" },
+      ...{ ts, thread_ts: threadTs(conversation), event_ts: ts, text: said },
+    },
+    authorizations: [{ team_id: "T0123456789", user_id: "U0BOT00001", is_bot: true }],
+  });
+  const seconds = String(Math.floor(Date.now() / 1_000));
+  const signed = createHmac("sha256", SECRETS.SLACK_SIGNING_SECRET);
+  const headers = {
+    "content-type": "application/json",
+    "x-slack-request-timestamp": seconds,
+    "x-slack-signature": `v0=${signed.update(`v0:${seconds}:${body}`).digest("hex")}`,
+  };
+  return { path: "/channels/slack/T0123456789", headers, body };
+}
+
+const thread = (conversation: number): EventName => ({
+  case: "peer",
+  value: {
+    ...{ channel: "slack", accountId: "T0123456789", kind: PeerKind.CHANNEL },
+    ...{ peerId: CHANNEL, threadId: threadTs(conversation) },
+  },
+});
+
 /** Updates that are asked for are not posted. */
 function neverPosted(): never {
   throw new Error("nothing is posted");
 }
 
 const SUBJECTS = {
+  Slack: () => channelSubject(lanekeeper, slackPost, thread),
   "Telegram by webhook": () =>
     channelSubject(
       lanekeeper,
@@ -162,4 +212,22 @@ test("a bot that grammY has set up is written to by post, and answers in the cha
   const texts = await eventually(said, { what: "both answers are in the chat" });
   expect(texts.join()).toMatch(/1\. user: Hello, who is there\?/);
   expect(texts.join()).toMatch(/Generation 1\./);
+});
+
+test("Slack's own client reads the answer in the thread of the message", async () => {
+  const { SLACK_BOT_TOKEN: token } = SECRETS;
+  const client = new WebClient(token, { slackApiUrl: slack.apiUrl });
+  const conversation = 1_769_860_800;
+  const { path, headers, body } = slackPost({ event: conversation, conversation, text: "Who?" });
+  const url = `${lanekeeper.baseUrl}${path}`;
+  expect((await fetch(url, { method: "POST", headers, body })).status).toBe(200);
+  const [answer] = await eventually(
+    async () => {
+      const at = { channel: CHANNEL, ts: threadTs(conversation) };
+      const { messages = [] } = await client.conversations.replies(at);
+      return messages.length > 0 ? messages : undefined;
+    },
+    { what: "the answer is in the thread" },
+  );
+  expect(answer?.text).toContain("1. user: Who?");
 });

@@ -30,7 +30,10 @@ let lanekeeper: TestConstellation;
 const start = () =>
   startConstellation({
     dataDir: data.path,
-    env: { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" },
+    env: {
+      LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
+      WEBHOOK_SECRET_HELPDESK: "whsec_bGFuZWtlZXBlci1ndWlkZS1zZWNyZXQtMDE=",
+    },
   });
 
 beforeAll(async () => {
@@ -110,10 +113,11 @@ describe("docs/adapters.md", () => {
     );
     expect(second).toContain('"peerId":"-1004242"');
     expect(second.split("\n").at(-1)).toBe(`"${GROUP}"`);
-    const [explained, normalized, checked, ...none] = rest;
+    const [explained, normalized, checked, taken, ...none] = rest;
     expect(explained).toContain(`leads to ${GROUP}`);
     expect(normalized).toBe('"agent:main:telegram:direct:@ada_l"');
     expect(checked).toMatch(/^\d\d vectors of telegram, 0 differ$/);
+    expect(taken).toMatch(/"disposition":"started".*"key":"agent:main:ticket:78"/);
     expect(none).toEqual([]);
     expect(sink.posts).toHaveLength(1);
   });

@@ -26,7 +26,7 @@ export const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url
 /** Opens everything that ingress stands on, then its doors. */
 export async function startIngress(service: ServiceContext): Promise<RunningService> {
   const { settings, log, metrics } = service;
-  const { corsOrigins, telegramUrl } = readIngressConfig(process.env);
+  const { corsOrigins, slackUrl, telegramUrl } = readIngressConfig(process.env);
   const secret = await clusterSecret(settings);
   const opened = new Disposal();
   try {
@@ -39,7 +39,11 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
     const ingress = opened.use(
       await serveIngress({
         service,
-        limits: DEFAULT_LIMITS,
+        limits: {
+          ...DEFAULT_LIMITS,
+          // As long as a run's, which operators set; a request for updates is half of it.
+          ...{ pollLeaseMs: settings.leaseMs, pollWaitMs: Math.max(1_000, settings.leaseMs / 2) },
+        },
         clients,
         credentialStore: credentials,
         apiKeyStore: apiKeyStore(db, DEFAULT_LIMITS),
@@ -47,7 +51,7 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         settingsStore: settingsStore(db),
         channels: {
           ...{ store: accountStore(db), leases: pollLeases(db), env: process.env },
-          ...{ telegramUrl, holder: service.ids.uuid() },
+          ...{ slackUrl, telegramUrl, holder: service.ids.uuid() },
         },
         scheduleStore: scheduleStore(db),
         corsOrigins,

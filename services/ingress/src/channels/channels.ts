@@ -19,6 +19,8 @@ export interface ChannelParts {
   readonly holder: string;
   /** Holds the secrets and tokens that accounts name. */
   readonly env: Env;
+  /** Where their APIs are, with a slash at the end. */
+  readonly slackUrl: URL;
   readonly telegramUrl: URL;
 }
 
@@ -35,9 +37,9 @@ export function openChannels(
   { clock, limits, log, bodyBudget }: IngressContext,
   clients: Clients,
 ): RunningChannels {
-  const { store, env, leases, holder, telegramUrl } = parts;
+  const { store, env, leases, holder, slackUrl, telegramUrl } = parts;
   const accounts = new AccountDirectory({ store, env, clock, limits });
-  const adapters = channelAdapters({ ...limits, telegramUrl });
+  const adapters = channelAdapters({ ...limits, slackUrl, telegramUrl });
   const taking = { taker: new EventTaker(), clients, log };
   const pollers = new Pollers({
     ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },

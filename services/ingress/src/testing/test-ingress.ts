@@ -61,6 +61,7 @@ export interface TestIngressOptions {
   readonly limits?: Partial<IngressLimits>;
   readonly corsOrigins?: readonly string[];
   readonly channelEnv?: Env;
+  readonly slackUrl?: string;
   readonly telegramUrl?: string;
   /** To be shared by replicas. */
   readonly pollLeases?: PollLeases;
@@ -176,6 +177,7 @@ async function serve(
       channels: {
         ...{ store: accounts, leases: options.pollLeases ?? new MemoryLeases() },
         env: options.channelEnv ?? {},
+        slackUrl: new URL(options.slackUrl ?? "http://127.0.0.1:1/api/"),
         telegramUrl: new URL(options.telegramUrl ?? "http://127.0.0.1:1/"),
         holder: systemIds.uuid(),
       },

@@ -32,7 +32,9 @@ describe("a signed event", () => {
         session: { key: "agent:main:ticket:77", generation: 1 },
       },
     ]);
-    expect(headers["x-request-id"]).toBeDefined();
+    expect(headers).toMatchObject({
+      ...{ "x-request-id": expect.any(String), "x-lane-disposition": "started" },
+    });
     expect(lane.runner.last.submit).toMatchObject({
       idempotencyKey: "webhook/helpdesk/evt-1",
       routeId: "",

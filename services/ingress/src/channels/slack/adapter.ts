@@ -1,0 +1,75 @@
+import type { Outcome } from "@lanekeeper/adapter-kit";
+import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { invalid } from "@lanekeeper/rpc";
+import { parseJsonObject, requireJson } from "../../http/json-body.ts";
+import type { ChannelAdapter, ChannelAnswer, RawEvent, ReadContext, Reading } from "../adapter.ts";
+import { headerOf } from "../header.ts";
+import { eventOf } from "./event.ts";
+import { isSlackPost } from "./signature.ts";
+import { slashCommandOf } from "./slash-command.ts";
+
+/** A file that takes longer is named, not passed on: the turn's acceptance needs the rest. */
+const FETCH_MS = 1_200;
+
+/** What the adapter is made with. */
+export interface SlackOptions {
+  /** Where the Web API is, with a slash at the end. */
+  readonly apiUrl: URL;
+  readonly maxJsonDepth: number;
+}
+
+/**
+ * Slack's Events API and slash commands.
+ * https://docs.slack.dev/apis/events-api
+ */
+export function slackAdapter(options: SlackOptions): ChannelAdapter {
+  return {
+    kind: ChannelKind.SLACK,
+    word: "slack",
+    source: "slack/1.0",
+    // Slack waits for 3 s, and sends an event that it heard nothing of again, three times.
+    ackWithinMs: 2_500,
+    saysInPlace: true,
+    isGenuine: (raw, _account, secret) => isSlackPost(raw, secret),
+    read: async (raw, context) =>
+      headerOf(raw, "content-type").startsWith("application/x-www-form-urlencoded")
+        ? readCommand(raw)
+        : readEvent(raw, context, options),
+    answer: answerOf,
+  };
+}
+
+function readCommand({ body, now }: RawEvent): Reading {
+  const form = new URLSearchParams(body.toString("utf8"));
+  const accountId = form.get("team_id") ?? "";
+  return { kind: "event", event: slashCommandOf(form, now), accountId, scope: "adapter" };
+}
+
+async function readEvent(
+  raw: RawEvent,
+  { token, signal }: ReadContext,
+  { apiUrl, maxJsonDepth }: SlackOptions,
+): Promise<Reading> {
+  requireJson(raw.headers["content-type"], raw.headers["content-encoding"]);
+  const payload = parseJsonObject(raw.body, maxJsonDepth);
+  const { type, challenge, team_id: teamId } = payload;
+  if (type === "url_verification") {
+    if (typeof challenge !== "string") throw invalid("challenge", "must be a string");
+    return { kind: "answer", answer: { status: 200, body: { challenge } } };
+  }
+  if (type !== "event_callback") {
+    const event = { kind: "ignored", why: `a post of type ${String(type)}` } as const;
+    return { kind: "answer", answer: answerOf(event) };
+  }
+  const ending = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
+  const event = await eventOf(payload, { token, apiUrl, signal: ending });
+  const accountId = typeof teamId === "string" ? teamId : "";
+  return { kind: "event", event, accountId, scope: "adapter" };
+}
+
+/** To a slash command the answer is what its person reads; Slack reads no other. */
+function answerOf(outcome: Outcome): ChannelAnswer {
+  const isToBeTold = outcome.kind === "command" && !outcome.isSaid;
+  const body = isToBeTold ? { response_type: "ephemeral", text: outcome.text } : {};
+  return { status: 200, body };
+}

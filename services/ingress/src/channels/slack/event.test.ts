@@ -1,0 +1,175 @@
+import type { CommandEvent, InboundEvent, MessageEvent } from "@lanekeeper/adapter-kit";
+import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { expect, test } from "vitest";
+import type { JsonObject } from "../../http/json-body.ts";
+import { ADA, BOT, slackCallback, slackForm, slackMessage, TEAM } from "../../testing/slack.ts";
+import { eventOf } from "./event.ts";
+import { slashCommandOf } from "./slash-command.ts";
+
+const NO_FILES = {
+  ...{ token: "", apiUrl: new URL("https://slack.com/api/") },
+  signal: new AbortController().signal,
+};
+const DIRECT = { channel: "D0DIRECT01", channel_type: "im" } as const;
+
+const read = (event: object, more: object = {}): Promise<InboundEvent> =>
+  eventOf(slackCallback(event, more) as JsonObject, NO_FILES);
+
+async function said(event: object): Promise<MessageEvent> {
+  const found = await read(event);
+  if (found.kind !== "message") throw new Error(`${found.kind}, no message`);
+  return found;
+}
+
+async function commanded(event: object): Promise<CommandEvent> {
+  const found = await read(event);
+  if (found.kind !== "command") throw new Error(`${found.kind}, no command`);
+  return found;
+}
+
+const ROOT = "1769860800.000100";
+
+test("a message in a channel begins a thread, is answered there, and its replies are with it", async () => {
+  const root = await said(slackMessage());
+  expect(root).toMatchObject({
+    ...{ eventId: `C0123456789/${ROOT}`, messageId: ROOT, senderId: ADA },
+    name: {
+      value: {
+        ...{ channel: "slack", accountId: TEAM, kind: PeerKind.CHANNEL },
+        ...{ peerId: "C0123456789", threadId: ROOT },
+      },
+    },
+    place: { accountId: TEAM, address: "C0123456789", threadId: ROOT },
+    samePeers: [],
+  });
+  const below = slackMessage({ ts: "1769860900.000200", thread_ts: ROOT });
+  const reply = await said(below);
+  expect([reply.name, reply.place]).toEqual([root.name, root.place]);
+  const broadcast = await said({ ...below, subtype: "thread_broadcast" });
+  expect(broadcast.name).toEqual(root.name);
+});
+
+test("a channel that is made private stays one", async () => {
+  const before = await said(slackMessage());
+  const after = await said(slackMessage({ channel_type: "group" }));
+  expect(after.name).toEqual(before.name);
+});
+
+test("one message that comes as two events is one turn", async () => {
+  const text = `<@${BOT}> Hello`;
+  const [message, mention] = [
+    await said(slackMessage({ text })),
+    await said(slackMessage({ text, type: "app_mention" })),
+  ];
+  expect([mention.eventId, mention.content]).toEqual([message.eventId, message.content]);
+  expect(message.parts).toMatchObject([{ content: { value: "Hello" } }]);
+});
+
+test("a direct message is of its person, whose two ids are one", async () => {
+  const { name, place, samePeers } = await said(slackMessage(DIRECT));
+  expect(name.value).toMatchObject({ kind: PeerKind.DIRECT, peerId: ADA, threadId: "" });
+  expect(place).toMatchObject({ address: "D0DIRECT01", threadId: "" });
+  expect(samePeers).toMatchObject([{ peer: { peerId: ADA }, sameAs: { peerId: "D0DIRECT01" } }]);
+  const threaded = await said(slackMessage({ ...DIRECT, thread_ts: ROOT }));
+  expect(threaded.name.value).toMatchObject({ peerId: ADA, threadId: ROOT });
+});
+
+test.each([
+  ["the bot's own message", slackMessage({ user: BOT })],
+  ["another bot's message", slackMessage({ bot_id: "B0OTHER", app_id: "A1" })],
+  ["a bot's message without a user", slackMessage({ subtype: "bot_message", user: undefined })],
+  ["someone who joins", slackMessage({ subtype: "channel_join" })],
+  ["a message that is deleted", slackMessage({ subtype: "message_deleted", deleted_ts: ROOT })],
+  ["a reaction", { type: "reaction_added", user: ADA }],
+  ["nothing said", slackMessage({ text: " " })],
+])("%s is ignored", async (_what, event) => {
+  expect(await read(event)).toMatchObject({ kind: "ignored" });
+});
+
+function changed(message: object, previous: object): object {
+  const shell = { type: "message", subtype: "message_changed", channel: "C0123456789" };
+  return { ...shell, message, previous_message: previous, hidden: true, ts: "1769860999.0003" };
+}
+
+test("an edit is new input of its message's conversation, and says that it is", async () => {
+  const before = slackMessage({ channel: undefined, channel_type: undefined });
+  const edited = { ...before, text: "Hello!", edited: { user: ADA, ts: "1769860950.000000" } };
+  const event = await said(changed(edited, before));
+  expect(event).toMatchObject({
+    eventId: `C0123456789/${ROOT}/edit/1769860950.000000`,
+    name: { value: { threadId: ROOT } },
+    parts: [{ content: { value: "(edited) Hello!" } }],
+  });
+  const unfolded = { ...before, attachments: [{ from_url: "https://example.org" }] };
+  expect(await read(changed(unfolded, before))).toMatchObject({ kind: "ignored" });
+  const again = { ...edited, attachments: [] };
+  expect(await read(changed(again, edited))).toMatchObject({ kind: "ignored" });
+});
+
+test("text comes as people read it", async () => {
+  const text = "1 &lt; 2 &amp;&amp; see <https://example.org|the page> or <https://example.com>";
+  const { parts } = await said(slackMessage({ text }));
+  const value = "1 < 2 && see the page (https://example.org) or https://example.com";
+  expect(parts).toMatchObject([{ content: { value } }]);
+});
+
+test("commands: behind a mention, in the thread; not in an edit", async () => {
+  const text = `<@${BOT}> /new`;
+  const event = await commanded(slackMessage({ text, thread_ts: ROOT, ts: "1769860900.0002" }));
+  expect(event).toMatchObject({ command: "new", name: { value: { threadId: ROOT } } });
+  expect(event.place).toMatchObject({ threadId: ROOT });
+  const late = new Date();
+  expect(event.isAbout({ messageId: ROOT, acceptTime: late })).toBe(true);
+  expect(event.isAbout({ messageId: "1769860900.0003", acceptTime: late })).toBe(false);
+  expect(event.isAbout({ messageId: "", acceptTime: late })).toBe(false);
+  expect(await read(slackMessage({ text: "<@U0OTHER> /new" }))).toMatchObject({ kind: "message" });
+});
+
+test("a channel that gets another id is the same under both", async () => {
+  const event = { type: "channel_id_changed", old_channel_id: "G1", new_channel_id: "C2" };
+  expect(await read(event)).toMatchObject({
+    kind: "same-peer",
+    samePeers: [{ peer: { peerId: "G1" }, sameAs: { peerId: "C2" } }],
+  });
+});
+
+test("a file without a token, or of another host, is named in words", async () => {
+  const files = [
+    { id: "F1", name: "a.png", mimetype: "image/png", size: 3, url_private: "https://evil.org/a" },
+  ];
+  const what = slackMessage({ subtype: "file_share", text: "", files });
+  const text = "[file: a.png, image/png, 3 bytes, not passed on]";
+  expect((await said(what)).parts).toMatchObject([{ content: { value: text } }]);
+  const payload = slackCallback(what) as JsonObject;
+  const elsewhere = await eventOf(payload, { ...NO_FILES, token: "xoxb-token" });
+  expect(elsewhere).toMatchObject({ parts: [{ content: { value: text } }] });
+});
+
+test.each([
+  ["/lane-new", "", "new"],
+  ["/lane_stop", "", "stop"],
+  ["/lane", " Status ", "status"],
+])("the slash command %s %s", (command, text, wanted) => {
+  const form = new URLSearchParams(slackForm({ command, text }));
+  expect(slashCommandOf(form, new Date())).toMatchObject({
+    ...{ kind: "command", command: wanted, senderId: ADA, place: undefined },
+    eventId: "command/13345224609.738474920",
+    name: { value: { peerId: ADA } },
+  });
+});
+
+test("another slash command is ignored", () => {
+  const form = new URLSearchParams(slackForm({ command: "/weather", text: "Berlin" }));
+  expect(slashCommandOf(form, new Date())).toMatchObject({ kind: "ignored" });
+});
+
+test.each([
+  ["event", { event: "none" }],
+  ["team_id", { event: slackMessage(), team_id: 7 }],
+  ["event.channel", { event: slackMessage({ channel: "kitchen" }) }],
+  ["event.ts", { event: slackMessage({ ts: 7 }) }],
+  ["event.text", { event: slackMessage({ text: {} }) }],
+  ["event.new_channel_id", { event: { type: "channel_id_changed" } }],
+])("a wrong %s is refused by its name", async (field, more) => {
+  await expect(read({}, more)).rejects.toMatchObject({ fieldViolations: [{ field }] });
+});

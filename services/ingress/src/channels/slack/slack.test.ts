@@ -1,0 +1,170 @@
+import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { storeUnavailable } from "@lanekeeper/rpc";
+import { startSlackServer } from "@lanekeeper/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type Answer, ask } from "../../testing/ask.ts";
+import { addAccount, CHANNEL_ENV } from "../../testing/channels.ts";
+import {
+  ADA,
+  slackCallback,
+  slackForm,
+  slackHeaders,
+  slackMessage,
+  TEAM,
+} from "../../testing/slack.ts";
+import { startTestIngress, type TestIngress } from "../../testing/test-ingress.ts";
+
+const SECRET = CHANNEL_ENV.SLACK_SIGNING_SECRET;
+const ACCOUNT = {
+  ...{ kind: ChannelKind.SLACK, accountId: TEAM },
+  ...{ secretEnv: "SLACK_SIGNING_SECRET", tokenEnv: "SLACK_BOT_TOKEN" },
+} as const;
+
+let slack: Awaited<ReturnType<typeof startSlackServer>>;
+let lane: TestIngress;
+
+beforeEach(async () => {
+  slack = await startSlackServer(CHANNEL_ENV.SLACK_BOT_TOKEN);
+  lane = await startTestIngress({ channelEnv: CHANNEL_ENV, slackUrl: slack.apiUrl });
+  addAccount(lane, ACCOUNT);
+});
+afterEach(async () => {
+  await lane[Symbol.asyncDispose]();
+  await slack[Symbol.asyncDispose]();
+  expect(lane.log.text()).not.toContain(CHANNEL_ENV.SLACK_BOT_TOKEN);
+});
+
+function post(
+  what: object | string,
+  more: { headers?: Record<string, string>; forged?: string; at?: Date; path?: string } = {},
+): Promise<Answer> {
+  const body = typeof what === "string" ? what : JSON.stringify(what);
+  const headers = { authorization: "", ...slackHeaders(body, SECRET, more.at), ...more.headers };
+  return ask(lane, {
+    path: more.path ?? `/channels/slack/${TEAM}`,
+    headers,
+    body: more.forged ?? body,
+  });
+}
+
+const FORM = { "content-type": "application/x-www-form-urlencoded" };
+const DIRECT = { channel: "D0DIRECT01", channel_type: "im" } as const;
+
+test("the challenge of a new address is answered, under the signature", async () => {
+  const challenge = {
+    token: "X",
+    challenge: "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmd",
+    type: "url_verification",
+  };
+  expect(await post(challenge)).toMatchObject({
+    status: 200,
+    json: { challenge: challenge.challenge },
+  });
+  expect((await post(challenge, { headers: { "x-slack-signature": "v0=00" } })).status).toBe(401);
+});
+
+test("an event and its retry are one turn of its thread, answered there by the team's bot", async () => {
+  expect(await post(slackCallback(slackMessage()))).toMatchObject({ status: 200, json: {} });
+  const headers = { "x-slack-retry-num": "1", "x-slack-retry-reason": "http_timeout" };
+  expect((await post(slackCallback(slackMessage()), { headers })).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(1);
+  expect(lane.runner.last.submit).toMatchObject({
+    idempotencyKey: `slack/${TEAM}/C0123456789/1769860800.000100`,
+    origin: { source: "slack", senderId: ADA, externalMessageId: "1769860800.000100" },
+  });
+  expect(lane.delivery.registered).toMatchObject([
+    { accountId: TEAM, address: "C0123456789", threadId: "1769860800.000100" },
+  ]);
+});
+
+test("an event that cannot be accepted within Slack's time comes again", async () => {
+  lane.runner.refusal = storeUnavailable("away");
+  expect((await post(slackCallback(slackMessage()))).status).toBe(503);
+  lane.runner.refusal = undefined;
+  expect((await post(slackCallback(slackMessage()))).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
+test("a direct message registers its person's two ids, once per process", async () => {
+  for (const ts of ["1.1", "1.2"]) await post(slackCallback(slackMessage({ ...DIRECT, ts })));
+  const calls = lane.identity.calls.filter(({ method }) => method === "registerEquivalence");
+  expect(calls).toHaveLength(1);
+  expect(lane.runner.turns).toHaveLength(2);
+  expect(lane.identity.sessions.size).toBe(1);
+});
+
+test("a slash command is answered to its person alone, and repeats do nothing", async () => {
+  await post(slackCallback(slackMessage(DIRECT)));
+  const first = await post(slackForm(), { headers: FORM });
+  expect([first.status, first.json]).toEqual([
+    200,
+    { response_type: "ephemeral", text: "This conversation begins anew." },
+  ]);
+  await post(slackForm(), { headers: FORM });
+  expect([...lane.identity.sessions.values()]).toMatchObject([{ generation: 2n }]);
+  expect(lane.delivery.said.size).toBe(0);
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
+test("a command in a thread is answered in the thread", async () => {
+  await post(slackCallback(slackMessage()));
+  const below = { text: "/status", ts: "1769860900.000200", thread_ts: "1769860800.000100" };
+  expect(await post(slackCallback(slackMessage(below)))).toMatchObject({ status: 200, json: {} });
+  expect([...lane.delivery.said.values()]).toMatchObject([
+    { parts: [{ content: { value: expect.stringContaining("Generation 1") } }] },
+  ]);
+});
+
+test("a file of a message is fetched with the bot's token", async () => {
+  const url_private = `${slack.origin}/files/a.txt`;
+  slack.always("/files/a.txt", { answer: { contents: "as JSON" } });
+  const files = [{ id: "F1", name: "a.txt", mimetype: "text/plain", size: 22, url_private }];
+  await post(slackCallback(slackMessage({ subtype: "file_share", text: "Look", files })));
+  const [, file] = lane.runner.last.submit.messages[0]?.parts ?? [];
+  expect(file).toMatchObject({
+    content: { value: { fileName: "a.txt", source: { case: "data" } } },
+  });
+  const [call] = slack.of("/files/a.txt");
+  expect(call?.headers.authorization).toBe(`Bearer ${CHANNEL_ENV.SLACK_BOT_TOKEN}`);
+});
+
+test("an app of several teams is served at one address, each team by its own account", async () => {
+  addAccount(lane, { ...ACCOUNT, accountId: "T0OTHER", agentId: "helper" });
+  const other = slackCallback(slackMessage(), { team_id: "T0OTHER" });
+  expect((await post(other)).status).toBe(200);
+  expect(lane.runner.last.submit.idempotencyKey).toMatch(/^slack\/T0OTHER\//);
+  const unknown = slackCallback(slackMessage(), { team_id: "T0NOBODY" });
+  expect((await post(unknown)).status).toBe(401);
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
+describe("bad input changes nothing:", () => {
+  const event = slackCallback(slackMessage());
+  afterEach(() => {
+    expect(lane.identity.calls).toEqual([]);
+    expect(lane.runner.calls).toEqual([]);
+  });
+
+  test.each([
+    ["a forged body", { forged: JSON.stringify(slackCallback(slackMessage({ text: "Pay" }))) }],
+    ["a post that is replayed later", { at: new Date(Date.now() - 400_000) }],
+    ["a time of the future", { at: new Date(Date.now() + 400_000) }],
+    ["another time", { headers: { "x-slack-request-timestamp": "1531420618" } }],
+    ["no time", { headers: { "x-slack-request-timestamp": "" } }],
+    ["no signature", { headers: { "x-slack-signature": "" } }],
+    ["an account that is not there", { path: "/channels/slack/T0NOBODY" }],
+  ])("%s is 401", async (_what, more) => {
+    expect((await post(event, more)).status).toBe(401);
+  });
+
+  test.each([
+    ["no JSON", "{", {}, 400],
+    ["no event", slackCallback({}, { event: 7 }), {}, 400],
+    ["a command without its conversation", slackForm({ channel_id: "" }), FORM, 400],
+    ["a command without its id", slackForm({ trigger_id: "" }), FORM, 400],
+    ["another type", "x", { "content-type": "text/plain" }, 415],
+    ["too large", { type: "x", x: "x".repeat(4_200_000) }, {}, 413],
+  ] as const)("%s", async (_what, body, headers, status) => {
+    expect((await post(body, { headers })).status).toBe(status);
+  });
+});
