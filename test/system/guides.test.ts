@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -13,6 +13,7 @@ import {
 } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { readAlertRules, selectorsOf, toldMetrics } from "../support/alert-rules.ts";
 import { openAi, say } from "../support/client.ts";
 import { keptDataDir } from "../support/data-dir.ts";
 import { type Document, openDocument } from "../support/document.ts";
@@ -192,6 +193,52 @@ test("docs/keys.md: keys are made, rotated, revoked, bound and limited as the pa
   for (const [, secret = ""] of keys) expect(logs).not.toContain(secret);
 });
 
+describe("docs/operations/alerts.yaml", () => {
+  const rules = readAlertRules("docs/operations/alerts.yaml");
+  const README = join(import.meta.dirname, "../../docs/operations/README.md");
+
+  test("every metric and label that a rule asks for is told by the real services", async () => {
+    const { services } = await lanekeeper.state();
+    const pages = Object.values(services).map(async ({ admin }) =>
+      (await fetch(`${admin}/metrics`)).text(),
+    );
+    const told = toldMetrics((await Promise.all(pages)).join("\n"));
+    const selectors = rules.flatMap(({ expr }) => selectorsOf(expr));
+    expect(selectors.length).toBeGreaterThan(rules.length);
+    for (const { metric, labels } of selectors) {
+      // Prometheus' own, of each scrape.
+      if (metric === "up") continue;
+      expect(told.has(metric), metric).toBe(true);
+      const seen = told.get(metric) ?? new Set();
+      if (seen.size > 0)
+        expect([metric, ...labels.filter((one) => !seen.has(one))]).toEqual([metric]);
+    }
+  });
+
+  test("what labels are compared with is written by some service", () => {
+    const code = sourceOf("services") + sourceOf("packages/rpc");
+    const values = rules.flatMap(({ expr }) => selectorsOf(expr)).flatMap((one) => one.values);
+    const words = values.filter((value) => /^\w+$/.test(value));
+    expect(words.length).toBeGreaterThan(8);
+    expect(words.filter((word) => !new RegExp(`["\\s]${word}[":]`).test(code))).toEqual([]);
+  });
+
+  test("every rule has a name of its own, a reason, and a screen that there is", () => {
+    const text = readFileSync(join(README, "../alerts.yaml"), "utf8");
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    expect(text.match(/- alert: \w+\n +#/g)).toHaveLength(rules.length);
+    const anchors = headings(readFileSync(README, "utf8"));
+    for (const { annotations, labels } of rules) {
+      expect(anchors).toContain(annotations.runbook.slice(1));
+      expect(["warning", "critical"]).toContain(labels.severity);
+    }
+  });
+
+  test("what is no PromQL is noticed", () => {
+    expect(() => selectorsOf("sum(rate(a[5m]) >")).toThrow("no PromQL");
+  });
+});
+
 describe("docs/operations", () => {
   let document: Document;
   let addresses: Record<string, string>;
@@ -280,6 +327,7 @@ describe("docs/operations", () => {
   test("a lost replica, and a full disk, are looked for", async () => {
     expect(await paste("A lost replica")).toContain("lanekeeper_takeovers_total");
     expect(await paste("Postgres is full, or away")).toMatch(/no problems found[^]*\d+%/);
+    expect(await paste("Schedules that did not run")).toContain("no schedules");
   });
 
   test("fences are raised once, and the journal tells", async () => {
@@ -291,13 +339,14 @@ describe("docs/operations", () => {
     expect(await paste("After a restore", 1)).toContain("MIGRATION");
   });
 
-  test("secrets are made anew while everything is stopped, and conversations stay", async () => {
+  test("secrets are made anew and a backup taken while everything is stopped; conversations stay", async () => {
     const before = await resolve("demo:ada");
     const old = { key: lanekeeper.apiKey, credential: lanekeeper.credential("cli") };
     expect(await paste("A new cluster secret")).toContain("no problems found");
     await lanekeeper.stop();
     await paste("A new cluster secret", 1);
     await paste("A new API key");
+    await backupBlock(0);
     lanekeeper = await start();
     expect(lanekeeper.apiKey).not.toBe(old.key);
     expect(await resolve("demo:ada")).toEqual(before);
@@ -324,8 +373,49 @@ describe("docs/operations", () => {
   }
 });
 
+/** Of docs/operations/backup.md, for the constellation as it is now, or was before it stopped. */
+function backupBlock(index: number): Promise<string> {
+  const page = openDocument("docs/operations/backup.md", lanekeeper);
+  const block = page.blocks("sh")[index];
+  if (block === undefined) throw new Error(`there is no block ${index}`);
+  return page.paste(block);
+}
+
+test("docs/operations/backup.md: what was valid after the backup is refused once it is restored", async () => {
+  const kept = await resolve("demo:ada");
+  const reset = (expectedGeneration: string) =>
+    lanekeeper.call(`${IDENTITY}/RotateSession`, {
+      ...{ requestId: randomUUID(), sessionKey: "agent:main:demo:ada" },
+      ...{ reason: "ROTATION_REASON_RESET", expectedGeneration },
+    });
+  await reset(kept.generation);
+  const lost = await resolve("demo:ada");
+  await lanekeeper.stop();
+  await backupBlock(1);
+  lanekeeper = await start();
+  expect(await resolve("demo:ada")).toEqual(kept);
+  expect(await backupBlock(2)).toMatch(/[1-9]\d* keys lifted by 2\^32/);
+  const raised = await resolve("demo:ada");
+  expect(raised.generation).toBe(String(BigInt(kept.generation) + 2n ** 32n));
+  const mismatch = { reason: "GENERATION_MISMATCH" };
+  await expect(reset(lost.generation)).rejects.toMatchObject(mismatch);
+  await expect(reset(kept.generation)).rejects.toMatchObject(mismatch);
+  expect(await resolve("demo:ada")).toEqual(raised);
+  const looked = await backupBlock(3);
+  expect(looked).toMatch(/no problems found/);
+  expect(looked).toContain(`parent      ${kept.sessionId}`);
+  const page = openDocument("docs/operations/backup.md", lanekeeper);
+  expect(page.blocks("sh")).toHaveLength(4);
+});
+
 test.each([
-  ...["docs/adapters.md", "docs/keys.md", "docs/operations/README.md", "docs/operations/rpcs.md"],
+  ...[
+    "docs/adapters.md",
+    "docs/keys.md",
+    "docs/operations/README.md",
+    "docs/operations/rpcs.md",
+    "docs/operations/backup.md",
+  ],
 ])("what %s links to is there", (path) => {
   const page = join(import.meta.dirname, "../..", path);
   const text = readFileSync(page, "utf8");
@@ -348,4 +438,15 @@ function headings(text: string): string[] {
       .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
       .replaceAll(" ", "-"),
   );
+}
+
+/** The code of a folder, without its tests. */
+function sourceOf(folder: string): string {
+  const root = join(import.meta.dirname, "../..", folder);
+  return readdirSync(root, { recursive: true, encoding: "utf8" })
+    .filter(
+      (file) => /(^|\/)src\/.*\.ts$/.test(file) && !/node_modules|\.test\.ts$|testing\//.test(file),
+    )
+    .map((file) => readFileSync(join(root, file), "utf8"))
+    .join("\n");
 }
