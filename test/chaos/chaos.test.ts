@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { repeatOf } from "./flags.ts";
 import { judgeAll } from "./judges/all.ts";
 import type { Verdict } from "./judges/judge.ts";
 import { writeReport } from "./report/write-report.ts";
@@ -23,7 +24,7 @@ test("two replicas of each service, broken for a while: every guarantee was exer
   const tell = () => undefined;
   const history = await run({ seconds: SECONDS, seed: SEED, folder, withFaults: true, tell });
   const verdicts = judgeAll(history);
-  const repeat = `npm run chaos -- --minutes ${SECONDS / 60} --seed ${SEED}`;
+  const repeat = repeatOf({ seconds: SECONDS, seed: SEED });
   const report = await writeReport(folder, repeat, history, verdicts);
   const found = verdicts.flatMap(({ findings }) => findings);
   expect(found, report.join("\n")).toEqual([]);

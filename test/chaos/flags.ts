@@ -5,6 +5,11 @@ export interface Flags {
   readonly seed: number;
 }
 
+/** How a run is repeated. */
+export function repeatOf({ seconds, seed }: Flags): string {
+  return `npm run chaos -- --minutes ${Number((seconds / 60).toFixed(3))} --seed ${seed}`;
+}
+
 /** `--minutes 3 --seed 7`; without a seed, one that is told. */
 export function parseFlags(args: readonly string[], minutes = 3): Flags {
   const { values } = parseArgs({

@@ -1,6 +1,6 @@
 // `npm run chaos -- --minutes 3 --seed 7`: drives, breaks and judges a whole constellation.
 import { join } from "node:path";
-import { parseFlags } from "./flags.ts";
+import { parseFlags, repeatOf } from "./flags.ts";
 import { judgeAll } from "./judges/all.ts";
 import { writeReport } from "./report/write-report.ts";
 import { run } from "./run.ts";
@@ -14,6 +14,6 @@ console.log(`seed ${seed}`);
 const tell = (line: string) => console.log(line);
 const history = await run({ seconds, seed, folder, withFaults: true, tell });
 const verdicts = judgeAll(history);
-const repeat = `npm run chaos -- --minutes ${seconds / 60} --seed ${seed}`;
-for (const line of await writeReport(folder, repeat, history, verdicts)) tell(line);
+for (const line of await writeReport(folder, repeatOf({ seconds, seed }), history, verdicts))
+  tell(line);
 process.exitCode = verdicts.some(({ findings }) => findings.length > 0) ? 1 : 0;

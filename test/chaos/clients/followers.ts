@@ -1,5 +1,6 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import { hasReason } from "@lanekeeper/rpc";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TENANTS } from "../world/tenants.ts";
@@ -32,7 +33,10 @@ export class Follower {
       const ms = Math.round(STREAM_MS.least + this.#random() * STREAM_MS.more);
       const signal = AbortSignal.any([this.#scene.over, AbortSignal.timeout(ms)]);
       if (this.#random() > RESUMES) this.#token = "";
-      await this.#listen(signal, false).catch(() => sleep(100));
+      await this.#listen(signal, false).catch(async (error: unknown) => {
+        if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
+        await sleep(100);
+      });
     });
   }
 

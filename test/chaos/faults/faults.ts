@@ -3,6 +3,7 @@ import { schemaOf } from "../../../packages/cli/src/constellation/prepare-databa
 import { pick, type Random } from "../clients/random.ts";
 import { type Cluster, LEASE_MS } from "../world/cluster.ts";
 import type { Weather } from "../world/link.ts";
+import { POINTS } from "./points.ts";
 
 /** One way to break something. Resolves once it is healed. */
 export interface Fault {
@@ -67,6 +68,18 @@ const idle: Fault = {
   }),
 };
 
+const atPoint: Fault = {
+  kind: "kill -9 at a point of the code",
+  plan(cluster, random) {
+    const { name, service } = pick(random, POINTS);
+    const replica = pick(
+      random,
+      cluster.replicas.filter((one) => one.service === service),
+    );
+    return { target: `${replica.name} ${name}`, inflict: () => replica.dieAt(name) };
+  },
+};
+
 function weather(kind: string, weatherOf: Weather): Fault {
   return {
     kind,
@@ -86,7 +99,7 @@ function weather(kind: string, weatherOf: Weather): Fault {
 export const FAULTS: readonly Fault[] = [
   ...[kill, pause, crash, terminate, idle],
   ...[weather("cut link", "cut"), weather("slow link", "delay"), weather("blackhole", "blackhole")],
-  ...[kill, pause],
+  ...[kill, pause, atPoint, atPoint],
 ];
 
 /** What the harness has no means to make, and says so. */
@@ -95,5 +108,4 @@ export const NOT_MADE: readonly string[] = [
   "clock skew between processes (needs a clock of its own for each)",
   "exhausted pool",
   "half-open connections and faults at single gRPC calls (drop the reply, duplicate)",
-  "crashes at named points of the code (the runner's own tests have them)",
 ];

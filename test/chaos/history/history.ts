@@ -16,6 +16,8 @@ export interface Op<F extends CallName = CallName> {
   readonly answer?: Calls[F]["answer"];
   /** Of `fail`. */
   readonly refused?: Refused;
+  /** Of `info`: why nobody knows. */
+  readonly unknown?: string;
 }
 
 export interface Sight<F extends SightName = SightName> {
@@ -96,7 +98,7 @@ export function historyOf(lines: readonly Line[]): History {
 }
 
 function ended(op: Op, line: Exclude<Line, { type: "seen" | "invoke" }>): Op {
-  if (line.type === "info") return op;
+  if (line.type === "info") return { ...op, unknown: String(line.value) };
   return line.type === "ok"
     ? { ...op, end: line.at, outcome: "ok", answer: line.value as Calls[CallName]["answer"] }
     : { ...op, end: line.at, outcome: "fail", refused: line.value as Refused };

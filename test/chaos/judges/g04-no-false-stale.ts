@@ -38,13 +38,13 @@ function mayHaveHappened(cause: Op, after: number, before: number): boolean {
 
 /** The lease counts from when the service decided, which is after the request was sent. */
 function judgeTakeovers(history: History, about: Case): void {
-  const writes = groupBy(history.answered("write"), ({ ask }) => ask.run);
+  const writes = groupBy(history.calls("write"), ({ ask }) => ask.run);
   const begins = history.answered("begin");
   const byRun = groupBy(begins, ({ ask }) => ask.run);
   for (const { ask, answer, start, end } of begins) {
     const [lost] = byRun.get(answer.takenOver) ?? [];
     if (lost === undefined) continue;
-    const renewals = [lost, ...(writes.get(answer.takenOver) ?? [])];
+    const renewals = [lost, ...renewalsOf(writes.get(answer.takenOver) ?? [])];
     const before = renewals.filter((renewal) => renewal.end < start);
     const last = Math.max(...before.map((renewal) => renewal.start));
     if (end >= last + lost.ask.leaseMs) {
@@ -58,4 +58,15 @@ function judgeTakeovers(history: History, about: Case): void {
       `run ${answer.takenOver} was taken over ${left} ms before its lease was over`,
     );
   }
+}
+
+/** A repeat gets its recorded answer and renews nothing: an event counts from its first attempt. */
+function renewalsOf(writes: readonly Op<"write">[]): { start: number; end: number }[] {
+  const events = groupBy(writes, ({ ask }) => `${ask.seq} ${ask.event} ${ask.says}`);
+  return [...events.values()].flatMap((attempts) => {
+    const applied = attempts.filter(({ answer, ask }) => answer?.applied && ask.event !== "ended");
+    if (applied.length === 0) return [];
+    const start = Math.min(...attempts.map((attempt) => attempt.start));
+    return [{ start, end: Math.min(...applied.map((attempt) => attempt.end)) }];
+  });
 }

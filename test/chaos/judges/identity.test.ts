@@ -199,6 +199,15 @@ describe("G4", () => {
     expect(noFalseStale(history).findings).toHaveLength(1);
   });
 
+  test("a repeat renews no lease", () => {
+    const { history } = new Story()
+      .ok("begin", [0, 1], beginning("r1"), begun(1))
+      .ok("write", [100, 101], event("r1", 1, "x"), applied)
+      .ok("write", [900, 901], event("r1", 1, "x"), applied)
+      .ok("begin", [1_200, 1_201], beginning("r2"), begun(2, "r1"));
+    expect(noFalseStale(history)).toMatchObject({ evidence: 1, findings: [] });
+  });
+
   test("a takeover while the lease lives", () => {
     const { history } = new Story()
       .ok("begin", [0, 1], beginning("r1"), begun(1))

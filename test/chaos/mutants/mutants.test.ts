@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { planted } from "./planted.ts";
+import { POINTS } from "../faults/points.ts";
 import { MUTANTS } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -11,10 +12,13 @@ test("at least twelve faults can be planted", () => {
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
 });
 
-test.each(MUTANTS)("$name: its text stands where it is to be replaced, once", async (mutant) => {
-  const source = await readFile(join(ROOT, mutant.file), "utf8");
-  expect(planted(source, mutant)).not.toBe(source);
-});
+test.each([...MUTANTS, ...POINTS])(
+  "$name: its text stands where it is to be replaced, once",
+  async (patch) => {
+    const source = await readFile(join(ROOT, patch.file), "utf8");
+    expect(planted(source, patch)).not.toBe(source);
+  },
+);
 
 test("a fault whose text is gone ends its process", () => {
   const [mutant] = MUTANTS;

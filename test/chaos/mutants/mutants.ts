@@ -1,15 +1,11 @@
 // Faults that the harness must report, each one replacement of text in one file. `breaks`: the
 // guarantees of which at least one has to be named.
 import type { Guarantee } from "../judges/judge.ts";
+import type { Patch } from "./planted.ts";
 
-export interface Mutant {
-  readonly name: string;
+export interface Mutant extends Patch {
   /** What somebody might have written. */
   readonly about: string;
-  readonly file: string;
-  /** Stands there exactly once. */
-  readonly find: string;
-  readonly put: string;
   readonly breaks: readonly Guarantee[];
 }
 

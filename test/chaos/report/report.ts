@@ -20,7 +20,7 @@ export function reportLines(
 ): string[] {
   const broken = verdicts.filter(({ findings }) => findings.length > 0);
   return [
-    ...["", "operations", ...operationLines(history)],
+    ...["", "operations", ...operationLines(history), ...defectLines(history)],
     ...[
       "",
       "faults",
@@ -43,6 +43,14 @@ function operationLines(history: History): string[] {
     const counts = `${count("ok")} ok, ${count("fail")} refused, ${count("info")} unknown`;
     return `  ${f.padEnd(10)} ${counts}`;
   });
+}
+
+/** A reason that is not in the table of errors is a defect, whatever was broken. */
+function defectLines(history: History): string[] {
+  const defects = history.ops.filter(({ unknown = "" }) => unknown.startsWith("INTERNAL"));
+  return defects.length === 0
+    ? []
+    : [`  ${defects.length} answers were INTERNAL: the logs beside the record tell more`];
 }
 
 function faultLines(history: History): string[] {

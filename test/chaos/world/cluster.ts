@@ -13,7 +13,7 @@ export const LEASE_MS = 2_000;
 const DELIVERY_LEASE_MS = 3_000;
 
 const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
-const MUTANT = fileURLToPath(new URL("../mutants/program.js", import.meta.url));
+const PATCHED = fileURLToPath(new URL("../mutants/program.js", import.meta.url));
 
 /** Two replicas of each service over one Postgres, every way between them through a link. */
 export interface Cluster {
@@ -105,7 +105,8 @@ function startReplica(
   if (grpc === undefined) throw new Error("a replica has a link");
   return new Replica({
     ...{ service, number, env, grpc },
-    program: mutant === undefined ? [BIN] : [MUTANT, mutant],
+    program: mutant === undefined ? [BIN] : [PATCHED, mutant],
+    armed: (point) => [PATCHED, point],
     log: join(folder, `${service}-${number}.log`),
     ...(http === undefined ? {} : { http }),
   });

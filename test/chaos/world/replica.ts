@@ -11,6 +11,8 @@ export interface ReplicaOptions {
   readonly number: number;
   /** What node is told before the name of the service: the program, or one with a planted fault. */
   readonly program: readonly string[];
+  /** The program that dies at a point of its code, by the point's name. */
+  readonly armed: (point: string) => readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Where its log goes, over all its lives. */
   readonly log: string;
@@ -22,6 +24,9 @@ export interface ReplicaOptions {
 
 /** A process that should have been ready by then, on two busy cores. */
 const READY_MS = 60_000;
+
+/** A start takes some seconds; then a busy service comes by each point at once. */
+const ARMED_MS = 15_000;
 
 /** Longer than a line of a service that has just started. */
 const TAIL_CHARS = 4_096;
@@ -36,6 +41,7 @@ export class Replica implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #admin = 0;
   #tail = "";
+  #point: string | undefined;
   #restarts = -1;
   #isPaused = false;
   #isOver = false;
@@ -70,6 +76,15 @@ export class Replica implements AsyncDisposable {
     this.#child?.kill("SIGKILL");
   }
 
+  /** Kills it; its next life ends at a point of the code, or after a while, if it does not come by. */
+  async dieAt(point: string): Promise<void> {
+    const { restarts } = this;
+    this.#point = point;
+    this.kill();
+    const hasDiedAgain = () => this.restarts >= restarts + 2;
+    await eventually(hasDiedAgain, { timeoutMs: ARMED_MS, what: point }).catch(() => this.kill());
+  }
+
   pause(): void {
     this.#isPaused = true;
     this.#child?.kill("SIGSTOP");
@@ -97,7 +112,9 @@ export class Replica implements AsyncDisposable {
   }
 
   #start(): void {
-    const { service, program, env } = this.#options;
+    const { service, env, armed } = this.#options;
+    const program = this.#point === undefined ? this.#options.program : armed(this.#point);
+    this.#point = undefined;
     this.#restarts += 1;
     this.#admin = 0;
     this.#tail = "";
