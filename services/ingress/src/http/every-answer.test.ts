@@ -159,6 +159,14 @@ describe("a turn's fate is told by what was decided:", () => {
   });
 });
 
+test("a name with a line break stands encoded in the answer, and opens no header", async () => {
+  const headers = { "x-session-key-encoded": "a%0d%0aset-cookie:%20b" };
+  const answer = await ask(lane, { headers });
+  expect(answer.headers).not.toHaveProperty("set-cookie");
+  const told = answer.headers["x-session-key-encoded"] ?? "";
+  expect(decodeURIComponent(String(told))).toBe("agent:main:a\r\nset-cookie: b");
+});
+
 describe("a label that cannot be kept is replaced:", () => {
   test.each(["a b", "x".repeat(129), "é", ""])("%j", async (label) => {
     const { headers } = await ask(lane, { headers: { "x-request-id": label } });

@@ -18,7 +18,7 @@ import { answerWith, setDisposition, tellDisposition } from "./lane-disposition.
 import { finalStatus, logRpc, reportRequest } from "./report.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
-import { readSingleHeaders } from "./single-headers.ts";
+import { readSingleHeaders, requireOneHost } from "./single-headers.ts";
 
 /** What stands behind the HTTP port. */
 export interface HttpApp {
@@ -46,7 +46,7 @@ export function requestListener(app: HttpApp): RequestListener {
     tellDisposition(res);
     gate.enter(res);
     if (app.cors.allowedOrigins.length > 0 && applyCors(req, res, app.cors)) return;
-    if (answerWith(res, () => app.connect.handle(req, res))) {
+    if (hasSoundHeaders(req) && answerWith(res, () => app.connect.handle(req, res))) {
       logRpc(app, req, res, requestId);
       return;
     }
@@ -55,6 +55,17 @@ export function requestListener(app: HttpApp): RequestListener {
       res.destroy();
     });
   };
+}
+
+/** What is repeated or missing is refused at every door alike, by the way of the routes. */
+function hasSoundHeaders(req: IncomingMessage): boolean {
+  try {
+    requireOneHost(req);
+    readSingleHeaders(req.rawHeaders);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function respond(
@@ -98,6 +109,7 @@ async function serve(
   const facts: RequestFacts = { requestId, route, createTime: app.clock.now(), traceId };
   try {
     visit.gate.check();
+    requireOneHost(req);
     await dispatch(match, facts, req, res);
   } catch (error) {
     if (isLogged(match) && facts.turnId === undefined) reject(res, facts);

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { errorBody } from "../openai/errors.ts";
 import { invalid, LanekeeperError, requestIdOr } from "@lanekeeper/rpc";
@@ -18,8 +19,19 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): 
     return;
   }
   const [status, phrase] = STATUSES.get(error.code ?? "") ?? [400, "Bad Request"];
+  endWith(socket, status, phrase, refusal(status));
+}
+
+/** This is no proxy. Node would close the connection without a word. */
+export function refuseTunnel(_req: IncomingMessage, socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
+  const error = invalid("method", "CONNECT is not taken here");
+  endWith(socket, 405, "Method Not Allowed", error);
+}
+
+function endWith(socket: Duplex, status: number, phrase: string, error: LanekeeperError): void {
   const requestId = requestIdOr(undefined);
-  const body = `${JSON.stringify(errorBody(refusal(status), { requestId }))}\n`;
+  const body = `${JSON.stringify(errorBody(error, { requestId }))}\n`;
   socket.end(
     [
       `HTTP/1.1 ${status} ${phrase}`,

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { explainListenError, finishWithin, type ListenAddress } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import type { IngressMetrics } from "../metrics.ts";
-import { refuseConnection } from "./refuse-connection.ts";
+import { refuseConnection, refuseTunnel } from "./refuse-connection.ts";
 
 /** An HTTP server that takes requests. */
 export interface HttpServer extends AsyncDisposable {
@@ -63,10 +63,15 @@ function httpServer({ listener, limits, metrics }: HttpServerOptions): Server {
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     connectionsCheckingInterval: limits.timeoutCheckMs,
     maxHeaderSize: limits.maxHeaderBytes,
+    // Refused by the listener, with a body that says why.
+    requireHostHeader: false,
   });
   server.maxConnections = limits.maxConnections;
   server.on("drop", () => metrics.connectionRefused());
   server.on("clientError", refuseConnection);
+  server.on("connect", refuseTunnel);
+  // What is expected besides 100-continue may be passed over (RFC 9110, 10.1.1).
+  server.on("checkExpectation", (req, res) => server.emit("request", req, res));
   server.on("request", (req, res) => {
     // A kept connection would hold a draining server open until its client lets go.
     res.once("close", () => {

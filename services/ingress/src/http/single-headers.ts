@@ -60,3 +60,18 @@ function asciiOf(name: SingleHeaderName, value: string | undefined): string | un
   const instead = "a session's name can be sent percent-encoded in x-session-key-encoded";
   throw invalid(name, `is not printable ASCII; ${instead}`);
 }
+
+/**
+ * Two hosts could mean one place to a proxy and another here, and none is no HTTP/1.1 (RFC 9112, 3.2).
+ * @throws INVALID_REQUEST
+ */
+export function requireOneHost({ rawHeaders, httpVersion }: HostOf): void {
+  const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === "host");
+  if (hosts.length > 1) throw invalid("host", "the header is repeated; send it once");
+  if (hosts.length === 0 && httpVersion === "1.1") throw invalid("host", "the header is missing");
+}
+
+interface HostOf {
+  readonly rawHeaders: readonly string[];
+  readonly httpVersion: string;
+}
