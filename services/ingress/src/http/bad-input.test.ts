@@ -1,9 +1,10 @@
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { describe, expect, test } from "vitest";
-import { scopesOf } from "../connect/permissions.ts";
+import { permissionOf } from "../connect/permissions.ts";
 import { type Ask, ask, HELLO } from "../testing/ask.ts";
 import { postEvent } from "../testing/channels.ts";
 import { nothingWritten } from "../testing/nothing-written.ts";
@@ -77,9 +78,10 @@ test.each(BODIES.filter(([door]) => door !== "a webhook"))(
   },
 );
 
-const METHODS = [SessionIdentityService, RunnerService, DeliveryService, IngressService]
+const SERVICES = [SessionIdentityService, RunnerService, DeliveryService, IngressService];
+const METHODS = [...SERVICES, ApiKeyService]
   .flatMap(({ methods }) => methods)
-  .filter((method) => scopesOf(method).length > 0);
+  .filter((method) => permissionOf(method).scopes.length > 0);
 
 describe("each RPC that may be called from outside refuses what it does not know:", () => {
   test.each(METHODS.map((method) => [`${method.parent.typeName}/${method.name}`, method] as const))(
