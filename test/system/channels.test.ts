@@ -1,6 +1,11 @@
-import { CONFORMANCE, type SentEvent } from "@lanekeeper/adapter-kit/conformance";
-import { createHmac } from "node:crypto";
-import type { EventName } from "@lanekeeper/adapter-kit";
+import {
+  type AdapterSubject,
+  CONFORMANCE,
+  type SentEvent,
+} from "@lanekeeper/adapter-kit/conformance";
+import { createHmac, randomUUID } from "node:crypto";
+import { type EventName, EventTaker, type InboundEvent } from "@lanekeeper/adapter-kit";
+import { createEdgeClients } from "@lanekeeper/client";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import {
   eventually,
@@ -135,6 +140,7 @@ function neverPosted(): never {
 }
 
 const SUBJECTS = {
+  "somebody else": () => outside((event) => `$${event}`),
   Slack: () => channelSubject(lanekeeper, slackPost, thread),
   "Telegram by webhook": () =>
     channelSubject(
@@ -171,6 +177,48 @@ const SUBJECTS = {
       (conversation) => ({ case: "rawKey", value: `ticket:${conversation}` }),
     ),
 };
+
+/** An adapter that stands outside, with an API key and the kit. */
+function outside(eventIdOf: (event: number) => string): AdapterSubject {
+  const { baseUrl, apiKey } = lanekeeper;
+  const ports = createEdgeClients({ baseUrl, apiKey });
+  const account = {
+    ...{ channel: "matrix", accountId: "example.org", agentId: "", source: "matrix/1.0" },
+  };
+  const nameOf = (conversation: number): EventName => ({
+    case: "peer",
+    value: {
+      channel: "matrix",
+      kind: PeerKind.CHANNEL,
+      peerId: `!room${conversation}:example.org`,
+    },
+  });
+  let taker = new EventTaker();
+  const send = async ({ event, conversation, text, command }: SentEvent): Promise<boolean> => {
+    const name = nameOf(conversation);
+    const common = { eventId: eventIdOf(event), name, place: undefined, senderId: "@ada" };
+    const parts = [{ content: { case: "text" as const, value: text } }];
+    const said: InboundEvent =
+      command === undefined
+        ? { ...common, kind: "message", messageId: "", parts, content: text }
+        : { ...common, kind: "command", command, isAbout: () => true };
+    const options = { requestId: "conformance", withinMs: 10_000 };
+    return taker.take({ ports, account, tenant: "" }, said, options).then(
+      () => true,
+      () => false,
+    );
+  };
+  const restart = async () => {
+    taker = new EventTaker();
+  };
+  return { lanekeeper: ports, agentId: "", send, nameOf, restart };
+}
+
+test("an adapter that makes up ids of events does not conform", async () => {
+  const [duplicates] = CONFORMANCE;
+  const wrong = outside(() => randomUUID());
+  await expect(duplicates?.run(wrong)).rejects.toThrow("there is one turn");
+});
 
 describe.each(Object.entries(SUBJECTS))("the adapter of %s", (_channel, subject) => {
   test.each(CONFORMANCE)("$name", async (one) => {

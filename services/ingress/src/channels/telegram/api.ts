@@ -34,8 +34,7 @@ export class TelegramApi {
       });
       return resultOf(answer.status, await answer.json());
     } catch (error) {
-      const name = error instanceof Error ? error.name : "Error";
-      return refused(0, `Telegram's API gave no answer (${name})`);
+      return refused(0, `Telegram's API gave no answer (${whyOf(error)})`);
     }
   }
 
@@ -69,6 +68,13 @@ function retryAfterOf(parameters: unknown): number | undefined {
 
 function refused(code: number, description: string, retryAfterMs?: number): TelegramResult {
   return { refusal: { code, description, retryAfterMs } };
+}
+
+/** Such as ECONNREFUSED. Not the error's text, which may have the URL in it. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return "Error";
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return typeof cause?.code === "string" ? cause.code : error.name;
 }
 
 /** The part of an object that is one; an empty one where it is not. */
