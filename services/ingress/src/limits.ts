@@ -52,6 +52,8 @@ export interface IngressLimits {
   readonly lastUseFlushMs: number;
   /** Of one tenant, without those that have ended. */
   readonly maxKeysPerTenant: number;
+  /** Of one tenant, those that have ended and are still listed; of more the oldest are forgotten. */
+  readonly maxEndedKeysPerTenant: number;
   /** A key that has ended is listed for so long. */
   readonly endedKeyRetentionMs: number;
   /** A tenant's agents are asked for again after this. */
@@ -152,6 +154,7 @@ export const DEFAULT_LIMITS: IngressLimits = {
   lastUseFlushMs: MINUTE_MS,
   // One for each of a large customer's customers.
   maxKeysPerTenant: 10_000,
+  maxEndedKeysPerTenant: 10_000,
   endedKeyRetentionMs: 90 * 24 * 60 * MINUTE_MS,
   agentsFreshMs: 5 * SECOND_MS,
   agentsRecheckMs: 500,

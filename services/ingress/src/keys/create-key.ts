@@ -5,13 +5,17 @@ import { apiKeyOf, IS_LIVE, KEY_COLUMNS, type KeyRow } from "./key-row.ts";
 /** How many keys a tenant may have, and for how long those that ended are listed. */
 export interface KeyBoundsOfTenant {
   readonly maxKeysPerTenant: number;
+  readonly maxEndedKeysPerTenant: number;
   readonly endedKeyRetentionMs: number;
 }
 
-/** Rows grow by this call alone, so it also takes away what is past its time. */
+/** Rows grow by this call alone, so it also takes away what is past its time, or its number. */
 const FORGET_ENDED = `
-  DELETE FROM api_keys k WHERE k.tenant = $1
-    AND least(k.revoke_time, k.expire_time) < clock_timestamp() - $2 * interval '1 ms'`;
+  DELETE FROM api_keys k WHERE k.tenant = $1 AND NOT (${IS_LIVE}) AND (
+    least(k.revoke_time, k.expire_time) < clock_timestamp() - $2 * interval '1 ms'
+    OR k.key_number <= (
+      SELECT k.key_number FROM api_keys k WHERE k.tenant = $1 AND NOT (${IS_LIVE})
+      ORDER BY k.key_number DESC OFFSET $3 LIMIT 1))`;
 
 /** Calls that come at the same moment count one another not: the bound may be passed by a few. */
 const CREATE = `
@@ -36,7 +40,8 @@ export async function createKey(
 ): Promise<Created> {
   const before = await readMade(db, manager, key);
   if (before !== undefined) return before;
-  await db.query(FORGET_ENDED, [manager.tenant, bounds.endedKeyRetentionMs]);
+  const { endedKeyRetentionMs, maxEndedKeysPerTenant } = bounds;
+  await db.query(FORGET_ENDED, [manager.tenant, endedKeyRetentionMs, maxEndedKeysPerTenant]);
   const { rows } = await db.query<KeyRow>(CREATE, [
     ...[key.apiKeyId, manager.tenant, key.keyHash, key.scopes, key.agents, key.keyPrefixes],
     ...[key.label, key.rateLimit?.requestsPerMinute, key.rateLimit?.burst, key.lifetimeMs],

@@ -37,7 +37,7 @@ beforeAll(async () => {
     );
   await put("acme", "bootstrap", ADMIN);
   await put("others", "others-first", OTHERS_ADMIN);
-  const keyLimits = { ...DEFAULT_LIMITS, maxKeysPerTenant: MAX_KEYS };
+  const keyLimits = { ...DEFAULT_LIMITS, maxKeysPerTenant: MAX_KEYS, maxEndedKeysPerTenant: 2 };
   const stores = { credentialStore: credentials, apiKeyStore: apiKeyStore(db, keyLimits) };
   lane = await startTestIngress({ stores, limits: { lastUseFlushMs: 5 } });
   other = await startTestIngress({ stores, limits: { credentialFreshMs: 0 } });
@@ -239,6 +239,20 @@ describe("a revoked key", () => {
     await call("CreateApiKey", { scopes: ["chat"] });
     const listed = await call("ListApiKeys", { includeEnded: true });
     expect(listed.apiKeys.map(({ apiKeyId }) => apiKeyId)).not.toContain(apiKey.apiKeyId);
+  });
+
+  test("is forgotten when as many others have ended since as are listed", async () => {
+    await clear();
+    const ended: string[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const { apiKey } = await call("CreateApiKey", { scopes: ["chat"] });
+      await call("RevokeApiKey", { apiKeyId: apiKey.apiKeyId });
+      ended.push(apiKey.apiKeyId);
+    }
+    const { apiKey: live } = await call("CreateApiKey", { scopes: ["chat"] });
+    const { apiKeys } = await call("ListApiKeys", { includeEnded: true });
+    const ids = apiKeys.map(({ apiKeyId }) => apiKeyId);
+    expect(ids).toEqual(["bootstrap", ...ended.slice(2), live.apiKeyId]);
   });
 
   test("is never the first credential, which the environment gives", async () => {
