@@ -1,5 +1,6 @@
 export { type Allow, allowAll } from "./auth/allow.ts";
 export type { Authenticator, Credentials } from "./auth/authenticator.ts";
+export { serviceAuthenticator } from "./auth/service-authenticator.ts";
 export {
   type Peer,
   type PeerName,
@@ -88,4 +89,4 @@ export {
   parseTraceHeaders,
   type TraceHeaders,
 } from "./telemetry/trace-context.ts";
-export type { ClientTlsOptions, TlsOptions } from "./tls.ts";
+export type { ClientTls, ClientTlsOptions, ServerTls, TlsFiles, TlsOptions } from "./tls.ts";

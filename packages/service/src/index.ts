@@ -79,3 +79,4 @@ export {
 } from "./variables.ts";
 export { packageVersion } from "./version.ts";
 export { type Finish, finishWithin } from "./within.ts";
+export { type TlsPaths, tlsPaths } from "./tls-settings.ts";

@@ -21,6 +21,7 @@ describe("defaults", () => {
       config: undefined,
       apiKey: undefined,
       clusterSecret: undefined,
+      tls: { certFile: undefined, keyFile: undefined, caFile: undefined },
       supervised: false,
       model: { kind: "scripted" },
     });

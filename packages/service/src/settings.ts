@@ -43,6 +43,12 @@ export interface Settings {
   readonly config: string | undefined;
   readonly apiKey: Secret | undefined;
   readonly clusterSecret: Secret | undefined;
+  /** As they are set; `{service}` stands for the name of whoever reads them. */
+  readonly tls: {
+    readonly certFile: string | undefined;
+    readonly keyFile: string | undefined;
+    readonly caFile: string | undefined;
+  };
   /** A supervisor started this process and holds its IPC channel. */
   readonly supervised: boolean;
   readonly model: ModelSettings;
@@ -72,6 +78,7 @@ export function readSettings(env: Env = process.env): Settings {
     config,
     apiKey,
     clusterSecret,
+    tls: { certFile: read.tlsCertFile, keyFile: read.tlsKeyFile, caFile: read.tlsCaFile },
     supervised,
     model: modelSettings(read),
   };

@@ -103,6 +103,13 @@ export const variables = {
 
   config: optional("LANEKEEPER_CONFIG", path, "YAML with agents, policies, tenants"),
   apiKey: optional("LANEKEEPER_API_KEY", secret, "the first credential"),
+  tlsCertFile: optional(
+    "LANEKEEPER_TLS_CERT_FILE",
+    path,
+    "certificate chain between services, PEM",
+  ),
+  tlsKeyFile: optional("LANEKEEPER_TLS_KEY_FILE", path, "the certificate's key, PEM"),
+  tlsCaFile: optional("LANEKEEPER_TLS_CA_FILE", path, "roots of the others' certificates, PEM"),
   clusterSecret: optional(
     "LANEKEEPER_CLUSTER_SECRET",
     secret,

@@ -6,7 +6,7 @@ import {
   type RpcHooks,
   serveGrpc,
   service,
-  serviceTokenAuthenticator,
+  serviceAuthenticator,
 } from "@lanekeeper/rpc";
 import {
   Disposal,
@@ -18,6 +18,7 @@ import {
   type RunningService,
   type Secret,
   type ServiceContext,
+  type TlsPaths,
 } from "@lanekeeper/service";
 import type { DeliveryContext } from "./context.ts";
 import type { AllowedNetworks } from "./domain/ip-rules.ts";
@@ -61,6 +62,8 @@ export interface DeliveryParts {
   /** From 0 up to, but not, 1. */
   readonly random: () => number;
   readonly clusterSecret: Secret;
+  /** Default: plain, and services known by their tokens. */
+  readonly tls?: TlsPaths | undefined;
 }
 
 /** Delivery with its port open and its pump running. */
@@ -119,12 +122,13 @@ function contextOf(
 }
 
 function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcServer> {
-  const { service: base, clusterSecret, hooks, limits } = parts;
+  const { service: base, clusterSecret, tls, hooks, limits } = parts;
   const { host, port, variable } = base.settings.services.delivery.grpc;
   return serveGrpc({
     host,
     port,
-    authenticator: serviceTokenAuthenticator(clusterSecret.reveal()),
+    authenticator: serviceAuthenticator(clusterSecret.reveal(), tls !== undefined),
+    tls,
     services: [service({ desc: DeliveryService, routes: deliveryRoutes(context), allow: ALLOW })],
     hooks,
     limits: {

@@ -8,6 +8,7 @@ import {
   formatTarget,
   type RunningService,
   type ServiceContext,
+  tlsPaths,
 } from "@lanekeeper/service";
 import { readDeliveryConfig, SCHEMA } from "./config.ts";
 import { limitsForLease } from "./limits.ts";
@@ -24,6 +25,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
   const { settings, log, metrics } = service;
   const config = readDeliveryConfig(process.env);
   const secret = await clusterSecret(settings);
+  const tls = await tlsPaths(settings, "delivery");
   const hooks = rpcHooks(metrics, log);
   const opened = new Disposal();
   try {
@@ -33,10 +35,10 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const target = formatTarget(settings.services["session-identity"].target);
     const credential = serviceCredential("delivery", secret.reveal());
-    const identity = createIdentityClient({ target, credential, hooks });
+    const identity = createIdentityClient({ target, credential, tls, hooks });
     opened.defer(() => identity.$close());
     const runnerTarget = formatTarget(settings.services.runner.target);
-    const runner = createRunnerClient({ target: runnerTarget, credential, hooks });
+    const runner = createRunnerClient({ target: runnerTarget, credential, tls, hooks });
     opened.defer(() => runner.$close());
     const delivery = opened.use(
       await serveDelivery({
@@ -53,6 +55,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
         resolve: systemResolve,
         random: Math.random,
         clusterSecret: secret,
+        tls,
       }),
     );
     return { ...delivery, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };

@@ -7,7 +7,13 @@ import {
   type RunnerClient,
 } from "@lanekeeper/client";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
-import { formatTarget, type Secret, type ServiceName, type Settings } from "@lanekeeper/service";
+import {
+  formatTarget,
+  type Secret,
+  type ServiceName,
+  type Settings,
+  type TlsPaths,
+} from "@lanekeeper/service";
 
 /** The other services, as ingress calls them. */
 export interface Clients extends Disposable {
@@ -21,12 +27,14 @@ export interface Clients extends Disposable {
 export function connectClients(
   settings: Pick<Settings, "services">,
   secret: Secret,
+  tls: TlsPaths | undefined,
   hooks: RpcHooks,
 ): Clients {
   const credential = serviceCredential("ingress", secret.reveal());
   const to = (name: ServiceName) => ({
     target: formatTarget(settings.services[name].target),
     credential,
+    tls,
     hooks,
   });
   const identity = createIdentityClient(to("session-identity"));

@@ -5,6 +5,7 @@ import {
   Disposal,
   type RunningService,
   type ServiceContext,
+  tlsPaths,
 } from "@lanekeeper/service";
 import { accountStore } from "./channels/account-store.ts";
 import { pollLeases } from "./channels/polling/lease.ts";
@@ -28,13 +29,14 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
   const { settings, log, metrics } = service;
   const { corsOrigins, slackUrl, telegramUrl } = readIngressConfig(process.env);
   const secret = await clusterSecret(settings);
+  const tls = await tlsPaths(settings, "ingress");
   const opened = new Disposal();
   try {
     const db = opened.use(openDatabase(service));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const credentials = credentialStore(db);
     await ensureBootstrapKey(credentials, settings, log);
-    const clients = connectClients(settings, secret, rpcHooks(metrics, log));
+    const clients = connectClients(settings, secret, tls, rpcHooks(metrics, log));
     opened.defer(() => clients[Symbol.dispose]());
     const ingress = opened.use(
       await serveIngress({

@@ -5,6 +5,8 @@ import {
   type ListenAddress,
   type Secret,
   type Settings,
+  type TlsPaths,
+  tlsPaths,
 } from "@lanekeeper/service";
 
 /** The schema that holds the runner's tables. */
@@ -18,6 +20,8 @@ export interface RunnerConfig {
   readonly grpc: ListenAddress;
   readonly databaseUrl: Secret;
   readonly clusterSecret: Secret;
+  /** Undefined: plain, and services known by their tokens. */
+  readonly tls: TlsPaths | undefined;
   readonly identityTarget: string;
   readonly deliveryTarget: string;
 }
@@ -32,6 +36,7 @@ export async function readConfig(settings: Settings): Promise<RunnerConfig> {
     grpc,
     databaseUrl,
     clusterSecret: await clusterSecret(settings),
+    tls: await tlsPaths(settings, "runner"),
     identityTarget: formatTarget(settings.services["session-identity"].target),
     deliveryTarget: formatTarget(settings.services.delivery.target),
   };

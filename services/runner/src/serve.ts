@@ -1,9 +1,4 @@
-import {
-  type GrpcServer,
-  type RpcHooks,
-  serveGrpc,
-  serviceTokenAuthenticator,
-} from "@lanekeeper/rpc";
+import { type GrpcServer, type RpcHooks, serveGrpc, serviceAuthenticator } from "@lanekeeper/rpc";
 import {
   Disposal,
   explainBusyPort,
@@ -24,7 +19,8 @@ import type { Sql } from "./store/sql.ts";
 /** What the runner stands on. */
 export interface RunnerParts {
   readonly service: Pick<ServiceContext, "settings" | "log">;
-  readonly config: Pick<RunnerConfig, "grpc" | "clusterSecret">;
+  readonly config: Pick<RunnerConfig, "grpc" | "clusterSecret"> &
+    Partial<Pick<RunnerConfig, "tls">>;
   readonly deps: RunnerDeps;
   readonly hooks: RpcHooks;
 }
@@ -66,7 +62,8 @@ function openGrpc(
   return serveGrpc({
     host,
     port,
-    authenticator: serviceTokenAuthenticator(config.clusterSecret.reveal()),
+    authenticator: serviceAuthenticator(config.clusterSecret.reveal(), config.tls !== undefined),
+    tls: config.tls,
     services: [runnerBinding(context)],
     hooks,
     limits: {

@@ -36,10 +36,11 @@ function connect(
   store: Pick<RunnerDeps, "db" | "steps">,
   opened: Disposal,
 ): RunnerDeps {
+  const { tls } = config;
   const credential = serviceCredential("runner", config.clusterSecret.reveal());
-  const identity = createIdentityClient({ target: config.identityTarget, credential });
+  const identity = createIdentityClient({ target: config.identityTarget, credential, tls });
   opened.defer(() => identity.$close());
-  const delivery = createDeliveryClient({ target: config.deliveryTarget, credential });
+  const delivery = createDeliveryClient({ target: config.deliveryTarget, credential, tls });
   opened.defer(() => delivery.$close());
   const { clock, ids, log, instanceId: replica, settings } = service;
   const metrics = runnerMetrics(service.metrics);

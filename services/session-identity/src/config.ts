@@ -1,10 +1,19 @@
-import { clusterSecret, type ListenAddress, type Secret, type Settings } from "@lanekeeper/service";
+import {
+  clusterSecret,
+  type ListenAddress,
+  type Secret,
+  type Settings,
+  type TlsPaths,
+  tlsPaths,
+} from "@lanekeeper/service";
 
 /** What this service takes from the environment. */
 export interface IdentityConfig {
   readonly grpc: ListenAddress;
   readonly databaseUrl: Secret;
   readonly clusterSecret: Secret;
+  /** Undefined: plain, and services known by their tokens. */
+  readonly tls: TlsPaths | undefined;
 }
 
 /** @throws with a sentence that names the variable to set */
@@ -15,5 +24,6 @@ export async function readConfig(settings: Settings): Promise<IdentityConfig> {
       "set LANEKEEPER_IDENTITY_DATABASE_URL or DATABASE_URL, or use `lanekeeper start`",
     );
   }
-  return { grpc, databaseUrl, clusterSecret: await clusterSecret(settings) };
+  const tls = await tlsPaths(settings, "session-identity");
+  return { grpc, databaseUrl, clusterSecret: await clusterSecret(settings), tls };
 }

@@ -1,6 +1,6 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
-import { type GrpcServer, serveGrpc, service, serviceTokenAuthenticator } from "@lanekeeper/rpc";
+import { type GrpcServer, serveGrpc, service, serviceAuthenticator } from "@lanekeeper/rpc";
 import {
   Disposal,
   explainBusyPort,
@@ -72,7 +72,8 @@ function serve(
   return serveGrpc({
     host: config.grpc.host,
     port: config.grpc.port,
-    authenticator: serviceTokenAuthenticator(config.clusterSecret.reveal()),
+    authenticator: serviceAuthenticator(config.clusterSecret.reveal(), config.tls !== undefined),
+    tls: config.tls,
     limits: { drainTimeoutMs: settings.drainTimeoutMs },
     explainBusyPort: (port) => explainBusyPort(port, config.grpc.variable),
     hooks: {

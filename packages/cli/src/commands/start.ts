@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { readSettings, type Settings } from "@lanekeeper/service";
+import { readSettings, type Settings, tlsPaths } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
 import { defaultConfig } from "../config/default.ts";
 import type { Config } from "../config/schema.ts";
@@ -101,6 +101,7 @@ async function configure(
     ingress: targetOf("ingress", ports, process.env),
     delivery: targetOf("delivery", ports, process.env),
     clusterSecret: credentials.clusterSecret,
+    tls: await tlsPaths(settings, "cli"),
   };
   if (config !== undefined) {
     await applyConfig(config, targets);

@@ -9,7 +9,7 @@ import {
   type RunnerClient,
 } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { formatTarget, readSettings } from "@lanekeeper/service";
+import { formatTarget, readSettings, type TlsPaths, tlsPaths } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 import { dataDirAt } from "../constellation/data-dir.ts";
 import { readOptional } from "../constellation/small-file.ts";
@@ -23,6 +23,8 @@ export interface PeerTargets {
   readonly ingress: string;
   readonly delivery: string;
   readonly clusterSecret: string;
+  /** The program's own certificate, for all but ingress, which is the edge; undefined: plain. */
+  readonly tls: TlsPaths | undefined;
 }
 
 /** The program as a peer of the services: for what no outside credential may do. */
@@ -37,14 +39,14 @@ export interface Peer extends Disposable {
 const TIMEOUT_MS = 30_000;
 
 export function openPeer(targets: PeerTargets): Peer {
-  const { identity, runner, ingress, delivery, clusterSecret } = targets;
+  const { identity, runner, ingress, delivery, clusterSecret, tls } = targets;
   const credential = serviceCredential("cli", clusterSecret);
   const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
-  const settings = { credential, defaults, waitForReady: true };
+  const settings = { credential, tls, defaults, waitForReady: true };
   const clients = {
     identity: createIdentityClient({ ...settings, target: identity }),
     runner: createRunnerClient({ ...settings, target: runner }),
-    ingress: createIngressClient({ ...settings, target: ingress }),
+    ingress: createIngressClient({ ...settings, tls: undefined, target: ingress }),
     delivery: createDeliveryClient({ ...settings, target: delivery }),
   };
   const close = () => {
@@ -76,5 +78,6 @@ export async function peerTargets(): Promise<PeerTargets> {
     ingress: services?.["ingress"]?.grpc ?? formatTarget(settings.services.ingress.target),
     delivery: services?.["delivery"]?.grpc ?? formatTarget(settings.services.delivery.target),
     clusterSecret: secret,
+    tls: await tlsPaths(settings, "cli"),
   };
 }

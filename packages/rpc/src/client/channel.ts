@@ -1,6 +1,6 @@
 import { Client } from "@grpc/grpc-js";
 import { quietGrpc } from "../grpc-logging.ts";
-import { channelCredentials, type ClientTlsOptions } from "../tls.ts";
+import { channelCredentials, type ClientTls } from "../tls.ts";
 import { grpcTarget } from "./target.ts";
 
 /** The bounds of one client channel. */
@@ -34,7 +34,7 @@ const DNS_INTERVAL_MS = 5_000;
  */
 export function openChannel(
   target: string,
-  tls: ClientTlsOptions | undefined,
+  tls: ClientTls | undefined,
   limits: ChannelLimits,
   serverName?: string,
 ): Client {

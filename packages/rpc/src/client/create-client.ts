@@ -12,7 +12,7 @@ import type { Client as Channel } from "@grpc/grpc-js";
 import type { ExchangeClientLimits } from "../exchange/exchange-client-limits.ts";
 import { openPool } from "../exchange/open-pool.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
-import type { ClientTlsOptions } from "../tls.ts";
+import type { ClientTls } from "../tls.ts";
 import type { CallOptions } from "./call-options.ts";
 import {
   type ChannelLimits,
@@ -35,7 +35,7 @@ export interface ClientOptions {
   /** Default false: a call fails when its attempts find nobody. */
   readonly waitForReady?: boolean;
   readonly limits?: Partial<ChannelLimits>;
-  readonly tls?: ClientTlsOptions;
+  readonly tls?: ClientTls | undefined;
   readonly hooks?: RpcHooks;
   /**
    * Where the service has an Exchange, calls that have frames travel in it. `false`: never. Nothing

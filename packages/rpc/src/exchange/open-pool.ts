@@ -4,7 +4,7 @@ import { type ChannelLimits, openChannel } from "../client/channel.ts";
 import type { ClientCredential } from "../client/client-settings.ts";
 import { rawBytes } from "../codec.ts";
 import { METADATA } from "../metadata/names.ts";
-import type { ClientTlsOptions } from "../tls.ts";
+import type { ClientTls } from "../tls.ts";
 import {
   DEFAULT_EXCHANGE_CLIENT_LIMITS,
   type ExchangeClientLimits,
@@ -17,7 +17,7 @@ import { findReplicas } from "./replicas.ts";
 export interface PoolOptions {
   readonly target: string;
   readonly credential: ClientCredential;
-  readonly tls: ClientTlsOptions | undefined;
+  readonly tls: ClientTls | undefined;
   readonly channelLimits: ChannelLimits;
   readonly limits: Partial<ExchangeClientLimits>;
 }

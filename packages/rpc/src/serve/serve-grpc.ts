@@ -2,7 +2,7 @@ import { Server } from "@grpc/grpc-js";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { quietGrpc } from "../grpc-logging.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
-import { serverCredentials, type TlsOptions } from "../tls.ts";
+import { serverCredentials, type ServerTls } from "../tls.ts";
 import { BuiltinServices } from "./builtin-services.ts";
 import type { CallGate } from "./call-gate.ts";
 import { grpcService } from "./define.ts";
@@ -22,7 +22,7 @@ export interface ServeOptions {
   readonly authenticator: Authenticator;
   readonly limits?: Partial<ServeLimits>;
   readonly hooks?: RpcHooks;
-  readonly tls?: TlsOptions;
+  readonly tls?: ServerTls | undefined;
   readonly explainBusyPort?: ExplainBusyPort;
 }
 

@@ -156,7 +156,7 @@ async function serve(
     LANEKEEPER_RUNNER_TARGET: servers.runnerServer.address,
     LANEKEEPER_DELIVERY_TARGET: servers.deliveryServer.address,
   });
-  const clients = connectClients(settings, clusterSecret, {});
+  const clients = connectClients(settings, clusterSecret, undefined, {});
   opened.defer(() => clients[Symbol.dispose]());
   const service = testContext("ingress", {
     settings,
