@@ -16,6 +16,17 @@ export interface AccountSources {
   readonly limits: Pick<IngressLimits, "channelAccountsFreshMs" | "maxCachedChannelAccounts">;
 }
 
+/** Whose a post is; or what was tried, for the log. */
+export type Verification =
+  | { readonly found: TenantAccount }
+  | {
+      readonly found: undefined;
+      /** Accounts of this name; 0: it is in nobody's configuration. */
+      readonly accounts: number;
+      /** Their secrets; 0: the variables are not set here. */
+      readonly secrets: number;
+    };
+
 /**
  * Whose events come in at an account's path. Remembered for some seconds, names that nobody has too:
  * whoever tries names costs a look-up for each once in that time.
@@ -40,18 +51,23 @@ export class AccountDirectory {
   }
 
   /**
-   * The account of this name that one of whose secrets passes; undefined: none.
+   * The account of this name one of whose secrets passes.
    * @throws STORE_UNAVAILABLE
    */
   async verified(
     kind: ChannelKind,
     accountId: string,
     passes: (candidate: TenantAccount, secret: string) => boolean,
-  ): Promise<TenantAccount | undefined> {
+  ): Promise<Verification> {
     const candidates = await this.#find(kind, accountId);
-    return candidates.find((candidate) =>
-      this.#secrets(candidate).some((secret) => passes(candidate, secret)),
-    );
+    let secrets = 0;
+    for (const found of candidates) {
+      for (const secret of this.#secrets(found)) {
+        if (passes(found, secret)) return { found };
+        secrets += 1;
+      }
+    }
+    return { found: undefined, accounts: candidates.length, secrets };
   }
 
   /** The token of an account's bot; empty: none is configured, or the variable is not set. */

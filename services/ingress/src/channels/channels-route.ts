@@ -87,15 +87,18 @@ function addressed(
 
 /** One answer for an unknown account and for a signature that does not fit: neither tells what is there. */
 async function verified(
-  { accounts }: ChannelsContext,
+  { accounts, log }: ChannelsContext,
   adapter: ChannelAdapter,
   accountId: string,
   raw: RawEvent,
 ): Promise<TenantAccount> {
-  const found = await accounts.verified(adapter.kind, accountId, ({ account }, secret) =>
+  const tried = await accounts.verified(adapter.kind, accountId, ({ account }, secret) =>
     adapter.isGenuine(raw, account, secret),
   );
-  if (found !== undefined) return found;
+  if (tried.found !== undefined) return tried.found;
+  const { accounts: named, secrets } = tried;
+  const about = { channel: adapter.word, account_id: accountId, accounts: named, secrets };
+  log.info(about, "a post shows no valid signature");
   const message = "the post shows no signature, an old one, or none of an account of this name";
   throw unauthenticated(message);
 }
