@@ -24,10 +24,11 @@ beforeEach(() => {
   tenant = `tenant-${made}`;
 });
 
-function keyOf(name: string, requestsPerMinute?: number): string {
+/** A key whose limit, where it has one, gives one back after half a minute at the soonest. */
+function keyOf(name: string, burst?: number): string {
   const principal = `${tenant}-${name}`;
-  const rateLimit =
-    requestsPerMinute === undefined ? undefined : { requestsPerMinute, burst: requestsPerMinute };
+  const requestsPerMinute = Math.min(burst ?? 0, 2);
+  const rateLimit = burst === undefined ? undefined : { requestsPerMinute, burst };
   return lane.credentials.add(`lk_${principal}_0123456789`, { tenant, principal, rateLimit });
 }
 
