@@ -3,7 +3,7 @@ import {
   CONFORMANCE,
   type SentEvent,
 } from "@lanekeeper/adapter-kit/conformance";
-import { createHmac, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { type EventName, EventTaker, type InboundEvent } from "@lanekeeper/adapter-kit";
 import { createEdgeClients } from "@lanekeeper/client";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
@@ -21,15 +21,19 @@ import { Api } from "grammy";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { channelSubject, newWebhookSecret, type Posted } from "../support/channel-subject.ts";
-
-const SECRETS = {
-  WEBHOOK_SECRET_HELPDESK: newWebhookSecret(),
-  SLACK_BOT_TOKEN: "xoxb-17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy",
-  SLACK_SIGNING_SECRET: "8f742231b10e8888abcd99yyyzzz85a5",
-  TELEGRAM_BOT_TOKEN: "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcK",
-  TELEGRAM_WEBHOOK_SECRET: "a_secret-token",
-};
+import {
+  CHANNEL,
+  groupOf,
+  helpdeskPost,
+  SECRETS,
+  slackPost,
+  telegramPost,
+  telegramUpdate,
+  thread,
+  threadTs,
+} from "../support/channel-posts.ts";
+import { channelSubject } from "../support/channel-subject.ts";
+import { spoken } from "../support/transcript.ts";
 
 let slack: SlackServer;
 let telegram: TelegramServer;
@@ -70,70 +74,6 @@ afterAll(async () => {
   await sink?.[Symbol.asyncDispose]();
 });
 
-/** Signed by the library that senders use. */
-function helpdeskPost(id: string, event: object): Posted {
-  const body = JSON.stringify(event);
-  const at = new Date();
-  const headers = {
-    "content-type": "application/json",
-    "webhook-id": id,
-    "webhook-timestamp": String(Math.floor(at.getTime() / 1_000)),
-    "webhook-signature": new Webhook(SECRETS.WEBHOOK_SECRET_HELPDESK).sign(id, at, body),
-  };
-  return { path: "/channels/webhook/helpdesk", headers, body };
-}
-
-/** What is said in a group, as Telegram tells it. */
-function telegramUpdate({ event, conversation, text, command }: SentEvent) {
-  const chat = { id: -conversation, title: "A group", type: "group" };
-  const from = { id: 77, is_bot: false, first_name: "Ada" };
-  const said = command === undefined ? text : `/${command}`;
-  const date = Math.floor(Date.now() / 1_000);
-  return { update_id: event, message: { message_id: event, from, chat, date, text: said } };
-}
-
-const groupOf =
-  (accountId: string) =>
-  (conversation: number): EventName => ({
-    case: "peer",
-    value: { channel: "telegram", accountId, kind: PeerKind.GROUP, peerId: `-${conversation}` },
-  });
-
-const CHANNEL = "C0123456789";
-
-/** A conversation is a thread of one channel. */
-const threadTs = (conversation: number): string => `${conversation}.000001`;
-
-/** What is said in a thread, as Slack tells it. */
-function slackPost({ event, conversation, text, command }: SentEvent): Posted {
-  const ts = `${event}.000100`;
-  const said = command === undefined ? text : `<@U0BOT00001> /${command}`;
-  const body = JSON.stringify({
-    ...{ type: "event_callback", team_id: "T0123456789", event_id: `Ev${event}` },
-    event: {
-      ...{ type: "message", channel: CHANNEL, channel_type: "channel", user: "U0ADA00001" },
-      ...{ ts, thread_ts: threadTs(conversation), event_ts: ts, text: said },
-    },
-    authorizations: [{ team_id: "T0123456789", user_id: "U0BOT00001", is_bot: true }],
-  });
-  const seconds = String(Math.floor(Date.now() / 1_000));
-  const signed = createHmac("sha256", SECRETS.SLACK_SIGNING_SECRET);
-  const headers = {
-    "content-type": "application/json",
-    "x-slack-request-timestamp": seconds,
-    "x-slack-signature": `v0=${signed.update(`v0:${seconds}:${body}`).digest("hex")}`,
-  };
-  return { path: "/channels/slack/T0123456789", headers, body };
-}
-
-const thread = (conversation: number): EventName => ({
-  case: "peer",
-  value: {
-    ...{ channel: "slack", accountId: "T0123456789", kind: PeerKind.CHANNEL },
-    ...{ peerId: CHANNEL, threadId: threadTs(conversation) },
-  },
-});
-
 /** Updates that are asked for are not posted. */
 function neverPosted(): never {
   throw new Error("nothing is posted");
@@ -141,18 +81,11 @@ function neverPosted(): never {
 
 const SUBJECTS = {
   "somebody else": () => outside((event) => `$${event}`),
-  Slack: () => channelSubject(lanekeeper, slackPost, thread),
+  Slack: () => channelSubject(lanekeeper, (event) => slackPost(event), thread),
   "Telegram by webhook": () =>
     channelSubject(
       lanekeeper,
-      (event) => ({
-        path: "/channels/telegram/helpdesk_bot",
-        headers: {
-          "content-type": "application/json",
-          "x-telegram-bot-api-secret-token": SECRETS.TELEGRAM_WEBHOOK_SECRET,
-        },
-        body: JSON.stringify(telegramUpdate(event)),
-      }),
+      (event) => telegramPost(telegramUpdate(event)),
       groupOf("helpdesk_bot"),
     ),
   "Telegram by getUpdates": () => ({
@@ -278,4 +211,51 @@ test("Slack's own client reads the answer in the thread of the message", async (
     { what: "the answer is in the thread" },
   );
   expect(answer?.text).toContain("1. user: Who?");
+});
+
+/** Posts an update to the bot of the webhook; resolves to the status that it is answered with. */
+async function postUpdate(update_id: number, chat: object, more: object): Promise<number> {
+  const from = { id: 77, is_bot: false, first_name: "Ada" };
+  const date = Math.floor(Date.now() / 1_000);
+  const message = { message_id: update_id, from, chat, date, ...more };
+  const { path, headers, body } = telegramPost({ update_id, message });
+  const answer = await fetch(`${lanekeeper.baseUrl}${path}`, { method: "POST", headers, body });
+  return answer.status;
+}
+
+test("a group goes on as one conversation when it becomes a supergroup, and is answered there", async () => {
+  const group = { id: -4_343, title: "Kitchen", type: "group" };
+  const supergroup = { id: -1_004_343, title: "Kitchen", type: "supergroup" };
+  expect(await postUpdate(8_001, group, { text: "Before" })).toBe(200);
+  const key = "agent:main:telegram:group:-4343";
+  await eventually(async () => (await spoken(lanekeeper, key)).length === 2, {
+    what: "it is answered",
+  });
+  expect(await postUpdate(8_002, group, { migrate_to_chat_id: supergroup.id })).toBe(200);
+  expect(await postUpdate(8_003, supergroup, { migrate_from_chat_id: group.id })).toBe(200);
+  expect(await postUpdate(8_004, supergroup, { text: "After" })).toBe(200);
+  await eventually(async () => (await spoken(lanekeeper, key)).length === 4, {
+    what: "both are there",
+  });
+  const lines = await spoken(lanekeeper, key);
+  expect([lines[0], lines[2]]).toEqual(["user: Before", "user: After"]);
+  const isThere = () => telegram.messages.some(({ chat_id }) => chat_id === "-1004343");
+  await eventually(isThere, { what: "the second answer is in the supergroup" });
+});
+
+test("a direct conversation in Slack is its person's, by either id", async () => {
+  const direct = { channel: "D0DIRECT01", channel_type: "im", thread_ts: undefined };
+  const { path, headers, body } = slackPost(
+    { event: 1_769_860_900, conversation: 1, text: "Hello" },
+    direct,
+  );
+  const url = `${lanekeeper.baseUrl}${path}`;
+  expect((await fetch(url, { method: "POST", headers, body })).status).toBe(200);
+  const keyOf = async (peerId: string) => {
+    const peer = { channel: "slack", accountId: "T0123456789", kind: "PEER_KIND_DIRECT", peerId };
+    const resolve = "identity.v1.SessionIdentityService/ResolveSession";
+    const { session } = await lanekeeper.call(resolve, { peer });
+    return (session as { ref: { sessionKey: string } }).ref.sessionKey;
+  };
+  expect(await keyOf("D0DIRECT01")).toBe(await keyOf("U0ADA00001"));
 });
