@@ -20,19 +20,21 @@ const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
 export async function nameThings(scene: Scene): Promise<void> {
   const random = randomFor(scene.seed, "namers");
   const calls = new IdentityCalls(scene.recorder, "namer");
-  const names = Object.entries(SPELLINGS).flatMap(([alike, all]) =>
-    all.map((name) => ({ alike, name })),
-  );
+  const meanings = Object.entries(SPELLINGS);
+  let round = 0;
   await untilOver(scene, async () => {
+    const [alike, names] = meanings[(round += 1) % meanings.length] ?? ["", []];
     const tenant = pick(random, TENANTS);
-    const { alike, name } = pick(random, names);
-    await calls.normalize(pick(random, scene.doors.identity), { tenant, name, alike });
+    const ask = (name: string) =>
+      calls.normalize(pick(random, scene.doors.identity), { tenant, name, alike });
+    await Promise.all(names.map(ask));
+    const name = pick(random, names);
     const found = await calls.resolve(pick(random, scene.doors.identity), { tenant, name });
     const stranger = TENANTS.find((other) => other !== tenant) ?? "";
     if (found !== undefined) {
-      const ask = { tenant: stranger, owner: tenant, sessionId: found.sessionId };
-      await calls.peek(pick(random, scene.doors.identity), ask);
+      const peek = { tenant: stranger, owner: tenant, sessionId: found.sessionId };
+      await calls.peek(pick(random, scene.doors.identity), peek);
     }
-    await sleep(80);
+    await sleep(50);
   });
 }
