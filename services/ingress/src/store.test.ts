@@ -207,6 +207,10 @@ describe("inbound accounts in Postgres", () => {
     await store.apply("first", [{ ...hook, agentId: "helper" }]);
     expect(await store.list("first")).toEqual([{ ...hook, agentId: "helper" }]);
     expect(await owners()).toEqual(["first", "second"]);
+    const mine = ["WEBHOOK_SECRET", "WEBHOOK_OTHER", ""];
+    expect(await store.namedByOthers("first", mine)).toEqual(["WEBHOOK_SECRET"]);
+    expect(await store.namedByOthers("first", ["TELEGRAM_TOKEN"])).toEqual([]);
+    expect(await store.namedByOthers("second", ["TELEGRAM_TOKEN"])).toEqual([]);
     await store.apply("first", []);
     expect(await owners()).toEqual(["second"]);
   });

@@ -16,6 +16,8 @@ export interface AccountStore {
   list(tenant: string): Promise<InboundAccount[]>;
   /** Those that are polled, of all tenants. */
   listPolled(): Promise<TenantAccount[]>;
+  /** Which of these environment variables other tenants' accounts name. */
+  namedByOthers(tenant: string, variables: readonly string[]): Promise<string[]>;
   /** Puts these in the place of all that the tenant had. */
   apply(tenant: string, accounts: readonly InboundAccount[]): Promise<void>;
 }
@@ -44,6 +46,12 @@ const LIST = `${SELECT} WHERE tenant = $1 ORDER BY kind, account_id`;
 
 const LIST_POLLED = `${SELECT} WHERE is_polled ORDER BY kind, account_id, create_time, tenant`;
 
+const NAMED_BY_OTHERS = `
+  SELECT DISTINCT variable FROM unnest($2::text[]) AS u (variable)
+  WHERE variable <> '' AND EXISTS (
+    SELECT 1 FROM inbound_accounts
+    WHERE tenant <> $1 AND variable IN (secret_env, token_env))`;
+
 const REMOVE_OTHERS = `
   DELETE FROM inbound_accounts a WHERE tenant = $1 AND NOT EXISTS (
     SELECT 1 FROM unnest($2::smallint[], $3::text[]) AS u (kind, account_id)
@@ -66,6 +74,10 @@ export function accountStore(db: Pick<Database<unknown>, "query" | "transaction"
     find: (kind, accountId) => read(FIND, [kind, accountId]),
     list: async (tenant) => (await read(LIST, [tenant])).map(({ account }) => account),
     listPolled: () => read(LIST_POLLED, []),
+    namedByOthers: async (tenant, variables) => {
+      const { rows } = await db.query<{ variable: string }>(NAMED_BY_OTHERS, [tenant, variables]);
+      return rows.map(({ variable }) => variable);
+    },
     apply: (tenant, accounts) => db.transaction((tx) => replace(tx, tenant, accounts)),
   };
 }

@@ -17,7 +17,11 @@ function apply(...accounts: Init[]) {
   const store = new MemoryAccounts();
   const parsed = accounts.map((account) => create(InboundAccountSchema, account));
   const request = { accounts: parsed } as Parameters<ReturnType<typeof applyInboundAccounts>>[0];
-  const call = { tenant: "acme" } as Parameters<ReturnType<typeof applyInboundAccounts>>[1];
+  const call = {
+    tenant: "acme",
+    peer: { kind: "service", name: "cli" },
+    scopes: [],
+  } as unknown as Parameters<ReturnType<typeof applyInboundAccounts>>[1];
   return { store, applied: applyInboundAccounts(store)(request, call) };
 }
 
@@ -66,4 +70,21 @@ test("one account named twice, and too many, are refused", async () => {
   await expect(apply(HOOK, HOOK).applied).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
   const many = Array.from({ length: 1_001 }, (_, index) => ({ ...HOOK, accountId: `a${index}` }));
   await expect(apply(...many).applied).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
+test("a tenant's credential names no variable of another tenant; the operator's program may", async () => {
+  const store = new MemoryAccounts();
+  const apply = applyInboundAccounts(store);
+  const request = { accounts: [create(InboundAccountSchema, BOT)] } as Parameters<typeof apply>[0];
+  const from = (tenant: string, scopes: readonly string[]) =>
+    ({ tenant, scopes, peer: { kind: "service", name: "ingress" } }) as unknown as Parameters<
+      typeof apply
+    >[1];
+  await apply(request, from("first", ["admin"]));
+  await apply(request, from("first", ["admin"]));
+  const taken = apply(request, from("second", ["admin"]));
+  await expect(taken).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  expect(await store.list("second")).toEqual([]);
+  await apply(request, from("second", []));
+  expect(await store.list("second")).toHaveLength(1);
 });

@@ -15,7 +15,7 @@ import { applyTenantSettings, getTenantSettings } from "./tenant-settings.ts";
 export interface IngressRpcs {
   readonly requestStore: Pick<RequestStore, "list">;
   readonly settingsStore: SettingsStore;
-  readonly accountStore: Pick<AccountStore, "apply" | "list">;
+  readonly accountStore: Pick<AccountStore, "apply" | "list" | "namedByOthers">;
   readonly schedules: ScheduleRpcs;
 }
 

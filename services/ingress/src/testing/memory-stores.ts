@@ -108,6 +108,12 @@ export class MemoryAccounts implements AccountStore {
     return this.accounts.filter(({ account }) => account.polling);
   }
 
+  async namedByOthers(tenant: string, variables: readonly string[]): Promise<string[]> {
+    const others = this.accounts.filter((one) => one.tenant !== tenant);
+    const named = others.flatMap(({ account }) => [account.secretEnv, account.tokenEnv]);
+    return variables.filter((variable) => named.includes(variable));
+  }
+
   async apply(tenant: string, accounts: readonly InboundAccount[]): Promise<void> {
     const others = this.accounts.filter((one) => one.tenant !== tenant);
     const ours = accounts.map((account) => ({ tenant, account }));

@@ -578,6 +578,7 @@ export const IngressService: GenService<{
   },
   /**
    * Stores whose events are taken for the tenant, as a whole; in force on every replica within seconds.
+   * From outside, a variable that another tenant's account names is PERMISSION_DENIED.
    *
    * @generated from rpc lanekeeper.ingress.v1.IngressService.ApplyInboundAccounts
    */
