@@ -68,6 +68,22 @@ const idle: Fault = {
   }),
 };
 
+const exhausted: Fault = {
+  kind: "no connection to be had",
+  plan({ database, replicas }, random) {
+    const { service } = pick(random, replicas);
+    const role = schemaOf(service);
+    const limit = (most: number) => `alter role ${role} connection limit ${most}`;
+    const inflict = async () => {
+      await database.admin((db) => db.query(limit(0)));
+      await database.terminate(role);
+      await sleep(WEATHER_MS);
+      await database.admin((db) => db.query(limit(-1)));
+    };
+    return { target: service, inflict };
+  },
+};
+
 const atPoint: Fault = {
   kind: "kill -9 at a point of the code",
   plan(cluster, random) {
@@ -97,7 +113,7 @@ function weather(kind: string, weatherOf: Weather): Fault {
 
 /** Kills and pauses come oftener than the rest. */
 export const FAULTS: readonly Fault[] = [
-  ...[kill, pause, crash, terminate, idle],
+  ...[kill, pause, crash, terminate, exhausted, idle],
   ...[weather("cut link", "cut"), weather("slow link", "delay"), weather("blackhole", "blackhole")],
   ...[kill, pause, atPoint, atPoint],
 ];
@@ -106,6 +122,5 @@ export const FAULTS: readonly Fault[] = [
 export const NOT_MADE: readonly string[] = [
   "full disk (needs a file system of its own)",
   "clock skew between processes (needs a clock of its own for each)",
-  "exhausted pool",
   "half-open connections and faults at single gRPC calls (drop the reply, duplicate)",
 ];

@@ -1,6 +1,7 @@
 // `npm run chaos:mutants [-- name …]`: plants each fault in turn and asks whether the harness reports it.
 import { join } from "node:path";
 import { judgeAll } from "../judges/all.ts";
+import { dropDatabase } from "../report/write-report.ts";
 import { run } from "../run.ts";
 import { MUTANTS } from "./mutants.ts";
 
@@ -12,12 +13,15 @@ const SEED = 20_260_712;
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => MUTANTS.every((known) => known.name !== name));
+if (unknown.length > 0) throw new Error(`there is no planted fault ${unknown.join(", ")}`);
 const chosen = MUTANTS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 let missed = 0;
 for (const { name, about, breaks } of chosen) {
   const folder = join(process.cwd(), "test-results", `chaos-mutant-${name}`);
   const quiet = { tell: () => undefined, withFaults: false };
   const history = await run({ seconds: SECONDS, seed: SEED, folder, mutant: name, ...quiet });
+  await dropDatabase(folder);
   const findings = judgeAll(history).flatMap((verdict) => verdict.findings);
   const broken = [...new Set(findings.map(({ guarantee }) => guarantee))];
   const isCaught = broken.some((guarantee) => breaks.includes(guarantee));

@@ -1,10 +1,15 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { NOT_MADE } from "../faults/faults.ts";
 import type { History } from "../history/history.ts";
 import type { Verdict } from "../judges/judge.ts";
 import { reportLines } from "./report.ts";
 import { timeline } from "./timeline.ts";
+
+/** The database of a run is kept for whoever looks for what was found; otherwise it goes. */
+export function dropDatabase(folder: string): Promise<void> {
+  return rm(join(folder, "postgres"), { recursive: true, force: true, maxRetries: 3 });
+}
 
 /** Writes report.txt, and a picture of the first finding of each broken guarantee, beside the record. */
 export async function writeReport(
@@ -23,5 +28,6 @@ export async function writeReport(
   }
   lines.push(`record: ${join(folder, "history.jsonl")}`);
   await writeFile(join(folder, "report.txt"), `${lines.join("\n")}\n`);
+  if (verdicts.every(({ findings }) => findings.length === 0)) await dropDatabase(folder);
   return lines;
 }
