@@ -4,6 +4,7 @@ import { hasReason } from "@lanekeeper/rpc";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TENANTS } from "../world/tenants.ts";
+import { boundedSignal } from "./bounded-signal.ts";
 import { pick, type Random, randomFor } from "./random.ts";
 import { type Scene, untilOver } from "./scene.ts";
 
@@ -31,9 +32,9 @@ export class Follower {
   async follow(): Promise<void> {
     await untilOver(this.#scene, async () => {
       const ms = Math.round(STREAM_MS.least + this.#random() * STREAM_MS.more);
-      const signal = AbortSignal.any([this.#scene.over, AbortSignal.timeout(ms)]);
+      using bounded = boundedSignal(ms, this.#scene.over);
       if (this.#random() > RESUMES) this.#token = "";
-      await this.#listen(signal, false).catch(async (error: unknown) => {
+      await this.#listen(bounded.signal, false).catch(async (error: unknown) => {
         if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
         await sleep(100);
       });
@@ -42,7 +43,8 @@ export class Follower {
 
   /** After healing: until all that was committed has been told. */
   async catchUp(): Promise<void> {
-    await this.#listen(AbortSignal.timeout(20_000), true);
+    using bounded = boundedSignal(20_000);
+    await this.#listen(bounded.signal, true);
   }
 
   async #listen(signal: AbortSignal, stopWhenTold: boolean): Promise<void> {

@@ -10,6 +10,7 @@ import type {
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { Calls, ToldTurn } from "../history/calls.ts";
 import { enumName } from "../history/enum-name.ts";
+import { boundedSignal } from "./bounded-signal.ts";
 import { CALL_MS } from "./scene.ts";
 
 type Ask = Calls["turn"]["ask"];
@@ -30,7 +31,8 @@ export async function submit(how: GrpcTurn, ask: Ask): Promise<ToldTurn> {
     return { ...accept(accepted), state: "", reply: "" };
   }
   const target = { case: "submit", value: request } as const;
-  const signal = AbortSignal.timeout(how.timeoutMs);
+  using bounded = boundedSignal(how.timeoutMs);
+  const { signal } = bounded;
   let accepted: SubmitTurnResponse | undefined;
   for await (const { event } of how.door.attachTurn({ target }, { ...options, signal })) {
     if (event.case === "accepted") accepted = event.value;

@@ -1,5 +1,6 @@
 import type { Calls, ToldTurn } from "../history/calls.ts";
 import { RefusedRequest } from "../history/judge-error.ts";
+import { boundedSignal } from "./bounded-signal.ts";
 
 type Ask = Calls["turn"]["ask"];
 
@@ -13,6 +14,7 @@ export interface HttpChat {
 
 /** One chat completion over HTTP, as any OpenAI client would ask for it. */
 export async function chat(how: HttpChat, ask: Ask): Promise<ToldTurn> {
+  using bounded = boundedSignal(how.timeoutMs);
   const response = await fetch(`${how.baseUrl}/v1/chat/completions`, {
     method: "POST",
     headers: {
@@ -26,7 +28,7 @@ export async function chat(how: HttpChat, ask: Ask): Promise<ToldTurn> {
       stream: how.stream !== undefined,
       messages: [{ role: "user", content: ask.text }],
     }),
-    signal: AbortSignal.timeout(how.timeoutMs),
+    signal: bounded.signal,
   });
   const text =
     how.stream === undefined ? await response.text() : await slowly(response, how.stream);

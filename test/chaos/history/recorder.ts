@@ -14,6 +14,17 @@ export type Judgement = Refused | string;
 /** Who reached nobody does not ask again at once, or an outage fills the record. */
 const OUTAGE_PAUSE_MS = 150;
 
+/** Longer than any call may take; past it nobody knows. A client that hangs must not hang the run. */
+const CALL_BOUND_MS = 20_000;
+
+async function withinBound<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the call hangs")), CALL_BOUND_MS);
+  });
+  return Promise.race([work, bound]).finally(() => clearTimeout(timer));
+}
+
 /** Writes down what every client saw, by one monotonic clock, in the order in which it was seen. */
 export class Recorder {
   readonly #lines: Line[] = [];
@@ -56,7 +67,7 @@ export class Recorder {
     const op = (this.#ops += 1);
     this.#write({ type: "invoke", at: this.nowMs, op, f, process, value: ask });
     try {
-      const value = await work();
+      const value = await withinBound(work());
       this.#write({ type: "ok", at: this.nowMs, op, f, process, value });
       return value;
     } catch (error) {
