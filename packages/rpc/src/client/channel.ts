@@ -56,6 +56,9 @@ export function openChannel(
     "grpc.max_reconnect_backoff_ms": limits.maxReconnectMs,
     "grpc.dns_min_time_between_resolutions_ms": DNS_INTERVAL_MS,
     "grpc.enable_channelz": 0,
+    // Connections of its own: what another client has learnt of an address is not believed here, such as
+    // that nobody answered at a port where a server has come up since.
+    "grpc.use_local_subchannel_pool": 1,
   });
 }
 
