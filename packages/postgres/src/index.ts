@@ -26,6 +26,7 @@ export {
 export { keyIsWithin } from "./key-within.ts";
 export { type MigrateOptions, type MigrateResult, migrate } from "./migrate.ts";
 export { type SchemaProblem, SchemaVersionError } from "./migration-record.ts";
+export { analyzeOutgrown } from "./outgrown.ts";
 export type { PoolOptions } from "./pool.ts";
 export { type ProvisionOptions, type Provisioned, provisionService } from "./provision.ts";
 export type { PreparedStatement, QueryResult, Queryable, Transaction } from "./queryable.ts";

@@ -118,6 +118,8 @@ export const LIMITS = {
   backlogMs: 15 * SECOND_MS,
   backlogRows: 10_000,
 
+  /** How soon the planner is told of tables that have outgrown its knowledge: one look at a catalogue. */
+  statisticsEveryMs: SECOND_MS,
   retentionSweepMs: 10 * MINUTE_MS,
   retentionBatch: 5_000,
   deadLetterRetentionMs: 14 * DAY_MS,

@@ -1,3 +1,4 @@
+import { analyzeOutgrown } from "@lanekeeper/postgres";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
 import { sweep } from "./store/sweep.ts";
@@ -12,7 +13,28 @@ export async function keepHouse(context: IdentityContext, signal: AbortSignal): 
       signal,
       () => context.flushLastSeen(),
     ),
+    every(
+      context,
+      () => LIMITS.statisticsEveryMs,
+      signal,
+      () => tellPlanner(context),
+    ),
   ]);
+}
+
+/** Tables that the statements of every turn look into. */
+const TURN_TABLES = [
+  ...["session_keys", "key_bindings", "runs", "lifecycle_events", "replies", "requests"],
+  ...["generations", "journal", "session_changes", "peer_equivalences", "person_links"],
+];
+
+/** Statements of turns are planned once a connection: not for tables as they were when empty. */
+async function tellPlanner({ db, log }: IdentityContext): Promise<void> {
+  try {
+    await analyzeOutgrown(db, TURN_TABLES);
+  } catch (err) {
+    log.debug({ err }, "the planner could not be told of tables that grew");
+  }
 }
 
 async function every(

@@ -68,6 +68,8 @@ export const LIMITS = {
   changeMarginMs: 900_000,
   /** Well below the margin above; each time costs a look at every table's oldest rows. */
   sweepEveryMs: 300_000,
+  /** How soon the planner is told of tables that have outgrown its knowledge: one look at a catalogue. */
+  statisticsEveryMs: 1_000,
   /** Rows that one statement takes away: some 50 ms of work. */
   sweepRows: 10_000,
   /** Statements of one table in one sweep: 2 million rows keep up with 6,000 writes a second. */

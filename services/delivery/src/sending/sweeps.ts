@@ -1,3 +1,4 @@
+import { analyzeOutgrown } from "@lanekeeper/postgres";
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Limits } from "../limits.ts";
 import { countBlocked, readBacklog } from "../store/backlog.ts";
@@ -11,6 +12,9 @@ export interface SweepDeps extends TellDeps {
   readonly metrics: Pick<DeliveryMetrics, "backlog" | "blocked">;
 }
 
+/** Tables that the statements of every reply look into; these are planned once a connection. */
+const REPLY_TABLES = ["routes", "deliveries", "attempts"];
+
 /** What delivery does beside sending. */
 export function sweeps(deps: SweepDeps): readonly Sweep[] {
   const { db, limits, metrics } = deps;
@@ -23,6 +27,11 @@ export function sweeps(deps: SweepDeps): readonly Sweep[] {
         metrics.backlog(await readBacklog(db, limits.backlogRows));
         metrics.blocked(await countBlocked(db, limits.backlogRows));
       },
+    },
+    {
+      name: "statistics",
+      everyMs: limits.statisticsEveryMs,
+      run: async () => void (await analyzeOutgrown(db, REPLY_TABLES)),
     },
     {
       name: "retention",

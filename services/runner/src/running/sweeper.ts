@@ -1,4 +1,4 @@
-import { isUnavailable } from "@lanekeeper/postgres";
+import { analyzeOutgrown, isUnavailable } from "@lanekeeper/postgres";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
 import { forgetChildTurns } from "../store/child-turns.ts";
@@ -7,7 +7,6 @@ import { failAbandoned } from "../store/finish-stateless.ts";
 import { outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
-import { analyzeOutgrown } from "../store/statistics.ts";
 import {
   expiredTurns,
   forgetEdges,
@@ -19,6 +18,17 @@ import {
 import { forgetSlots } from "../store/run-slots.ts";
 import type { Relay } from "./relay.ts";
 import type { Collaborators, LaneTurn, Runner } from "./runner.ts";
+
+/** Tables that the statements of every turn look into. */
+const TURN_TABLES = [
+  "lanes",
+  "turns",
+  "runs",
+  "sessions",
+  "messages",
+  "idempotency",
+  "turn_events",
+];
 
 export interface SweeperOptions {
   readonly parts: Collaborators;
@@ -83,7 +93,7 @@ export class Sweeper {
         () => parts.slots.renew(),
         parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
       ),
-      sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db))),
+      sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
       sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
     ];
   }

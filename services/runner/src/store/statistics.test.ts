@@ -1,7 +1,7 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { startServer, World } from "../testing/world.ts";
-import { analyzeOutgrown } from "./statistics.ts";
+import { analyzeOutgrown } from "@lanekeeper/postgres";
 
 // Postgres on a machine that has other work too.
 vi.setConfig({ testTimeout: 30_000 });
@@ -14,15 +14,15 @@ afterAll(() => server.stop());
 
 test("the planner is told of a table that grew faster than autovacuum looks, and once", async () => {
   await using world = await World.start(server);
-  expect(await analyzeOutgrown(world.db)).toEqual([]);
+  expect(await analyzeOutgrown(world.db, ["lanes", "turns"])).toEqual([]);
   await world.db.query(
     `INSERT INTO lanes (tenant, session_key, next_seq, depth)
      SELECT 't', 'agent:main:' || g, 1, 0 FROM generate_series(1, 20000) g`,
   );
-  expect(await analyzeOutgrown(world.db)).toEqual(["lanes"]);
+  expect(await analyzeOutgrown(world.db, ["lanes", "turns"])).toEqual(["lanes"]);
   const { rows } = await world.db.query<{ known: number }>(
     "SELECT reltuples::int AS known FROM pg_class WHERE oid = 'lanes'::regclass",
   );
   expect(rows[0]?.known).toBe(20_000);
-  expect(await analyzeOutgrown(world.db)).toEqual([]);
+  expect(await analyzeOutgrown(world.db, ["lanes", "turns"])).toEqual([]);
 });
