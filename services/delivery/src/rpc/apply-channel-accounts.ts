@@ -4,14 +4,18 @@ import type {
   ApplyChannelAccountsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type ChannelAccount, RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
-import { type CallContext, invalid } from "@lanekeeper/rpc";
+import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { isTokenVariable } from "../domain/token-variable.ts";
 import type { Limits } from "../limits.ts";
-import { type AccountRow, applyAccounts } from "../store/channel-accounts.ts";
+import { type AccountRow, applyAccounts, namedByOthers } from "../store/channel-accounts.ts";
+import type { Sql } from "../store/sql.ts";
 import { parseText } from "./fields.ts";
 
-/** Puts these accounts in the place of all that the tenant had. */
+/**
+ * Puts these accounts in the place of all that the tenant had.
+ * @throws INVALID_REQUEST, PERMISSION_DENIED for another tenant's variable
+ */
 export async function applyChannelAccounts(
   { db, limits }: DeliveryContext,
   { accounts }: ApplyChannelAccountsRequest,
@@ -23,8 +27,26 @@ export async function applyChannelAccounts(
   const parsed = accounts.map((account, index) => parse(`accounts[${index}]`, account, limits));
   const names = new Set(parsed.map(({ kind, accountId }) => `${kind} ${accountId}`));
   if (names.size < parsed.length) throw invalid("accounts", "name one account twice");
+  if (isOutside(call)) await requireOwnVariables(db, call.tenant, parsed);
   await applyAccounts(db, call.tenant, parsed);
   return {};
+}
+
+/** The operator's own program acts for itself, and may give one token to several tenants. */
+function isOutside({ peer, scopes }: CallContext): boolean {
+  return peer.kind === "caller" || scopes.length > 0;
+}
+
+/** Whoever names a bot's token sends as that bot: a tenant's credential may not name another tenant's. */
+async function requireOwnVariables(
+  db: Sql,
+  tenant: string,
+  accounts: readonly AccountRow[],
+): Promise<void> {
+  const variables = accounts.map(({ tokenEnv }) => tokenEnv);
+  const taken = await namedByOthers(db, tenant, variables);
+  if (taken === undefined) return;
+  throw permissionDenied(`the variable ${taken} is not the tenant's to name`, { variable: taken });
 }
 
 function parse(field: string, account: ChannelAccount, limits: Limits): AccountRow {

@@ -202,3 +202,18 @@ test("channel accounts are put in place as a whole, and name variables that are 
   const webhook = cli.applyChannelAccounts({ accounts: [{ ...slack, kind: RouteKind.WEBHOOK }] });
   await expect(webhook).rejects.toEqual(refusal("INVALID_REQUEST"));
 });
+
+test("a tenant's credential names no token of another tenant's; the operator's program may", async () => {
+  const [mine, theirs] = [systemIds.uuid(), systemIds.uuid()];
+  const tokenEnv = `SLACK_TOKEN_${theirs.replaceAll("-", "_").toUpperCase()}`;
+  const accounts = [{ kind: RouteKind.SLACK, accountId: "T0123", tokenEnv }];
+  await delivery.as("cli", theirs).applyChannelAccounts({ accounts });
+  const admin = { scopes: ["admin"] };
+  const outside = delivery.as("ingress", mine);
+  await expect(outside.applyChannelAccounts({ accounts }, admin)).rejects.toEqual(
+    refusal("PERMISSION_DENIED"),
+  );
+  expect((await outside.listChannelAccounts({}, admin)).accounts).toEqual([]);
+  await delivery.as("ingress", theirs).applyChannelAccounts({ accounts }, admin);
+  await delivery.as("cli", mine).applyChannelAccounts({ accounts });
+});

@@ -34,6 +34,22 @@ export async function readTokenEnv(
   return (await first<{ tokenEnv: string }>(sql, READ, [tenant, kind, accountId]))?.tokenEnv;
 }
 
+const NAMED_BY_OTHERS = {
+  name: "delivery_token_env_of_others",
+  text: `
+SELECT token_env AS "tokenEnv" FROM channel_accounts
+WHERE tenant <> $1 AND token_env = ANY ($2::text[]) ORDER BY token_env LIMIT 1`,
+};
+
+/** One of these variables that an account of another tenant names. */
+export async function namedByOthers(
+  sql: Sql,
+  tenant: string,
+  variables: readonly string[],
+): Promise<string | undefined> {
+  return (await first<{ tokenEnv: string }>(sql, NAMED_BY_OTHERS, [tenant, variables]))?.tokenEnv;
+}
+
 const REMOVE_OTHERS = {
   name: "delivery_remove_accounts",
   text: `
