@@ -1,10 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests of what a process has once, such as OpenTelemetry's globals: each has a process to itself. */
-const ALONE = [
-  "packages/service/src/telemetry.test.ts",
-  "services/delivery/src/sending/telemetry.test.ts",
-];
+/** Tests of what a process has once, such as its timers, environment and globals: each has one to itself. */
+const ALONE = "{packages,services}/*/src/**/*.alone.test.ts";
 
 export default defineConfig({
   test: {
@@ -13,7 +10,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{packages,services}/*/src/**/*.test.ts"],
-          exclude: ["**/*.system.test.ts", ...ALONE],
+          exclude: ["**/*.system.test.ts", ALONE],
           // One process runs file after file: loading everything for each takes longer than its tests.
           isolate: false,
           // Some start processes, which on a busy machine of two cores takes seconds each.
@@ -24,7 +21,7 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "alone", include: ALONE, maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: { name: "alone", include: [ALONE], maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         // A constellation of six processes each, after everything else.

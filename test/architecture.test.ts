@@ -101,3 +101,14 @@ describe("domain/ is pure", () => {
     expect(impure).toEqual([]);
   });
 });
+
+test("a test that takes over timers, environment or modules has a process to itself", () => {
+  const takesOver = /vi\.(useFakeTimers|stubEnv|stubGlobal|mock|doMock)\(/;
+  const among = workspaces.flatMap((workspace) =>
+    readdirSync(join(root, workspace, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".test.ts") && !file.endsWith(".alone.test.ts"))
+      .map((file) => join(workspace, "src", file)),
+  );
+  const found = among.filter((file) => takesOver.test(readFileSync(join(root, file), "utf8")));
+  expect(found, "name it *.alone.test.ts").toEqual([]);
+});
