@@ -21,7 +21,14 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "alone", include: [ALONE], maxWorkers: 2, sequence: { groupOrder: 1 } },
+        test: {
+          name: "alone",
+          include: [ALONE],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         // A constellation of six processes each, after everything else.
