@@ -13,7 +13,7 @@ export {
   type ServiceCredential,
   serviceTokenAuthenticator,
 } from "./auth/service-credential.ts";
-export { type CallContext, methodName, remainingMs } from "./call/call-context.ts";
+export { type CallContext, isOutside, methodName, remainingMs } from "./call/call-context.ts";
 export type { BidiHandler, Routes, ServerStreamHandler, UnaryHandler } from "./call/routes.ts";
 export { PushStream, type PushStreamOptions } from "./call/push-stream.ts";
 export type { CallOptions } from "./client/call-options.ts";

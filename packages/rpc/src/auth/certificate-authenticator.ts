@@ -25,7 +25,7 @@ export function certificateAuthenticator(): Authenticator {
 function serviceOf({ subject, subjectaltname = "" }: PeerCertificate): ServiceName | undefined {
   const ids = [...subjectaltname.matchAll(/(?:^|, )URI:(spiffe:\/\/[^,"]+)/g)];
   const names = ids.map(([, id = ""]) => id.slice(id.lastIndexOf("/") + 1));
-  // Two ids, or one beside a common name that is another service's: nobody can say who this is.
+  // Of two ids nobody can say which one calls; beside one the common name does not count.
   const [name = subject.CN, second] = names;
   if (second !== undefined || typeof name !== "string") return undefined;
   return isServiceName(name) ? name : undefined;

@@ -28,6 +28,11 @@ export interface CallContext extends Caller {
   onDrain?(finish: () => void): void;
 }
 
+/** Whether a call acts for an outside credential; a service that acts for itself shows no scopes. */
+export function isOutside({ peer, scopes }: Pick<CallContext, "peer" | "scopes">): boolean {
+  return peer.kind === "caller" || scopes.length > 0;
+}
+
 /** The fully qualified name of a method: `lanekeeper.identity.v1.SessionIdentityService/GetSession`. */
 export function methodName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;

@@ -4,7 +4,7 @@ import type {
   ApplyChannelAccountsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type ChannelAccount, RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
-import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
+import { type CallContext, invalid, isOutside, permissionDenied } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { isTokenVariable } from "../domain/token-variable.ts";
 import type { Limits } from "../limits.ts";
@@ -27,14 +27,10 @@ export async function applyChannelAccounts(
   const parsed = accounts.map((account, index) => parse(`accounts[${index}]`, account, limits));
   const names = new Set(parsed.map(({ kind, accountId }) => `${kind} ${accountId}`));
   if (names.size < parsed.length) throw invalid("accounts", "name one account twice");
+  // The operator's own program may give one token to several tenants.
   if (isOutside(call)) await requireOwnVariables(db, call.tenant, parsed);
   await applyAccounts(db, call.tenant, parsed);
   return {};
-}
-
-/** The operator's own program acts for itself, and may give one token to several tenants. */
-function isOutside({ peer, scopes }: CallContext): boolean {
-  return peer.kind === "caller" || scopes.length > 0;
 }
 
 /** Whoever names a bot's token sends as that bot: a tenant's credential may not name another tenant's. */

@@ -6,7 +6,13 @@ import type {
   ListInboundAccountsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import type { InboundAccount } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
-import { type CallContext, invalid, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
+import {
+  type CallContext,
+  invalid,
+  isOutside,
+  permissionDenied,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
 import type { AccountStore } from "../channels/account-store.ts";
 import { parseAccount } from "../channels/parse-account.ts";
 
@@ -27,15 +33,11 @@ export function applyInboundAccounts(store: Pick<AccountStore, "apply" | "namedB
     const parsed = accounts.map((account, index) => parseAccount(`accounts[${index}]`, account));
     const names = new Set(parsed.map(({ kind, accountId }) => `${kind} ${accountId}`));
     if (names.size < parsed.length) throw invalid("accounts", "name one account twice");
+    // The operator's own program may give one secret to several tenants.
     if (isOutside(call)) await requireOwnVariables(store, call.tenant, parsed);
     await reached(store.apply(call.tenant, parsed));
     return {};
   };
-}
-
-/** The operator's own program acts for itself, and may give one secret to several tenants. */
-function isOutside({ peer, scopes }: CallContext): boolean {
-  return peer.kind === "caller" || scopes.length > 0;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { AbortState } from "@lanekeeper/postgres";
-import { type CallContext, peerName, permissionDenied } from "@lanekeeper/rpc";
+import { type CallContext, isOutside, peerName, permissionDenied } from "@lanekeeper/rpc";
 import {
   agentOf,
   type CanonicalKey,
@@ -43,7 +43,7 @@ class CallersName implements NameCaller {
     this.scopes = call.scopes;
     this.agents = call.agents;
     this.keyPrefixes = call.keyPrefixes;
-    this.outside = call.scopes.length > 0 || call.peer.kind === "caller";
+    this.outside = isOutside(call);
   }
 
   get asker(): Asker {

@@ -1,4 +1,4 @@
-import { type CallContext, toStatus } from "@lanekeeper/rpc";
+import { type CallContext, toStatus, isOutside } from "@lanekeeper/rpc";
 import { type AgentId, isKeyWithin } from "@lanekeeper/session-key";
 import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
@@ -19,7 +19,6 @@ import { agentId, type GivenName, givenName } from "./parse/key.ts";
 import { pageSize, readNumberToken } from "./parse/page.ts";
 import { showBinding, showEquivalence, showStep } from "./show/binding.ts";
 import { showRotation, showSession } from "./show/session.ts";
-import { isOutside } from "./visible.ts";
 
 /** OK for any name: an operator asks because the name was refused. */
 export function explainKey(context: IdentityContext): IdentityRoutes["explainKey"] {

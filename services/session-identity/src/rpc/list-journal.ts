@@ -1,4 +1,4 @@
-import { invalid } from "@lanekeeper/rpc";
+import { invalid, isOutside } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { type JournalEntryRow, listJournal as list } from "../store/list-journal.ts";
@@ -7,7 +7,6 @@ import { sessionKey } from "./parse/key.ts";
 import { pageSize, pageToken, readNumberToken } from "./parse/page.ts";
 import { label, optionalId } from "./parse/text.ts";
 import { showEntry } from "./show/journal.ts";
-import { isOutside } from "./visible.ts";
 
 export function listJournal({ db }: IdentityContext): IdentityRoutes["listJournal"] {
   return async (request, call) => {

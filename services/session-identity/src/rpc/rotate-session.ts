@@ -1,3 +1,4 @@
+import { isOutside } from "@lanekeeper/rpc";
 import type { CallContext } from "@lanekeeper/rpc";
 import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
@@ -6,7 +7,7 @@ import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
-import { isOutside, visibleSession } from "./visible.ts";
+import { visibleSession } from "./visible.ts";
 import { showActiveRun, showFence, showRotation } from "./show/session.ts";
 
 export function rotateSession(context: IdentityContext): IdentityRoutes["rotateSession"] {

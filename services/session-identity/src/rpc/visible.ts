@@ -1,12 +1,7 @@
-import { type CallContext, notFound } from "@lanekeeper/rpc";
+import { type CallContext, isOutside, notFound } from "@lanekeeper/rpc";
 import { isKeyWithin } from "@lanekeeper/session-key";
 import type { KeyState, StandingKey } from "../domain/key-state.ts";
 import { hasSession } from "../domain/key-state.ts";
-
-/** True where the call acts for an outside credential. */
-export function isOutside(call: CallContext): boolean {
-  return call.scopes.length > 0 || call.peer.kind === "caller";
-}
 
 /** @throws NOT_FOUND where no session stands, or none that this caller is told of */
 export function visibleSession(

@@ -4,7 +4,7 @@ import type {
   WatchSessionsRequest,
   WatchSessionsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
-import { invalid, permissionDenied } from "@lanekeeper/rpc";
+import { invalid, permissionDenied, isOutside } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { storeError } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
@@ -12,7 +12,6 @@ import { watch, type WatchEvent } from "../watch/watch.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionFilter } from "./list-sessions.ts";
 import { showSession } from "./show/session.ts";
-import { isOutside } from "./visible.ts";
 
 type Response = MessageInitShape<typeof WatchSessionsResponseSchema>;
 

@@ -137,7 +137,6 @@ export type Part = keyof typeof PARTS;
 
 const TURN_PARTS = Object.keys(OF_TURNS) as Part[];
 const OTHER_PARTS = Object.keys(NOW_AND_THEN) as Part[];
-const ALL_PARTS = [...TURN_PARTS, ...OTHER_PARTS];
 
 /** The statement for a batch, and the order of its parameters, each the rows of a part as JSON. */
 export interface WriteStatement {
@@ -160,14 +159,15 @@ const made = new Map<string, WriteStatement>();
  * fails the batch, whose commands are then run one by one and find the other's record.
  */
 export function writeStatement(needs: (part: Part) => boolean, isKeyMade: boolean): WriteStatement {
-  const ofTurns = TURN_PARTS.filter(needs);
   const countsUsage = isKeyMade || OTHER_PARTS.some(needs);
-  const parts = [...ofTurns, ...(countsUsage ? OTHER_PARTS : [])];
-  // A digit for each part: names of statements have 63 bytes.
-  const name = `write_batch_${ALL_PARTS.map((part) => (parts.includes(part) ? 1 : 0)).join("")}${countsUsage ? 1 : 0}`;
-  const known = made.get(name) ?? { name, text: textOf(parts, countsUsage), parts, countsUsage };
-  made.set(name, known);
-  return known;
+  // A digit for each part of turns, and one for the rest: names of statements have 63 bytes.
+  const name = `write_batch_${TURN_PARTS.map((part) => Number(needs(part))).join("")}${Number(countsUsage)}`;
+  const known = made.get(name);
+  if (known !== undefined) return known;
+  const parts = [...TURN_PARTS.filter(needs), ...(countsUsage ? OTHER_PARTS : [])];
+  const statement = { name, text: textOf(parts, countsUsage), parts, countsUsage };
+  made.set(name, statement);
+  return statement;
 }
 
 function textOf(parts: readonly Part[], countsUsage: boolean): string {
