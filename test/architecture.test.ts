@@ -112,3 +112,18 @@ test("a test that takes over timers, environment or modules has a process to its
   const found = among.filter((file) => takesOver.test(readFileSync(join(root, file), "utf8")));
   expect(found, "name it *.alone.test.ts").toEqual([]);
 });
+
+test("nothing waits for a timeout that only AbortSignal.any holds: Node 20 forgets it", () => {
+  const found = workspaces
+    .flatMap((workspace) =>
+      readdirSync(join(root, workspace, "src"), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => join(workspace, "src", file)),
+    )
+    .filter((file) =>
+      /any\(\[[^\]]*AbortSignal\.timeout/.test(readFileSync(join(root, file), "utf8")),
+    );
+  expect(found, "use boundedSignal of @lanekeeper/service").toEqual([
+    "packages/service/src/bounded-signal.ts",
+  ]);
+});

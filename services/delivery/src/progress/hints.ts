@@ -1,5 +1,5 @@
 import type { IdentityClient } from "@lanekeeper/client";
-import type { Clock, Log } from "@lanekeeper/service";
+import { boundedSignal, type Clock, type Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 import type { Channel, HintPhase } from "../sending/channel.ts";
 import { replyCall, replyWriter } from "../sending/reply-call.ts";
@@ -73,7 +73,7 @@ export class Hints implements AsyncDisposable {
     const channel = channels.get(place.kind);
     if (channel?.hint === undefined) return this.#pause(route, limits.hintMuteMs);
     if (!(await this.#isCurrent(hint))) return;
-    const signal = AbortSignal.any([this.#cut.signal, AbortSignal.timeout(limits.hintMs)]);
+    const signal = boundedSignal(this.#cut.signal, limits.hintMs);
     const outcome = await channel.hint({ tenant: hint.tenant, ...place }, hint.phase, signal);
     if (outcome.kind === "refused") this.#pause(route, limits.hintMuteMs);
     if (outcome.kind === "failed") {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Clock } from "@lanekeeper/service";
+import { boundedSignal, type Clock } from "@lanekeeper/service";
 import { retryAfterMs } from "../../domain/retry-after.ts";
 import type { Limits } from "../../limits.ts";
 import { connectPinned } from "./connect.ts";
@@ -61,7 +61,7 @@ async function open(
   { resolve, limits }: ApiDeps,
   { url, signal }: ApiRequest,
 ): Promise<{ readonly socket: Socket } | { readonly error: string }> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(limits.connectMs)]);
+  const bounded = boundedSignal(signal, limits.connectMs);
   try {
     const { hostname } = url;
     const addresses = await resolve(hostname.replace(/^\[(.*)\]$/, "$1"));
@@ -86,7 +86,7 @@ async function exchange(
       url,
       headers: { ...agent, ...headers },
       body,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.postMs)]),
+      signal: boundedSignal(signal, limits.postMs),
       responseBytes: limits.apiResponseBytes,
     });
     const asked = retryAfterMs(retryAfter, clock.now(), limits.retryAfterMs);

@@ -1,4 +1,4 @@
-import type { Secret } from "@lanekeeper/service";
+import { boundedSignal, type Secret } from "@lanekeeper/service";
 import type { FilePiece } from "../../domain/chat-pieces.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import type { Limits } from "../../limits.ts";
@@ -34,7 +34,7 @@ export async function shareFile(
   file: FilePiece,
 ): Promise<SendOutcome> {
   const { reply, pieceCount, signal } = share;
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(deps.limits.preparationMs)]);
+  const bounded = boundedSignal(signal, deps.limits.preparationMs);
   const settled = reply.isDoubtful
     ? await wasShared(deps, { ...share, signal: bounded })
     : undefined;

@@ -1,4 +1,4 @@
-import type { Secret } from "@lanekeeper/service";
+import { boundedSignal, type Secret } from "@lanekeeper/service";
 import { chatPieces } from "../../domain/chat-pieces.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import { slackText, slackUnits } from "../../domain/slack-text.ts";
@@ -85,7 +85,7 @@ async function settle(
   signal: AbortSignal,
 ): Promise<Settled | undefined> {
   const look = { ...deps, pages: deps.limits.slackLookUpPages };
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(deps.limits.preparationMs)]);
+  const bounded = boundedSignal(signal, deps.limits.preparationMs);
   const found = await findMessage(look, reply, token, bounded);
   switch (found.kind) {
     case "found":

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { create } from "@bufbuild/protobuf";
 import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { systemClock } from "@lanekeeper/service";
 import { startWebhookSink } from "@lanekeeper/testing";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type AllowedNetworks, parseNetwork } from "../../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
@@ -158,6 +160,15 @@ test("a resolver that hangs is left alone after the time to connect", async () =
   const resolve: Resolve = () => new Promise(() => undefined);
   const { outcome } = await send("http://hook.example/", { resolve, limits: { connectMs: 20 } });
   expect(outcome.kind).toBe("failed");
+});
+
+test("a receiver that hangs is left after the time for a post, although memory was collected", async () => {
+  await using receiver = await startRecorder();
+  setFlagsFromString("--expose-gc");
+  const collector = setInterval(runInNewContext("gc") as () => void, 10);
+  onTestFinished(() => clearInterval(collector));
+  const { outcome } = await send(receiver.url, { limits: { postMs: 200 } });
+  expect(outcome.kind).toBe("unknown");
 });
 
 test("loopback that is not configured is refused", async () => {

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Clock } from "@lanekeeper/service";
+import { boundedSignal, type Clock } from "@lanekeeper/service";
 import type { AllowedNetworks } from "../../domain/ip-rules.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import { signedHeaders } from "../../domain/signing-secret.ts";
@@ -42,7 +42,7 @@ export function webhookChannel(deps: WebhookDeps): Channel {
 
 async function open(deps: WebhookDeps, url: URL, signal: AbortSignal): Promise<Connected> {
   const { connectMs } = deps.limits;
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(connectMs)]);
+  const bounded = boundedSignal(signal, connectMs);
   try {
     const pinned = await before(bounded, resolvePinned(url, deps.resolve, deps.allowed));
     if ("outcome" in pinned) return pinned;
@@ -87,7 +87,7 @@ async function claimAndPost(
       ...signedHeaders(reply.signingSecrets, reply.deliveryId, clock.now(), body),
     },
     body,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(limits.postMs)]),
+    signal: boundedSignal(signal, limits.postMs),
     responseBytes: limits.responseBytes,
     maxRetryAfterMs: limits.retryAfterMs,
     now: () => clock.now(),

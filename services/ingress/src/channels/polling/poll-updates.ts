@@ -1,5 +1,5 @@
 import { finalRefusal } from "@lanekeeper/adapter-kit";
-import { backoffMs, type Clock, type Log, withSpan } from "@lanekeeper/service";
+import { backoffMs, boundedSignal, type Clock, type Log, withSpan } from "@lanekeeper/service";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import type { IngressLimits } from "../../limits.ts";
 import type { TenantAccount } from "../account.ts";
@@ -76,7 +76,7 @@ class PolledBot {
     const { apiUrl, limits, log, token } = this.#polling;
     if (!(await this.#hold())) return limits.pollLeaseMs / 4;
     const api = new TelegramApi(apiUrl, token(this.#account));
-    const ending = AbortSignal.any([this.#signal, AbortSignal.timeout(limits.pollWaitMs * 1.5)]);
+    const ending = boundedSignal(this.#signal, limits.pollWaitMs * 1.5);
     const timeout = Math.floor(limits.pollWaitMs / 1_000);
     const offset = this.#offset === undefined ? {} : { offset: this.#offset };
     const request = { timeout, allowed_updates: UPDATE_KINDS, ...offset };

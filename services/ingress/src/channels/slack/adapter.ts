@@ -1,6 +1,7 @@
 import type { Outcome } from "@lanekeeper/adapter-kit";
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { invalid } from "@lanekeeper/rpc";
+import { boundedSignal } from "@lanekeeper/service";
 import { parseJsonObject, requireJson } from "../../http/json-body.ts";
 import type { ChannelAdapter, ChannelAnswer, RawEvent, ReadContext, Reading } from "../adapter.ts";
 import { headerOf } from "../header.ts";
@@ -61,7 +62,7 @@ async function readEvent(
     const event = { kind: "ignored", why: `a post of type ${String(type)}` } as const;
     return { kind: "answer", answer: answerOf(event) };
   }
-  const ending = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
+  const ending = boundedSignal(signal, FETCH_MS);
   const event = await eventOf(payload, { token, apiUrl, signal: ending });
   const accountId = typeof teamId === "string" ? teamId : "";
   return { kind: "event", event, accountId, scope: "adapter" };

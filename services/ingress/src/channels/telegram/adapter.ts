@@ -1,5 +1,6 @@
 import { equalSecrets, type InboundEvent } from "@lanekeeper/adapter-kit";
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
+import { boundedSignal } from "@lanekeeper/service";
 import { parseJsonObject, requireJson } from "../../http/json-body.ts";
 import type { JsonObject } from "../../http/json-body.ts";
 import type { ChannelAdapter, ReadContext } from "../adapter.ts";
@@ -33,7 +34,7 @@ export interface TelegramAdapter extends ChannelAdapter {
 export function telegramAdapter({ apiUrl, maxJsonDepth }: TelegramOptions): TelegramAdapter {
   const readUpdate: TelegramAdapter["readUpdate"] = (update, { account, token, signal }) => {
     const api = new TelegramApi(apiUrl, token);
-    const ending = AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]);
+    const ending = boundedSignal(signal, FETCH_MS);
     return eventOf(update, account.accountId, async (fileId) =>
       token === "" ? undefined : api.file(fileId, MAX_FILE_BYTES, ending),
     );
