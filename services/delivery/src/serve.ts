@@ -100,13 +100,13 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
 
 /** Each kind of address is one entry here. */
 function channelsOf(parts: DeliveryParts): ReadonlyMap<number, Channel> {
-  const { service: base, limits, resolve, allowedNetworks: allowed, db, runner } = parts;
+  const { service: base, limits, resolve, allowedNetworks: allowed, db, runner, identity } = parts;
   const { clock, version } = base;
   const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
   return new Map<number, Channel>([
     [RouteKind.WEBHOOK, webhookChannel({ resolve, allowed, clock, limits, version })],
     [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
-    [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db })],
+    [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db, identity })],
     [RouteKind.PARENT_SESSION, parentChannel({ runner, limits })],
   ]);
 }

@@ -13,8 +13,11 @@ export const LIMITS = {
   maxWaitingTurnsPerLane: 10_000,
   /** Stands for no bound: results of subagents, which are as many as a session has sent. */
   unboundedTurns: 2 ** 31 - 1,
-  /** What came of a nested turn is told within this time, as dead letters are kept. */
-  childTurnsRetentionMs: 14 * 86_400_000,
+  /**
+   * What came of a nested turn is told within this time, and once: delivery tries for a day and keeps for
+   * 14 days more what somebody may redrive then.
+   */
+  childTurnsRetentionMs: 30 * 86_400_000,
   /** Runs that began: a turn that three processes died of would kill the fourth. */
   runsPerTurn: 3,
   /** After so many person turns one system turn is served, so that schedules do not starve. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export interface Sink extends AsyncDisposable {
   readonly origin: string;
+  readonly pid: number;
   /** Posts so far, and ids among them. */
   count(): Promise<{ readonly posts: number; readonly distinct: number }>;
 }
@@ -13,6 +14,7 @@ export async function startSink(): Promise<Sink> {
   const [{ port }] = (await once(child, "message")) as [{ port: number }];
   return {
     origin: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
     count: async () => {
       const answer = once(child, "message");
       child.send("count");

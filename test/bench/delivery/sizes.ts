@@ -1,22 +1,30 @@
 /** How much is sent, and what is not to be missed. Durations in milliseconds. */
-const FULL = {
+export interface Sizes {
+  readonly routes: number;
+  readonly messagesPerRoute: number;
+  /** Posts at once: as many as a replica of delivery sends at once. */
+  readonly inFlight: number;
+  /** Replies handed over at once, as the relays of some replicas of the runner do. */
+  readonly enqueuing: number;
+  /** Of text in each reply. */
+  readonly textChars: number;
+  readonly rounds: number;
+  /** Ours over posting the same bodies without any durability. */
+  readonly minRatio: number;
+}
+
+export const FULL: Sizes = {
   routes: 1_000,
   messagesPerRoute: 10,
-  /** As many as a replica of delivery sends at once. */
   inFlight: 128,
-  /** Replies handed over at once, as the relays of some replicas of the runner do. */
-  enqueuing: 64,
-  /** Of text in each reply. */
+  enqueuing: 128,
   textChars: 500,
-  /** Ours over posting the same bodies without any durability. */
+  rounds: 3,
   minRatio: 0.25,
-  /** Whatever hangs, the run ends. */
-  wholeRunMs: 300_000,
-} as const;
+};
 
-/** `--quick`: shows that all is wired up, in half a minute beside other work. Its ratio means nothing. */
-const QUICK = { ...FULL, routes: 20, messagesPerRoute: 3 };
+/** `--quick`: one round, in half a minute beside other work. */
+export const QUICK: Sizes = { ...FULL, messagesPerRoute: 5, rounds: 1 };
 
-export const SIZES: Readonly<Record<keyof typeof FULL, number>> = process.argv.includes("--quick")
-  ? QUICK
-  : FULL;
+/** Whatever hangs, the run ends. */
+export const WHOLE_RUN_MS = 300_000;

@@ -43,12 +43,22 @@ export async function startSlackServer(token: string): Promise<SlackServer> {
   }
 
   type Fields = Readonly<Record<string, unknown>>;
+  /** chat.postMessage alone takes a user, and says it in the direct message with them. */
+  const isUser = (channel: unknown) => /^[UW]/.test(String(channel));
+  const directWith = (user: unknown) => `D${String(user).slice(1)}`;
   const methods: Readonly<Record<string, (fields: Fields, origin: string) => object>> = {
     "chat.postMessage": ({ channel, text, thread_ts, metadata }) =>
-      say({ channel, text, thread_ts, metadata } as Omit<SlackMessage, "ts">),
-    "conversations.history": ({ channel }) => listed((message) => message.channel === channel),
+      say({
+        ...({ text, thread_ts, metadata } as Omit<SlackMessage, "ts" | "channel">),
+        channel: isUser(channel) ? directWith(channel) : String(channel),
+      }),
+    "conversations.open": ({ users }) => ({ ok: true, channel: { id: directWith(users) } }),
+    "conversations.history": ({ channel }) =>
+      isUser(channel) ? no("channel_not_found") : listed((message) => message.channel === channel),
     "conversations.replies": ({ channel, ts }) =>
-      listed((message) => message.channel === channel && message.thread_ts === ts),
+      isUser(channel)
+        ? no("channel_not_found")
+        : listed((message) => message.channel === channel && message.thread_ts === ts),
     "files.getUploadURLExternal": (_, origin) => {
       const file_id = `F${uploads.size + 1}`;
       uploads.set(file_id, Buffer.alloc(0));
@@ -58,6 +68,7 @@ export async function startSlackServer(token: string): Promise<SlackServer> {
       const [{ id, title }] = files as [{ readonly id: string; readonly title: string }];
       const bytes = uploads.get(id);
       if (bytes === undefined) return no("file_not_found");
+      if (isUser(channel_id)) return no("invalid_channel");
       say({
         channel: channel_id as string,
         text: "",

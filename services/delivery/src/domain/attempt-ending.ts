@@ -72,6 +72,8 @@ export function endAttempt(
         ...again("paced", "", facts, outcome.delayMs),
         failureCount: facts.failureCount,
       };
+    case "moved":
+      return { ...again("moved", outcome.error, facts, 0), failureCount: facts.failureCount };
     case "refused":
       return dead("refused", outcome.error, facts);
     case "failed":
@@ -161,7 +163,7 @@ function ended(
 
 /** What was claimed must be settled, so that a reset counts only what is still on its way. */
 function again(
-  outcome: "failed" | "unknown" | "unavailable" | "paced",
+  outcome: "failed" | "unknown" | "unavailable" | "paced" | "moved",
   error: string,
   { claimedNow, perhapsSent, failureCount }: AttemptFacts,
   delayMs: number,

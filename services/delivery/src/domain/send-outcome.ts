@@ -13,6 +13,8 @@ export type SendOutcome =
   | { readonly kind: "held"; readonly error: string }
   /** It was not sent, since the channel takes no more from us before that. No failure. */
   | { readonly kind: "paced"; readonly delayMs: number }
+  /** It was not sent, since its place has another address now, which its route has been given. No failure. */
+  | { readonly kind: "moved"; readonly error: string }
   /** The right to send was not had, so nothing was sent. */
   | { readonly kind: "not_sent"; readonly why: NotSent; readonly error: string };
 
@@ -42,5 +44,6 @@ export const ATTEMPT_OUTCOMES = [
   "expired",
   "unavailable",
   "paced",
+  "moved",
 ] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];

@@ -3,12 +3,19 @@ import type { SendOutcome } from "./send-outcome.ts";
 /** What Telegram said of one call. */
 export type TelegramAnswer =
   | { readonly kind: "ok"; readonly result: unknown }
-  | { readonly kind: "no"; readonly description: string; readonly outcome: SendOutcome };
+  | {
+      readonly kind: "no";
+      readonly description: string;
+      readonly outcome: SendOutcome;
+      /** The group was upgraded: from now on its chat has this id. */
+      readonly movedTo?: string;
+    };
 
 /**
  * The Bot API answers `ok`, and else `error_code` and `description`; 429 says in
  * `parameters.retry_after`, in seconds, when to ask again. 4xx are for good: the chat is gone, the bot
- * was blocked, the token is none. 5xx do not tell whether it was done.
+ * was blocked, the token is none. One of them tells in `parameters.migrate_to_chat_id` which supergroup the
+ * chat has become. 5xx do not tell whether it was done.
  * https://core.telegram.org/bots/api#making-requests
  */
 export function telegramAnswer(
@@ -23,7 +30,9 @@ export function telegramAnswer(
   const description = typeof said["description"] === "string" ? said["description"] : "";
   const error = `Telegram answered ${code}${description === "" ? "" : `: ${description}`}`;
   const parameters = recordOf(said["parameters"]);
-  return { kind: "no", description, outcome: outcomeOf() };
+  const movedTo = code === 400 ? parameters["migrate_to_chat_id"] : undefined;
+  const moved = Number.isSafeInteger(movedTo) ? { movedTo: String(movedTo) } : {};
+  return { kind: "no", description, outcome: outcomeOf(), ...moved };
 
   function outcomeOf(): SendOutcome {
     if (code === 429) {

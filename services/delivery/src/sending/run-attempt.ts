@@ -152,6 +152,8 @@ function finish(
   });
 }
 
+const GOES_ON: ReadonlySet<string> = new Set(["accepted", "paced", "moved"]);
+
 function observe(
   { log, metrics, clock }: SendDeps,
   claimed: Claimed,
@@ -162,7 +164,7 @@ function observe(
   metrics.attempt(outcome, durationMs / 1_000);
   const fields = { outcome, state, ...(error === "" ? {} : { error }), duration_ms: durationMs };
   if (!held) return log.warn(fields, "the claim was lost before its outcome was written");
-  if (outcome === "accepted" || outcome === "paced") return log.debug(fields, "the route goes on");
+  if (GOES_ON.has(outcome)) return log.debug(fields, "the route goes on");
   if (!hasEnded(state)) {
     return log.warn({ ...fields, retry_in_ms: delayMs }, "delivery will be tried again");
   }

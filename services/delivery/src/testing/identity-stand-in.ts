@@ -46,6 +46,10 @@ export class IdentityStandIn implements AsyncDisposable {
   currentGeneration = 1n;
   /** Fences that were looked at without writing. */
   readonly checked: string[] = [];
+  /** Peers that were made one: `<agent> <peer> = <same as>`. */
+  readonly equivalences: string[] = [];
+  /** Called before each is taken; what it throws is the answer. */
+  beforeEquivalence: () => void = () => undefined;
   readonly #secret: string;
   #server: GrpcServer | undefined;
   #port = 0;
@@ -110,6 +114,11 @@ export class IdentityStandIn implements AsyncDisposable {
         return {};
       },
       writeLifecycle: async (request, call) => this.#write(request, call),
+      registerEquivalence: async ({ agentId, peer, sameAs }) => {
+        this.beforeEquivalence();
+        this.equivalences.push(`${agentId} ${peer?.peerId} = ${sameAs?.peerId}`);
+        return {};
+      },
       watchSessions: (request, call) => {
         this.watches.push({ request, tenant: call.tenant });
         return this.watch(request, call);

@@ -111,6 +111,9 @@ test.concurrent("a subagent's answer comes through delivery as a turn of the ses
     turnId: handed[0]?.turnId,
     disposition: Disposition.JOINED,
   });
+  // A dead letter that somebody redrives days later: the request itself has long been forgotten.
+  await world.db.query("DELETE FROM idempotency");
+  expect(await submit(again)).toMatchObject({ turnId: handed[0]?.turnId });
   await replica.context.sweeper.sweepOnce();
   expect((await turnsOf(replica, KEY)).length).toBe(2);
   const [child] = await turnsOf(replica, receipt.session_key);

@@ -1,6 +1,6 @@
 import type { LoadJob, Measured } from "../load/jobs.ts";
 import { CALLERS, type Callers, type Sizes } from "../sizes.ts";
-import type { CpuSeconds } from "../world/processes.ts";
+import type { CpuSeconds } from "../../shared/processes.ts";
 import type { GraphileAudit, World } from "../world/world.ts";
 import { type Audit, audit } from "./audit.ts";
 

@@ -7,7 +7,7 @@ import { startWorker, type WorkerProcess } from "../../shared/worker-process.ts"
 import type { Flags } from "../flags.ts";
 import type { LoadJob, Measured } from "../load/jobs.ts";
 import { AGENT, CONTEXT_TOKENS, HOT_WAITING, TENANT } from "../names.ts";
-import { cpuOf, cpuOfServer, type CpuSeconds } from "./processes.ts";
+import { cpuOf, cpuOfServer, type CpuSeconds } from "../../shared/processes.ts";
 
 /** What graphile-worker's task saw since it was started. */
 export interface GraphileAudit {
@@ -80,7 +80,7 @@ function start(databaseUrl: string, cpuProf: string | undefined): Promise<TestCo
 }
 
 function profiling(folder: string): Record<string, string> {
-  const module = new URL("./profile.mjs", import.meta.url).href;
+  const module = new URL("../../shared/profile.mjs", import.meta.url).href;
   return { NODE_OPTIONS: `--import=${module}`, BENCH_CPU_PROF: folder };
 }
 

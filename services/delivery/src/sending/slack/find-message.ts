@@ -1,6 +1,7 @@
 import type { Secret } from "@lanekeeper/service";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import type { Reply } from "../channel.ts";
+import { openConversation } from "./open-conversation.ts";
 import { callSlack, type SlackDeps } from "./slack-api.ts";
 
 /** Marks our messages, so that a later look tells whether one arrived. */
@@ -24,9 +25,11 @@ export async function findMessage(
   token: Secret,
   signal: AbortSignal,
 ): Promise<Found> {
+  const opened = await openConversation(deps, reply.address, token, signal);
+  if (opened.kind === "no") return notTold(opened.error, opened.outcome);
   let cursor = "";
   for (let page = 0; page < deps.pages; page++) {
-    const answer = await callSlack(deps, { ...look(reply, cursor), token, signal });
+    const answer = await callSlack(deps, { ...look(reply, opened.channel, cursor), token, signal });
     if (answer.kind === "no") return notTold(answer.error, answer.outcome);
     const ts = messages(answer.body).find((message) => isIt(message, reply))?.["ts"];
     if (typeof ts === "string") return { kind: "found", ts };
@@ -36,8 +39,7 @@ export async function findMessage(
   return { kind: "cannot_tell", why: "too much was said since" };
 }
 
-function look(reply: Reply, cursor: string) {
-  const { address: channel, threadId, createTime } = reply;
+function look({ threadId, createTime }: Reply, channel: string, cursor: string) {
   const oldest = String(Math.floor(createTime.getTime() / 1_000) - MARGIN_S);
   const common = { channel, oldest, limit: "200", include_all_metadata: "true" };
   const paged = cursor === "" ? common : { ...common, cursor };

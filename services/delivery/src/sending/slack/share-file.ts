@@ -5,6 +5,7 @@ import type { Limits } from "../../limits.ts";
 import { type ClaimSend, leaveIfDoubtful, type Reply, type SendNotes } from "../channel.ts";
 import { callApi } from "../http/api.ts";
 import { taken } from "../next-piece.ts";
+import { openConversation } from "./open-conversation.ts";
 import { callSlack, type SlackDeps } from "./slack-api.ts";
 
 export interface Share {
@@ -35,8 +36,11 @@ export async function shareFile(
 ): Promise<SendOutcome> {
   const { reply, pieceCount, signal } = share;
   const bounded = boundedSignal(signal, deps.limits.preparationMs);
+  const opened = await openConversation(deps, reply.address, share.token, bounded);
+  if (opened.kind === "no") return nothingShared(opened.outcome);
+  const { channel } = opened;
   const settled = reply.isDoubtful
-    ? await wasShared(deps, { ...share, signal: bounded })
+    ? await wasShared(deps, { ...share, signal: bounded }, channel)
     : undefined;
   if (settled === "shared") return taken(pieceCount, reply, reply.pieceHandle);
   if (settled !== undefined) return settled;
@@ -45,18 +49,19 @@ export async function shareFile(
       ? await upload(deps, { ...share, signal: bounded }, file)
       : { fileId: reply.pieceHandle };
   if ("outcome" in prepared) return prepared.outcome;
-  return complete(deps, share, file, prepared.fileId);
+  return complete(deps, { ...share, channel }, file, prepared.fileId);
 }
 
 /** Undefined: it was not, or it is to be shared again. */
 async function wasShared(
   deps: ShareDeps,
   { reply, token, signal }: Share,
+  channel: string,
 ): Promise<"shared" | SendOutcome | undefined> {
   if (reply.pieceHandle === "") return undefined;
   const form = { file: reply.pieceHandle };
   const answer = await callSlack(deps, { method: "files.info", form, token, signal });
-  if (answer.kind === "ok") return isIn(answer.body["file"], reply) ? "shared" : undefined;
+  if (answer.kind === "ok") return isIn(answer.body["file"], channel) ? "shared" : undefined;
   if (answer.error === "file_not_found" || answer.error === "file_deleted") return undefined;
   if (answer.outcome.kind === "refused")
     return leaveIfDoubtful(reply, `Slack answered ${answer.error}`);
@@ -65,15 +70,15 @@ async function wasShared(
     : answer.outcome;
 }
 
-function isIn(file: unknown, { address }: Reply): boolean {
+function isIn(file: unknown, channel: string): boolean {
   if (typeof file !== "object" || file === null) return false;
   const { channels, groups, ims, shares } = { ...file } as Readonly<Record<string, unknown>>;
-  if ([channels, groups, ims].some((list) => Array.isArray(list) && list.includes(address))) {
+  if ([channels, groups, ims].some((list) => Array.isArray(list) && list.includes(channel))) {
     return true;
   }
   if (typeof shares !== "object" || shares === null) return false;
   return Object.values(shares).some(
-    (places: unknown) => typeof places === "object" && places !== null && address in places,
+    (places: unknown) => typeof places === "object" && places !== null && channel in places,
   );
 }
 
@@ -119,17 +124,17 @@ function uploadUrl(text: string, { origin }: URL): URL | undefined {
 
 async function complete(
   deps: ShareDeps,
-  { reply, token, claim, signal, notes, pieceCount }: Share,
+  { reply, token, claim, signal, notes, pieceCount, channel }: Share & { readonly channel: string },
   { fileName }: FilePiece,
   fileId: string,
 ): Promise<SendOutcome> {
-  const { address, threadId } = reply;
+  const { threadId } = reply;
   const answer = await callSlack(deps, {
     method: "files.completeUploadExternal",
     token,
     json: {
       files: [{ id: fileId, title: fileName }],
-      channel_id: address,
+      channel_id: channel,
       ...(threadId === "" ? {} : { thread_ts: threadId }),
     },
     signal,

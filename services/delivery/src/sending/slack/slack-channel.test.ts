@@ -193,6 +193,37 @@ test("bytes and data URIs are uploaded and shared where the reply goes; a link s
   ]);
 });
 
+test("a reply to a user that was cut is looked for in the direct message with them", async () => {
+  const routeId = await chatRoute(runner, { ...SLACK, address: "U0777" }, OnUnknown.HOLD);
+  slack.next(POST, { cut: "after" });
+  const first = await enqueueParts(runner, routeId, "turn-1", [text("one")]);
+  const sent = await untilState(runner, first, "SENT");
+  slack.next(POST, { cut: "before" });
+  await untilState(runner, await enqueueParts(runner, routeId, "turn-2", [text("two")]), "SENT");
+  expect(slack.messages.map(({ channel, text: said }) => [channel, said])).toEqual([
+    ["D0777", "one"],
+    ["D0777", "two"],
+  ]);
+  expect(sent.providerMessageId).toBe(slack.messages[0]?.ts);
+});
+
+test("where the direct message may not be opened nothing can tell, and the policy decides", async () => {
+  slack.always("conversations.open", { answer: { ok: false, error: "missing_scope" } });
+  slack.next(POST, { cut: "after" });
+  const routeId = await chatRoute(runner, { ...SLACK, address: "U0777" }, OnUnknown.HOLD);
+  const deliveryId = await enqueueParts(runner, routeId, "turn-1", [text("one")]);
+  const held = await untilState(runner, deliveryId, "UNKNOWN");
+  expect(held.lastError).toContain("Slack answered missing_scope");
+  expect(slack.messages).toHaveLength(1);
+});
+
+test("a file for a user is shared in the direct message with them, once though the answer was cut", async () => {
+  slack.next(COMPLETE, { cut: "after" });
+  const routeId = await chatRoute(runner, { ...SLACK, address: "W0777" }, OnUnknown.HOLD);
+  await untilState(runner, await enqueueParts(runner, routeId, "turn-1", [PICTURE]), "SENT");
+  expect(slack.messages).toMatchObject([{ channel: "D0777", file: { title: "a.png" } }]);
+});
+
 test("a file that was shared before the answer was cut is not uploaded or shared again", async () => {
   slack.next(COMPLETE, { cut: "after" });
   const routeId = await chatRoute(runner, PLACE, OnUnknown.HOLD);

@@ -1,7 +1,8 @@
 import type { DeliveryClient } from "@lanekeeper/client";
 import { OnUnknown } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { LanekeeperError } from "@lanekeeper/rpc";
 import { systemIds } from "@lanekeeper/service";
-import { eventually, startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
+import { eventually, gate, startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   applyAccounts,
@@ -124,6 +125,70 @@ test("messages to a group keep their distance, whatever routes send there; other
   const times = telegram.messages.filter(({ chat_id }) => chat_id === "-77").map((m) => m.atMs);
   // Four turns are three pauses; what one of them started late does not shorten the whole.
   expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(PACE.groupMs * 1.5);
+});
+
+const MOVED = {
+  status: 400,
+  answer: {
+    ok: false,
+    error_code: 400,
+    description: "Bad Request: group chat was upgraded to a supergroup chat",
+    parameters: { migrate_to_chat_id: -100_777 },
+  },
+};
+const GROUP = { ...TELEGRAM, address: "-777" };
+
+test("a group that has become a supergroup: what waits goes there, in order, and the names are one", async () => {
+  const routeId = await chatRoute(runner, GROUP);
+  const hold = gate();
+  telegram.next(SEND, { ...MOVED, gate: hold });
+  const ids: string[] = [];
+  for (const said of ["one", "two", "three"]) {
+    ids.push(await enqueueParts(runner, routeId, said, [text(said)]));
+  }
+  hold.open();
+  for (const id of ids) await untilState(runner, id, "SENT");
+  expect(telegram.messages.map(({ chat_id, text: said }) => [chat_id, said])).toEqual([
+    ["-100777", "one"],
+    ["-100777", "two"],
+    ["-100777", "three"],
+  ]);
+  expect(telegram.of(SEND)).toHaveLength(4);
+  expect(identity.equivalences).toEqual(["main -777 = -100777"]);
+  const { attempts } = await runner.getDelivery({ deliveryId: ids[0] ?? "" });
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(["sent", "moved"]);
+  // An event from the new chat finds the same route, so that its reply goes behind what waits there.
+  expect(await chatRoute(runner, { ...GROUP, address: "-100777" })).toBe(routeId);
+  const { changes } = await runner.listRouteChanges({ routeId });
+  expect(changes[0]).toMatchObject({
+    note: "the group became the supergroup -100777",
+    route: { address: "-100777" },
+  });
+});
+
+test("where the supergroup has a route already, what waits for the group goes there too", async () => {
+  const fresh = await chatRoute(runner, { ...GROUP, address: "-100777" });
+  const routeId = await chatRoute(runner, GROUP);
+  telegram.next(SEND, MOVED);
+  await untilState(runner, await enqueueParts(runner, routeId, "t-1", [text("one")]), "SENT");
+  await untilState(runner, await enqueueParts(runner, fresh, "t-2", [text("two")]), "SENT");
+  expect(telegram.messages.map(({ chat_id }) => chat_id)).toEqual(["-100777", "-100777"]);
+});
+
+test("nothing moves before the names are one; what an operator has to merge holds no reply", async () => {
+  const answers = ["SESSION_BUSY", "ALIAS_CONFLICT"] as const;
+  let asked = 0;
+  identity.beforeEquivalence = () => {
+    const reason = answers[asked++];
+    if (reason !== undefined) throw new LanekeeperError(reason, "not now");
+  };
+  telegram.next(SEND, MOVED);
+  telegram.next(SEND, MOVED);
+  const deliveryId = await enqueueParts(runner, await chatRoute(runner, GROUP), "t-1", [text("x")]);
+  await untilState(runner, deliveryId, "SENT");
+  expect(telegram.messages).toMatchObject([{ chat_id: "-100777" }]);
+  const { attempts } = await runner.getDelivery({ deliveryId });
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(["sent", "moved", "failed"]);
 });
 
 test.each([
