@@ -69,7 +69,10 @@ async function statelessSlot(
   { tenant, agentId }: ParsedSubmit,
 ): Promise<RunSlot> {
   if (!runs.hasSlot) {
-    throw later("RATE_LIMITED", "this replica runs as many turns as it may", 1_000);
+    const limit = String(LIMITS.activeRunsPerReplica);
+    throw later("RATE_LIMITED", `this replica runs ${limit} turns, as many as it may`, 1_000, {
+      metadata: { limit },
+    });
   }
   const slot = await slots.take(tenant, agentId);
   if (typeof slot !== "string") return slot;

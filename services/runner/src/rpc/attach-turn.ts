@@ -39,11 +39,7 @@ async function* attach(
   call: CallContext,
 ): AsyncGenerator<AttachTurnResponse> {
   if (request.afterStreamSeq < 0n) throw invalid("after_stream_seq", "is below 0");
-  if (context.attachments.total >= LIMITS.attachmentsPerReplica) {
-    throw new LanekeeperError("RATE_LIMITED", "this replica holds as many attachments as it may", {
-      retryAfterMs: 1_000,
-    });
-  }
+  if (context.attachments.total >= LIMITS.attachmentsPerReplica) throw tooMany();
   const result = await resultOf(context, request, call);
   const { turn } = result;
   const leave = context.attachments.enter(turn);
@@ -67,6 +63,14 @@ async function* attach(
       onLeft(context, turn, request.cancelOnDisconnect && isLast);
     }
   }
+}
+
+function tooMany(): LanekeeperError {
+  const limit = String(LIMITS.attachmentsPerReplica);
+  return new LanekeeperError("RATE_LIMITED", `this replica holds ${limit} attachments`, {
+    metadata: { limit },
+    retryAfterMs: 1_000,
+  });
 }
 
 function resultOf(

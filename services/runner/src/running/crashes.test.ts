@@ -1,6 +1,6 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
@@ -48,8 +48,15 @@ test.concurrent("a turn whose run died is run again by another replica, and its 
   open.open();
   world.model.behaviour = heldAnswer(open.opened, "here");
   a.kill();
+  // Of the run that died it has seen all: what it is told is the run that commits, from its beginning.
+  const afterStreamSeq = reader.events.at(-1)?.streamSeq ?? 0n;
+  const resumed = new Attached(b, { turnId: lost.turnId }, { afterStreamSeq });
+  await eventually(() => resumed.kinds.includes("accepted"));
   await world.expireLeases();
   expect((await reader.ended).state).toBe(TurnState.COMPLETED);
+  expect((await resumed.ended).state).toBe(TurnState.COMPLETED);
+  expect(resumed.text).toBe("here");
+  expect(resumed.kinds.slice(0, 2)).toEqual(["accepted", "runBegun"]);
   const begun = reader.events.flatMap(({ event }) =>
     event.case === "runBegun" ? [event.value] : [],
   );
@@ -97,6 +104,29 @@ test.concurrent("a crash before the ending was sent repeats the stored ending", 
   expect((await new Attached(other, { turnId }).ended).state).toBe(TurnState.COMPLETED);
   expect(world.model.asked.length).toBe(1);
   expect(await transcript(other)).toEqual(["one", "echo: one"]);
+});
+
+test.concurrent("an interrupt that comes while a dead run's ending is stored, which is then refused, does not wait for the turn's next run", async () => {
+  await using world = await World.start(server);
+  const doomed = await world.replica({ dieAt: "after runner_prepare" });
+  const other = await world.replica();
+  await applyMain(other);
+  const { turnId } = await doomed.client.submitTurn(turnFor(world, "one"));
+  await eventually(() => doomed.isDead);
+  world.identity.takeAway(TENANT, KEY);
+  const echo = world.model.behaviour;
+  world.model.behaviour = (request) => {
+    const last = request.messages.at(-1);
+    const isOne = last !== undefined && textOf(last) === "one";
+    return isOne ? heldAnswer(never)(request) : echo(request);
+  };
+  const submit = turnFor(world, "now", { onConflict: OnConflict.INTERRUPT });
+  const now = new Attached(other, { submit });
+  await eventually(() => now.kinds.includes("accepted"));
+  await world.expireLeases();
+  expect((await now.ended).state).toBe(TurnState.COMPLETED);
+  expect((await turnOf(other, turnId)).state).toBe(TurnState.INTERRUPTED);
+  expect(await transcript(other)).toEqual(["one", "now", "echo: now"]);
 });
 
 test.concurrent("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {

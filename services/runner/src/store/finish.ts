@@ -44,7 +44,8 @@ const TOLD = COLUMNS.length;
 /**
  * Step three of a commit, in one statement: the transcript, the outbox row, the turn's end, the lane
  * free. Everything hangs on the lane's compare-and-set on the holder, and then on the turn's, so that a
- * repeat (by this replica or by a successor) finds nothing to do. Lanes are locked first, in key order.
+ * repeat (by this replica or by a successor) finds nothing to do; a lane is freed with the turn that
+ * holds it or not at all. Lanes are locked first, in key order.
  */
 const FINISH = {
   name: "runner_finish",
@@ -56,6 +57,9 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
   SELECT l.tenant, l.session_key
   FROM lanes l JOIN item i ON l.tenant = i.tenant AND l.session_key = i.session_key
   WHERE l.holder_run_id = i.run_id
+    AND EXISTS (SELECT FROM turns t WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id
+                AND t.run_id = i.run_id AND t.prepared_run_id = i.run_id
+                AND ${mayBecomeFrom("t.state", "COMPLETED")})
   ORDER BY l.tenant, l.session_key
   FOR UPDATE OF l
 ), lane AS (

@@ -25,7 +25,9 @@ WITH held AS (
   WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}
   FOR SHARE
 ), counted AS (
-  SELECT count(*) AS saved FROM (SELECT FROM memories WHERE tenant = $1 AND agent_id = $5 LIMIT $9) m
+  -- Of the others: what is written again is none more.
+  SELECT count(*) AS saved FROM (SELECT FROM memories
+    WHERE tenant = $1 AND agent_id = $5 AND (turn_id, step) <> ($2, $4) LIMIT $9) m
 )
 INSERT INTO memories AS m (tenant, agent_id, turn_id, step, session_key, body, is_pinned, create_time)
 SELECT $1, $5, $2, $4, $6, $7, $8, clock_timestamp() FROM held, counted WHERE counted.saved < $9

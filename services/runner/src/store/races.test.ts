@@ -209,10 +209,29 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     });
   });
 
-  test("a stop comes too late for an ending that is stored", async () => {
-    const { held } = await activeTurn();
+  test("a stop comes too late for an ending that is stored, and not for the run after it", async () => {
+    const { held, granted } = await activeTurn();
     await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n });
-    expect(await requestStop(world.db, TENANT, held.turnId, "cancelled", "")).toBeUndefined();
+    expect(await requestStop(world.db, TENANT, held.turnId, "cancelled", "no")).toBeUndefined();
+    const next = { ...granted, runId: randomUUID(), runEpoch: 2n };
+    await discardPrepared(world.db, held);
+    expect(await takeOver(world.db, next, held.runId)).toMatchObject({
+      stop: "cancelled",
+      stopNote: "no",
+    });
+  });
+
+  test("a lane is not freed by a run whose turn has no ending stored, or is a claim yet", async () => {
+    const { held } = await activeTurn();
+    const claim = newTurn(laneKey());
+    const claimed = { ...held, ...claim.session, turnId: claim.turnId, runId: randomUUID() };
+    await admit(claim, claimed.runId);
+    const end = { ending: completed("a"), told: [], chunk: undefined };
+    for (const one of [held, claimed]) {
+      expect(await steps.finish({ held: { ...one, turnClass: 1 }, ...end })).toBeUndefined();
+      const lane = await readLane(world.db, TENANT, one.sessionKey);
+      expect(lane).toMatchObject({ activeTurnId: one.turnId, holderRunId: one.runId });
+    }
   });
 
   test("racing claims of one head: one gets it", async () => {

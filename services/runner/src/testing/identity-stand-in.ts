@@ -137,6 +137,13 @@ export class IdentityStandIn implements AsyncDisposable {
     return this.ref(tenant, sessionKey);
   }
 
+  /** Another run took the key and went: whoever held it has lost it. */
+  takeAway(tenant: string, sessionKey: string): void {
+    const row = this.#key(tenant, sessionKey);
+    row.epoch += 1n;
+    row.active = undefined;
+  }
+
   /** Merges a key into another. */
   move(tenant: string, sessionKey: string, survivor: string): void {
     this.#key(tenant, survivor);

@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { LIMITS } from "../limits.ts";
+import { forgetChildTurns, insertChildTurn } from "../store/child-turns.ts";
+import { forgetSlots, writeSlots } from "../store/run-slots.ts";
+import { forgetEdges, forgetEvents, forgetRequests } from "../store/sweep.ts";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { startServer, World } from "../testing/world.ts";
+
+// Postgres and gRPC on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+/** Makes what is stored older, in place of waiting. */
+async function age(world: World, table: string, column: string, ms: number): Promise<void> {
+  await world.db.query(
+    `UPDATE ${table} SET ${column} = ${column} - ${ms} * interval '1 ms' WHERE ${column} IS NOT NULL`,
+  );
+}
+
+const AN_HOUR_MS = 3_600_000;
+const A_DAY_MS = 24 * AN_HOUR_MS;
+
+test.concurrent("a turn that has ended is told from any place, at any replica, while its events are kept; after that its end is", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const live = new Attached(a, { submit: turnFor(world, "one") });
+  await live.ended;
+  const { turnId } = live;
+  for (const [index, { streamSeq }] of live.events.entries()) {
+    const again = new Attached(b, { turnId }, { afterStreamSeq: streamSeq });
+    expect((await again.ended).reply).toEqual((await live.ended).reply);
+    const rest = live.events.slice(streamSeq === 0n ? 0 : index + 1);
+    const left = rest.map(({ event }) => (event.case === "textDelta" ? event.value : ""));
+    expect(again.text).toBe(left.join(""));
+  }
+  const { eventsRetentionMs, retentionBatch } = LIMITS;
+  await age(world, "turn_events", "create_time", AN_HOUR_MS - 60_000);
+  await age(world, "turns", "end_time", AN_HOUR_MS - 60_000);
+  expect(await forgetEvents(world.db, eventsRetentionMs, retentionBatch)).toBe(0);
+  await age(world, "turn_events", "create_time", 120_000);
+  await age(world, "turns", "end_time", 120_000);
+  expect(await forgetEvents(world.db, eventsRetentionMs, retentionBatch)).toBeGreaterThan(0);
+  const late = new Attached(b, { turnId }, { afterStreamSeq: 1n });
+  const ended = await late.ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED });
+  expect(ended.reply && textOf(ended.reply)).toBe("echo: one");
+  expect(late.kinds).toEqual(["accepted", "ended"]);
+});
+
+test.concurrent("what a turn says is kept while it runs, however old, and its request too", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const submit = turnFor(world, "one");
+  const first = new Attached(replica, { submit });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const stored = "SELECT FROM turn_events WHERE turn_id = $1";
+  await eventually(async () => (await world.db.query(stored, [first.turnId])).rowCount > 0);
+  await age(world, "turn_events", "create_time", 2 * A_DAY_MS);
+  await age(world, "idempotency", "create_time", 2 * A_DAY_MS);
+  expect(await forgetEvents(world.db, LIMITS.eventsRetentionMs, 10)).toBe(0);
+  expect(await forgetRequests(world.db, LIMITS.idempotencyRetentionMs, 10)).toBe(0);
+  const repeat = await replica.client.submitTurn(submit);
+  expect(repeat).toMatchObject({ disposition: Disposition.JOINED, turnId: first.turnId });
+  held.open();
+  await first.ended;
+});
+
+test.concurrent("a request is one turn for a day; after that it is a new one", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const submit = turnFor(world, "one");
+  const first = new Attached(replica, { submit });
+  await first.ended;
+  await age(world, "idempotency", "create_time", A_DAY_MS - 60_000);
+  expect(await forgetRequests(world.db, LIMITS.idempotencyRetentionMs, 10)).toBe(0);
+  expect((await replica.client.submitTurn(submit)).turnId).toBe(first.turnId);
+  await age(world, "idempotency", "create_time", 120_000);
+  expect(await forgetRequests(world.db, LIMITS.idempotencyRetentionMs, 10)).toBe(1);
+  const again = new Attached(replica, { submit });
+  await again.ended;
+  expect(again.turnId).not.toBe(first.turnId);
+});
+
+test.concurrent("slots of replicas that are gone, waits of runs that hold no lane and outcomes long told are removed, and no others", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const { db } = world;
+  await db.query(
+    `INSERT INTO wait_edges (tenant, run_id, turn_id, from_key, to_key, create_time)
+     SELECT tenant, r, turn_id, $1, 'agent:main:b', clock_timestamp()
+     FROM turns, unnest(ARRAY[run_id, gen_random_uuid()]) r WHERE turn_id = $2`,
+    [KEY, active.turnId],
+  );
+  expect(await forgetEdges(db)).toBe(1);
+  const edges = await db.query<{ run_id: string }>("SELECT run_id FROM wait_edges");
+  expect(edges.rows.map(({ run_id }) => run_id)).toEqual([world.identity.holder(TENANT, KEY)]);
+  const one = { tenant: TENANT, scope: "main", slots: 1, reclaims: 0 };
+  await writeSlots(db, [one], { replica: "gone", leaseMs: -LIMITS.retentionSweepMs - 1_000 });
+  await writeSlots(db, [one], { replica: "here", leaseMs: -1_000 });
+  await forgetSlots(db, LIMITS.retentionSweepMs);
+  const slots = await db.query<{ replica: string }>("SELECT replica FROM run_slots");
+  expect(slots.rows).toEqual([{ replica: "here" }]);
+  const child = { tenant: TENANT, parentTurnId: active.turnId, parentSessionKey: KEY };
+  for (const days of [2, 13]) {
+    const more = { principal: "p1", isRouted: false, isAwaited: false };
+    await insertChildTurn(db, { ...child, ...more, childTurnId: randomUUID() });
+    await age(world, "child_turns", "create_time", days * A_DAY_MS);
+  }
+  await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
+  const children = await db.query("SELECT FROM child_turns");
+  expect(children.rowCount).toBe(1);
+  held.open();
+  await active.ended;
+});
