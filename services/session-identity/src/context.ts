@@ -48,8 +48,8 @@ export function createContext(options: ContextOptions): IdentityContext {
   const { db, turnsDb = db, slowDb, clock, ids, log, rules = RULES } = options;
   const replica = { usageShard: shardOf(options.instanceId), rules };
   const metrics = createIdentityMetrics(options.metrics);
-  const polled = (gapMs: number) => metrics.watchLag.observe(gapMs / 1_000);
-  const feed = new Feed({ query: db, clock, log, polled });
+  const lagged = (lagMs: number) => metrics.watchLag.observe(lagMs / 1_000);
+  const feed = new Feed({ query: db, clock, log, lagged });
   const engine = new Engine(
     { db: turnsDb, ids, replica },
     {

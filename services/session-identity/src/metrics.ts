@@ -33,7 +33,10 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
     "operation",
     "reason",
   ]);
-  const watchLag = metrics.histogram("identity_watch_lag_seconds", "Between two polls of the feed");
+  const watchLag = metrics.histogram(
+    "identity_watch_lag_seconds",
+    "From when a change was written to when the feed found it; the oldest of each poll",
+  );
   return {
     call: (report) => seriesOf(report).observe(report.durationMs / 1_000),
     batch: (commands, durationMs) => {

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly folder: string;
   /** The name of a planted fault, see ../mutants. */
   readonly mutant?: string;
+  /** What node is told before `start <service>` instead of the product. */
+  readonly program?: readonly string[];
 }
 
 /** What is opened is closed by `opened`. */
@@ -98,14 +100,13 @@ function startReplica(
   number: number,
   env: Readonly<Record<string, string>>,
   links: Links,
-  { folder, mutant }: ClusterOptions,
+  { folder, mutant, program = mutant === undefined ? [BIN] : [PATCHED, mutant] }: ClusterOptions,
 ): Replica {
   const grpc = links.grpc[service][number - 1];
   const http = service === "ingress" ? links.http[number - 1] : undefined;
   if (grpc === undefined) throw new Error("a replica has a link");
   return new Replica({
-    ...{ service, number, env, grpc },
-    program: mutant === undefined ? [BIN] : [PATCHED, mutant],
+    ...{ service, number, env, grpc, program },
     armed: (point) => [PATCHED, point],
     log: join(folder, `${service}-${number}.log`),
     ...(http === undefined ? {} : { http }),

@@ -67,9 +67,14 @@ export class Replica implements AsyncDisposable {
 
   /** Resident bytes, as it tells them itself; undefined while it does not answer. */
   async residentBytes(): Promise<number | undefined> {
-    const response = await this.#get("/metrics").catch(() => undefined);
-    const bytes = /^process_resident_memory_bytes\S* (\S+)/m.exec((await response?.text()) ?? "");
+    const bytes = /^process_resident_memory_bytes\S* (\S+)/m.exec((await this.metrics()) ?? "");
     return bytes === null ? undefined : Number(bytes[1]);
+  }
+
+  /** What its `/metrics` says; undefined while it does not answer. */
+  async metrics(): Promise<string | undefined> {
+    const response = await this.#get("/metrics").catch(() => undefined);
+    return response?.text().catch(() => undefined);
   }
 
   kill(): void {

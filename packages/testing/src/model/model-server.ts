@@ -21,16 +21,26 @@ export interface ModelServer extends AsyncDisposable {
   request(index: number, timeoutMs?: number): Promise<ModelRequest>;
 }
 
+export interface ModelServerOptions {
+  /** Nothing is kept of what it was shown: for runs of hours. */
+  readonly forgets?: boolean;
+}
+
 /** Starts at a free port of loopback. Knows `POST /v1/chat/completions` and `GET /v1/models`. */
-export async function startModelServer(first: Decide = {}): Promise<ModelServer> {
+export async function startModelServer(
+  first: Decide = {},
+  { forgets = false }: ModelServerOptions = {},
+): Promise<ModelServer> {
   const requests: ModelRequest[] = [];
   const queue: Decide[] = [];
   let usual = first;
+  let arrived = 0;
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
     if (incoming.method === "GET") return listModels(response);
     const body = JSON.parse(await bodyOf(incoming)) as Record<string, unknown>;
-    const request = shown(body, incoming, response, requests.length);
-    requests.push(request);
+    const request = shown(body, incoming, response, arrived);
+    arrived += 1;
+    if (!forgets) requests.push(request);
     const decide = queue.shift() ?? usual;
     await writeAnswer(request, typeof decide === "function" ? decide(request) : decide, response);
   };

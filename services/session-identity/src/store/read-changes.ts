@@ -20,6 +20,8 @@ export interface Change {
   readonly state: StandingKey;
   /** Set where the change was a merge of this key into another. */
   readonly mergedInto: string | undefined;
+  /** When it was written, by the database's clock; it is seen only once it is committed. */
+  readonly writtenMs: number;
 }
 
 interface ChangeRow {
@@ -27,6 +29,7 @@ interface ChangeRow {
   readonly xid: string;
   readonly state: KeyRow;
   readonly merged_into: string | null;
+  readonly written_ms: number;
 }
 
 const NOW = `select h.history_id, pg_current_snapshot() as snapshot,
@@ -51,7 +54,8 @@ export async function readHistory(query: Query): Promise<History> {
 
 /** xid is compared by index; what began before the older snapshot's xmin was over by then. */
 const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::pg_snapshot)`;
-const COLUMNS = "c.change_id, c.xid::text as xid, c.state, c.merged_into";
+const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into,
+  floor(extract(epoch from c.create_time) * 1000)::float8 as written_ms`;
 
 const POLL_CHANGES = {
   name: "poll_changes",
@@ -126,11 +130,13 @@ export async function readSnapshotPage(
 }
 
 function changesOf(rows: readonly ChangeRow[]): Change[] {
-  return rows.flatMap(({ change_id: changeId, xid, state, merged_into: mergedInto }) => {
+  return rows.flatMap((row) => {
+    const { change_id: changeId, written_ms: writtenMs, merged_into: mergedInto } = row;
     if (changeId === null) return [];
-    const key = stateOf(state);
-    if (!hasSession(key)) return [];
-    return [{ changeId, xid: BigInt(xid), state: key, mergedInto: mergedInto ?? undefined }];
+    const state = stateOf(row.state);
+    if (!hasSession(state)) return [];
+    const xid = BigInt(row.xid);
+    return [{ changeId, xid, state, mergedInto: mergedInto ?? undefined, writtenMs }];
   });
 }
 

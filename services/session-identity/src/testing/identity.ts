@@ -10,7 +10,7 @@ import {
   serviceTokenAuthenticator,
 } from "@lanekeeper/rpc";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { createMetrics, systemClock, systemIds } from "@lanekeeper/service";
+import { createMetrics, type Metrics, systemClock, systemIds } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { onTestFinished } from "vitest";
 import { createContext, type IdentityContext } from "../context.ts";
@@ -28,6 +28,7 @@ export interface TestReplica {
   readonly context: IdentityContext;
   readonly server: GrpcServer;
   readonly log: ReturnType<typeof captureLog>;
+  readonly metrics: Metrics;
   /** How calls have come so far. */
   transports(): readonly string[];
   /** A client of a service of ours, for a tenant. */
@@ -41,7 +42,8 @@ export async function startReplica(db: Db, rules?: RuleSet): Promise<TestReplica
   const log = captureLog();
   const transports: string[] = [];
   replicas += 1;
-  const context = testContext(db, log.log, rules);
+  const metrics = testMetrics();
+  const context = testContext(db, log.log, rules, metrics);
   const server = await serveGrpc({
     host: "127.0.0.1",
     port: 0,
@@ -74,7 +76,11 @@ export async function startReplica(db: Db, rules?: RuleSet): Promise<TestReplica
     clients.push(made);
     return made;
   };
-  return { context, server, log, client, transports: () => transports };
+  return { context, server, log, metrics, client, transports: () => transports };
+}
+
+function testMetrics(): Metrics {
+  return createMetrics("session-identity", { ofProcess: false });
 }
 
 /** The parts of a replica, without a server. */
@@ -82,8 +88,8 @@ export function testContext(
   db: Db,
   log = captureLog().log,
   rules: RuleSet = RULES,
+  metrics: Metrics = testMetrics(),
 ): IdentityContext {
-  const metrics = createMetrics("session-identity", { ofProcess: false });
   const parts = { db, slowDb: db, log, metrics, clock: systemClock, ids: systemIds };
   return createContext({ ...parts, rules, instanceId: `test-${replicas}` });
 }

@@ -26,8 +26,8 @@ export interface FeedParts {
   readonly query: Query;
   readonly clock: Clock;
   readonly log: Log;
-  /** Milliseconds from the newest change's poll to the one before it: how late a watcher may hear. */
-  readonly polled?: (gapMs: number, changes: number) => void;
+  /** For each poll that found changes: how long ago the oldest of them was written. */
+  readonly lagged?: (lagMs: number) => void;
 }
 
 /** After a failed poll; the database is not helped by more questions. */
@@ -111,7 +111,7 @@ export class Feed {
 
   /** Gives the pause until the next one. */
   async #pollOnce(): Promise<number> {
-    const { query, clock, log, polled } = this.#parts;
+    const { query, clock, log, lagged } = this.#parts;
     const since = this.#last;
     if (since === undefined) return LIMITS.watchPollMs;
     try {
@@ -119,7 +119,7 @@ export class Feed {
       if (this.#last !== since) return LIMITS.watchPollMs;
       const gapMs = clock.monotonicMs() - this.#lastPollMs;
       this.#lastPollMs = clock.monotonicMs();
-      polled?.(gapMs, batch.changes.length);
+      if (batch.changes.length > 0) lagged?.(lagOf(batch));
       this.#tell(since, batch, gapMs);
       return LIMITS.watchPollMs;
     } catch (err) {
@@ -139,6 +139,11 @@ export class Feed {
     const error = expired("the feed was cut off");
     for (const listener of [...this.#listeners]) listener.fail(error);
   }
+}
+
+function lagOf({ history, changes }: Batch): number {
+  const oldestMs = changes.reduce((least, { writtenMs }) => Math.min(least, writtenMs), Infinity);
+  return Math.max(0, history.nowMs - oldestMs);
 }
 
 /** All that was committed since, however much: a poll that finds a full page reads on to its own snapshot. */

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { failure } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";
+import { changeUncommitted } from "../testing/uncommitted.ts";
 import { seen, watchedTenant, watching } from "../testing/watching.ts";
-import type { Db } from "../store/db.ts";
 
 const database = testDatabase();
 
@@ -71,37 +71,6 @@ test("a change whose transaction commits late is not lost, and holds up nobody",
   const resumed = watching(other, { resumeToken: quick.resumeToken });
   expect(seen(await resumed.next())).toBe("changed agent:main:late g1 r2");
 });
-
-/** A change as the engine writes it, in a transaction that stays open until `commit`. */
-async function changeUncommitted(db: Db, tenant: string, key: string) {
-  let commit = () => undefined as void;
-  const released = new Promise<void>((resolve) => {
-    commit = resolve;
-  });
-  let written = () => undefined as void;
-  const isWritten = new Promise<void>((resolve) => {
-    written = resolve;
-  });
-  const done = db.transaction(async (tx) => {
-    await tx.query(
-      `with changed as (
-         update session_keys set revision = revision + 1 where tenant = $1 and session_key = $2 returning *
-       )
-       insert into session_changes (tenant, session_key, agent_id, state)
-       select tenant, session_key, agent_id, to_jsonb(changed) from changed`,
-      [tenant, key],
-    );
-    written();
-    await released;
-  });
-  await isWritten;
-  return {
-    commit: async () => {
-      commit();
-      await done;
-    },
-  };
-}
 
 test("a change of another replica is seen without a word from it", async () => {
   const { tenant, client } = await watchedTenant(database.open());

@@ -1,0 +1,33 @@
+import { parseArgs } from "node:util";
+
+export interface SoakFlags {
+  readonly seconds: number;
+  readonly seed: number;
+  /** Nothing is swept: retention as in the product, which is days. What grows then has to be found. */
+  readonly keepEverything: boolean;
+}
+
+/** Below this the later half has too few samples to tell growth from noise. */
+const LEAST_MINUTES = 3;
+
+/** `--hours 2`, or `--minutes 20`; `--seed 7`; `--keep-everything`. */
+export function parseSoakFlags(args: readonly string[]): SoakFlags {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      hours: { type: "string" },
+      minutes: { type: "string" },
+      seed: { type: "string" },
+      "keep-everything": { type: "boolean" },
+    },
+  });
+  if (values.hours !== undefined && values.minutes !== undefined) {
+    throw new Error("--hours or --minutes, not both");
+  }
+  const minutes =
+    values.minutes === undefined ? 60 * Number(values.hours ?? 2) : Number(values.minutes);
+  if (!(minutes >= LEAST_MINUTES)) throw new Error(`at least ${LEAST_MINUTES} minutes`);
+  const seed = Number(values.seed ?? 1);
+  if (!Number.isSafeInteger(seed)) throw new Error("--seed is a whole number");
+  return { seconds: minutes * 60, seed, keepEverything: values["keep-everything"] === true };
+}
