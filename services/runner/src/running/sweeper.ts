@@ -188,11 +188,17 @@ export class Sweeper {
 
   async #retention(): Promise<void> {
     const { db } = this.#options.parts.deps;
-    await forgetEvents(db, LIMITS.eventsRetentionMs, LIMITS.retentionBatch);
-    await forgetRequests(db, LIMITS.idempotencyRetentionMs, LIMITS.retentionBatch);
+    const { eventsRetentionMs, idempotencyRetentionMs, retentionBatch } = LIMITS;
+    await this.#whileFull(() => forgetEvents(db, eventsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetRequests(db, idempotencyRetentionMs, retentionBatch));
     await forgetEdges(db);
     await forgetSlots(db, LIMITS.retentionSweepMs);
-    await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
+    await this.#whileFull(() => forgetChildTurns(db, LIMITS.childTurnsRetentionMs, retentionBatch));
+  }
+
+  /** A batch a sweep is less than a busy installation writes between two of them. */
+  async #whileFull(forget: () => Promise<number>): Promise<void> {
+    while (!this.#stopped && (await forget()) >= LIMITS.retentionBatch);
   }
 }
 

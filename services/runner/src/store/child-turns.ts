@@ -211,7 +211,7 @@ export async function forgetChildTurns(
   sql: Sql,
   olderThanMs: number,
   limit: number,
-): Promise<void> {
+): Promise<number> {
   await sql.query(SETTLE);
-  await sql.query(FORGET, [olderThanMs, limit]);
+  return (await sql.query(FORGET, [olderThanMs, limit])).rowCount;
 }
