@@ -11,9 +11,9 @@ if (have[0] < 20 || (have[0] === 20 && have[1] < 19)) {
   process.exit(1);
 }
 
-import("./typescript.js")
-  .then(function () {
-    return import("../src/main.ts");
+import("./program.js")
+  .then(function (loader) {
+    return loader.load();
   })
   .then(function (program) {
     return program.main(process.argv);

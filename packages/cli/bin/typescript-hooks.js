@@ -4,15 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { stop, transform } from "esbuild";
-
-const OPTIONS = {
-  loader: "ts",
-  format: "esm",
-  // The oldest Node that we run on: `using` is not known there.
-  target: "node20.19",
-  sourcemap: "inline",
-  sourcesContent: false,
-};
+import { OPTIONS } from "./esbuild-options.js";
 
 /** esbuild works in a process of its own, which a service has no use for once it has started. */
 const IDLE_MS = 5_000;
@@ -22,7 +14,8 @@ export async function load(url, context, nextLoad) {
   if (!url.startsWith("file:") || !url.endsWith(".ts")) return nextLoad(url, context);
   clearTimeout(idle);
   const sourcefile = fileURLToPath(url);
-  const { code } = await transform(await readFile(sourcefile, "utf8"), { ...OPTIONS, sourcefile });
+  const options = { ...OPTIONS, loader: "ts", sourcemap: "inline", sourcefile };
+  const { code } = await transform(await readFile(sourcefile, "utf8"), options);
   clearTimeout(idle);
   idle = setTimeout(() => void stop(), IDLE_MS).unref();
   return { format: "module", source: code, shortCircuit: true };

@@ -9,6 +9,7 @@ import {
 import type * as Sdk from "@opentelemetry/sdk-node";
 import type { Env } from "./env.ts";
 import type { Log } from "./log.ts";
+import { passThrough } from "./pass-through.ts";
 import { PassThroughTracerProvider } from "./pass-through-tracer.ts";
 import { type Finish, finishWithin } from "./within.ts";
 
@@ -48,12 +49,20 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const env = options.env ?? process.env;
   const mode = telemetryMode(env, options.spanProcessors);
   if (mode === "off") return telemetry(mode, options, async () => undefined);
-  // Loaded here, since it takes 90 ms and 25 MB that a command-line call need not spend.
+  if (mode === "pass-through" && !asksForSomething(env)) {
+    if (options.log) reportTo(options.log);
+    passThrough();
+    return telemetry(mode, options, async () => undefined);
+  }
+  // Loaded here, since it takes 120 ms and 25 MB that a process without such variables need not spend.
   const sdk = await import("@opentelemetry/sdk-node");
   const node = new sdk.NodeSDK(configuration(sdk, options, env, mode));
   if (options.log) reportTo(options.log, sdk.core.diagLogLevelFromString(env["OTEL_LOG_LEVEL"]));
   node.start();
-  if (mode === "pass-through") passThrough(sdk);
+  if (mode === "pass-through") {
+    const ids = new sdk.tracing.RandomIdGenerator();
+    trace.setGlobalTracerProvider(new PassThroughTracerProvider(ids));
+  }
   return telemetry(mode, options, () => node.shutdown());
 }
 
@@ -79,8 +88,9 @@ function telemetry(
   };
 }
 
-function passThrough({ tracing }: typeof Sdk): void {
-  trace.setGlobalTracerProvider(new PassThroughTracerProvider(new tracing.RandomIdGenerator()));
+/** The SDK has some sixty variables, and reads files that they name. */
+function asksForSomething(env: Env): boolean {
+  return Object.keys(env).some((name) => name.startsWith("OTEL_"));
 }
 
 function telemetryMode(env: Env, processors: readonly unknown[] | undefined): TelemetryMode {
@@ -126,7 +136,7 @@ function resource({ resources }: typeof Sdk, options: TelemetryOptions, env: Env
 }
 
 /** OpenTelemetry swallows its own failures unless someone listens. */
-function reportTo(log: Log, level: DiagLogLevel | undefined): void {
+function reportTo(log: Log, level: DiagLogLevel = DiagLogLevel.WARN): void {
   const line = (level: "error" | "warn" | "info" | "debug" | "trace") => (msg: string) => {
     log[level]({ component: "opentelemetry" }, msg);
   };
@@ -137,8 +147,7 @@ function reportTo(log: Log, level: DiagLogLevel | undefined): void {
     debug: line("debug"),
     verbose: line("trace"),
   };
-  const logLevel = level ?? DiagLogLevel.WARN;
-  diag.setLogger(logger, { logLevel, suppressOverrideMessage: true });
+  diag.setLogger(logger, { logLevel: level, suppressOverrideMessage: true });
 }
 
 /** So that a process (a test, most of all) can start telemetry again. */

@@ -1,6 +1,13 @@
 import { SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 
+const MAIN_MODULES: Readonly<Record<ServiceName, () => Promise<unknown>>> = {
+  "session-identity": () => import("../../../../services/session-identity/src/main.ts"),
+  runner: () => import("../../../../services/runner/src/main.ts"),
+  delivery: () => import("../../../../services/delivery/src/main.ts"),
+  ingress: () => import("../../../../services/ingress/src/main.ts"),
+};
+
 /**
  * `lanekeeper start <service>`: that service in this process. Its `src/main.ts` reads the environment
  * and runs until a signal, or the end of the supervisor, ends it.
@@ -12,9 +19,5 @@ export async function startService(name: string): Promise<void> {
       `There is no service ${name}: start one of ${SERVICE_NAMES.join(", ")}, or, without a name, all of them.`,
     );
   }
-  await import(mainModule(service));
-}
-
-function mainModule(service: ServiceName): string {
-  return new URL(`../../../../services/${service}/src/main.ts`, import.meta.url).href;
+  await MAIN_MODULES[service]();
 }
