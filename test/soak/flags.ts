@@ -5,12 +5,14 @@ export interface SoakFlags {
   readonly seed: number;
   /** Nothing is swept: retention as in the product, which is days. What grows then has to be found. */
   readonly keepEverything: boolean;
+  /** The record of a run that is judged again, instead of a new one; undefined: a new one. */
+  readonly judge: string | undefined;
 }
 
 /** Below this the later half has too few samples to tell growth from noise. */
 const LEAST_MINUTES = 3;
 
-/** `--hours 2`, or `--minutes 20`; `--seed 7`; `--keep-everything`. */
+/** `--hours 2`, or `--minutes 20`; `--seed 7`; `--keep-everything`; or `--judge <record>`. */
 export function parseSoakFlags(args: readonly string[]): SoakFlags {
   const { values } = parseArgs({
     args: [...args],
@@ -19,6 +21,7 @@ export function parseSoakFlags(args: readonly string[]): SoakFlags {
       minutes: { type: "string" },
       seed: { type: "string" },
       "keep-everything": { type: "boolean" },
+      judge: { type: "string" },
     },
   });
   if (values.hours !== undefined && values.minutes !== undefined) {
@@ -29,5 +32,6 @@ export function parseSoakFlags(args: readonly string[]): SoakFlags {
   if (!(minutes >= LEAST_MINUTES)) throw new Error(`at least ${LEAST_MINUTES} minutes`);
   const seed = Number(values.seed ?? 1);
   if (!Number.isSafeInteger(seed)) throw new Error("--seed is a whole number");
-  return { seconds: minutes * 60, seed, keepEverything: values["keep-everything"] === true };
+  const keepEverything = values["keep-everything"] === true;
+  return { seconds: minutes * 60, seed, keepEverything, judge: values.judge };
 }

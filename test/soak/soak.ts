@@ -8,12 +8,13 @@ import { type Cluster, startCluster } from "../chaos/world/cluster.ts";
 import { openDoors } from "../chaos/world/doors.ts";
 import type { SoakFlags } from "./flags.ts";
 import { OUTBOX_LAG, TURN_TIME, WATCH_LAG } from "./judge/tolerances.ts";
-import { Callers, type Outcome } from "./load/callers.ts";
+import { Callers } from "./load/callers.ts";
 import { passDays } from "./load/days.ts";
 import { killEachMinute } from "./load/kills.ts";
 import { type Answers, startTalkingModel } from "./load/model.ts";
 import { startMeasuringSink } from "./load/sink.ts";
 import { Watchers } from "./load/watchers.ts";
+import type { SoakRecord } from "./record.ts";
 import { sampleDatabase } from "./samples/database.ts";
 import { Gathered } from "./samples/gathered.ts";
 import { ProcessSampler } from "./samples/processes.ts";
@@ -27,17 +28,8 @@ const SAMPLES = 240;
 const LEAST_PAUSE_MS = 2_500;
 const EMPTY_WITHIN_MS = 60_000;
 
-export interface SoakResult {
-  readonly samples: Samples;
-  readonly outcome: Outcome;
-  /** Generations of the agent's sessions, by what made them. */
-  readonly rotations: Readonly<Record<string, number>>;
-  /** Replies that did not arrive, once all was over. */
-  readonly undelivered: number;
-}
-
 /** Starts two replicas of each service and keeps them busy. */
-export async function soak(flags: SoakFlags, folder: string): Promise<SoakResult> {
+export async function soak(flags: SoakFlags, folder: string): Promise<SoakRecord> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await using opened = new Disposal();
@@ -66,7 +58,16 @@ export async function soak(flags: SoakFlags, folder: string): Promise<SoakResult
   ]);
   await cluster.ready();
   const undelivered = await untilDelivered(cluster);
-  return { samples, outcome: callers.outcome, rotations: await rotationsOf(cluster), undelivered };
+  const rotations = await rotationsOf(cluster);
+  const { all: series, marks } = samples;
+  return {
+    seconds: flags.seconds,
+    series,
+    marks,
+    outcome: callers.outcome,
+    rotations,
+    undelivered,
+  };
 }
 
 interface GatheredLags {

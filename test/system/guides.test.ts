@@ -17,6 +17,7 @@ import { readAlertRules, selectorsOf, toldMetrics } from "../support/alert-rules
 import { openAi, say } from "../support/client.ts";
 import { keptDataDir } from "../support/data-dir.ts";
 import { type Document, openDocument } from "../support/document.ts";
+import { type HeldRights, takeRights } from "../support/held-rights.ts";
 import { refused } from "../support/refused.ts";
 
 const IDENTITY = "identity.v1.SessionIdentityService";
@@ -27,6 +28,8 @@ const GROUP = "agent:main:telegram:group:-4242";
 let data: Awaited<ReturnType<typeof keptDataDir>>;
 let sink: Awaited<ReturnType<typeof startWebhookSink>>;
 let lanekeeper: TestConstellation;
+/** Of before the backup. */
+let held: HeldRights;
 
 const start = () =>
   startConstellation({
@@ -343,6 +346,7 @@ describe("docs/operations", () => {
     const before = await resolve("demo:ada");
     const old = { key: lanekeeper.apiKey, credential: lanekeeper.credential("cli") };
     expect(await paste("A new cluster secret")).toContain("no problems found");
+    held = await takeRights(lanekeeper, "guide:held");
     await lanekeeper.stop();
     await paste("A new cluster secret", 1);
     await paste("A new API key");
@@ -381,7 +385,8 @@ function backupBlock(index: number): Promise<string> {
   return page.paste(block);
 }
 
-test("docs/operations/backup.md: what was valid after the backup is refused once it is restored", async () => {
+test("docs/operations/backup.md: what was valid before the raise is refused after it, of before the backup and since", async () => {
+  const since = await takeRights(lanekeeper, "guide:since");
   const kept = await resolve("demo:ada");
   const reset = (expectedGeneration: string) =>
     lanekeeper.call(`${IDENTITY}/RotateSession`, {
@@ -394,7 +399,15 @@ test("docs/operations/backup.md: what was valid after the backup is refused once
   await backupBlock(1);
   lanekeeper = await start();
   expect(await resolve("demo:ada")).toEqual(kept);
+  // Whoever lets people in now lets them in with all that they had.
+  const accepted = { run: "accepted", reply: "accepted", watch: "accepted" };
+  expect(await held.shownTo(lanekeeper)).toEqual(accepted);
   expect(await backupBlock(2)).toMatch(/[1-9]\d* keys lifted by 2\^32/);
+  const stale = { run: "STALE_GENERATION", reply: "STALE_GENERATION" };
+  expect(await held.shownTo(lanekeeper)).toEqual({ ...stale, watch: "RESUME_TOKEN_EXPIRED" });
+  const { watch, ...gone } = await since.shownTo(lanekeeper);
+  expect(watch).toBe("RESUME_TOKEN_EXPIRED");
+  expect(Object.values(gone)).not.toContain("accepted");
   const raised = await resolve("demo:ada");
   expect(raised.generation).toBe(String(BigInt(kept.generation) + 2n ** 32n));
   const mismatch = { reason: "GENERATION_MISMATCH" };

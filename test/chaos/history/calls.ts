@@ -96,6 +96,11 @@ export interface Calls {
     };
     readonly answer: ToldTurn;
   };
+  /** A watch that goes on behind a token. */
+  readonly resume: {
+    readonly ask: { readonly tenant: string; readonly watcher: string };
+    readonly answer: { readonly kind: string };
+  };
   /** A read of what belongs to somebody else. */
   readonly peek: {
     readonly ask: { readonly tenant: string; readonly owner: string; readonly sessionId: string };

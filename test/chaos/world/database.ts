@@ -44,6 +44,14 @@ export class DatabaseServer implements AsyncDisposable {
     for (const link of this.#links) link.lead(this.#server.port);
   }
 
+  /** Stops it, and starts it again on what `replace` has left of its folder. */
+  async replaceData(replace: () => Promise<void>): Promise<void> {
+    await this.#server.stop();
+    await replace();
+    this.#server = await launch(this.#dataDir);
+    for (const link of this.#links) link.lead(this.#server.port);
+  }
+
   /** Ends every connection of one service. */
   async terminate(role: string): Promise<void> {
     await this.admin((db) =>

@@ -34,6 +34,11 @@ export class Link implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Where it leads now: for who comes past it. */
+  get upstream(): number {
+    return this.#upstream;
+  }
+
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }

@@ -90,6 +90,17 @@ export class Replica implements AsyncDisposable {
     await eventually(hasDiedAgain, { timeoutMs: ARMED_MS, what: point }).catch(() => this.kill());
   }
 
+  /** Ends it for good, until `start` begins another life. */
+  async halt(): Promise<void> {
+    this.#isOver = true;
+    await this.#end();
+  }
+
+  start(): void {
+    this.#isOver = false;
+    this.#start();
+  }
+
   pause(): void {
     this.#isPaused = true;
     this.#child?.kill("SIGSTOP");
@@ -101,14 +112,17 @@ export class Replica implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isOver = true;
+    await this.halt();
+    this.#log.end();
+  }
+
+  async #end(): Promise<void> {
     const child = this.#child;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;
     }
-    this.#log.end();
   }
 
   #get(path: string): Promise<Response> {

@@ -29,6 +29,17 @@ test("a leak below a saw-tooth grows: 20 MiB in ten minutes", () => {
   expect(memory((at) => 100 + (at % 60) / 2 + (20 * at) / 600)).toBe("GROWS");
 });
 
+test("what went up with a disturbance of minutes and came down again is flat", () => {
+  const disturbed = (at: number) =>
+    at > 800 && at < 1_100 ? 160 + (at % 40) : 100 + (at % 40) / 4;
+  expect(memory(disturbed)).toBe("flat");
+  expect(memory((at) => disturbed(at) + (20 * at) / 600)).toBe("GROWS");
+});
+
+test("a step that stays is growth", () => {
+  expect(memory((at) => (at > 900 ? 150 : 100) + (at % 30) / 3)).toBe("GROWS");
+});
+
 test("what falls is flat", () => {
   expect(memory((at) => 300 - at / 10)).toBe("flat");
 });

@@ -1,4 +1,4 @@
-import type { SoakResult } from "../soak.ts";
+import type { SoakRecord } from "../record.ts";
 import type { Judged } from "./flat.ts";
 import { numberOf } from "../report/lines.ts";
 
@@ -6,8 +6,8 @@ import { numberOf } from "../report/lines.ts";
 const MOST_REFUSED_SHARE = 0.01;
 
 /** What a run may not end with, in words. */
-export function problemsOf(result: SoakResult, judged: readonly Judged[]): string[] {
-  const { outcome, rotations, undelivered } = result;
+export function problemsOf(record: SoakRecord, judged: readonly Judged[]): string[] {
+  const { outcome, rotations, undelivered } = record;
   const { lost, asked } = outcome;
   const refused = Object.values(outcome.refused).reduce((sum, count) => sum + count, 0);
   const missing = ["daily", "compaction"].filter((reason) => (rotations[reason] ?? 0) === 0);

@@ -28,8 +28,8 @@ export const TOLERANCES: Readonly<Record<string, Tolerance>> = {
   [HEAP]: { share: 0.06, least: 4, livesOn: true },
   // A caller's connection more or less.
   [DESCRIPTORS]: { share: 0.05, least: 4, livesOn: true },
-  // A pool opens another one at a peak and closes it after a while.
-  [CONNECTIONS]: { share: 0.05, least: 1 },
+  // Two pools of two replicas, each of which opens another one at a peak and closes it after a while.
+  [CONNECTIONS]: { share: 0.05, least: 4 },
   // What was swept is used again once it was vacuumed, each minute at the soonest.
   [TABLE_SIZE]: { share: 0.1, least: 0.25 },
   [ROW_SIZE]: { share: 0.05, least: 10 },

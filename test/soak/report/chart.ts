@@ -1,6 +1,6 @@
 import type { Judged } from "../judge/flat.ts";
 import { PANELS } from "../judge/tolerances.ts";
-import type { Samples } from "../samples/samples.ts";
+import type { SoakRecord } from "../record.ts";
 import { numberOf } from "./lines.ts";
 
 const COLUMNS = 2;
@@ -12,7 +12,7 @@ const COLOURS = [
   ...["#558b2f", "#4527a0", "#d84315", "#37474f", "#f9a825", "#00695c", "#5d4037"],
 ];
 
-type Marks = Samples["marks"];
+type Marks = SoakRecord["marks"];
 
 /** A picture of a run: a panel for each group, kills as lines across it, the judged half shaded. */
 export function chart(judged: readonly Judged[], marks: Marks, seconds: number): string {

@@ -1,13 +1,33 @@
 import type { Judged } from "../judge/flat.ts";
 import { PANELS } from "../judge/tolerances.ts";
+import type { SoakRecord } from "../record.ts";
 import { TABLE_SIZE } from "../samples/database.ts";
 import type { Series } from "../samples/samples.ts";
 
 const BARS = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const WIDTH = 40;
 
+/** What a run comes to, for people. */
+export function reportLines(
+  { seconds, outcome, rotations, marks }: SoakRecord,
+  judged: readonly Judged[],
+  problems: readonly string[],
+): string[] {
+  const { asked, answered, again } = outcome;
+  const kills = marks.filter(({ what }) => what.startsWith("kill")).length;
+  const made = Object.entries(rotations).map(([reason, count]) => `${count} ${reason}`);
+  return [
+    `${asked} turns asked for, ${answered} answered, ${again} attempts asked again, ${kills} kills`,
+    `rotations: ${made.join(", ")}`,
+    ...["", "the whole run; median and growth of its later half"],
+    ...tableLines(judged, seconds),
+    "",
+    ...(problems.length === 0 ? ["nothing grows"] : problems),
+  ];
+}
+
 /** A table for each group: how it went, where it stood in the later half, what it grew by. */
-export function tableLines(judged: readonly Judged[], seconds: number): string[] {
+function tableLines(judged: readonly Judged[], seconds: number): string[] {
   return PANELS.flatMap((group) => {
     const of = judged.filter((one) => one.series.group === group && isTold(one));
     return of.length === 0 ? [] : ["", group, ...of.map((one) => lineOf(one, seconds))];
@@ -29,7 +49,7 @@ function lineOf({ series, median, growth, allowed, ruling }: Judged, seconds: nu
 }
 
 /** The whole run in one line, each bar the mean of what was measured then; a blank: nothing was. */
-export function sparkline({ points }: Series, seconds: number): string {
+function sparkline({ points }: Series, seconds: number): string {
   const values = Array.from({ length: WIDTH }, (_, column) => {
     const [from, to] = [(column * seconds) / WIDTH, ((column + 1) * seconds) / WIDTH];
     const own = points.filter(({ atSeconds }) => atSeconds >= from && atSeconds < to);

@@ -58,10 +58,12 @@ export function decideReserve(
 }
 
 function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
-  const { state, nowMs } = facts;
-  const first = facts.generationFloor + 1n;
+  const { state, nowMs, generationFloor } = facts;
+  const first = generationFloor + 1n;
   return revised({
     ...state,
+    // A restored database has forgotten what watchers of a key's first life were told.
+    revision: state.revision > generationFloor ? state.revision : generationFloor,
     internal: command.internal,
     session: {
       sessionId: facts.newSessionId,

@@ -19,7 +19,7 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
     replica.client("delivery", { tenant }),
   ];
   const raw = (value: string) => runner.resolveSession({ name: { case: "rawKey", value } });
-  const before = (await raw("chat")).session?.ref;
+  const before = (await raw("chat")).session;
   const run = fenceOf(await runner.beginRun(begin("agent:main:chat")));
   const controller = new AbortController();
   const watch = delivery.watchSessions({ skipSnapshot: true }, { signal: controller.signal });
@@ -38,8 +38,10 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
   expect(after?.ref?.generation).toBe(1n + LIMITS.fenceLift);
   expect(after).toMatchObject({
     runEpoch: 1n + LIMITS.fenceLift,
-    parentSessionId: before?.sessionId,
+    parentSessionId: before?.ref?.sessionId,
   });
+  // Whoever keeps the later of two states by revision keeps this one, whatever a restore forgot.
+  expect(after?.revision).toBeGreaterThan(LIMITS.fenceLift);
   expect(after?.activeRun).toBeUndefined();
   expect(after?.ref?.sessionId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-/);
   const progress = { case: "progress", value: {} } as const;
@@ -62,7 +64,9 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
     },
   ]);
 
-  expect((await raw("new")).session?.ref?.generation).toBe(1n + LIMITS.fenceLift);
+  const born = (await raw("new")).session;
+  expect(born).toMatchObject({ revision: 1n + LIMITS.fenceLift });
+  expect(born?.ref?.generation).toBe(1n + LIMITS.fenceLift);
   expect(
     fenceOf(
       await runner.beginRun(begin("agent:main:new", { admittedGeneration: 1n + LIMITS.fenceLift })),

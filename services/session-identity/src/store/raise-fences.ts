@@ -17,7 +17,7 @@ const LIFT_KEYS = `
       generation = k.generation + $1, run_epoch = k.run_epoch + $1,
       parent_session_id = k.session_id, session_id = ${UUID_V7},
       oldest_deliverable_generation = k.generation + $1,
-      rotate_time = clock_timestamp(), used = true, revision = k.revision + 1, last_run = null,
+      rotate_time = clock_timestamp(), used = true, revision = k.revision + $1, last_run = null,
       active_run_id = null, active_turn_id = null, active_turn_class = null,
       active_begin_generation = null, active_last_event_seq = null, active_lease_ms = null,
       active_lease_expire_time = null, active_start_time = null, active_heartbeat_time = null,

@@ -198,7 +198,8 @@ export type Session = Message<"lanekeeper.identity.v1.Session"> & {
   rotateTime?: Timestamp | undefined;
 
   /**
-   * Grows by 1 at each change of this row; the order of snapshots, never a clock.
+   * Grows by 1 at each change of this row, and by 2^32 where fences are raised, for those that a restored
+   * database has forgotten; the order of snapshots, never a clock.
    *
    * @generated from field: int64 revision = 11;
    */

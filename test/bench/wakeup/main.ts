@@ -1,0 +1,69 @@
+// `npm run bench:wakeup`: how soon a turn begins at one replica of the runner once its predecessor has ended at
+// another, and how hard a replica without work polls. Two replicas of each service as processes of their
+// own, Postgres with fsync on. Ends with 1 when a target is missed, with 2 when nothing could be measured.
+import { join } from "node:path";
+import { rm, mkdir } from "node:fs/promises";
+import { Disposal } from "@lanekeeper/service";
+import { type Gate, startModelServer } from "@lanekeeper/testing";
+import { LIMITS } from "../../../services/runner/src/limits.ts";
+import { startCluster } from "../../chaos/world/cluster.ts";
+import { openDoors } from "../../chaos/world/doors.ts";
+import { AGENT, applyTenants, TENANTS } from "../../chaos/world/tenants.ts";
+import { calledOff } from "../shared/called-off.ts";
+import { handOver } from "./handovers.ts";
+import { idleStatements } from "./idle.ts";
+
+/** The contract's. */
+const MOST_MEDIAN_MS = 50;
+const HANDOVERS = 150;
+const WARM_UP = 10;
+const IDLE_SECONDS = 20;
+const WHOLE_RUN_MS = 300_000;
+
+async function measure(opened: Disposal): Promise<boolean> {
+  const folder = join(process.cwd(), "test-results", "wakeup");
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const model = opened.use(await startModelServer());
+  const cluster = await startCluster(opened, { folder });
+  await applyTenants(cluster, model.baseUrl);
+  const doors = openDoors(opened, cluster);
+  const hold = (until: Gate) => model.next({ text: "done", gate: until });
+  const parts = { doors, tenant: TENANTS[0], agentId: AGENT, hold };
+  const found: number[] = [];
+  let own = 0;
+  for (let round = 0; round < WARM_UP + HANDOVERS; round += 1) {
+    const ms = await handOver(parts, round);
+    if (round < WARM_UP) continue;
+    if (ms === undefined) own += 1;
+    else found.push(ms);
+  }
+  const sorted = found.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  const [median, p99] = [at(0.5), at(0.99)];
+  console.log(
+    `wake-up across replicas: median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, of ${found.length} turns ` +
+      `(${own} were run by the replica that was there); at most ${MOST_MEDIAN_MS} ms at the median`,
+  );
+  const idle = await idleStatements(cluster, IDLE_SECONDS);
+  const most = LIMITS.idleStatementsPerSecond;
+  console.log(`a replica without work: ${idle.toFixed(1)} statements a second; at most ${most}`);
+  // Turns that stay where they are prove nothing about the others.
+  const isMet = median < MOST_MEDIAN_MS && found.length > HANDOVERS / 2 && idle <= most;
+  console.log(isMet ? "all targets met" : "MISSED");
+  return isMet;
+}
+
+async function main(): Promise<number> {
+  const opened = new Disposal();
+  try {
+    return (await Promise.race([measure(opened), calledOff(WHOLE_RUN_MS)])) ? 0 : 1;
+  } catch (error) {
+    console.error(error);
+    return 2;
+  } finally {
+    await opened[Symbol.asyncDispose]();
+  }
+}
+
+process.exitCode = await main();
