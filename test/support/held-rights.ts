@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { createIdentityClient } from "@lanekeeper/client";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { hasReason } from "@lanekeeper/rpc";
@@ -34,6 +34,7 @@ export async function takeRights(lanekeeper: Lanekeeper, rawKey: string): Promis
   const { fence } = await identity.beginRun({
     ...{ sessionKey: ref.sessionKey, turnId: randomUUID(), runId: randomUUID() },
     ...{ admittedGeneration: ref.generation, turnClass: TurnClass.PERSON },
+    acceptTime: timestampNow(),
     leaseDuration: durationFromMs(LEASE_MS),
   });
   if (fence === undefined) throw new Error("the run was given no fence");

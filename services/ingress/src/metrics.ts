@@ -17,7 +17,9 @@ export interface IngressMetrics {
 }
 
 /** `unanswered`: it is tried again. */
-export type ScheduleResult = "accepted" | "refused" | "missed" | "unanswered";
+export type ScheduleResult = (typeof SCHEDULE_RESULTS)[number];
+
+const SCHEDULE_RESULTS = ["accepted", "refused", "missed", "unanswered"] as const;
 
 export function ingressMetrics(metrics: Metrics): IngressMetrics {
   const labels = ["route", "status", "reason"] as const;
@@ -39,6 +41,8 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
   const scheduled = metrics.counter("schedule_runs_total", "Due times of schedules.", [
     "result",
   ] as const);
+  // Told from the start: of a counter that appears with its first event, no alert sees that event.
+  for (const result of SCHEDULE_RESULTS) scheduled.inc({ result }, 0);
   const lag = metrics.histogram(
     "schedule_lag_seconds",
     "From a schedule's due time to when its turn was begun to be submitted.",

@@ -11,7 +11,7 @@ export interface RunnerMetrics {
   /** A run ended, however. */
   ran(outcome: string, seconds: number): void;
   /** A dead run's turn was taken over. */
-  tookOver(how: "run again" | "ending repeated"): void;
+  tookOver(how: (typeof TAKEOVERS)[number]): void;
   /** Runs of this replica. */
   running(count: number): void;
   /** Turns that wait in a lane, as seen when one was accepted. */
@@ -19,8 +19,11 @@ export interface RunnerMetrics {
   /** A run replaced older history by a summary. */
   compacted(): void;
   /** A hand-over to delivery. */
-  handedOver(result: "accepted" | "failed" | "refused"): void;
+  handedOver(result: (typeof HANDOVERS)[number]): void;
 }
+
+const TAKEOVERS = ["run again", "ending repeated"] as const;
+const HANDOVERS = ["accepted", "failed", "refused"] as const;
 
 const DEPTHS = [0, 1, 2, 4, 8, 16, 32, 64, 128];
 const RUN_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600];
@@ -37,6 +40,9 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
   const outbox = metrics.counter("outbox_handovers_total", "Replies handed to delivery", [
     "result",
   ]);
+  // Told from the start: of a counter that appears with its first event, no alert sees that event.
+  for (const how of TAKEOVERS) takeovers.inc({ how }, 0);
+  for (const result of HANDOVERS) outbox.inc({ result }, 0);
   return {
     admitted: (disposition) => admitted.inc({ disposition }),
     ended: (state, reason) => ended.inc({ state, reason }),

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { IdentityClient } from "@lanekeeper/client";
+import { eventually } from "@lanekeeper/testing";
 import { boundedSignal } from "../clients/bounded-signal.ts";
 import { IdentityCalls } from "../clients/identity-calls.ts";
 import type { Scene } from "../clients/scene.ts";
@@ -10,6 +11,7 @@ import { AGENT, TENANTS } from "../world/tenants.ts";
 /** Longer than everything that comes between: what is refused is not refused for its age. */
 const LEASE_MS = 120_000;
 const RESUMED_MS = 5_000;
+const KNOWN_MS = 30_000;
 
 /** Somebody who got a right before a restore, keeps it, and shows it afterwards. */
 export class Holder {
@@ -29,12 +31,11 @@ export class Holder {
   /** Begins a run under a key of its own, and a watch. */
   async take(): Promise<void> {
     const tenant = this.#tenant;
-    const found = await this.#calls.resolve(this.#door, { tenant, name: this.#key });
+    const found = await known(() => this.#calls.resolve(this.#door, { tenant, name: this.#key }));
     const run = randomUUID();
     const asked = { tenant, key: this.#key, run, turn: randomUUID(), leaseMs: LEASE_MS };
-    const admitted = found?.generation ?? 1;
-    const begun = await this.#calls.begin(this.#door, { ...asked, admitted });
-    if (begun === undefined) throw new Error(`${this.#name} got no run`);
+    const ask = { ...asked, admitted: found.generation };
+    const begun = await known(() => this.#calls.begin(this.#door, ask));
     const { generation, sessionId, epoch } = begun;
     this.#fence = { tenant, key: this.#key, run, generation, sessionId, epoch };
     this.#token = await this.#firstToken();
@@ -55,7 +56,7 @@ export class Holder {
   /** Under a key that others know, a rotation that a restore forgets. */
   async rotate(): Promise<void> {
     const ask = { tenant: this.#tenant, key: this.#key, request: randomUUID(), expected: 0 };
-    await this.#calls.rotate(this.#door, ask);
+    await known(() => this.#calls.rotate(this.#door, ask));
     await this.#calls.resolve(this.#door, { tenant: this.#tenant, name: this.#key });
   }
 
@@ -97,4 +98,9 @@ export class Holder {
       throw new Error("the watch ended");
     });
   }
+}
+
+/** Asks again, with the same id, until the answer is known: clients are many, and the machine is busy. */
+function known<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  return eventually(ask, { timeoutMs: KNOWN_MS, what: "a call is answered" }) as Promise<T>;
 }
