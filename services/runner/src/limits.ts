@@ -18,6 +18,8 @@ export const LIMITS = {
    * 14 days more what somebody may redrive then.
    */
   childTurnsRetentionMs: 30 * 86_400_000,
+  /** Replies that delivery refused for good, as it keeps dead letters. */
+  refusedRepliesRetentionMs: 14 * 86_400_000,
   /** Runs that began: a turn that three processes died of would kill the fourth. */
   runsPerTurn: 3,
   /** After so many person turns one system turn is served, so that schedules do not starve. */
@@ -157,6 +159,7 @@ export const LIMITS = {
   sweepBatch: 100,
   /** Between two removals of what is past its retention. */
   retentionSweepMs: 60_000,
+  /** Rows that one statement takes away: some 50 ms of work. */
   retentionBatch: 5_000,
   /** A finished turn's events can be replayed for this long. */
   eventsRetentionMs: 3_600_000,
@@ -224,6 +227,8 @@ export const LIMITS = {
   fullScopeMs: 100,
   /** How often a run that waited asks for its slot. */
   reclaimPollMs: 50,
+  /** How often who waits for a nested turn looks whether a merge has led it into a cycle; one row by its key. */
+  movedWaitCheckMs: 1_000,
   /** A nested send waits at most this long unless it says otherwise. */
   nestedWaitMs: 120_000,
 } as const;

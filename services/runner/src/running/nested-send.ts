@@ -12,7 +12,7 @@ import { stateOf } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
 import { releaseChildTurn, takeChildTurn } from "../store/child-turns.ts";
 import type { NestedTurn, NewLaneTurn } from "../store/new-turn.ts";
-import { removeEdge, wouldDeadlock } from "../store/wait-edges.ts";
+import { removeEdge, type WaitEdge, wouldDeadlock } from "../store/wait-edges.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { SessionMessage, SessionMessageOutcome } from "../tools/tool-deps.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -21,6 +21,7 @@ import type { LocalRuns } from "./local-runs.ts";
 import { persist } from "./persist.ts";
 import { RunAborted } from "./run-abort.ts";
 import { traceIdOf } from "./trace-id.ts";
+import { watchWait } from "./watch-wait.ts";
 
 /** What a nested send needs of the runner. */
 export interface NestedParts {
@@ -167,26 +168,22 @@ async function waitFor(
   const { sessionKey, sessionId } = turn.session;
   const { tenant, runId, session } = from;
   // A turn without a session holds no lane, so nobody can wait for it.
-  const holdsLane = session !== undefined;
-  if (holdsLane) {
-    const edge = {
-      tenant,
-      runId,
-      turnId: from.turnId,
-      fromKey: session.sessionKey,
-      toKey: sessionKey,
-    };
-    if (await wouldDeadlock(db, edge)) throw deadlock(sessionKey);
-  }
+  const edge = session && {
+    tenant,
+    runId,
+    turnId: from.turnId,
+    fromKey: session.sessionKey,
+    toKey: sessionKey,
+  };
+  if (edge !== undefined && (await wouldDeadlock(db, edge))) throw deadlock(sessionKey);
   try {
     const turnId = await parts.submit(turn);
-    const ended = await parts.runs.asideWhile(runId, () =>
-      untilEnded(parts, from, turn, turnId, timeoutMs),
-    );
+    const wait = { from, turnId, sessionKey, edge, timeoutMs };
+    const ended = await parts.runs.asideWhile(runId, () => untilEnded(parts, wait));
     await take(parts, from, turnId);
     return { sessionKey, sessionId, turnId, reply: replyOf(ended, turnId) };
   } finally {
-    if (holdsLane) await removeEdge(db, tenant, runId);
+    if (edge !== undefined) await removeEdge(db, tenant, runId);
   }
 }
 
@@ -201,17 +198,23 @@ async function take({ deps }: NestedParts, from: ToolContext, childTurnId: strin
   if (!isHeld) throw new RunAborted({ kind: "lost" });
 }
 
-async function untilEnded(
-  { deps, followParts }: NestedParts,
-  from: ToolContext,
-  turn: NewLaneTurn,
-  turnId: string,
-  timeoutMs: number,
-): Promise<TurnEnded> {
+/** A wait for a nested turn. */
+interface Wait {
+  readonly from: ToolContext;
+  readonly turnId: string;
+  readonly sessionKey: string;
+  /** Undefined: the waiter holds no lane. */
+  readonly edge: WaitEdge | undefined;
+  readonly timeoutMs: number;
+}
+
+async function untilEnded({ deps, followParts }: NestedParts, wait: Wait): Promise<TurnEnded> {
+  const { from, turnId, sessionKey, edge, timeoutMs } = wait;
   const late = new AbortController();
   const timer = deps.clock.setTimer(timeoutMs, () => late.abort(waitExpired(from, turnId)));
   const signal = AbortSignal.any([from.signal, late.signal]);
-  const followed = { tenant: from.tenant, turnId, sessionKey: turn.session.sessionKey };
+  const followed = { tenant: from.tenant, turnId, sessionKey };
+  if (edge !== undefined) watchWait(deps, edge, signal, (key) => late.abort(deadlock(key)));
   try {
     for await (const { event } of follow(followParts, followed, 0n, signal)) {
       if (event.case === "ended") return event.value;
@@ -222,6 +225,7 @@ async function untilEnded(
     throw error;
   } finally {
     timer.cancel();
+    late.abort();
   }
   throw new Error(`turn ${turnId} was followed to no end`);
 }

@@ -6,7 +6,7 @@ import { textOf } from "../domain/message-text.ts";
 import type { ModelRequest } from "../models/model.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
-import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { applyMain, Attached, TENANT, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
 // Postgres, gRPC and several replicas on a machine that has other work too.
@@ -128,5 +128,38 @@ test.concurrent("two that begin to wait for each other at once, in two processes
     expect(texts.some((text) => text.includes("WOULD_DEADLOCK"))).toBe(true);
     expect(ends.map(({ state }) => state)).toEqual([TurnState.COMPLETED, TurnState.COMPLETED]);
   }
+  expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
+});
+
+test.concurrent("a merge that leads a wait into a cycle: the wait is refused, and nobody hangs", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const held = gate();
+  const passes = passesOn();
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) === "hold") await held.opened;
+    yield* passes(request);
+  };
+  const ask = (text: string, key: string) =>
+    new Attached(replica, { submit: turnFor(world, ...asked(text, key)) });
+  const waiting = (key: string) =>
+    eventually(async () => {
+      const { lane } = await replica.client.getLane({ sessionKey: `agent:main:${key}` });
+      return lane?.depth === 1;
+    });
+  const loser = ask("hold", "loser");
+  await eventually(() => loser.kinds.includes("runBegun"));
+  const a = ask("ask loser", "a");
+  await waiting("loser");
+  const survivor = ask("ask a", "survivor");
+  await waiting("a");
+  // a waits for what waits behind the survivor's turn from now on, and that turn waits for a.
+  world.identity.move(TENANT, "agent:main:loser", "agent:main:survivor");
+  held.open();
+  const refused = await a.ended;
+  expect(refused.reply && textOf(refused.reply)).toContain("WOULD_DEADLOCK");
+  const ended = await survivor.ended;
+  expect(ended.reply && textOf(ended.reply)).toContain('"reply":"hello"');
   expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
 });

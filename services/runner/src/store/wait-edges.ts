@@ -49,6 +49,25 @@ export async function wouldDeadlock(db: RunnerDatabase, edge: WaitEdge): Promise
   return true;
 }
 
+const READ_EDGE = {
+  name: "runner_read_wait_edge",
+  text: `SELECT to_key AS "toKey" FROM wait_edges WHERE tenant = $1 AND run_id = $2`,
+};
+
+/**
+ * Whether a wait that closed no cycle when it began closes one by now: a merge has led it to another
+ * lane. Gives that lane's key.
+ */
+export async function movedIntoCycle(
+  sql: Sql,
+  { tenant, runId, fromKey, toKey }: WaitEdge,
+): Promise<string | undefined> {
+  const edge = await first<{ toKey: string }>(sql, READ_EDGE, [tenant, runId]);
+  if (edge === undefined || edge.toKey === toKey) return undefined;
+  const seen = await first<{ isCycle: boolean }>(sql, SEES_CYCLE, [tenant, fromKey, edge.toKey]);
+  return seen?.isCycle === true ? edge.toKey : undefined;
+}
+
 /** The run waits no more. */
 export async function removeEdge(sql: Sql, tenant: string, runId: string): Promise<void> {
   await sql.query(REMOVE_EDGE, [tenant, runId]);
