@@ -4,7 +4,7 @@ import type { Ending } from "../domain/ending.ts";
 import type { TurnStateName } from "../domain/turn-state.ts";
 import { toldBy } from "../domain/transcript.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
-import { settleSteers } from "../store/steer.ts";
+import { freeSteers, settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -91,6 +91,7 @@ async function makeVisible(deps: RunnerDeps, run: EndingRun, ending: Ending): Pr
   const told = toldBy(run.turn, ending);
   const chunk = run.chunk();
   const held = { ...heldBy(run), turnClass: run.turn.turnClass };
+  if (ending.state !== "COMPLETED") await free(deps, run);
   const finished = await persist(deps, "finish a turn", () =>
     deps.steps.finish({ held, ending, told, chunk }),
   );
@@ -102,6 +103,10 @@ async function makeVisible(deps: RunnerDeps, run: EndingRun, ending: Ending): Pr
     isRouted: finished?.isRouted ?? false,
     depth: finished === undefined ? undefined : finished.depth + freed,
   };
+}
+
+function free(deps: RunnerDeps, run: Pick<EndingRun, "turn" | "runId">): Promise<void> {
+  return persist(deps, "free steers", () => freeSteers(deps.db, heldBy(run)));
 }
 
 /** The messages that the turn was handed are answered with it, or are turns again. */
@@ -138,6 +143,7 @@ export async function endAs(
 ): Promise<TurnExit> {
   const { endedStreamSeq, turn, runId } = run;
   const end = { ...heldBy(run), state, errorReason, errorMessage, endedStreamSeq };
+  await free(deps, run);
   const done = await persist(deps, "end a turn", () => endHeld(deps.db, end, runId));
   if (done === undefined && (await isStillHeld(deps, turn, runId))) {
     throw new Error(`turn ${turn.turnId} cannot end as ${state}`);

@@ -135,3 +135,24 @@ test.concurrent("a steered turn that is cancelled is not told to its host again"
   expect(await transcript(replica)).toEqual(["one", "held"]);
   expect(world.identity.holder(TENANT, KEY)).toBeUndefined();
 });
+
+test.concurrent("a replica that dies when it has ended a turn: what was handed to it is not overtaken by what comes later", async () => {
+  await using world = await World.start(server);
+  const doomed = await world.replica({ dieAt: "after runner_finish" });
+  const other = await world.replica();
+  await applyMain(other);
+  world.model.behaviour = heldAnswer(never);
+  const host = new Attached(doomed, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  world.model.behaviour = heldAnswer(Promise.resolve());
+  const guest = await other.client.submitTurn(turnFor(world, "two", steer));
+  await other.client.cancelTurn({ turnId: host.turnId });
+  await eventually(() => doomed.isDead);
+  const later = new Attached(other, { submit: turnFor(world, "three") });
+  const ends = [new Attached(other, { turnId: guest.turnId }).ended, later.ended];
+  expect((await Promise.all(ends)).map(({ state }) => state)).toEqual([
+    TurnState.COMPLETED,
+    TurnState.COMPLETED,
+  ]);
+  expect(await transcript(other)).toEqual(["one", "two", "held", "three", "held"]);
+});

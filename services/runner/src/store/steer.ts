@@ -130,6 +130,32 @@ export function settleSteers(
   });
 }
 
+const FREE_STEERS = {
+  name: "runner_free_steers",
+  text: `
+WITH freed AS (
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL FROM lanes l
+  WHERE l.tenant = $1 AND l.session_key = $2 AND l.active_turn_id = $3 AND l.holder_run_id = $4
+    AND s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
+    AND s.steer IS NOT NULL
+  RETURNING s.turn_id
+)
+UPDATE lanes SET depth = depth + (SELECT count(*) FROM freed)
+WHERE tenant = $1 AND session_key = $2 AND EXISTS (SELECT FROM freed)`,
+};
+
+/**
+ * Messages that were handed to a turn which is about to end without an answer are turns of their own
+ * again, as long as the turn still holds its lane: once that is free, a later one could overtake them.
+ */
+export function freeSteers(db: RunnerDatabase, host: Held): Promise<void> {
+  const { tenant, sessionKey, turnId, runId } = host;
+  return db.transaction(async (sql) => {
+    await lockLane(sql, tenant, sessionKey);
+    await sql.query(FREE_STEERS, [tenant, sessionKey, turnId, runId]);
+  });
+}
+
 const ENDED_HOSTS = {
   name: "runner_ended_steer_hosts",
   text: `
