@@ -9,6 +9,7 @@ import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/typ
 import type { McpHttp, McpServer, McpStdio } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
+import { boundedFetch } from "./bounded-fetch.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -100,7 +101,10 @@ function http({ url, headerEnv }: McpHttp, env: Environment): Transport {
     Object.entries(headerEnv).map(([header, variable]) => [header, valueOf(env, variable)]),
   );
   // The package's own type says `string | undefined` where its interface says `string`.
-  return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }) as Transport;
+  return new StreamableHTTPClientTransport(new URL(url), {
+    requestInit: { headers },
+    fetch: boundedFetch(LIMITS.mcpMessageBytes),
+  }) as Transport;
 }
 
 function valueOf(env: Environment, variable: string): string {

@@ -8,6 +8,7 @@ import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/
 import { systemClock } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { afterEach, expect, test, vi } from "vitest";
+import { LIMITS } from "../limits.ts";
 import { runTool, toolBounds } from "../running/run-tool.ts";
 import type { Tool, ToolContext } from "../tools/tool.ts";
 import type { Environment } from "./mcp-connection.ts";
@@ -34,6 +35,15 @@ function stdio(more: { env?: string[]; tools?: string[]; command?: string } = {}
     transport: { case: "stdio", value: { command, args: [SERVER], env } },
     tools,
   };
+}
+
+/** The same server at an address, in a process of its own. */
+async function web(tools: string[] = []): Promise<Server> {
+  const child = spawn(process.execPath, [SERVER, "http"], { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  const [port] = (await once(createInterface(child.stdout), "line")) as [string];
+  const value = { url: `http://127.0.0.1:${port}/mcp`, headerEnv: { authorization: "TOKEN" } };
+  return { name: "web", transport: { case: "http", value }, tools };
 }
 
 /** The agent's tools by name, and what the replica logs. */
@@ -99,6 +109,21 @@ test("a call ends with the agent's limits of time and output", async () => {
   expect(await call(tools.get("test__add"), { a: 1, b: 1 })).toMatchObject({ text: "2" });
 });
 
+test.each(["a program", "an address"])(
+  "%s that says more at once than a message may have is not listened to, and the log names the bound",
+  async (what) => {
+    const server = what === "a program" ? stdio() : await web();
+    const { listed, call, log } = await toolsOf(
+      server,
+      { TOKEN: "x" },
+      { timeout: { seconds: 1n } },
+    );
+    const flood = (await listed()).get(`${server.name}__flood`);
+    expect((await call(flood)).isError).toBe(true);
+    expect(log.text()).toContain(String(LIMITS.mcpMessageBytes));
+  },
+);
+
 test("a server that went away is started again for the next turn", async () => {
   const { listed, call } = await toolsOf(stdio());
   const die = (await listed()).get("test__die");
@@ -109,12 +134,7 @@ test("a server that went away is started again for the next turn", async () => {
 });
 
 test("an address's tools are the agent's too, asked with the headers of the configuration", async () => {
-  const child = spawn(process.execPath, [SERVER, "http"], { stdio: ["ignore", "pipe", "inherit"] });
-  children.push(child);
-  const [port] = (await once(createInterface(child.stdout), "line")) as [string];
-  const value = { url: `http://127.0.0.1:${port}/mcp`, headerEnv: { authorization: "TOKEN" } };
-  const server = { name: "web", transport: { case: "http" as const, value }, tools: ["whoami"] };
-  const { listed, call } = await toolsOf(server, { TOKEN: "Bearer x" });
+  const { listed, call } = await toolsOf(await web(["whoami"]), { TOKEN: "Bearer x" });
   const tools = await listed();
   expect([...tools.keys()]).toEqual(["web__whoami"]);
   expect(await call(tools.get("web__whoami"))).toEqual({ text: "Bearer x", isError: false });

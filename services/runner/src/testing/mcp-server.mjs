@@ -23,6 +23,9 @@ function serverWithTools(authorization = "") {
   );
   server.registerTool("fail", { description: "Fails." }, () => text("no luck", { isError: true }));
   server.registerTool("long", { description: "Says much." }, () => text("é".repeat(5_000)));
+  server.registerTool("flood", { description: "Says too much." }, () =>
+    text("x".repeat(5 * 1024 * 1024)),
+  );
   server.registerTool(
     "hang",
     { description: "Never answers." },
