@@ -1,11 +1,14 @@
+import type { ServerResponse } from "node:http";
 import type { EventTaker, Outcome } from "@lanekeeper/adapter-kit";
-import { LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
+import { type Caller, LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
+import type { Entrance } from "../credentials/entrance.ts";
 import { type Exchange, type RequestFacts, sendJson } from "../http/exchange.ts";
 import { type BodyBudget, readBody } from "../http/read-body.ts";
 import { setDisposition } from "../http/lane-disposition.ts";
 import type { Route } from "../http/routes.ts";
 import type { IngressLimits } from "../limits.ts";
+import type { SettingsDirectory } from "../settings/directory.ts";
 import { dispositionWord } from "../turns/disposition.ts";
 import { isAccountId, type TenantAccount } from "./account.ts";
 import type { AccountDirectory } from "./account-directory.ts";
@@ -23,6 +26,8 @@ export interface ChannelsContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: Pick<IngressLimits, "maxEventBytes">;
+  readonly credentials: Pick<Entrance, "count">;
+  readonly settings: Pick<SettingsDirectory, "get">;
 }
 
 /**
@@ -44,6 +49,8 @@ async function handle(
   { req, res, rest, facts }: Exchange,
 ): Promise<void> {
   const { adapter, accountId } = addressed(context, rest);
+  facts.channel = adapter.word;
+  facts.account = accountId;
   const startedMs = context.clock.monotonicMs();
   const body = await readBody(req, context.limits.maxEventBytes, context.bodyBudget);
   const raw = { headers: req.headers, body, now: context.clock.now() };
@@ -52,6 +59,7 @@ async function handle(
   try {
     const found = await verified(context, adapter, accountId, raw);
     facts.caller = callerOf(adapter, found, "adapter");
+    await count(context, facts.caller, res);
     const reading = await adapter.read(raw, {
       account: found.account,
       token: context.accounts.token(found),
@@ -71,6 +79,18 @@ async function handle(
   } finally {
     timer.cancel();
   }
+}
+
+/** Posts of a tenant's accounts and requests of its keys share the tenant's limit. @throws RATE_LIMITED */
+async function count(
+  { credentials, settings }: ChannelsContext,
+  caller: Caller,
+  res: ServerResponse,
+): Promise<void> {
+  const { rateLimit } = await settings.get(caller.tenant);
+  credentials.count(caller, rateLimit, (told) => {
+    for (const [name, value] of Object.entries(told)) res.setHeader(name, value);
+  });
 }
 
 function addressed(
@@ -125,6 +145,7 @@ async function take(
 ): Promise<Outcome> {
   const caller = callerOf(adapter, owner, scope);
   facts.caller = caller;
+  facts.account = owner.account.accountId;
   if ("name" in event && event.name.case === "rawKey") facts.rawKey = event.name.value;
   const options = { requestId: facts.requestId, withinMs };
   const outcome = await takeFor(context, adapter, owner, caller, event, options);

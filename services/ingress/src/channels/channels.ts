@@ -34,7 +34,7 @@ export interface RunningChannels extends AsyncDisposable {
 /** Opens the door of channels, and asks for the updates of accounts that are polled. */
 export function openChannels(
   parts: ChannelParts,
-  { clock, limits, log, bodyBudget }: IngressContext,
+  { clock, limits, log, bodyBudget, credentials, settings }: IngressContext,
   clients: Clients,
 ): RunningChannels {
   const { store, env, leases, holder, slackUrl, telegramUrl } = parts;
@@ -56,6 +56,8 @@ export function openChannels(
       bodyBudget,
       clock,
       limits,
+      credentials,
+      settings,
       ...taking,
     }),
     drain,

@@ -16,6 +16,7 @@ import {
 } from "@lanekeeper/rpc";
 import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
+import { noteRpcCaller } from "../http/rpc-caller.ts";
 import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
 import { whileValid } from "./while-valid.ts";
@@ -38,9 +39,10 @@ export interface ConnectDoor extends StandingDeps {
 export function connectDoor(door: ConnectDoor): ConnectHandler {
   const authorize: Authorize = async (method, headers, answer) => {
     const shown = headers.get("authorization") ?? undefined;
-    const caller = await door.credentials.authenticate(shown, (told) => {
+    const tell = (told: Readonly<Record<string, string>>): void => {
       for (const [name, value] of Object.entries(told)) answer.set(name, value);
-    });
+    };
+    const caller = await door.credentials.authenticate(shown, tell, noteRpcCaller);
     authorizeMethod(caller, method);
     return caller;
   };

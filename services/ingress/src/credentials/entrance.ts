@@ -1,5 +1,7 @@
+import type { Caller } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
+import type { RateLimit } from "../rate-limits/rate-limit.ts";
 import { RateLimits, type TellHeaders } from "../rate-limits/rate-limits.ts";
 import { CredentialCheck } from "./check.ts";
 import type { Credential } from "./credential.ts";
@@ -41,6 +43,18 @@ export class Entrance implements AsyncDisposable {
     this.#lastUses.note(credential.principal);
     this.#rateLimits.take(credential, tell);
     return credential;
+  }
+
+  /**
+   * Counts a request of somebody who shows no key, such as a channel's account, against his tenant's
+   * limit. @throws RATE_LIMITED
+   */
+  count(
+    { tenant, principal }: Pick<Caller, "tenant" | "principal">,
+    tenantRateLimit: RateLimit | undefined,
+    tell: TellHeaders,
+  ): void {
+    this.#rateLimits.take({ tenant, principal, rateLimit: undefined, tenantRateLimit }, tell);
   }
 
   /** Whether a credential that was let in still would be; counts as no request. @throws as above */

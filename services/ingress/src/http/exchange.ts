@@ -11,6 +11,9 @@ export interface RequestFacts {
   readonly createTime: Date;
   readonly traceId: string;
   caller?: Caller;
+  /** Of a post to a channel; undefined: a request of the HTTP API. */
+  channel?: string;
+  account?: string;
   rawKey?: string;
   session?: SessionRef;
   /** Set as soon as a turn was accepted. */

@@ -74,6 +74,17 @@ describe("a request is seen", () => {
     }
   });
 
+  test("as a line that tells whose it was, over Connect too; of an unknown key nobody's", async () => {
+    const path = "/lanekeeper.ingress.v1.IngressService/GetCaller";
+    await ask(lane, { path, body: {} });
+    await ask(lane, { path, body: {}, headers: { authorization: "Bearer lk_nobody" } });
+    const lines = () => lane.log.lines.filter(({ route }) => route === `POST ${path}`);
+    await expect.poll(() => lines().length).toBe(2);
+    expect(lines()[0]).toMatchObject({ tenant: "default", principal: "lk_test_", status: 200 });
+    expect(lines()[1]).toMatchObject({ status: 401 });
+    expect(lines()[1]).not.toHaveProperty("principal");
+  });
+
   test("without its credential, in no log line, answer or error", async () => {
     const secret = "lk_very_secret_0123456789";
     const headers = { authorization: `Bearer ${secret}` };

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Clock, type Log, turnLog } from "@lanekeeper/service";
 import type { IngressMetrics } from "../metrics.ts";
 import type { RequestFacts } from "./exchange.ts";
+import { rpcCallerOf } from "./rpc-caller.ts";
 
 /** The client left before its answer was complete; as nginx logs it. */
 const CLIENT_LEFT = 499;
@@ -24,7 +25,8 @@ export function reportRequest(
   turnLog(log, {
     tenant: caller?.tenant,
     principal: caller?.principal,
-    channel: "http",
+    channel: facts.channel ?? "http",
+    account: facts.account,
     raw_key: facts.rawKey,
     session_key: session?.sessionKey,
     session_id: session?.sessionId,
@@ -36,7 +38,7 @@ export function reportRequest(
   }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
 }
 
-/** Who called what and why it was refused stands in the journal and in the services' own logs. */
+/** Why it was refused stands in the journal and in the services' own logs. */
 export function logRpc(
   app: { readonly clock: Clock; readonly log: Log },
   req: IncomingMessage,
@@ -47,7 +49,8 @@ export function logRpc(
   const route = `${req.method} ${req.url?.split("?", 1)[0] ?? ""}`;
   res.once("close", () => {
     const duration = Math.round(app.clock.monotonicMs() - startedMs);
-    turnLog(app.log, { tenant: undefined, request_id: requestId }).info(
+    const { tenant, principal } = rpcCallerOf(res) ?? {};
+    turnLog(app.log, { tenant, principal, request_id: requestId }).info(
       { route, status: finalStatus(res), duration_ms: duration },
       "request",
     );

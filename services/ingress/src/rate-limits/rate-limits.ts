@@ -15,6 +15,9 @@ export interface RateLimitOptions {
 /** Told the headers that the answer is to have, also where it is a refusal. */
 export type TellHeaders = (headers: Readonly<Record<string, string>>) => void;
 
+/** Whose requests are counted. */
+type Limited = Pick<Credential, "tenant" | "principal" | "rateLimit" | "tenantRateLimit">;
+
 interface Bucket {
   readonly of: "key" | "tenant";
   readonly name: string;
@@ -35,8 +38,8 @@ export class RateLimits {
   }
 
   /** @throws RATE_LIMITED */
-  take(credential: Credential, tell: TellHeaders): void {
-    const asked = bucketsOf(credential);
+  take(limited: Limited, tell: TellHeaders): void {
+    const asked = bucketsOf(limited);
     if (asked.length === 0) return;
     const nowMs = this.#clock.monotonicMs();
     for (const { of, name, limit } of asked) {
@@ -50,7 +53,7 @@ export class RateLimits {
   }
 }
 
-function bucketsOf({ tenant, principal, rateLimit, tenantRateLimit }: Credential): Bucket[] {
+function bucketsOf({ tenant, principal, rateLimit, tenantRateLimit }: Limited): Bucket[] {
   const buckets: Bucket[] = [];
   if (rateLimit !== undefined) {
     buckets.push({ of: "key", name: `key ${principal}`, limit: rateLimit });

@@ -174,3 +174,30 @@ test("events of one conversation that come at once are one turn each, and of one
   expect(lane.runner.turns).toHaveLength(3);
   expect(lane.identity.sessions.size).toBe(1);
 });
+
+test("posts of a tenant's accounts share its limit; over it the sender is told when to come again", async () => {
+  await lane.settings.write("default", {
+    ...{ sessionSources: [], requiresSession: false },
+    rateLimit: { requestsPerMinute: 1, burst: 1 },
+  });
+  const event = { session_key: "ticket:77", text: "Hello", sender_id: "ada" };
+  expect((await postEvent(lane, event)).status).toBe(202);
+  const forged = await postEvent(lane, event, { id: "evt-2", forged: "{}" });
+  expect(forged.status).toBe(401);
+  const refused = await postEvent(lane, event, { id: "evt-2" });
+  expect([refused.status, refused.json]).toMatchObject([429, { error: { code: "RATE_LIMITED" } }]);
+  expect(refused.headers).toMatchObject({
+    "retry-after": expect.stringMatching(/^(59|60)$/),
+    "ratelimit-remaining": "0",
+  });
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
+test("the line of a post tells its channel and its account", async () => {
+  await postEvent(lane, { session_key: "ticket:77", text: "Hello", sender_id: "ada" });
+  const line = () => lane.log.lines.find(({ msg }) => msg === "request");
+  await expect.poll(line).toMatchObject({
+    ...{ channel: "webhook", account: "helpdesk", principal: "webhook/helpdesk" },
+    ...{ route: "POST /channels/*", tenant: "default", status: 202 },
+  });
+});
