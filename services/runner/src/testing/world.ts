@@ -65,6 +65,7 @@ export class World implements AsyncDisposable {
   readonly #url: string;
   readonly #schema: string;
   readonly #opened = new Disposal();
+  #identityTarget = "";
   #count = 0;
 
   private constructor(url: string, schema: string) {
@@ -73,11 +74,16 @@ export class World implements AsyncDisposable {
     this.db = this.#opened.use(this.#database());
   }
 
-  static async start(server: EmbeddedPostgres): Promise<World> {
+  /** `identityTarget`: of a session-identity that takes the stand-in's place. */
+  static async start(
+    server: Pick<EmbeddedPostgres, "url">,
+    identityTarget?: string,
+  ): Promise<World> {
     const schema = `runner_${randomBytes(6).toString("hex")}`;
     await migrate({ url: server.url, schema, directory: MIGRATIONS, log: () => undefined });
     const world = new World(server.url, schema);
     world.#opened.use(await world.identity.start());
+    world.#identityTarget = identityTarget ?? world.identity.target;
     return world;
   }
 
@@ -136,7 +142,7 @@ export class World implements AsyncDisposable {
   async process(order: Pick<ReplicaOrder, "at" | "signal"> & { leaseMs?: number }) {
     const { leaseMs = 60_000, at, signal } = order;
     const place = { databaseUrl: this.#url, schema: this.#schema, secret: SECRET };
-    const identityTarget = this.identity.target;
+    const identityTarget = this.#identityTarget;
     const replica = await SpawnedReplica.start({ ...place, identityTarget, leaseMs, at, signal });
     return this.#opened.use(replica);
   }
@@ -170,7 +176,7 @@ export class World implements AsyncDisposable {
   ): RunnerDeps {
     const db = opened.use(this.#database());
     const credential = serviceCredential("runner", SECRET);
-    const identity = createIdentityClient({ target: this.identity.target, credential });
+    const identity = createIdentityClient({ target: this.#identityTarget, credential });
     opened.defer(() => identity.$close());
     const arm = new Arm(options.dieAt ?? "", () => life.kill());
     const isOver = (): boolean => life.isOver;

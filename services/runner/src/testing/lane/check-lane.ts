@@ -1,8 +1,8 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { expect } from "vitest";
-import { textOf } from "../domain/message-text.ts";
-import { messageOf } from "../store/codec.ts";
-import type { RunnerDatabase } from "../store/sql.ts";
+import { textOf } from "../../domain/message-text.ts";
+import { messageOf } from "../../store/codec.ts";
+import type { RunnerDatabase } from "../../store/sql.ts";
 import { type Facts, mayEndAs } from "./facts.ts";
 
 interface TurnRow {
