@@ -1,20 +1,16 @@
+import { setTimeout } from "node:timers/promises";
 import { toJson } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   CancelTurnResponseSchema,
   GetLaneResponseSchema,
   ListLanesResponseSchema,
   RunnerService,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import {
-  type Lane,
-  type Turn,
-  TurnStateSchema,
-} from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { enumName } from "../operator/enum-name.ts";
+import { type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { laneLine, laneLines, turnLine } from "../operator/lane-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
+import type { Operator } from "../operator/operator.ts";
 import { canonicalKey } from "../operator/session-key.ts";
-import { time } from "../operator/session-lines.ts";
 import { jsonText, type Output } from "../output.ts";
 
 interface Json {
@@ -31,7 +27,7 @@ export async function listLanes(
   const operator = await openOperator();
   const answer = await operator.call(METHODS.listLanes, { pageSize: options.limit });
   if (options.json) return output.line(jsonText(toJson(ListLanesResponseSchema, answer)));
-  for (const lane of answer.lanes) output.line(`${lane.sessionKey}  ${laneText(lane)}`);
+  for (const lane of answer.lanes) output.line(laneLine(lane));
   if (answer.lanes.length === 0) output.line("no lane has work");
   if (answer.nextPageToken !== "") output.line("and more: raise --limit");
 }
@@ -44,33 +40,45 @@ export async function getLane(name: string, options: Json, output: Output): Prom
   if (options.json) return output.line(jsonText(toJson(GetLaneResponseSchema, answer)));
   const { lane } = answer;
   if (lane === undefined) return output.line(`${sessionKey}  empty`);
-  output.line(`${sessionKey}  ${laneText(lane)}`);
-  if (lane.activeTurn !== undefined) output.line(`  runs     ${turnText(lane.activeTurn)}`);
-  for (const turn of lane.queuedTurns) output.line(`  waits    ${turnText(turn)}`);
+  for (const line of laneLines(lane)) output.line(line);
 }
 
-/** `lanekeeper lane cancel <turn id>` */
+/** A run hears of its end within a fraction of a second, at whichever replica. */
+const ENDS_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 200;
+
+/** `lanekeeper lane cancel <turn id>`: one that waits ends at once, one that runs by its run. */
 export async function cancelTurn(
   turnId: string,
   options: Json & { readonly note?: string },
   output: Output,
 ): Promise<void> {
   const operator = await openOperator();
-  const note = options.note ?? "lanekeeper lane cancel";
+  const note = options.note ?? "cancelled by an operator (lanekeeper lane cancel)";
   const answer = await operator.call(METHODS.cancelTurn, { turnId, note });
   if (options.json) return output.line(jsonText(toJson(CancelTurnResponseSchema, answer)));
-  if (answer.turn !== undefined) output.line(turnText(answer.turn));
+  const turn = await untilEnded(operator, turnId, answer.turn);
+  if (turn === undefined) return;
+  output.line(turnLine(turn));
+  if (!hasEnded(turn)) output.line("its run was told to stop, and has not ended it yet");
+  else if (turn.state !== TurnState.CANCELLED)
+    output.line("it has ended otherwise: nothing was cancelled");
 }
 
-function laneText({ depth, activeTurn, heartbeatAge }: Lane): string {
-  const waiting = depth === 1 ? "1 turn waits" : `${depth} turns wait`;
-  if (activeTurn === undefined) return waiting;
-  const age =
-    heartbeatAge === undefined ? "" : `, heartbeat ${Math.round(durationMs(heartbeatAge))} ms ago`;
-  return `${waiting}, one runs${age}`;
+async function untilEnded(
+  operator: Operator,
+  turnId: string,
+  before: Turn | undefined,
+): Promise<Turn | undefined> {
+  let turn = before;
+  for (let ms = 0; turn !== undefined && !hasEnded(turn) && ms < ENDS_WITHIN_MS; ) {
+    await setTimeout(LOOK_EVERY_MS);
+    ms += LOOK_EVERY_MS;
+    ({ turn } = await operator.call(METHODS.getTurn, { turnId }));
+  }
+  return turn;
 }
 
-function turnText({ turnId, state, laneSeq, acceptTime, principal, requestId }: Turn): string {
-  const from = requestId === "" ? "" : `, request ${requestId}`;
-  return `${turnId}  ${enumName(TurnStateSchema, state)}, number ${laneSeq}, accepted ${time(acceptTime)} from ${principal}${from}`;
+function hasEnded({ state }: Turn): boolean {
+  return state !== TurnState.QUEUED && state !== TurnState.ACTIVE;
 }

@@ -135,7 +135,15 @@ export async function exportSession(name: string, output: Output): Promise<void>
   const session = isUuid(name)
     ? { case: "sessionId" as const, value: name }
     : { case: "sessionKey" as const, value: await canonicalKey(operator, name) };
+  let isEmpty = true;
   for await (const { lines } of operator.streams.runner.exportSession({ session })) {
-    output.line(new TextDecoder().decode(lines).trimEnd());
+    const text = new TextDecoder().decode(lines).trimEnd();
+    isEmpty &&= text.startsWith('{"type":"end"');
+    output.line(text);
+  }
+  if (isEmpty) {
+    output.problem(
+      `Nothing was said under ${session.value}: "lanekeeper sessions explain" tells what a name leads to.`,
+    );
   }
 }
