@@ -19,6 +19,8 @@ import { admit } from "./admission.ts";
 import { callModel } from "./call-model.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { LocalRuns } from "./local-runs.ts";
+import type { NestedParts } from "./nested-send.ts";
+import { spawn } from "./spawn.ts";
 import type { NewTurn } from "../store/new-turn.ts";
 
 const { log } = captureLog();
@@ -130,4 +132,14 @@ test.each([
   expect(outcome.isError).toBe(true);
   expect(outcome.text).toMatch(/^(INVALID_REQUEST|QUOTA)/);
   expect(outcome.text).toContain(bound);
+});
+
+test("a chain of sends that has used its hops spawns nothing either", async () => {
+  const callChain = Array.from({ length: LIMITS.hopBudget }, (_, n) => `agent:main:${n}`);
+  const from = { ...context, callChain };
+  const task = { from, agentId: undefined, text: "x", wait: false };
+  await expect(spawn({} as NestedParts, task)).rejects.toMatchObject({
+    reason: "HOP_LIMIT",
+    message: expect.stringContaining("8 hops"),
+  });
 });

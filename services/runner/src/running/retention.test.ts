@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { forgetChildTurns, insertChildTurn } from "../store/child-turns.ts";
+import { forgetRefused } from "../store/outbox.ts";
 import { forgetSlots, writeSlots } from "../store/run-slots.ts";
 import { forgetEdges, forgetEvents, forgetRequests } from "../store/sweep.ts";
 import { gate } from "../testing/gate.ts";
@@ -124,14 +125,34 @@ test.concurrent("slots of replicas that are gone, waits of runs that hold no lan
   const slots = await db.query<{ replica: string }>("SELECT replica FROM run_slots");
   expect(slots.rows).toEqual([{ replica: "here" }]);
   const child = { tenant: TENANT, parentTurnId: active.turnId, parentSessionKey: KEY };
-  for (const days of [2, 13]) {
+  for (const ms of [2 * A_DAY_MS, LIMITS.childTurnsRetentionMs - A_DAY_MS]) {
     const more = { principal: "p1", isRouted: false, isAwaited: false };
     await insertChildTurn(db, { ...child, ...more, childTurnId: randomUUID() });
-    await age(world, "child_turns", "create_time", days * A_DAY_MS);
+    await age(world, "child_turns", "create_time", ms);
   }
   await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
   const children = await db.query("SELECT FROM child_turns");
   expect(children.rowCount).toBe(1);
   held.open();
   await active.ended;
+});
+
+test.concurrent("a reply that delivery refused for good is kept as long as a dead letter, one that waits until it is taken", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const { db, delivery } = world;
+  delivery.unknownRoutes.add("gone");
+  await new Attached(replica, { submit: turnFor(world, "one", { routeId: "gone" }) }).ended;
+  const rows = async (where: string) =>
+    (await db.query(`SELECT FROM outbox WHERE ${where}`)).rowCount;
+  await eventually(async () => (await rows("refusal IS NOT NULL")) === 1);
+  delivery.isDown = true;
+  const key = "agent:main:elsewhere";
+  await new Attached(replica, { submit: turnFor(world, "two", { key, routeId: "r1" }) }).ended;
+  await age(world, "outbox", "create_time", LIMITS.refusedRepliesRetentionMs - A_DAY_MS);
+  expect(await forgetRefused(db, LIMITS.refusedRepliesRetentionMs, 10)).toBe(0);
+  await age(world, "outbox", "create_time", 2 * A_DAY_MS);
+  expect(await forgetRefused(db, LIMITS.refusedRepliesRetentionMs, 10)).toBe(1);
+  expect(await rows("refusal IS NULL")).toBe(1);
 });

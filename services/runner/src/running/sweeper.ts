@@ -4,7 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { forgetChildTurns } from "../store/child-turns.ts";
 import { endWaiting } from "../store/end-unanswered.ts";
 import { failAbandoned } from "../store/finish-stateless.ts";
-import { outboxLanesDue } from "../store/outbox.ts";
+import { forgetRefused, outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
 import {
@@ -193,6 +193,9 @@ export class Sweeper {
     await this.#whileFull(() => forgetRequests(db, idempotencyRetentionMs, retentionBatch));
     await forgetEdges(db);
     await forgetSlots(db, LIMITS.retentionSweepMs);
+    await this.#whileFull(() =>
+      forgetRefused(db, LIMITS.refusedRepliesRetentionMs, retentionBatch),
+    );
     await this.#whileFull(() => forgetChildTurns(db, LIMITS.childTurnsRetentionMs, retentionBatch));
   }
 

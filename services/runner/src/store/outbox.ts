@@ -73,9 +73,22 @@ const REFUSE = {
   text: "UPDATE outbox SET refusal = $2 WHERE outbox_id = $1",
 };
 
-/** Delivery will never take it; it stays for people, and those behind it go on. */
+/** Delivery will never take it; it stays for people, for a while, and those behind it go on. */
 export async function refuseOutbox(sql: Sql, outboxId: bigint, refusal: string): Promise<void> {
   await sql.query(REFUSE, [outboxId, refusal]);
+}
+
+const FORGET_REFUSED = {
+  name: "runner_forget_refused_outbox",
+  text: `
+DELETE FROM outbox WHERE outbox_id IN (
+  SELECT outbox_id FROM outbox
+  WHERE refusal IS NOT NULL AND create_time < clock_timestamp() - $1 * interval '1 ms' LIMIT $2)`,
+};
+
+/** Removes replies that delivery refused long ago. Gives how many. */
+export async function forgetRefused(sql: Sql, olderThanMs: number, limit: number): Promise<number> {
+  return (await sql.query(FORGET_REFUSED, [olderThanMs, limit])).rowCount;
 }
 
 const LANES_DUE = {
