@@ -5,6 +5,7 @@ const ALONE = "{packages,services}/*/src/**/*.alone.test.ts";
 
 export default defineConfig({
   test: {
+    globalSetup: "test/support/postgres-template.ts",
     projects: [
       {
         test: {

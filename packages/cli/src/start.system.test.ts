@@ -46,7 +46,7 @@ async function lanekeeper(dataDir: string, ...args: string[]) {
 
 describe("lanekeeper start", () => {
   test("says a line per step, answers the curl that it shows, and leaves nothing running", async () => {
-    await using running = await startConstellation();
+    await using running = await startConstellation({ makesDatabase: true });
     const said = running.output();
     expect(said).toContain("lanekeeper ready");
     expect(said).toContain("scripted: built in, no language model");

@@ -5,6 +5,7 @@ import { isRoot } from "./account.ts";
 import { guard } from "./guard.ts";
 import { findHome } from "./home.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./start.ts";
+import { copyTemplate } from "./template.ts";
 
 /**
  * A server for tests: empty, without syncs to disk, in a folder of its own that `stop` removes. It
@@ -17,6 +18,7 @@ export async function startThrowawayPostgres(
   if (isRoot()) await chmod(dataDir, 0o711);
   const remove = (folder: string) => rm(folder, { recursive: true, force: true, maxRetries: 3 });
   try {
+    await copyTemplate(dataDir);
     const log = options.log ?? (() => undefined);
     const server = await startEmbeddedPostgres({ dataDir, durable: false, log });
     const release = guard(server.pid, [dataDir, server.home]);

@@ -1,6 +1,8 @@
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { copyTemplate } from "@lanekeeper/embedded-postgres";
 import {
   type ServiceCredential,
   serviceCredential,
@@ -23,6 +25,8 @@ export interface ConstellationOptions {
   readonly model?: { readonly baseUrl: string };
   /** An existing data dir, kept by `stop`. Without one: a folder that `stop` removes. */
   readonly dataDir?: string;
+  /** True: the program makes its database, as at a user's first start, instead of finding an empty one. */
+  readonly makesDatabase?: boolean;
 }
 
 /** The real `lanekeeper start`, at free ports. Disposal is `stop`. */
@@ -61,6 +65,8 @@ export async function startConstellation(
   options: ConstellationOptions = {},
 ): Promise<TestConstellation> {
   const dataDir = options.dataDir ?? (await temporaryFolder());
+  const postgres = join(dataDir, "postgres");
+  if (options.makesDatabase !== true && !existsSync(postgres)) await copyTemplate(postgres);
   const program = runProgram({ args: ["start"], env: await environment(dataDir, options) });
   const stop = async () => {
     program.process.kill("SIGTERM");
