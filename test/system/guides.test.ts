@@ -342,6 +342,19 @@ describe("docs/operations", () => {
     expect(await paste("After a restore", 1)).toContain("MIGRATION");
   });
 
+  test("a new signing secret is told, and signs beside the old one", async () => {
+    sink.always({});
+    const before = sink.posts.length;
+    const { signingSecret } = JSON.parse(await paste("A new signing secret")) as Record<
+      string,
+      string
+    >;
+    await submitWithRoute();
+    const posted = await sink.post(before);
+    expect(isSignedWith(posted, signingSecret ?? "")).toBe(true);
+    expect(String(posted.headers["webhook-signature"]).split(" ")).toHaveLength(2);
+  });
+
   test("secrets are made anew and a backup taken while everything is stopped; conversations stay", async () => {
     const before = await resolve("demo:ada");
     const old = { key: lanekeeper.apiKey, credential: lanekeeper.credential("cli") };

@@ -38,8 +38,14 @@ afterAll(async () => {
 const IDENTITY = "identity.v1.SessionIdentityService";
 
 function reset(sessionKey: string) {
-  const request = { requestId: randomUUID(), sessionKey, reason: "ROTATION_REASON_RESET" };
-  return lanekeeper.call(`${IDENTITY}/RotateSession`, request);
+  return rotate(sessionKey, "RESET");
+}
+
+/** Gives the id of the session that stands there now. */
+async function rotate(sessionKey: string, reason: string, source: object = {}): Promise<string> {
+  const request = { requestId: randomUUID(), sessionKey, reason: `ROTATION_REASON_${reason}` };
+  const answer = await lanekeeper.call(`${IDENTITY}/RotateSession`, { ...request, ...source });
+  return (answer as { rotation: { current: { sessionId: string } } }).rotation.current.sessionId;
 }
 
 interface JournalEntry {
@@ -212,4 +218,42 @@ test("only the runner may begin a run, and only delivery may write a reply's eve
   await expect(unknown.listAgents({})).rejects.toMatchObject({ reason: "UNAUTHENTICATED" });
   asIngress.$close();
   unknown.$close();
+});
+
+test("fork, replay and restore: the next turn is shown the history of its parents, as far as it goes", async () => {
+  const client = openAi(lanekeeper);
+  /** Says something, is answered "re: " it, and gives what the model was shown. */
+  const shownAt = async (key: string, text: string) => {
+    model.next({ text: `re: ${text}` });
+    const { receipt } = await say(client, key, text);
+    const lines = model.requests.at(-1)?.messages.map(({ content }) => String(content));
+    return { lines, sessionId: receipt.session_id, turnId: receipt.turn_id };
+  };
+  const key = "agent:main:chain:1";
+  const one = await shownAt(key, "one");
+  const two = await shownAt(key, "two");
+  const whole = ["one", "re: one", "two", "re: two"];
+  const sourceSessionId = one.sessionId;
+
+  const fork = "agent:main:chain:fork";
+  await asRunner.resolveSession({ name: { case: "rawKey", value: fork } });
+  await rotate(fork, "FORK", { sourceSessionId });
+  const forked = await shownAt(fork, "here");
+  expect(forked.lines).toEqual([...whole, "here"]);
+  // A fork of the fork is read through both.
+  const deeper = "agent:main:chain:deeper";
+  await asRunner.resolveSession({ name: { case: "rawKey", value: deeper } });
+  await rotate(deeper, "FORK", { sourceSessionId: forked.sessionId });
+  const { lines } = await shownAt(deeper, "and here");
+  expect(lines).toEqual([...whole, "here", "re: here", "and here"]);
+
+  await rotate(key, "REPLAY", { sourceSessionId, sourceThroughTurnId: one.turnId });
+  const replayed = await shownAt(key, "again");
+  expect(replayed.lines).toEqual(["one", "re: one", "again"]);
+  await reset(key);
+  expect((await shownAt(key, "fresh")).lines).toEqual(["fresh"]);
+  const restored = await rotate(key, "RESTORE", { sourceSessionId });
+  const back = await shownAt(key, "back");
+  expect(back).toMatchObject({ lines: [...whole, "back"], sessionId: restored });
+  expect(restored).not.toBe(two.sessionId);
 });

@@ -21,6 +21,8 @@ export async function backUp(database: DatabaseServer, to: string): Promise<void
   await run("mkdir", ["-p", to]);
   await database.admin(async (db) => {
     await db.transaction(async (tx) => {
+      // Copying takes as long as it takes.
+      await tx.query("set local idle_in_transaction_session_timeout = 0");
       await tx.query("select pg_backup_start('lanekeeper', true)");
       for (const name of await readdir(from)) {
         // Files that go away meanwhile are in the log.
