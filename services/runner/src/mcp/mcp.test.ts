@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { AgentConfigSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
-import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
+import { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { systemClock } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { afterEach, expect, test, vi } from "vitest";
@@ -123,6 +123,22 @@ test.each(["a program", "an address"])(
     expect(log.text()).toContain(String(LIMITS.mcpMessageBytes));
   },
 );
+
+test("a replica keeps as many connections as it may; the one that was not needed for longest goes", async () => {
+  const server = await web();
+  const { pool } = await toolsOf(server, { TOKEN: "x" });
+  const connect = (n: number) =>
+    pool.connection("t1", create(McpServerSchema, { ...server, name: `s${n}` } as Server));
+  const closed: number[] = [];
+  for (let n = 0; n < LIMITS.mcpConnections; n++) {
+    const connection = await connect(n);
+    void connection?.closed.then(() => closed.push(n));
+  }
+  await connect(0);
+  expect(closed).toEqual([]);
+  expect(await connect(LIMITS.mcpConnections)).toBeDefined();
+  await expect.poll(() => closed).toEqual([1]);
+});
 
 test("a server that went away is started again for the next turn", async () => {
   const { listed, call } = await toolsOf(stdio());

@@ -32,6 +32,7 @@ const DEATHS = [
   ["with its ending stored and not sent", "after runner_prepare", { asked: 1, runs: 1 }],
   ["with its ending sent and the answer not heard", "after ended", { asked: 1, runs: 1 }],
   ["with its ending accepted and nothing visible", "before runner_finish", { asked: 1, runs: 1 }],
+  ["with its turn ended and nobody told", "after runner_finish", { asked: 1, runs: 1 }],
   ["with its reply not handed over", "before runner_claim_outbox", { asked: 1, runs: 1 }],
 ] as const;
 
