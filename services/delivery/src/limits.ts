@@ -58,21 +58,31 @@ export const LIMITS = {
   /** Sends of one replica at once; each holds a socket and a reply. */
   sendsPerReplica: 128,
   /** Routes claimed in one transaction. */
-  claimBatch: 32,
+  claimBatch: 64,
+  /** Replies of one route sent one after another before the routes that are due have their turn. */
+  sendsInARow: 16,
   /** Replies of one transaction, those that wait for one, and transactions of a kind in flight. */
   stepsPerStatement: 64,
   stepsWaiting: 10_000,
   stepsInFlight: 2,
   /** An idle replica asks the database so often at most; a local enqueue is sent at once. */
   pollMs: SECOND_MS,
-  /** Resolving, connecting and the fence (5 s each at most), the post (10 s), and a margin for writing. */
+  /** Resolving, connecting and the fence (5 s each at most), the post (10 s), telling, and a margin for writing. */
   leaseMs: 30 * SECOND_MS,
   /** Resolving the name and opening the connection. */
   connectMs: 5 * SECOND_MS,
+  /**
+   * A connection to a receiver is kept so long for the next post, and so many are. Servers keep theirs
+   * 5 s and longer (Node's 5, nginx' 75, Apache's 5): one that is closed under a post leaves it "perhaps sent".
+   */
+  keptConnectionMs: SECOND_MS,
+  keptConnections: 256,
   /** An accepted `sending` that is older than this is shown again before the first byte. */
   fenceMs: 5 * SECOND_MS,
   /** From the first byte to the end of the answer. Standard Webhooks asks receivers for 15 s at most. */
   postMs: 10 * SECOND_MS,
+  /** Telling session-identity what became of an attempt, while the route waits; else it is told later. */
+  settleMs: 2 * SECOND_MS,
   /** An answer of a platform's API: a page of 200 messages with their metadata is the largest. */
   apiResponseBytes: 2 * MIB,
   /** What a piece needs before it can be sent, such as an upload; the claim must outlive it. */
@@ -155,13 +165,14 @@ export type Limits = Widen<typeof LIMITS>;
 /** The bounds for a claim of another length: what has to fit into it keeps its share. */
 export function limitsForLease(leaseMs: number): Limits {
   const share = (ms: number): number => Math.floor((ms * leaseMs) / LIMITS.leaseMs);
-  const { connectMs, fenceMs, postMs, preparationMs, submitMs } = LIMITS;
+  const { connectMs, fenceMs, postMs, settleMs, preparationMs, submitMs } = LIMITS;
   return {
     ...LIMITS,
     leaseMs,
     connectMs: share(connectMs),
     fenceMs: share(fenceMs),
     postMs: share(postMs),
+    settleMs: share(settleMs),
     preparationMs: share(preparationMs),
     submitMs: share(submitMs),
   };

@@ -34,6 +34,7 @@ import { Pump } from "./sending/pump.ts";
 import { slackChannel } from "./sending/slack/slack-channel.ts";
 import { Sweeper } from "./sending/sweeper.ts";
 import { sweeps } from "./sending/sweeps.ts";
+import { KeptConnections } from "./sending/http/kept-connections.ts";
 import type { Resolve } from "./sending/http/resolve.ts";
 import { telegramChannel } from "./sending/telegram/telegram-channel.ts";
 import { tokensFrom } from "./sending/tokens.ts";
@@ -76,10 +77,12 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
   const { service: base, limits, db, stepsDb = db, identity, random } = parts;
   const { clock, log, instanceId: replica } = base;
   const metrics = deliveryMetrics(base.metrics);
-  const channels = channelsOf(parts);
-  const steps = new ReplySteps(stepsDb, limits);
+  const kept = new KeptConnections(limits);
+  const channels = channelsOf(parts, kept);
+  const steps = new ReplySteps(stepsDb, replica, limits);
   const sending = { db, steps, identity, channels, clock, log, metrics, limits, random };
   const opened = new Disposal();
+  opened.defer(() => kept.close());
   try {
     const pump = opened.use(new Pump({ ...sending, claimDb: stepsDb, replica }));
     for (const sweep of sweeps(sending)) opened.use(new Sweeper({ clock, log, random }, sweep));
@@ -99,12 +102,12 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
 }
 
 /** Each kind of address is one entry here. */
-function channelsOf(parts: DeliveryParts): ReadonlyMap<number, Channel> {
+function channelsOf(parts: DeliveryParts, kept: KeptConnections): ReadonlyMap<number, Channel> {
   const { service: base, limits, resolve, allowedNetworks: allowed, db, runner, identity } = parts;
   const { clock, version } = base;
   const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
   return new Map<number, Channel>([
-    [RouteKind.WEBHOOK, webhookChannel({ resolve, allowed, clock, limits, version })],
+    [RouteKind.WEBHOOK, webhookChannel({ resolve, kept, allowed, clock, limits, version })],
     [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
     [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db, identity })],
     [RouteKind.PARENT_SESSION, parentChannel({ runner, limits })],

@@ -1,7 +1,8 @@
 import type { ClockTimer } from "@lanekeeper/service";
-import { type Claimed, claimDue } from "../store/claim-due.ts";
+import { claimDue } from "../store/claim-due.ts";
+import type { Claimed } from "../store/claimed.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
-import { runAttempt, type SendDeps } from "./run-attempt.ts";
+import { type NextClaim, runAttempt, type SendDeps } from "./run-attempt.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface PumpDeps extends SendDeps {
@@ -79,7 +80,7 @@ export class Pump implements AsyncDisposable {
     const { claimDb, replica, clock, log, limits } = this.#deps;
     const claimedAtMs = clock.monotonicMs();
     try {
-      const claimed = await claimDue(claimDb, { replica, leaseMs: limits.leaseMs, limit });
+      const claimed = await claimDue(claimDb, { replica, leaseMs: limits.leaseMs }, limit);
       for (const one of claimed) this.#send(one, claimedAtMs);
       return claimed.length;
     } catch (err) {
@@ -89,14 +90,23 @@ export class Pump implements AsyncDisposable {
   }
 
   #send(claimed: Claimed, claimedAtMs: number): void {
-    const { signal } = this.#cut;
-    const onNext = (inMs: number): void => this.#nudgeIn(inMs);
-    const send = runAttempt(this.#deps, { claimed, claimedAtMs, signal, onNext }).then(() => {
+    const send = this.#sendOn({ claimed, claimedAtMs }).then(() => {
       const wasFull = this.#sends.size >= this.#deps.limits.sendsPerReplica;
       this.#sends.delete(send);
       if (wasFull) this.nudge();
     });
     this.#sends.add(send);
+  }
+
+  /** A route goes on here for a while; then others have had their turn before it does again. */
+  async #sendOn(head: NextClaim): Promise<void> {
+    const { signal } = this.#cut;
+    const onNext = (inMs: number): void => this.#nudgeIn(inMs);
+    let next: NextClaim | undefined = head;
+    for (let sent = 1; next !== undefined; sent += 1) {
+      const wantsNext = () => !this.#isStopping && sent < this.#deps.limits.sendsInARow;
+      next = await runAttempt(this.#deps, { ...next, signal, wantsNext, onNext });
+    }
   }
 
   /** What is due later than the next poll is found by it. */

@@ -8,14 +8,14 @@ import { hasEnded } from "../domain/delivery-state.ts";
 import type { SendOutcome } from "../domain/send-outcome.ts";
 import type { Limits } from "../limits.ts";
 import type { DeliveryMetrics } from "../metrics.ts";
-import type { Claimed } from "../store/claim-due.ts";
+import type { Claimed } from "../store/claimed.ts";
 import type { EndedAttempt, Finished } from "../store/finish-attempt.ts";
 import { notePiece } from "../store/note-piece.ts";
 import type { ReplySteps } from "../store/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type Channel, NotSentError, type Reply, type SendNotes } from "./channel.ts";
 import { expired, SendFence } from "./fence.ts";
-import { tellOutcome, tellOutcomes } from "./tell-outcomes.ts";
+import { settleInTime, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SendDeps {
   readonly db: DeliveryDatabase;
@@ -38,27 +38,33 @@ export interface Attempt {
   readonly claimedAtMs: number;
   /** Cuts the attempt off. */
   readonly signal: AbortSignal;
+  /** Whether the next of its route is to be sent here right after it. */
+  readonly wantsNext: () => boolean;
   /** The route goes on: something is open there and may be claimed in so many ms. */
   readonly onNext: (inMs: number) => void;
 }
 
+/** The next of the route, claimed with the end of the one before it. */
+export type NextClaim = Pick<Attempt, "claimed" | "claimedAtMs">;
+
 /**
- * One attempt, from the claim to what became of it. Resolves whatever happens; an attempt that cannot
- * write its outcome is found by its lease.
+ * One attempt, from the claim to what became of it. Resolves whatever happens, to the next of the route
+ * where that was claimed; an attempt that cannot write its outcome is found by its lease.
  */
-export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<void> {
+export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<NextClaim | undefined> {
   const { claimed } = attempt;
   const attributes = {
     "lanekeeper.delivery_id": claimed.deliveryId,
     "lanekeeper.turn_id": claimed.turnId,
     "lanekeeper.attempt": claimed.attempt,
   };
-  const log = attemptLog(deps.log, claimed);
-  const run = async (): Promise<void> => {
+  const run = async (): Promise<NextClaim | undefined> => {
     try {
-      await sendAndFinish({ ...deps, log }, attempt);
+      return await sendAndFinish(deps, attempt);
     } catch (err) {
-      log.error({ err }, "what became of an attempt could not be written; its lease will tell");
+      const what = "what became of an attempt could not be written; its lease will tell";
+      attemptLog(deps.log, claimed).error({ err }, what);
+      return undefined;
     }
   };
   const options = { parent: claimed.traceparent, kind: "producer" } as const;
@@ -67,8 +73,8 @@ export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<void> {
 
 async function sendAndFinish(
   deps: SendDeps,
-  { claimed, claimedAtMs, signal, onNext }: Attempt,
-): Promise<void> {
+  { claimed, claimedAtMs, signal, wantsNext, onNext }: Attempt,
+): Promise<NextClaim | undefined> {
   const startedMs = deps.clock.monotonicMs();
   const fence = new SendFence(deps, claimed, claimedAtMs);
   let pieceCount = 0;
@@ -82,25 +88,34 @@ async function sendAndFinish(
   const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
   const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
-  const ended = { claimed, ending: bounded, wasClaimed, pieceCount };
-  const finished = await finish(deps, ended, claimedAtMs);
+  const untold = (await isTold(deps, claimed, bounded, claimedAtMs)) ? undefined : bounded.report;
+  const ended = { claimed, ending: bounded, wasClaimed, pieceCount, untold };
+  const { finished, askedAtMs } = await finish(deps, ended, claimedAtMs, wantsNext);
   observe(deps, claimed, bounded, finished, deps.clock.monotonicMs() - startedMs);
-  // What waits behind it need not wait until session-identity has been told.
+  if (finished.held && untold !== undefined) await tellOutcomes(deps, claimed);
+  if (finished.next !== undefined) return { claimed: finished.next, claimedAtMs: askedAtMs };
   if (finished.hasNext) onNext(ending.delayMs);
-  if (finished.held) await tellNow(deps, claimed, bounded);
+  return undefined;
 }
 
-/** Without reading again what was just written. What cannot be told now is swept. */
-async function tellNow(
+/**
+ * Tells session-identity before the outcome is written, which is then written as told: one write less.
+ * Not what others may have told differently by now, nor past something that comes before it. What cannot
+ * be told is stored as such, and told later.
+ */
+async function isTold(
   deps: SendDeps,
   claimed: Claimed,
   { report, error, providerMessageId }: AttemptEnding,
-): Promise<void> {
-  if (report === undefined) return;
-  const untold = { ...claimed, untold: report, error, providerMessageId };
-  // Something before it is untold, and must come first: all of it is read then.
-  if (claimed.hasUntold) await tellOutcomes(deps, claimed);
-  else await tellOutcome(deps, untold);
+  claimedAtMs: number,
+): Promise<boolean> {
+  if (report === undefined) return true;
+  if (claimed.hasUntold || !isHeld(deps, claimedAtMs)) return false;
+  return settleInTime(deps, { ...claimed, untold: report, error, providerMessageId });
+}
+
+function isHeld({ clock, limits }: SendDeps, claimedAtMs: number): boolean {
+  return clock.monotonicMs() - claimedAtMs < limits.leaseMs;
 }
 
 async function send(
@@ -124,28 +139,33 @@ async function send(
       throw new NotSentError("refused", `no channel of kind ${claimed.kind}`);
     return await channel.send(replyOf(claimed), () => fence.show(), signal, notes);
   } catch (error) {
-    return outcomeOfThrown(deps.log, error, fence.wasAccepted);
+    return outcomeOfThrown(() => attemptLog(deps.log, claimed), error, fence.wasAccepted);
   }
 }
 
-function outcomeOfThrown(log: Log, thrown: unknown, wasAccepted: boolean): SendOutcome {
+function outcomeOfThrown(log: () => Log, thrown: unknown, wasAccepted: boolean): SendOutcome {
   if (thrown instanceof NotSentError) {
     return { kind: "not_sent", why: thrown.why, error: thrown.message };
   }
-  log.error({ err: thrown }, "a channel failed in a way that it does not foresee");
+  log().error({ err: thrown }, "a channel failed in a way that it does not foresee");
   const error = thrown instanceof Error ? thrown.message : String(thrown);
   return { kind: wasAccepted ? "unknown" : "failed", error };
 }
 
 /** Asks an unavailable database again for as long as the claim is held. */
 function finish(
-  { steps, clock, limits }: SendDeps,
-  ended: EndedAttempt,
+  deps: SendDeps,
+  ended: Omit<EndedAttempt, "wantsNext">,
   claimedAtMs: number,
-): Promise<Finished> {
-  const isHeld = (): boolean => clock.monotonicMs() - claimedAtMs < limits.leaseMs;
-  return retry(() => steps.finish(ended), {
-    isRetryable: (error) => isUnavailable(error) && isHeld(),
+  wantsNext: () => boolean,
+): Promise<{ readonly finished: Finished; readonly askedAtMs: number }> {
+  const { steps, clock, limits } = deps;
+  const ask = async () => {
+    const askedAtMs = clock.monotonicMs();
+    return { finished: await steps.finish({ ...ended, wantsNext: wantsNext() }), askedAtMs };
+  };
+  return retry(ask, {
+    isRetryable: (error) => isUnavailable(error) && isHeld(deps, claimedAtMs),
     attempts: Number.POSITIVE_INFINITY,
     backoff: limits.fenceBackoff,
     clock,
@@ -155,13 +175,14 @@ function finish(
 const GOES_ON: ReadonlySet<string> = new Set(["accepted", "paced", "moved"]);
 
 function observe(
-  { log, metrics, clock }: SendDeps,
+  { log: base, metrics, clock }: SendDeps,
   claimed: Claimed,
   { state, outcome, error, delayMs }: AttemptEnding,
   { held }: Finished,
   durationMs: number,
 ): void {
   metrics.attempt(outcome, durationMs / 1_000);
+  const log = attemptLog(base, claimed);
   const fields = { outcome, state, ...(error === "" ? {} : { error }), duration_ms: durationMs };
   if (!held) return log.warn(fields, "the claim was lost before its outcome was written");
   if (GOES_ON.has(outcome)) return log.debug(fields, "the route goes on");

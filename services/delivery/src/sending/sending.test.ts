@@ -242,8 +242,8 @@ test("what died while sending is an unknown attempt, and is sent again under the
 async function startDeadSend(routeId: string) {
   await Promise.all(replicas.map(({ running }) => running.drain(AbortSignal.timeout(0))));
   const delivery = newDelivery(routeId, "turn-1");
-  await new ReplySteps(db, QUICK).enqueue(delivery);
-  await claimDue(db, { replica: "delivery-0", leaseMs: 0, limit: 1 });
+  await new ReplySteps(db, "delivery-0", QUICK).enqueue(delivery);
+  await claimDue(db, { replica: "delivery-0", leaseMs: 0 }, 1);
   return delivery;
 }
 

@@ -1,4 +1,5 @@
 import type { IdentityClient } from "@lanekeeper/client";
+import type { CallOptions } from "@lanekeeper/rpc";
 import { type Log, turnLog, withSpan } from "@lanekeeper/service";
 import { settledSeq } from "../domain/event-seq.ts";
 import type { Limits } from "../limits.ts";
@@ -13,7 +14,7 @@ export interface TellDeps {
   readonly steps: Pick<ReplySteps, "markTold">;
   readonly identity: Pick<IdentityClient, "writeLifecycle">;
   readonly log: Log;
-  readonly limits: Pick<Limits, "fenceMs">;
+  readonly limits: Pick<Limits, "fenceMs" | "settleMs">;
 }
 
 /**
@@ -33,20 +34,47 @@ export async function tellOutcomes(deps: TellDeps, name: DeliveryName): Promise<
 }
 
 /** Tells one outcome, as far as that is possible now. Everything before it has been told. */
-export async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
-  const attributes = { "lanekeeper.delivery_id": untold.deliveryId };
-  const options = { parent: untold.traceparent, kind: "internal" } as const;
-  try {
-    await withSpan("delivery.settle", attributes, () => settle(deps, untold), options);
+async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
+  const call = replyCall(untold, deps.limits.fenceMs);
+  const tell = async (): Promise<void> => {
+    await settle(deps, untold, call);
     await deps.steps.markTold(untold);
+  };
+  return isDone(deps, untold, tell);
+}
+
+/**
+ * Tells the outcome of an attempt whose claim is held, and marks nothing. Everything before it has been
+ * told. Asks once and not long, since the route waits.
+ */
+export function settleInTime(deps: SettleDeps, untold: Untold): Promise<boolean> {
+  const call = { ...replyCall(untold, deps.limits.settleMs), retry: false } as const;
+  return isDone(deps, untold, () => settle(deps, untold, call));
+}
+
+async function isDone(
+  { log }: Pick<TellDeps, "log">,
+  { deliveryId, traceparent }: Untold,
+  tell: () => Promise<void>,
+): Promise<boolean> {
+  const attributes = { "lanekeeper.delivery_id": deliveryId };
+  const options = { parent: traceparent, kind: "internal" } as const;
+  try {
+    await withSpan("delivery.settle", attributes, tell, options);
     return true;
   } catch (err) {
-    deps.log.debug({ err, delivery_id: untold.deliveryId }, "an outcome could not be told yet");
+    log.debug({ err, delivery_id: deliveryId }, "an outcome could not be told yet");
     return false;
   }
 }
 
-async function settle({ identity, log, limits }: TellDeps, untold: Untold): Promise<void> {
+type SettleDeps = Omit<TellDeps, "db" | "steps">;
+
+async function settle(
+  { identity, log }: Pick<TellDeps, "identity" | "log">,
+  untold: Untold,
+  call: CallOptions,
+): Promise<void> {
   const { attempt, untold: state, error, providerMessageId } = untold;
   const event = {
     case: "settled",
@@ -54,7 +82,7 @@ async function settle({ identity, log, limits }: TellDeps, untold: Untold): Prom
   } as const;
   const request = { writer: replyWriter(untold), eventSeq: settledSeq(attempt), event };
   try {
-    await identity.writeLifecycle(request, replyCall(untold, limits.fenceMs));
+    await identity.writeLifecycle(request, call);
   } catch (err) {
     if (!isForGood(err)) throw err;
     const { tenant, sessionKey, sessionId, generation, turnId } = untold;

@@ -1,8 +1,9 @@
 import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
-import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import type { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { type AttemptEnding, isDeadLetter } from "../domain/attempt-ending.ts";
 import { hasEnded, stateCode } from "../domain/delivery-state.ts";
-import type { Claimed } from "./claim-due.ts";
+import type { Claimed } from "./claimed.ts";
+import { type Claimant, goOn, type RouteGoesOn, type WentOn } from "./go-on.ts";
 import { type DeliveryDatabase, rows, type Sql } from "./sql.ts";
 
 /** An attempt, and what became of it. */
@@ -13,6 +14,10 @@ export interface EndedAttempt {
   readonly wasClaimed: boolean;
   /** Messages of the channel that the reply takes; 0: it did not get so far. */
   readonly pieceCount: number;
+  /** What session-identity has not been told. */
+  readonly untold: ReplyState | undefined;
+  /** The next of the route is claimed here, if it is due. */
+  readonly wantsNext: boolean;
 }
 
 export interface Finished {
@@ -20,6 +25,7 @@ export interface Finished {
   readonly held: boolean;
   /** Something is open on the route. */
   readonly hasNext: boolean;
+  readonly next: Claimed | undefined;
 }
 
 /** In the order of the rows' key, as everybody locks routes who locks several. */
@@ -43,7 +49,7 @@ const ENDINGS: readonly Column<EndedAttempt>[] = [
   { name: "error", type: "text", of: ({ ending }) => ending.error },
   { name: "message_id", type: "text", of: ({ ending }) => ending.providerMessageId },
   { name: "outcome", type: "text", of: ({ ending }) => ending.outcome },
-  { name: "untold", type: "smallint", of: ({ ending }) => ending.report ?? null },
+  { name: "untold", type: "smallint", of: ({ untold }) => untold ?? null },
   { name: "failure_count", type: "int", of: ({ ending }) => ending.failureCount },
   { name: "has_accepted", type: "boolean", of: ({ ending }) => ending.hasAccepted },
   { name: "piece_count", type: "int", of: ({ pieceCount }) => pieceCount },
@@ -66,44 +72,15 @@ WITH ${itemTable(ENDINGS)}, finished AS (
   FROM item i
   WHERE d.tenant = i.tenant AND d.delivery_id = i.delivery_id AND d.attempt_count = i.attempt
     AND d.state = 2
-  RETURNING i.place
+  RETURNING i.place, d.replica, d.claim_time
 ), noted AS (
-  UPDATE attempts a SET outcome = i.outcome, error = i.error, provider_message_id = i.message_id,
-    untold = i.untold, end_time = clock_timestamp()
+  INSERT INTO attempts (tenant, delivery_id, attempt, replica, start_time, end_time, outcome, error,
+    provider_message_id, untold)
+  SELECT i.tenant, i.delivery_id, i.attempt, f.replica, f.claim_time, clock_timestamp(), i.outcome,
+    i.error, i.message_id, i.untold
   FROM finished f JOIN item i USING (place)
-  WHERE a.tenant = i.tenant AND a.delivery_id = i.delivery_id AND a.attempt = i.attempt
 )
 SELECT place::int FROM finished`,
-};
-
-const PASSED: readonly Column<EndedAttempt>[] = [
-  { name: "tenant", type: "text", of: ({ claimed }) => claimed.tenant },
-  { name: "route_id", type: "uuid", of: ({ claimed }) => claimed.routeId },
-  { name: "delivery_id", type: "uuid", of: ({ claimed }) => claimed.deliveryId },
-  { name: "is_dead", type: "boolean", of: ({ ending }) => isDeadLetter(ending) },
-  { name: "gap_before", type: "int", of: ({ claimed }) => claimed.gapBefore },
-];
-
-/**
- * Routes go on with their heads, which is a statement of its own so that it sees what has ended. Behind
- * a dead letter a route waits for somebody, or goes on and tells of the gap.
- */
-const SET_DUE = {
-  name: "delivery_set_due",
-  text: `
-WITH ${itemTable(PASSED)}
-UPDATE routes r SET
-  blocked_by = CASE WHEN NOT i.is_dead THEN r.blocked_by
-    WHEN r.on_failure = ${OnFailure.BLOCK} THEN i.delivery_id END,
-  gap_count = CASE WHEN i.is_dead AND r.on_failure <> ${OnFailure.BLOCK}
-    THEN r.gap_count + i.gap_before + 1 ELSE r.gap_count END,
-  due_time = CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK} THEN NULL ELSE (
-    SELECT d.next_attempt_time FROM deliveries d
-    WHERE d.tenant = i.tenant AND d.route_id = i.route_id AND d.state IN (1, 2)
-    ORDER BY d.route_seq LIMIT 1
-  ) END
-FROM item i WHERE r.tenant = i.tenant AND r.route_id = i.route_id
-RETURNING i.place::int, r.due_time AS "dueTime"`,
 };
 
 const RECORD_LATE = {
@@ -113,7 +90,7 @@ UPDATE attempts SET outcome = $4, error = 'late: ' || $5, provider_message_id = 
 WHERE tenant = $1 AND delivery_id = $2 AND attempt = $3 AND outcome = 'unknown'`,
 };
 
-const LOST: Finished = { held: false, hasNext: false };
+const LOST: Finished = { held: false, hasNext: false, next: undefined };
 
 /**
  * Writes what became of attempts, no two of them of one route, and lets the routes go on; each if it
@@ -121,6 +98,7 @@ const LOST: Finished = { held: false, hasNext: false };
  */
 export function finishAll(
   db: DeliveryDatabase,
+  claimant: Claimant,
   ended: readonly EndedAttempt[],
 ): Promise<readonly Finished[]> {
   return db.transaction(async (sql) => {
@@ -134,22 +112,19 @@ export function finishAll(
       if (finished[index] === undefined) await recordLate(sql, one);
     }
     const held = ended.filter((_, index) => finished[index] !== undefined);
-    const goesOn = (await goOn(sql, held)).values();
+    const wentOn = (await goOn(sql, claimant, held.map(routeOf))).values();
     return finished.map((row) =>
-      row === undefined ? LOST : { held: true, hasNext: goesOn.next().value === true },
+      row === undefined ? LOST : { held: true, ...(wentOn.next().value as WentOn) },
     );
   });
 }
 
-/** Whether something is open on the route of each. */
-async function goOn(sql: Sql, ended: readonly EndedAttempt[]): Promise<readonly boolean[]> {
-  if (ended.length === 0) return [];
-  interface Due {
-    readonly place: number;
-    readonly dueTime: Date | null;
-  }
-  const found = await rows<Due>(sql, SET_DUE, itemParams(PASSED, ended));
-  return byPlace(found, ended.length).map((row) => (row?.dueTime ?? null) !== null);
+function routeOf({ claimed, ending, wantsNext }: EndedAttempt): RouteGoesOn {
+  const { tenant, routeId, deliveryId, gapBefore } = claimed;
+  return {
+    ...{ tenant, routeId, wantsNext },
+    ended: { deliveryId, gapBefore, isDeadLetter: isDeadLetter(ending) },
+  };
 }
 
 async function recordLate(sql: Sql, { claimed, ending }: EndedAttempt): Promise<void> {

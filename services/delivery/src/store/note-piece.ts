@@ -1,4 +1,4 @@
-import type { Claimed } from "./claim-due.ts";
+import type { Claimed } from "./claimed.ts";
 import type { Sql } from "./sql.ts";
 
 const NOTE = {

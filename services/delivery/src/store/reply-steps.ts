@@ -7,7 +7,7 @@ import { markToldAll, type Untold } from "./untold.ts";
 
 type StepLimits = Pick<
   Limits,
-  "waitingPerRoute" | "stepsPerStatement" | "stepsWaiting" | "stepsInFlight"
+  "leaseMs" | "waitingPerRoute" | "stepsPerStatement" | "stepsWaiting" | "stepsInFlight"
 >;
 
 /**
@@ -21,7 +21,8 @@ export class ReplySteps {
   readonly #finish: Batcher<EndedAttempt, Finished>;
   readonly #told: Batcher<Untold, true>;
 
-  constructor(db: DeliveryDatabase, limits: StepLimits) {
+  constructor(db: DeliveryDatabase, replica: string, limits: StepLimits) {
+    const claimant = { replica, leaseMs: limits.leaseMs };
     this.#db = db;
     this.#enqueue = batcherOf(
       (deliveries: readonly NewDelivery[]) => enqueueAll(db, deliveries, limits.waitingPerRoute),
@@ -29,7 +30,7 @@ export class ReplySteps {
       limits,
     );
     this.#finish = batcherOf(
-      (ended: readonly EndedAttempt[]) => finishAll(db, ended),
+      (ended: readonly EndedAttempt[]) => finishAll(db, claimant, ended),
       ({ claimed }) => routeOf(claimed),
       limits,
     );
@@ -51,7 +52,7 @@ export class ReplySteps {
     }
   }
 
-  /** Writes what became of an attempt and lets its route go on. */
+  /** Writes what became of an attempt and lets its route go on, here where that is wanted. */
   finish(ended: EndedAttempt): Promise<Finished> {
     return this.#finish.submit(ended);
   }

@@ -1,10 +1,9 @@
-import type { Socket } from "node:net";
 import { boundedSignal, type Clock } from "@lanekeeper/service";
 import { retryAfterMs } from "../../domain/retry-after.ts";
 import type { Limits } from "../../limits.ts";
 import { connectPinned } from "./connect.ts";
 import type { Resolve } from "./resolve.ts";
-import { requestOver } from "./request-over.ts";
+import { Connection } from "./connection.ts";
 
 /** What calls to a platform's API stand on. The address is the operator's choice, so none is refused. */
 export interface ApiDeps {
@@ -44,28 +43,25 @@ export type ApiAnswer =
 export async function callApi(deps: ApiDeps, request: ApiRequest): Promise<ApiAnswer> {
   const opened = await open(deps, request);
   if ("error" in opened) return { kind: "no_connection", error: opened.error };
-  const { socket } = opened;
+  const { connection } = opened;
   try {
     await request.beforeSend?.();
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
-  if (socket.destroyed) {
+    if (connection.isOpen) return await exchange(deps, request, connection);
     return { kind: "no_connection", error: "the connection was lost before anything was sent" };
+  } finally {
+    connection.close();
   }
-  return exchange(deps, request, socket);
 }
 
 async function open(
   { resolve, limits }: ApiDeps,
   { url, signal }: ApiRequest,
-): Promise<{ readonly socket: Socket } | { readonly error: string }> {
+): Promise<{ readonly connection: Connection } | { readonly error: string }> {
   const bounded = boundedSignal(signal, limits.connectMs);
   try {
     const { hostname } = url;
     const addresses = await resolve(hostname.replace(/^\[(.*)\]$/, "$1"));
-    return { socket: await connectPinned(url, addresses, bounded) };
+    return { connection: new Connection(url, await connectPinned(url, addresses, bounded)) };
   } catch (error) {
     return { error: `no connection: ${messageOf(error)}` };
   }
@@ -74,7 +70,7 @@ async function open(
 async function exchange(
   { clock, limits, version }: ApiDeps,
   { url, headers, body, signal }: ApiRequest,
-  socket: Socket,
+  connection: Connection,
 ): Promise<ApiAnswer> {
   const agent = { "user-agent": `lanekeeper/${version}` };
   try {
@@ -82,11 +78,12 @@ async function exchange(
       status,
       body: text,
       retryAfter,
-    } = await requestOver(socket, {
+    } = await connection.post({
       url,
       headers: { ...agent, ...headers },
       body,
-      signal: boundedSignal(signal, limits.postMs),
+      signal,
+      timeoutMs: limits.postMs,
       responseBytes: limits.apiResponseBytes,
     });
     const asked = retryAfterMs(retryAfter, clock.now(), limits.retryAfterMs);

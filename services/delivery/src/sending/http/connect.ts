@@ -2,6 +2,12 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { literalAddress } from "../../domain/webhook-address.ts";
 
+/** An open connection, and to which address. */
+export interface Pinned {
+  readonly socket: Socket;
+  readonly address: string;
+}
+
 /**
  * Opens a connection for this URL to the first of these addresses that takes it; for https, with the
  * certificate checked against the URL's name. Nothing of a request is sent.
@@ -11,12 +17,12 @@ export async function connectPinned(
   url: URL,
   addresses: readonly string[],
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<Pinned> {
   let lastError: unknown = new Error("no address to connect to");
   for (const address of addresses) {
     signal.throwIfAborted();
     try {
-      return await connectTo(url, address, signal);
+      return { socket: await connectTo(url, address, signal), address };
     } catch (error) {
       lastError = error;
     }

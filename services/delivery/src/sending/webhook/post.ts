@@ -1,8 +1,8 @@
-import type { Socket } from "node:net";
 import { outcomeOfStatus } from "../../domain/http-answer.ts";
 import { retryAfterMs } from "../../domain/retry-after.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
-import { type HttpRequest, requestOver } from "../http/request-over.ts";
+import type { HttpRequest } from "../http/answering.ts";
+import type { Connection } from "../http/connection.ts";
 
 export interface PostRequest extends HttpRequest {
   readonly maxRetryAfterMs: number;
@@ -12,13 +12,13 @@ export interface PostRequest extends HttpRequest {
 /** Shown to people with a refusal. */
 const DETAIL_CHARS = 200;
 
-/**
- * Posts over a connection that is open already, and closes it. Without a status in the answer the
- * outcome is unknown: the request may have been read.
- */
-export async function postOver(socket: Socket, request: PostRequest): Promise<SendOutcome> {
+/** Without a status in the answer the outcome is unknown: the request may have been read. */
+export async function postOver(
+  connection: Connection,
+  request: PostRequest,
+): Promise<SendOutcome> {
   try {
-    const { status, retryAfter, body } = await requestOver(socket, {
+    const { status, retryAfter, body } = await connection.post({
       ...request,
       // What was taken needs no words.
       reads: (code) => code < 200 || code > 299,

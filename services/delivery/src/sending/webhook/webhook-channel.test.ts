@@ -11,6 +11,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { type AllowedNetworks, parseNetwork } from "../../domain/ip-rules.ts";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
+import { KeptConnections } from "../http/kept-connections.ts";
 import { type Resolve, systemResolve } from "../http/resolve.ts";
 import { FORBIDDEN_ADDRESSES } from "../../testing/forbidden-addresses.ts";
 import { webhookChannel } from "./webhook-channel.ts";
@@ -53,6 +54,8 @@ interface Options {
   readonly claim?: () => Promise<void>;
   readonly signal?: AbortSignal;
   readonly parts?: Reply["parts"];
+  readonly kept?: KeptConnections;
+  readonly mayResend?: boolean;
 }
 
 /** Sends one reply; tells how often the right to send was asked for, too. */
@@ -60,6 +63,7 @@ async function send(address: string, options: Options = {}) {
   let claims = 0;
   const channel = webhookChannel({
     resolve: options.resolve ?? noNames,
+    kept: options.kept ?? new KeptConnections(LIMITS),
     allowed: options.allowed ?? LOOPBACK,
     clock: systemClock,
     limits: { ...LIMITS, ...options.limits },
@@ -69,8 +73,9 @@ async function send(address: string, options: Options = {}) {
     claims += 1;
     await options.claim?.();
   };
-  const { signal = new AbortController().signal, parts = [] } = options;
-  const outcome = await channel.send({ ...REPLY, address, parts }, claim, signal, NO_NOTES);
+  const { signal = new AbortController().signal, parts = [], mayResend = true } = options;
+  const reply = { ...REPLY, address, parts, mayResend };
+  const outcome = await channel.send(reply, claim, signal, NO_NOTES);
   return { outcome, claims };
 }
 

@@ -1,17 +1,20 @@
-import type { Socket } from "node:net";
 import { boundedSignal, type Clock } from "@lanekeeper/service";
 import type { AllowedNetworks } from "../../domain/ip-rules.ts";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
+import { literalAddress } from "../../domain/webhook-address.ts";
 import { signedHeaders } from "../../domain/signing-secret.ts";
 import type { Limits } from "../../limits.ts";
 import { type Channel, type ClaimSend, leaveIfDoubtful, type Reply } from "../channel.ts";
 import { webhookBody } from "./body.ts";
 import { connectPinned } from "../http/connect.ts";
+import type { Connection } from "../http/connection.ts";
+import type { KeptConnections } from "../http/kept-connections.ts";
 import { postOver } from "./post.ts";
 import { type Resolve, resolvePinned } from "../http/resolve.ts";
 
 export interface WebhookDeps {
   readonly resolve: Resolve;
+  readonly kept: KeptConnections;
   readonly allowed: AllowedNetworks;
   readonly clock: Pick<Clock, "now">;
   readonly limits: Pick<Limits, "connectMs" | "postMs" | "responseBytes" | "retryAfterMs">;
@@ -19,12 +22,14 @@ export interface WebhookDeps {
   readonly version: string;
 }
 
-type Connected = { readonly socket: Socket } | { readonly outcome: SendOutcome };
+type Connected = { readonly connection: Connection } | { readonly outcome: SendOutcome };
 
 /**
  * Webhooks as Standard Webhooks has them: signed, with the delivery's id as webhook-id, so that a
  * receiver can tell repeats. The connection is opened first and the fence shown then, so that the
  * claim is followed by the first byte at once, and a receiver that is down is never "perhaps sent".
+ * A connection of a moment ago is used again, but not for what must not be sent twice: its receiver may
+ * be closing it just then, and nobody could tell whether the post was read.
  */
 export function webhookChannel(deps: WebhookDeps): Channel {
   return {
@@ -33,24 +38,39 @@ export function webhookChannel(deps: WebhookDeps): Channel {
       const held = leaveIfDoubtful(reply);
       if (held !== undefined) return held;
       const url = new URL(reply.address);
-      const connected = await open(deps, url, signal);
+      const connected = await open(deps, url, reply.mayResend, signal);
       if ("outcome" in connected) return connected.outcome;
-      return claimAndPost(deps, url, reply, connected.socket, claim, signal);
+      return claimAndPost(deps, url, reply, connected.connection, claim, signal);
     },
   };
 }
 
-async function open(deps: WebhookDeps, url: URL, signal: AbortSignal): Promise<Connected> {
-  const { connectMs } = deps.limits;
-  const bounded = boundedSignal(signal, connectMs);
+/** The name is resolved and checked for each post, whatever connections there are. */
+async function open(
+  { resolve, allowed, kept, limits }: WebhookDeps,
+  url: URL,
+  mayReuse: boolean,
+  signal: AbortSignal,
+): Promise<Connected> {
   try {
-    const pinned = await before(bounded, resolvePinned(url, deps.resolve, deps.allowed));
+    const resolved = resolvePinned(url, resolve, allowed);
+    const pinned = isLiteral(url)
+      ? await resolved
+      : await before(boundedSignal(signal, limits.connectMs), resolved);
     if ("outcome" in pinned) return pinned;
-    return { socket: await connectPinned(url, pinned.addresses, bounded) };
+    const known = mayReuse ? kept.take(url, pinned.addresses) : undefined;
+    if (known !== undefined) return { connection: known };
+    const bounded = boundedSignal(signal, limits.connectMs);
+    return { connection: kept.made(url, await connectPinned(url, pinned.addresses, bounded)) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { outcome: { kind: "failed", error: `no connection: ${message}` } };
   }
+}
+
+/** Nothing has to be asked for it. */
+function isLiteral(url: URL): boolean {
+  return literalAddress(url) !== undefined;
 }
 
 /** A resolver cannot be cut off; its answer is left to itself. */
@@ -66,7 +86,7 @@ async function claimAndPost(
   { clock, limits, version }: WebhookDeps,
   url: URL,
   reply: Reply,
-  socket: Socket,
+  connection: Connection,
   claim: ClaimSend,
   signal: AbortSignal,
 ): Promise<SendOutcome> {
@@ -74,12 +94,12 @@ async function claimAndPost(
   try {
     await claim();
   } catch (error) {
-    socket.destroy();
+    connection.close();
     throw error;
   }
-  if (socket.destroyed)
+  if (!connection.isOpen)
     return { kind: "failed", error: "the connection was lost before anything was sent" };
-  return postOver(socket, {
+  return postOver(connection, {
     url,
     headers: {
       "content-type": "application/json",
@@ -87,7 +107,8 @@ async function claimAndPost(
       ...signedHeaders(reply.signingSecrets, reply.deliveryId, clock.now(), body),
     },
     body,
-    signal: boundedSignal(signal, limits.postMs),
+    signal,
+    timeoutMs: limits.postMs,
     responseBytes: limits.responseBytes,
     maxRetryAfterMs: limits.retryAfterMs,
     now: () => clock.now(),
