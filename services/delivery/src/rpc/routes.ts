@@ -1,6 +1,12 @@
 import { isUnavailable } from "@lanekeeper/postgres";
-import type { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { type Allow, type PeerName, type Routes, storeUnavailable } from "@lanekeeper/rpc";
+import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import {
+  type Allow,
+  exchangeHandler,
+  type PeerName,
+  type Routes,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { applyChannelAccounts } from "./apply-channel-accounts.ts";
 import { configureRoute } from "./configure-route.ts";
@@ -38,11 +44,12 @@ export const ALLOW: Allow<typeof DeliveryService> = {
   getDelivery: NEARER,
   listDeliveries: NEARER,
   watchSessions: NEARER,
+  exchange: ["runner", "ingress"],
 };
 
 /** Delivery's RPCs, one file each. */
 export function deliveryRoutes(context: DeliveryContext): Routes<typeof DeliveryService> {
-  return {
+  const routes = {
     registerRoute: (request, call) => stored(() => registerRoute(context, request, call)),
     listRoutes: (request, call) => stored(() => listRoutes(context, request, call)),
     enqueueDelivery: (request, call) => stored(() => enqueueDelivery(context, request, call)),
@@ -60,7 +67,8 @@ export function deliveryRoutes(context: DeliveryContext): Routes<typeof Delivery
     getDelivery: (request, call) => stored(() => getDelivery(context, request, call)),
     listDeliveries: (request, call) => stored(() => listDeliveries(context, request, call)),
     watchSessions: (request, call) => watchSessions(context, request, call),
-  };
+  } satisfies Omit<Routes<typeof DeliveryService>, "exchange">;
+  return { ...routes, exchange: exchangeHandler({ desc: DeliveryService, routes, allow: ALLOW }) };
 }
 
 /** A database that cannot be asked is STORE_UNAVAILABLE: every call here may be repeated. */

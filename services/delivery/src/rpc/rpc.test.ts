@@ -1,6 +1,7 @@
 import type { DeliveryClient } from "@lanekeeper/client";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import type { CallReport, RpcHooks } from "@lanekeeper/rpc";
 import { systemIds } from "@lanekeeper/service";
 import { eventually, startWebhookSink, type WebhookSink } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -14,6 +15,7 @@ let identity: IdentityStandIn;
 let delivery: TestDelivery;
 let runner: DeliveryClient;
 let sink: WebhookSink;
+const calls: CallReport[] = [];
 /** Each test has one of its own. */
 let tenant: string;
 
@@ -23,7 +25,8 @@ beforeAll(async () => {
   await identity.start();
   sink = await startWebhookSink();
   const limits = { ...QUICK, routesPerKey: 2, waitingPerRoute: 3 };
-  delivery = await startTestDelivery(await schemas.open(), identity, { limits });
+  const hooks: RpcHooks = { onCall: (report) => void calls.push(report) };
+  delivery = await startTestDelivery(await schemas.open(), identity, { limits, hooks });
 }, 60_000);
 afterAll(async () => {
   await delivery[Symbol.asyncDispose]();
@@ -65,6 +68,27 @@ test("a route is known by its address; a repeat renews it and tells the same sec
   expect(
     JSON.stringify(routes, (_, value) => (typeof value === "bigint" ? "" : value)),
   ).not.toMatch(/whsec_/);
+});
+
+test("a client that hands over often does it by frames of one stream, with the same answers", async () => {
+  const { routeId } = await registerWebhook(runner, sink.url);
+  calls.length = 0;
+  const framed = () => calls.filter(({ transport }) => transport === "exchange");
+  const first = await runner.enqueueDelivery(reply(routeId, "framed"));
+  await eventually(async () => {
+    const again = await runner.enqueueDelivery(reply(routeId, "framed"));
+    expect(again.deliveryId).toBe(first.deliveryId);
+    return framed().length > 0;
+  });
+  const other = runner.enqueueDelivery(reply(routeId, "framed", "other content"));
+  await expect(other).rejects.toEqual(refusal("IDEMPOTENCY_MISMATCH"));
+  const nowhere = runner.enqueueDelivery(reply(systemIds.uuid(), "turn-1"));
+  await expect(nowhere).rejects.toEqual(refusal("NOT_FOUND"));
+  expect(
+    framed()
+      .map(({ method, code }) => `${method} ${code}`)
+      .slice(-2),
+  ).toEqual(["EnqueueDelivery ALREADY_EXISTS", "EnqueueDelivery NOT_FOUND"]);
 });
 
 test("one route more than a key may have is QUOTA", async () => {

@@ -152,7 +152,9 @@ test("the next of a route is claimed with the end of the one before it, if it is
   const retried = await end(next, { kind: "failed", error: "503", retryAfterMs: 60_000 }, true);
   expect(retried).toEqual({ held: true, hasNext: true, next: undefined });
   expect(await claim("b")).toEqual([]);
-  const { rows } = await db.query("SELECT attempt, outcome, replica FROM attempts ORDER BY end_time");
+  const { rows } = await db.query(
+    "SELECT attempt, outcome, replica FROM attempts ORDER BY end_time",
+  );
   expect(rows).toEqual([
     { attempt: 1, outcome: "sent", replica: "a" },
     { attempt: 1, outcome: "failed", replica: "a" },

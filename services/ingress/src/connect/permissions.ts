@@ -97,6 +97,7 @@ const DELIVERY: Permissions<typeof DeliveryService> = {
   getDelivery: byKey(ADAPTER_OR_OPERATOR),
   listDeliveries: byKey(OPERATOR),
   watchSessions: byKey(OPERATOR),
+  exchange: NOBODY,
 };
 
 const INGRESS: Permissions<typeof IngressService> = {

@@ -13,10 +13,7 @@ export interface PostRequest extends HttpRequest {
 const DETAIL_CHARS = 200;
 
 /** Without a status in the answer the outcome is unknown: the request may have been read. */
-export async function postOver(
-  connection: Connection,
-  request: PostRequest,
-): Promise<SendOutcome> {
+export async function postOver(connection: Connection, request: PostRequest): Promise<SendOutcome> {
   try {
     const { status, retryAfter, body } = await connection.post({
       ...request,

@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import type { DeadLetterAct, Delivery, DeliveryAttempt, DeliveryState, OutboundPart } from "./delivery_pb.ts";
 import { file_lanekeeper_delivery_v1_delivery } from "./delivery_pb.ts";
 import type { ChannelAccount, Route, RouteChange, RouteKind, RoutePolicy } from "./route_pb.ts";
@@ -24,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/delivery/v1/delivery_service.proto.
  */
 export const file_lanekeeper_delivery_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEi7QEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIEjMKBnBvbGljeRgIIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kiXQoVUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIWCg5zaWduaW5nX3NlY3JldBgCIAEoCSIoChFMaXN0Um91dGVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSJDChJMaXN0Um91dGVzUmVzcG9uc2USLQoGcm91dGVzGAEgAygLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSLqAQoWRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgDIAEoCRIQCghyb3V0ZV9pZBgEIAEoCRIzCgVwYXJ0cxgFIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0Ei8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChdFbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIRCglyb3V0ZV9zZXEYAiABKAMiKQoSR2V0RGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJIrkBChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRI5CghhdHRlbXB0cxgCIAMoCzInLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnlBdHRlbXB0EjMKBGFjdHMYAyADKAsyJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlYWRMZXR0ZXJBY3Qi2QEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEhAKCHJvdXRlX2lkGAMgASgJEjQKBXN0YXRlGAQgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhAKCHRyYWNlX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJEhkKEWRlYWRfbGV0dGVyc19vbmx5GAggASgIImcKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQBChVDb25maWd1cmVSb3V0ZVJlcXVlc3QSEAoIcm91dGVfaWQYASABKAkSMwoGcG9saWN5GAIgASgLMiMubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZVBvbGljeRIXCgppc19kZWZhdWx0GAMgASgISACIAQESDAoEbm90ZRgEIAEoCUINCgtfaXNfZGVmYXVsdCJGChZDb25maWd1cmVSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSJSChdMaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBIQCghyb3V0ZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJpChhMaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2USNAoHY2hhbmdlcxgBIAMoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm8KGlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIcm91dGVfaWQYAiABKAkSKwoIa2VlcF9vbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ibgobUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEhYKDnNpZ25pbmdfc2VjcmV0GAEgASgJEjcKE29sZF9zZWNyZXRfZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKG0FwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBI4CghhY2NvdW50cxgBIAMoCzImLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ2hhbm5lbEFjY291bnQiHgocQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZSIcChpMaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdCJXChtMaXN0Q2hhbm5lbEFjY291bnRzUmVzcG9uc2USOAoIYWNjb3VudHMYASADKAsyJi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNoYW5uZWxBY2NvdW50IqsBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLZGVsaXZlcnlfaWQYAiABKAkSPQoKZ2VuZXJhdGlvbhgDIAEoDjIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZUdlbmVyYXRpb24SGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoAxIMCgRub3RlGAUgASgJIk0KF1JlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSI7ChZEaXNtaXNzRGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEgwKBG5vdGUYAiABKAkiTQoXRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USMgoIZGVsaXZlcnkYASABKAsyIC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5IqMBChNTaG93UHJvZ3Jlc3NSZXF1ZXN0EjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgCIAEoCRIQCghyb3V0ZV9pZBgDIAEoCRI0CgVwaGFzZRgEIAEoDjIlLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUHJvZ3Jlc3NQaGFzZSIWChRTaG93UHJvZ3Jlc3NSZXNwb25zZSJpChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEg0KBWxhbmVzGAQgASgIIo0BChVXYXRjaFNlc3Npb25zUmVzcG9uc2USPAoFZXZlbnQYASABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZRI2CgRsYW5lGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlKnMKEVJlZHJpdmVHZW5lcmF0aW9uEiIKHlJFRFJJVkVfR0VORVJBVElPTl9VTlNQRUNJRklFRBAAEhoKFlJFRFJJVkVfR0VORVJBVElPTl9PV04QARIeChpSRURSSVZFX0dFTkVSQVRJT05fQ1VSUkVOVBACKmYKDVByb2dyZXNzUGhhc2USHgoaUFJPR1JFU1NfUEhBU0VfVU5TUEVDSUZJRUQQABIZChVQUk9HUkVTU19QSEFTRV9RVUVVRUQQARIaChZQUk9HUkVTU19QSEFTRV9SVU5OSU5HEAIy+gwKD0RlbGl2ZXJ5U2VydmljZRJsCg1SZWdpc3RlclJvdXRlEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5SZWdpc3RlclJvdXRlUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEmgKCkxpc3RSb3V0ZXMSKS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZXNSZXF1ZXN0GioubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVzUmVzcG9uc2UiA5ACARJvCg5Db25maWd1cmVSb3V0ZRItLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ29uZmlndXJlUm91dGVSZXF1ZXN0Gi4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Db25maWd1cmVSb3V0ZVJlc3BvbnNlEnoKEExpc3RSb3V0ZUNoYW5nZXMSLy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZUNoYW5nZXNSZXF1ZXN0GjAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2UiA5ACARJ+ChNSb3RhdGVTaWduaW5nU2VjcmV0EjIubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3RhdGVTaWduaW5nU2VjcmV0UmVxdWVzdBozLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEoEBChRBcHBseUNoYW5uZWxBY2NvdW50cxIzLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQXBwbHlDaGFubmVsQWNjb3VudHNSZXF1ZXN0GjQubGFuZWtlZXBlci5kZWxpdmVyeS52MS5BcHBseUNoYW5uZWxBY2NvdW50c1Jlc3BvbnNlEoMBChNMaXN0Q2hhbm5lbEFjY291bnRzEjIubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdBozLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdENoYW5uZWxBY2NvdW50c1Jlc3BvbnNlIgOQAgEScgoPRW5xdWV1ZURlbGl2ZXJ5Ei4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXF1ZXN0Gi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRJrCgtHZXREZWxpdmVyeRIqLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXF1ZXN0GisubGFuZWtlZXBlci5kZWxpdmVyeS52MS5HZXREZWxpdmVyeVJlc3BvbnNlIgOQAgESdAoOTGlzdERlbGl2ZXJpZXMSLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBouLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdERlbGl2ZXJpZXNSZXNwb25zZSIDkAIBEnIKD1JlZHJpdmVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZURlbGl2ZXJ5UmVzcG9uc2UScgoPRGlzbWlzc0RlbGl2ZXJ5Ei4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EaXNtaXNzRGVsaXZlcnlSZXF1ZXN0Gi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EaXNtaXNzRGVsaXZlcnlSZXNwb25zZRJpCgxTaG93UHJvZ3Jlc3MSKy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1JlcXVlc3QaLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1Jlc3BvbnNlEm4KDVdhdGNoU2Vzc2lvbnMSLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLldhdGNoU2Vzc2lvbnNSZXF1ZXN0Gi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch, file_lanekeeper_runner_v1_lane]);
+  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEi7QEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIEjMKBnBvbGljeRgIIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kiXQoVUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIWCg5zaWduaW5nX3NlY3JldBgCIAEoCSIoChFMaXN0Um91dGVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSJDChJMaXN0Um91dGVzUmVzcG9uc2USLQoGcm91dGVzGAEgAygLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSLqAQoWRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgDIAEoCRIQCghyb3V0ZV9pZBgEIAEoCRIzCgVwYXJ0cxgFIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0Ei8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChdFbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIRCglyb3V0ZV9zZXEYAiABKAMiKQoSR2V0RGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJIrkBChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRI5CghhdHRlbXB0cxgCIAMoCzInLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnlBdHRlbXB0EjMKBGFjdHMYAyADKAsyJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlYWRMZXR0ZXJBY3Qi2QEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEhAKCHJvdXRlX2lkGAMgASgJEjQKBXN0YXRlGAQgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhAKCHRyYWNlX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJEhkKEWRlYWRfbGV0dGVyc19vbmx5GAggASgIImcKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQBChVDb25maWd1cmVSb3V0ZVJlcXVlc3QSEAoIcm91dGVfaWQYASABKAkSMwoGcG9saWN5GAIgASgLMiMubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZVBvbGljeRIXCgppc19kZWZhdWx0GAMgASgISACIAQESDAoEbm90ZRgEIAEoCUINCgtfaXNfZGVmYXVsdCJGChZDb25maWd1cmVSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSJSChdMaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBIQCghyb3V0ZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJpChhMaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2USNAoHY2hhbmdlcxgBIAMoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm8KGlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIcm91dGVfaWQYAiABKAkSKwoIa2VlcF9vbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ibgobUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEhYKDnNpZ25pbmdfc2VjcmV0GAEgASgJEjcKE29sZF9zZWNyZXRfZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKG0FwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBI4CghhY2NvdW50cxgBIAMoCzImLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ2hhbm5lbEFjY291bnQiHgocQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZSIcChpMaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdCJXChtMaXN0Q2hhbm5lbEFjY291bnRzUmVzcG9uc2USOAoIYWNjb3VudHMYASADKAsyJi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNoYW5uZWxBY2NvdW50IqsBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLZGVsaXZlcnlfaWQYAiABKAkSPQoKZ2VuZXJhdGlvbhgDIAEoDjIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZUdlbmVyYXRpb24SGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoAxIMCgRub3RlGAUgASgJIk0KF1JlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSI7ChZEaXNtaXNzRGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEgwKBG5vdGUYAiABKAkiTQoXRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USMgoIZGVsaXZlcnkYASABKAsyIC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5IqMBChNTaG93UHJvZ3Jlc3NSZXF1ZXN0EjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgCIAEoCRIQCghyb3V0ZV9pZBgDIAEoCRI0CgVwaGFzZRgEIAEoDjIlLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUHJvZ3Jlc3NQaGFzZSIWChRTaG93UHJvZ3Jlc3NSZXNwb25zZSJpChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEg0KBWxhbmVzGAQgASgIIo0BChVXYXRjaFNlc3Npb25zUmVzcG9uc2USPAoFZXZlbnQYASABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZRI2CgRsYW5lGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlIusDCg9FeGNoYW5nZVJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoAxIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RyYWNlcGFyZW50GAMgASgJEg4KBnRlbmFudBgEIAEoCRIRCglwcmluY2lwYWwYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIOCgZzY29wZXMYByABKAkSFAoMa2V5X3ByZWZpeGVzGAggASgJEg4KBmFnZW50cxgJIAEoCRI0CgZjYW5jZWwYCiABKAsyIi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNhbmNlbENhbGxIABJKChBlbnF1ZXVlX2RlbGl2ZXJ5GAsgASgLMi4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXF1ZXN0SAASRAoNc2hvd19wcm9ncmVzcxgMIAEoCzIrLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuU2hvd1Byb2dyZXNzUmVxdWVzdEgAEjUKBG1vcmUYDyADKAsyJy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkV4Y2hhbmdlUmVxdWVzdBISCgpyZWFkc19tb3JlGBAgASgIQgYKBGNhbGwiDAoKQ2FuY2VsQ2FsbCKyAgoQRXhjaGFuZ2VSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgDEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABJLChBlbnF1ZXVlX2RlbGl2ZXJ5GAMgASgLMi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXNwb25zZUgAEkUKDXNob3dfcHJvZ3Jlc3MYBCABKAsyLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1Jlc3BvbnNlSAASEgoKcmVhZHNfbW9yZRgOIAEoCBI2CgRtb3JlGA8gAygLMigubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FeGNoYW5nZVJlc3BvbnNlQggKBnJlc3VsdCpzChFSZWRyaXZlR2VuZXJhdGlvbhIiCh5SRURSSVZFX0dFTkVSQVRJT05fVU5TUEVDSUZJRUQQABIaChZSRURSSVZFX0dFTkVSQVRJT05fT1dOEAESHgoaUkVEUklWRV9HRU5FUkFUSU9OX0NVUlJFTlQQAipmCg1Qcm9ncmVzc1BoYXNlEh4KGlBST0dSRVNTX1BIQVNFX1VOU1BFQ0lGSUVEEAASGQoVUFJPR1JFU1NfUEhBU0VfUVVFVUVEEAESGgoWUFJPR1JFU1NfUEhBU0VfUlVOTklORxACMt0NCg9EZWxpdmVyeVNlcnZpY2USbAoNUmVnaXN0ZXJSb3V0ZRIsLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVnaXN0ZXJSb3V0ZVJlcXVlc3QaLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZ2lzdGVyUm91dGVSZXNwb25zZRJoCgpMaXN0Um91dGVzEikubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVzUmVxdWVzdBoqLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlc1Jlc3BvbnNlIgOQAgESbwoOQ29uZmlndXJlUm91dGUSLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNvbmZpZ3VyZVJvdXRlUmVxdWVzdBouLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ29uZmlndXJlUm91dGVSZXNwb25zZRJ6ChBMaXN0Um91dGVDaGFuZ2VzEi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBowLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlQ2hhbmdlc1Jlc3BvbnNlIgOQAgESfgoTUm90YXRlU2lnbmluZ1NlY3JldBIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm90YXRlU2lnbmluZ1NlY3JldFJlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXNwb25zZRKBAQoUQXBwbHlDaGFubmVsQWNjb3VudHMSMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkFwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBo0LmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZRKDAQoTTGlzdENoYW5uZWxBY2NvdW50cxIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdENoYW5uZWxBY2NvdW50c1JlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RDaGFubmVsQWNjb3VudHNSZXNwb25zZSIDkAIBEnIKD0VucXVldWVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2USawoLR2V0RGVsaXZlcnkSKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBorLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEnQKDkxpc3REZWxpdmVyaWVzEi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJyCg9SZWRyaXZlRGVsaXZlcnkSLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlcXVlc3QaLy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEnIKD0Rpc21pc3NEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USaQoMU2hvd1Byb2dyZXNzEisubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXF1ZXN0GiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXNwb25zZRJuCg1XYXRjaFNlc3Npb25zEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAESYQoIRXhjaGFuZ2USJy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkV4Y2hhbmdlUmVxdWVzdBooLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRXhjaGFuZ2VSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch, file_lanekeeper_runner_v1_lane]);
 
 /**
  * Where a session's replies go.
@@ -916,6 +918,210 @@ export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*
   messageDesc(file_lanekeeper_delivery_v1_delivery_service, 27);
 
 /**
+ * One call. It has its own deadline, trace, tenant and permission. Calls of one moment may come together,
+ * in the `more` of the first.
+ *
+ * @generated from message lanekeeper.delivery.v1.ExchangeRequest
+ */
+export type ExchangeRequest = Message<"lanekeeper.delivery.v1.ExchangeRequest"> & {
+  /**
+   * Chosen by the client, unique on the stream, from 1.
+   *
+   * @generated from field: int64 call_id = 1;
+   */
+  callId: bigint;
+
+  /**
+   * Counted from arrival; unset: the server's default.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * W3C traceparent.
+   *
+   * @generated from field: string traceparent = 3;
+   */
+  traceparent: string;
+
+  /**
+   * As the metadata lanekeeper-tenant of a call of its own.
+   *
+   * @generated from field: string tenant = 4;
+   */
+  tenant: string;
+
+  /**
+   * As lanekeeper-principal.
+   *
+   * @generated from field: string principal = 5;
+   */
+  principal: string;
+
+  /**
+   * As lanekeeper-request-id.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+
+  /**
+   * As lanekeeper-scopes.
+   *
+   * @generated from field: string scopes = 7;
+   */
+  scopes: string;
+
+  /**
+   * As lanekeeper-key-prefixes.
+   *
+   * @generated from field: string key_prefixes = 8;
+   */
+  keyPrefixes: string;
+
+  /**
+   * As lanekeeper-agents.
+   *
+   * @generated from field: string agents = 9;
+   */
+  agents: string;
+
+  /**
+   * What is asked.
+   *
+   * @generated from oneof lanekeeper.delivery.v1.ExchangeRequest.call
+   */
+  call: {
+    /**
+     * Stop working on the call with this call_id.
+     *
+     * @generated from field: lanekeeper.delivery.v1.CancelCall cancel = 10;
+     */
+    value: CancelCall;
+    case: "cancel";
+  } | {
+    /**
+     * See EnqueueDelivery.
+     *
+     * @generated from field: lanekeeper.delivery.v1.EnqueueDeliveryRequest enqueue_delivery = 11;
+     */
+    value: EnqueueDeliveryRequest;
+    case: "enqueueDelivery";
+  } | {
+    /**
+     * See ShowProgress.
+     *
+     * @generated from field: lanekeeper.delivery.v1.ShowProgressRequest show_progress = 12;
+     */
+    value: ShowProgressRequest;
+    case: "showProgress";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Further calls, none with a `more` of its own. Only to a server that has said `reads_more`.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.ExchangeRequest more = 15;
+   */
+  more: ExchangeRequest[];
+
+  /**
+   * Answers may come together. Said once, it holds for the stream.
+   *
+   * @generated from field: bool reads_more = 16;
+   */
+  readsMore: boolean;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 28);
+
+/**
+ * Names a call by the frame's call_id.
+ *
+ * @generated from message lanekeeper.delivery.v1.CancelCall
+ */
+export type CancelCall = Message<"lanekeeper.delivery.v1.CancelCall"> & {
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.CancelCall.
+ * Use `create(CancelCallSchema)` to create a new message.
+ */
+export const CancelCallSchema: GenMessage<CancelCall> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 29);
+
+/**
+ * The answer to one call.
+ *
+ * @generated from message lanekeeper.delivery.v1.ExchangeResponse
+ */
+export type ExchangeResponse = Message<"lanekeeper.delivery.v1.ExchangeResponse"> & {
+  /**
+   * The client's.
+   *
+   * @generated from field: int64 call_id = 1;
+   */
+  callId: bigint;
+
+  /**
+   * What came of it.
+   *
+   * @generated from oneof lanekeeper.delivery.v1.ExchangeResponse.result
+   */
+  result: {
+    /**
+     * It failed.
+     *
+     * @generated from field: google.rpc.Status error = 2;
+     */
+    value: Status;
+    case: "error";
+  } | {
+    /**
+     * See EnqueueDelivery.
+     *
+     * @generated from field: lanekeeper.delivery.v1.EnqueueDeliveryResponse enqueue_delivery = 3;
+     */
+    value: EnqueueDeliveryResponse;
+    case: "enqueueDelivery";
+  } | {
+    /**
+     * See ShowProgress.
+     *
+     * @generated from field: lanekeeper.delivery.v1.ShowProgressResponse show_progress = 4;
+     */
+    value: ShowProgressResponse;
+    case: "showProgress";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Calls may come together. Said once, it holds for the stream.
+   *
+   * @generated from field: bool reads_more = 14;
+   */
+  readsMore: boolean;
+
+  /**
+   * Further answers, none with a `more` of its own. Only to a client that has said `reads_more`.
+   *
+   * @generated from field: repeated lanekeeper.delivery.v1.ExchangeResponse more = 15;
+   */
+  more: ExchangeResponse[];
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 30);
+
+/**
  * Under which generation a dead letter is sent again.
  *
  * @generated from enum lanekeeper.delivery.v1.RedriveGeneration
@@ -1144,6 +1350,16 @@ export const DeliveryService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchSessionsRequestSchema;
     output: typeof WatchSessionsResponseSchema;
+  },
+  /**
+   * The calls on the path of every reply, as frames of one stream.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.Exchange
+   */
+  exchange: {
+    methodKind: "bidi_streaming";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lanekeeper_delivery_v1_delivery_service, 0);
