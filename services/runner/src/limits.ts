@@ -175,6 +175,8 @@ export const LIMITS = {
   outboxTimeoutMs: 4_000,
   /** A claim of an outbox row: above the hand-over's bound, so that two rarely try the same. */
   outboxClaimMs: 5_000,
+  /** Outbox rows of one statement; each has a whole reply. */
+  outboxBatch: 32,
 
   /** A hint to people is repeated so often; Telegram shows "typing" for 5 s. */
   progressEveryMs: 4_500,

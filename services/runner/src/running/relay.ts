@@ -4,13 +4,8 @@ import type { Message, Part } from "@lanekeeper/protocol/lanekeeper/runner/v1/me
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
-import {
-  claimOutboxHead,
-  delayOutbox,
-  type OutboxRow,
-  refuseOutbox,
-  removeOutbox,
-} from "../store/outbox.ts";
+import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox.ts";
+import { OutboxSteps } from "../store/outbox-steps.ts";
 import type { RunnerDeps } from "./deps.ts";
 
 type RelayDeps = Pick<RunnerDeps, "db" | "delivery" | "log" | "metrics">;
@@ -21,11 +16,13 @@ type RelayDeps = Pick<RunnerDeps, "db" | "delivery" | "log" | "metrics">;
  */
 export class Relay {
   readonly #deps: RelayDeps;
+  readonly #steps: OutboxSteps;
   readonly #busy = new Map<string, Promise<void>>();
   #stopped = false;
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
+    this.#steps = new OutboxSteps(deps.db);
   }
 
   /** Sends what a lane has, unless this replica is at it already. */
@@ -48,7 +45,7 @@ export class Relay {
 
   async #sendAll(tenant: string, sessionKey: string): Promise<void> {
     while (!this.#stopped) {
-      const row = await claimOutboxHead(this.#deps.db, tenant, sessionKey, LIMITS.outboxClaimMs);
+      const row = await this.#steps.claim({ tenant, sessionKey });
       if (row === undefined || !(await this.#send(row))) return;
     }
   }
@@ -58,7 +55,7 @@ export class Relay {
     const { db, metrics, log } = this.#deps;
     try {
       await this.#handOver(row);
-      await removeOutbox(db, row.outboxId);
+      await this.#steps.remove(row.outboxId);
       metrics.handedOver("accepted");
       return true;
     } catch (error) {

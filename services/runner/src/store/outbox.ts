@@ -1,6 +1,13 @@
+import { byPlace, UNHURRIED } from "@lanekeeper/postgres";
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageOf } from "./codec.ts";
-import { first, rows, type Sql } from "./sql.ts";
+import { rows, type Sql } from "./sql.ts";
+
+/** Whose replies are handed over one after another. */
+export interface Lane {
+  readonly tenant: string;
+  readonly sessionKey: string;
+}
 
 /** A committed reply that delivery does not have yet. */
 export interface OutboxRow {
@@ -20,40 +27,54 @@ export interface OutboxRow {
 
 /**
  * Only the first unsent row of a lane can be claimed, so that replies are handed over in lane order; a
- * claim is a time before which nobody else tries.
+ * claim is a time before which nobody else tries. Rows are locked in the order of their key; one that
+ * somebody else has is his. A claim that is lost in a crash of the database was none.
  */
-const CLAIM_HEAD = {
-  name: "runner_claim_outbox_head",
+const CLAIM_HEADS = {
+  name: "runner_claim_outbox_heads",
   text: `
-WITH head AS (
-  SELECT outbox_id FROM outbox
-  WHERE tenant = $1 AND session_key = $2 AND refusal IS NULL
-  ORDER BY outbox_id LIMIT 1
+WITH ${UNHURRIED}, head AS (
+  SELECT i.place, h.outbox_id FROM unhurried, unnest($1::text[], $2::text[])
+    WITH ORDINALITY AS i (tenant, session_key, place)
+  CROSS JOIN LATERAL (
+    SELECT outbox_id FROM outbox
+    WHERE tenant = i.tenant AND session_key = i.session_key AND refusal IS NULL
+    ORDER BY outbox_id LIMIT 1
+  ) h
+), locked AS (
+  SELECT o.outbox_id, head.place FROM head JOIN outbox o ON o.outbox_id = head.outbox_id
+  WHERE o.next_attempt_time <= clock_timestamp()
+  ORDER BY o.outbox_id FOR UPDATE OF o SKIP LOCKED
 )
 UPDATE outbox o SET next_attempt_time = clock_timestamp() + $3 * interval '1 ms'
-FROM head WHERE o.outbox_id = head.outbox_id AND o.next_attempt_time <= clock_timestamp()
-RETURNING o.outbox_id AS "outboxId", o.tenant, o.session_key AS "sessionKey", o.turn_id AS "turnId",
-  o.route_id AS "routeId", o.session_id AS "sessionId", o.generation, o.principal,
+FROM locked WHERE o.outbox_id = locked.outbox_id
+RETURNING locked.place::int, o.outbox_id AS "outboxId", o.tenant, o.session_key AS "sessionKey",
+  o.turn_id AS "turnId", o.route_id AS "routeId", o.session_id AS "sessionId", o.generation, o.principal,
   o.request_id AS "requestId", o.traceparent, o.reply, o.attempt_count AS "attemptCount"`,
 };
 
-/** Undefined: the lane has nothing to send now. */
-export async function claimOutboxHead(
+/** For each lane, no two the same, what is to be sent next; undefined: nothing now. */
+export async function claimOutboxHeads(
   sql: Sql,
-  tenant: string,
-  sessionKey: string,
+  lanes: readonly Lane[],
   claimMs: number,
-): Promise<OutboxRow | undefined> {
-  type Raw = Omit<OutboxRow, "reply"> & { readonly reply: Buffer };
-  const row = await first<Raw>(sql, CLAIM_HEAD, [tenant, sessionKey, claimMs]);
-  return row && { ...row, reply: messageOf(row.reply) };
+): Promise<readonly (OutboxRow | undefined)[]> {
+  type Raw = Omit<OutboxRow, "reply"> & { readonly reply: Buffer; readonly place: number };
+  const params = [lanes.map(({ tenant }) => tenant), lanes.map(({ sessionKey }) => sessionKey)];
+  const found = await rows<Raw>(sql, CLAIM_HEADS, [...params, claimMs]);
+  return byPlace(found, lanes.length).map((row) => row && { ...row, reply: messageOf(row.reply) });
 }
 
-const REMOVE = { name: "runner_remove_outbox", text: "DELETE FROM outbox WHERE outbox_id = $1" };
+/** Lost in a crash of the database, a row is handed over again, which changes nothing. */
+const REMOVE = {
+  name: "runner_remove_outbox",
+  text: `
+WITH ${UNHURRIED} DELETE FROM outbox USING unhurried WHERE outbox_id = ANY ($1::bigint[])`,
+};
 
-/** Delivery has it. */
-export async function removeOutbox(sql: Sql, outboxId: bigint): Promise<void> {
-  await sql.query(REMOVE, [outboxId]);
+/** Delivery has them. */
+export async function removeOutbox(sql: Sql, outboxIds: readonly bigint[]): Promise<void> {
+  await sql.query(REMOVE, [outboxIds]);
 }
 
 const DELAY = {
@@ -102,6 +123,6 @@ WHERE refusal IS NULL AND next_attempt_time <= clock_timestamp() LIMIT $1`,
 export function outboxLanesDue(
   sql: Sql,
   limit: number,
-): Promise<{ readonly tenant: string; readonly sessionKey: string }[]> {
+): Promise<Lane[]> {
   return rows(sql, LANES_DUE, [limit]);
 }
