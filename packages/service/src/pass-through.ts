@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { context, propagation, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
@@ -6,9 +6,22 @@ import { PassThroughTracerProvider } from "./pass-through-tracer.ts";
 
 /** https://www.w3.org/TR/trace-context/#trace-id */
 const IDS = {
-  generateTraceId: () => randomBytes(16).toString("hex"),
-  generateSpanId: () => randomBytes(8).toString("hex"),
+  generateTraceId: () => randomHex(16),
+  generateSpanId: () => randomHex(8),
 };
+
+/** Asking the system for a few bytes takes as long as for these. */
+const pool = Buffer.alloc(4_096);
+let used = pool.length;
+
+function randomHex(bytes: number): string {
+  if (used + bytes > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += bytes;
+  return pool.toString("hex", used - bytes, used);
+}
 
 /**
  * What the SDK does where nothing is exported and no variable asks it for anything: trace ids exist and

@@ -132,7 +132,15 @@ function openGrpc(parts: DeliveryParts, context: DeliveryContext): Promise<GrpcS
     port,
     authenticator: serviceAuthenticator(clusterSecret.reveal(), tls !== undefined),
     tls,
-    services: [service({ desc: DeliveryService, routes: deliveryRoutes(context), allow: ALLOW })],
+    services: [
+      service({
+        desc: DeliveryService,
+        routes: deliveryRoutes(context),
+        allow: ALLOW,
+        // Each frame shows its own.
+        tenantless: ["exchange"],
+      }),
+    ],
     hooks,
     limits: {
       maxRequestBytes: limits.requestBytes,

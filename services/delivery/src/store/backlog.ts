@@ -14,12 +14,14 @@ const BACKLOG = {
   text: `
 SELECT age, count(*)::int AS count FROM (
   SELECT CASE
-    WHEN now() - create_time < interval '10 s' THEN 'under_10s'
-    WHEN now() - create_time < interval '1 min' THEN 'under_1m'
-    WHEN now() - create_time < interval '10 min' THEN 'under_10m'
-    WHEN now() - create_time < interval '1 h' THEN 'under_1h'
+    WHEN now() - d.create_time < interval '10 s' THEN 'under_10s'
+    WHEN now() - d.create_time < interval '1 min' THEN 'under_1m'
+    WHEN now() - d.create_time < interval '10 min' THEN 'under_10m'
+    WHEN now() - d.create_time < interval '1 h' THEN 'under_1h'
     ELSE 'older' END AS age
-  FROM deliveries WHERE state IN (1, 2) LIMIT $1
+  FROM routes r JOIN deliveries d USING (tenant, route_id)
+  WHERE (r.due_time IS NOT NULL OR r.blocked_by IS NOT NULL) AND d.route_seq >= r.head_seq
+    AND d.state IN (1, 2) LIMIT $1
 ) open GROUP BY age`,
 };
 

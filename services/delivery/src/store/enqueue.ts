@@ -61,10 +61,7 @@ JOIN deliveries d USING (tenant, request_id)`,
 const LOCK_ROUTES = {
   name: "delivery_lock_routes",
   text: `
-SELECT i.place::int, r.last_seq - coalesce((
-  SELECT d.route_seq FROM deliveries d WHERE d.tenant = r.tenant AND d.route_id = r.route_id
-    AND d.state IN (1, 2) ORDER BY d.route_seq LIMIT 1
-), r.last_seq + 1) + 1 AS waiting
+SELECT i.place::int, r.last_seq - r.head_seq + 1 AS waiting
 FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY AS i (tenant, route_id, place)
 JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
 ORDER BY r.tenant, r.route_id FOR UPDATE OF r`,
@@ -74,7 +71,8 @@ const COUNT_WAITING = {
   name: "delivery_count_waiting",
   text: `
 SELECT count(*)::int AS waiting FROM (
-  SELECT 1 FROM deliveries WHERE tenant = $1 AND route_id = $2 AND state IN (1, 2) LIMIT $3
+  SELECT 1 FROM deliveries d JOIN routes r USING (tenant, route_id)
+  WHERE tenant = $1 AND route_id = $2 AND d.route_seq >= r.head_seq AND d.state IN (1, 2) LIMIT $3
 ) open`,
 };
 
@@ -191,7 +189,7 @@ async function refusalOf(
   max: number,
 ): Promise<EnqueueResult | undefined> {
   if (waiting === undefined) return { kind: "no_route" };
-  // Seen from before a wait for the lock, so the bound may be missed by the few who waited.
+  // At most so many.
   if (waiting < BigInt(max)) return undefined;
   // Counted, since a dead letter that was redriven stands far before those that wait.
   const [counted] = await rows<{ waiting: number }>(sql, COUNT_WAITING, [tenant, routeId, max]);

@@ -46,20 +46,32 @@ const REPLICA = `$${ROUTES.length + 1}::text`;
 const LEASE = `$${ROUTES.length + 2}::float8 * interval '1 millisecond'`;
 const WHY_LOST = `$${ROUTES.length + 3}::text`;
 
+/**
+ * A lease is given so much longer than is asked for, so that a route that goes on at once needs no other
+ * until that is used up, and its row is left alone.
+ */
+const LEASE_SLACK = 0.25;
+
+/** So many that have ended may stand before the head where it is looked for. */
+const LOOKED_OVER = 32;
+
 const GO_ON = {
   name: "delivery_go_on",
   text: `
 WITH ${itemTable(ROUTES)}, head AS (
   SELECT i.place, i.tenant, i.route_id, i.ended_id, i.is_dead, i.wants_next, r.on_unknown,
     i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AS blocks,
+    r.kind, r.account_id, r.address, r.thread_id, r.signing_secret, r.old_secret, r.old_secret_end,
+    r.due_time, r.last_seq, r.head_seq, r.gap_count AS old_gap_count,
     r.gap_count + CASE WHEN i.is_dead AND r.on_failure <> ${OnFailure.BLOCK}
       THEN i.gap_before + 1 ELSE 0 END AS gap_count,
-    h.delivery_id, h.state, h.next_attempt_time, h.takes_gap
+    h.delivery_id, h.route_seq, h.state, h.next_attempt_time, h.takes_gap
   FROM item i JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
   LEFT JOIN LATERAL (
-    SELECT d.delivery_id, d.state, d.next_attempt_time, d.gap_before IS NULL AS takes_gap
+    SELECT d.delivery_id, d.route_seq, d.state, d.next_attempt_time, d.gap_before IS NULL AS takes_gap
     FROM deliveries d
-    WHERE d.tenant = i.tenant AND d.route_id = i.route_id AND d.state IN (1, 2)
+    WHERE d.tenant = r.tenant AND d.route_id = r.route_id AND d.route_seq >= r.head_seq
+      AND d.state IN (1, 2)
     ORDER BY d.route_seq LIMIT 1
   ) h ON true
 ), due AS (
@@ -86,14 +98,16 @@ WITH ${itemTable(ROUTES)}, head AS (
   UPDATE routes r SET
     blocked_by = CASE WHEN NOT h.is_dead THEN r.blocked_by WHEN h.blocks THEN h.ended_id END,
     gap_count = CASE WHEN c.takes_gap THEN 0 ELSE h.gap_count END,
-    due_time = CASE WHEN h.blocks THEN NULL WHEN c.place IS NOT NULL THEN clock_timestamp() + ${LEASE}
+    head_seq = coalesce(h.route_seq, h.last_seq + 1),
+    due_time = CASE WHEN h.blocks THEN NULL
+      WHEN c.place IS NOT NULL THEN clock_timestamp() + ${LEASE} * ${1 + LEASE_SLACK}
       ELSE h.next_attempt_time END
   FROM head h LEFT JOIN claimed c USING (place)
-  WHERE r.tenant = h.tenant AND r.route_id = h.route_id
-  RETURNING h.place, r.due_time, r.kind, r.account_id, r.address, r.thread_id, r.signing_secret,
-    r.old_secret, r.old_secret_end
+  WHERE r.tenant = h.tenant AND r.route_id = h.route_id AND NOT (
+    c.place IS NOT NULL AND h.due_time >= clock_timestamp() + ${LEASE} AND NOT h.is_dead
+    AND (h.old_gap_count = 0 OR NOT c.takes_gap) AND h.route_seq - h.head_seq < ${LOOKED_OVER})
 )
-SELECT g.place::int, g.due_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
+SELECT g.place::int, NOT g.blocks AND g.next_attempt_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
   coalesce(c.fence_id, c.delivery_id) AS "fenceId", c.route_id AS "routeId", c.route_seq AS "routeSeq",
   c.session_key AS "sessionKey", c.session_id AS "sessionId", c.generation, c.turn_id AS "turnId",
   c.principal, c.request_label AS "requestLabel", c.trace_id AS "traceId", c.traceparent, c.parts,
@@ -108,14 +122,14 @@ SELECT g.place::int, g.due_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_i
   g.kind, g.account_id AS "accountId", g.address, g.thread_id AS "threadId",
   CASE WHEN g.old_secret_end > clock_timestamp() THEN ARRAY[g.signing_secret, g.old_secret]
     ELSE ARRAY[g.signing_secret] END AS "signingSecrets"
-FROM gone_on g LEFT JOIN claimed c USING (place)`,
+FROM head g LEFT JOIN claimed c USING (place)`,
 };
 
 /**
  * Routes go on with their heads, each claimed for this replica where that is wanted and it is due. Behind
  * a dead letter a route waits for somebody, or goes on and tells of the gap. The routes' rows are locked
  * by a statement before: in one with the lock the look-up could see a head that another process has
- * ended since. No two are of one route.
+ * ended since. No two are of one route. A route that goes on under the lease that it has is not written.
  */
 export async function goOn(
   sql: Sql,

@@ -46,7 +46,7 @@ UPDATE routes r SET blocked_by = CASE WHEN r.blocked_by <> $3 THEN r.blocked_by 
   due_time = CASE
     WHEN r.blocked_by <> $3 THEN NULL
     WHEN EXISTS (SELECT 1 FROM deliveries s
-      WHERE s.tenant = $1 AND s.route_id = $2 AND s.state = 2) THEN r.due_time
+      WHERE s.tenant = $1 AND s.route_id = $2 AND s.route_seq >= r.head_seq AND s.state = 2) THEN r.due_time
     ELSE ${HEAD_DUE} END
 WHERE r.tenant = $1 AND r.route_id = $2`,
 };

@@ -9,6 +9,7 @@ import { readBacklog } from "./backlog.ts";
 import { claimDue } from "./claim-due.ts";
 import type { Claimed } from "./claimed.ts";
 import type { NewDelivery } from "./enqueue.ts";
+import { listDeliveries } from "./list-deliveries.ts";
 import { registerRoute } from "./register-route.ts";
 import { ReplySteps } from "./reply-steps.ts";
 import { removeExpired } from "./retention.ts";
@@ -303,6 +304,65 @@ test("a route takes no more waiting replies than it may, but repeats of those it
   if (head === undefined) throw new Error("nothing was claimed");
   await sent(head);
   expect(await twoAtMost("turn-3")).toMatchObject({ kind: "enqueued", routeSeq: 3n });
+});
+
+test("each state lists what stands in it, and nothing else", async () => {
+  const routeId = await route();
+  const outcomes: Record<string, SendOutcome> = {
+    SENT: { kind: "sent", providerMessageId: "" },
+    FAILED: { kind: "refused", error: "410" },
+    UNKNOWN: { kind: "held", error: "nobody can tell" },
+    SUPPRESSED_STALE: { kind: "not_sent", why: "stale", error: "reset" },
+  };
+  for (const [turn, outcome] of Object.entries(outcomes)) {
+    await add(newDelivery(routeId, turn));
+    const [head] = await claim("a");
+    if (head === undefined) throw new Error("nothing was claimed");
+    const facts = { failureCount: 0, wasClaimed: false, claimedNow: false, perhapsSent: false };
+    const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
+    const rest = { wasClaimed: false, pieceCount: 1, untold: undefined, wantsNext: false };
+    await steps.finish({ claimed: head, ending, ...rest });
+  }
+  for (const turn of ["SENDING", "PENDING"]) await add(newDelivery(routeId, turn));
+  await claim("a");
+  for (const name of DELIVERY_STATE_NAMES) {
+    const filter = { tenant: "acme", state: stateCode(name), agents: [], keyPrefixes: [] };
+    const listed = await listDeliveries(db, { ...filter, deadLettersOnly: false }, 10);
+    expect(listed.map(({ turnId }) => turnId)).toEqual([name]);
+  }
+});
+
+test("a claim and an end change no index, so that both are changes in place", async () => {
+  const { rows } = await db.query<{ definition: string }>(
+    `SELECT indexdef AS definition FROM pg_indexes
+     WHERE schemaname = current_schema() AND tablename = 'deliveries' AND indexdef NOT LIKE '% brin %'`,
+  );
+  expect(rows.length).toBeGreaterThan(5);
+  // What the statements of claim and end set, as far as an index could be about it.
+  const changed =
+    /\b(state|attempt_count|claim_time|replica|next_attempt_time|end_time|was_claimed)\b/;
+  expect(rows.filter(({ definition }) => changed.test(definition))).toEqual([]);
+});
+
+test("a route that goes on under the lease that it has is not written, and its end lets others in", async () => {
+  const routeId = await route();
+  const turns = Array.from({ length: 40 }, (_, n) => `turn-${n}`);
+  for (const turn of turns) await add(newDelivery(routeId, turn));
+  const version = async () =>
+    (await db.query<{ at: string }>("SELECT ctid::text AS at FROM routes")).rows[0]?.at;
+  let [next] = await claim("a");
+  const versions = new Set([await version()]);
+  const seen: string[] = [];
+  while (next !== undefined) {
+    seen.push(next.turnId);
+    next = (await end(next, { kind: "sent", providerMessageId: "" }, true)).next;
+    versions.add(await version());
+  }
+  expect(seen).toEqual(turns);
+  // At the beginning, when 32 have been looked over, and at the end.
+  expect(versions.size).toBe(3);
+  await add(newDelivery(routeId, "one more"));
+  expect((await claim("b")).map(({ turnId }) => turnId)).toEqual(["one more"]);
 });
 
 test("the backlog tells of what is open by its age, within its bound", async () => {

@@ -3,7 +3,8 @@ import { first, type Sql } from "./sql.ts";
 /** When a pump may look at the route next, while nothing of it is being sent. */
 export const HEAD_DUE = `(
   SELECT h.next_attempt_time FROM deliveries h
-  WHERE h.tenant = r.tenant AND h.route_id = r.route_id AND h.state IN (1, 2)
+  WHERE h.tenant = r.tenant AND h.route_id = r.route_id AND h.route_seq >= r.head_seq
+    AND h.state IN (1, 2)
   ORDER BY h.route_seq LIMIT 1
 )`;
 

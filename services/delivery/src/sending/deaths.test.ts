@@ -1,0 +1,106 @@
+import type { IdentityClient } from "@lanekeeper/client";
+import { createIdentityClient } from "@lanekeeper/client";
+import { LanekeeperError, serviceCredential } from "@lanekeeper/rpc";
+import { eventually, startWebhookSink, type WebhookSink } from "@lanekeeper/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import type { DeliveryDatabase } from "../store/sql.ts";
+import { IdentityStandIn } from "../testing/identity-stand-in.ts";
+import { registerWebhook, reply, untilState } from "../testing/replies.ts";
+import { SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
+import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
+
+let schemas: TestSchemas;
+let db: DeliveryDatabase;
+let identity: IdentityStandIn;
+let sink: WebhookSink;
+let first: TestDelivery | undefined;
+let second: TestDelivery | undefined;
+
+beforeAll(async () => {
+  schemas = await startTestSchemas();
+}, 60_000);
+afterAll(() => schemas[Symbol.asyncDispose]());
+beforeEach(async () => {
+  db = await schemas.open();
+  identity = new IdentityStandIn(SECRET);
+  await identity.start();
+  sink = await startWebhookSink();
+});
+afterEach(async () => {
+  await first?.[Symbol.asyncDispose]();
+  await second?.[Symbol.asyncDispose]();
+  await identity[Symbol.asyncDispose]();
+  await sink[Symbol.asyncDispose]();
+});
+
+class Gone extends Error {}
+
+/** From the death on nothing of the process reaches the database. */
+function databaseUntil(isDead: () => boolean): DeliveryDatabase {
+  const query: DeliveryDatabase["query"] = (statement, params) =>
+    isDead() ? Promise.reject(new Gone("this process is dead")) : db.query(statement, params);
+  const transaction: DeliveryDatabase["transaction"] = (work, options) =>
+    isDead() ? Promise.reject(new Gone("this process is dead")) : db.transaction(work, options);
+  return { ...db, query, transaction };
+}
+
+type Write = IdentityClient["writeLifecycle"];
+
+/** What the dying process was about to do, or had just done, when it died. */
+const STEPS: Readonly<Record<string, (write: Write, die: () => void) => Write>> = {
+  "before its fence": (_, die) => () => {
+    die();
+    return Promise.reject(new Gone("this process is dead"));
+  },
+  "after its post, before it has told what came of it": (write, die) => (request, options) => {
+    if (request.event?.case !== "settled") return write(request, options);
+    die();
+    return Promise.reject(new Gone("this process is dead"));
+  },
+  "after it has told, before it has written": (write, die) => async (request, options) => {
+    const answer = await write(request, options);
+    if (request.event?.case === "settled") die();
+    return answer;
+  },
+};
+
+test.each([
+  ["before its fence", 1, ["sent", "unknown"]],
+  ["after its post, before it has told what came of it", 2, ["sent", "unknown"]],
+  // session-identity has it as sent, and refuses another send of it.
+  ["after it has told, before it has written", 1, ["sent", "unknown"]],
+] as const)(
+  "a process that dies %s: %i posts in all, and those behind it follow in order",
+  async (step, posts, outcomes) => {
+    let isDead = false;
+    const credential = serviceCredential("delivery", SECRET);
+    using client = createIdentityClient({ target: identity.target, credential });
+    const write =
+      STEPS[step]?.(client.writeLifecycle, () => (isDead = true)) ?? client.writeLifecycle;
+    identity.beforeSending = (deliveryId) => {
+      if (!identity.of(deliveryId).includes("settled 1")) return;
+      throw new LanekeeperError("SUPERSEDED", "the reply was sent");
+    };
+    const dying = databaseUntil(() => isDead);
+    const overrides = { stepsDb: dying, identity: { ...client, writeLifecycle: write } };
+    first = await startTestDelivery(db, identity, { ...overrides, replica: "first" });
+    const { routeId } = await registerWebhook(first.as("runner"), sink.url);
+    const { deliveryId } = await first.as("runner").enqueueDelivery(reply(routeId, "turn-1"));
+    await eventually(() => isDead);
+    await eventually(() =>
+      first?.log.lines.some(({ msg }) => String(msg).includes("its lease will tell")),
+    );
+    second = await startTestDelivery(db, identity, { replica: "second" });
+    const runner = second.as("runner");
+    const behind = await runner.enqueueDelivery(reply(routeId, "turn-2"));
+    // As if the lease were over.
+    await db.query("UPDATE routes SET due_time = now()");
+    await untilState(runner, deliveryId, "SENT");
+    await untilState(runner, behind.deliveryId, "SENT");
+    const ids = sink.posts.map(({ id }) => id);
+    expect(ids).toEqual([...Array.from({ length: posts }, () => deliveryId), behind.deliveryId]);
+    const { attempts } = await runner.getDelivery({ deliveryId });
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
+    expect(attempts.map(({ replica }) => replica)).toEqual(["second", "first"]);
+  },
+);
