@@ -120,9 +120,6 @@ WHERE refusal IS NULL AND next_attempt_time <= clock_timestamp() LIMIT $1`,
 };
 
 /** Lanes with replies that wait and that nobody is sending. */
-export function outboxLanesDue(
-  sql: Sql,
-  limit: number,
-): Promise<Lane[]> {
+export function outboxLanesDue(sql: Sql, limit: number): Promise<Lane[]> {
   return rows(sql, LANES_DUE, [limit]);
 }
