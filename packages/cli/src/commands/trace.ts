@@ -11,13 +11,17 @@ export async function trace(id: string, options: { json?: true }, output: Output
   const found = await gather(operator, id.trim());
   const events = eventsOf(found);
   if (options.json) return output.line(jsonText(gatheredJson(found, events)));
+  const missing = found.silent.map(
+    (service) => `${service} does not answer: what it knows is missing`,
+  );
   if (events.length === 0) {
+    if (missing.length > 0) throw new CliError(`Nothing is known of ${id}; ${missing.join("; ")}.`);
     throw new CliError(
       `Nothing at ${operator.url} knows ${id}: give a request id (x-request-id), a turn id or a trace ` +
         "id; requests and journal are kept for 30 days.",
     );
   }
-  for (const line of timeline(events)) output.line(line);
+  for (const line of [...timeline(events), ...missing]) output.line(line);
 }
 
 function timeline(events: readonly TraceEvent[]): string[] {

@@ -3,6 +3,12 @@ import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
 import { isReason, LanekeeperError } from "@lanekeeper/rpc";
 import { CliError } from "../cli-error.ts";
 
+/** A service behind ingress does not answer. */
+export class SilentServiceError extends CliError {}
+
+/** Connect's codes for it: https://connectrpc.com/docs/protocol#error-codes */
+const SILENT = new Set(["unavailable", "deadline_exceeded"]);
+
 interface ConnectErrorBody {
   readonly code?: string;
   readonly message?: string;
@@ -21,7 +27,8 @@ export function connectError(url: string, status: number, answer: unknown): Erro
   if (info !== undefined && isReason(info.reason)) {
     return new LanekeeperError(info.reason, message, { metadata: info.metadata });
   }
-  return new CliError(`${url} answers ${code}: ${message}`);
+  const told = `${url} answers ${code}: ${message}`;
+  return SILENT.has(code) ? new SilentServiceError(told) : new CliError(told);
 }
 
 function errorInfo(details: NonNullable<ConnectErrorBody["details"]>) {

@@ -11,6 +11,8 @@ import {
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { hasReason } from "@lanekeeper/rpc";
+import type { ServiceName } from "@lanekeeper/service";
+import { SilentServiceError } from "../operator/connect-error.ts";
 import type { Operator } from "../operator/operator.ts";
 
 /** Everything that the services know about one request, each record once. */
@@ -21,6 +23,14 @@ export interface Gathered {
   readonly deliveries: readonly Delivery[];
   /** Changes of generation under a turn's key between its acceptance and its end. */
   readonly rotations: readonly Rotation[];
+  /** Services that did not answer: what they know is missing. */
+  readonly silent: readonly ServiceName[];
+}
+
+/** Who is asked, and who of them did not answer so far. */
+interface Asking {
+  readonly operator: Operator;
+  readonly silent: Set<ServiceName>;
 }
 
 /** A trace with more turns than this is a storm; the first tell enough. */
@@ -36,10 +46,31 @@ interface Ids {
 
 /** Asks all four services. `id` is a request's label, a turn's id or a W3C trace id. */
 export async function gather(operator: Operator, id: string): Promise<Gathered> {
-  const found = await lookUp(operator, idsOf(id));
-  const more = await Promise.all(turnIdsOf(found).map((turnId) => lookUp(operator, { turnId })));
+  const asking = { operator, silent: new Set<ServiceName>() };
+  const found = await lookUp(asking, idsOf(id));
+  const more = await Promise.all(turnIdsOf(found).map((turnId) => lookUp(asking, { turnId })));
   const whole = [found, ...more].reduce(merge);
-  return { ...whole, rotations: await rotationsDuring(operator, whole.turns) };
+  const rotations = await known(asking, "session-identity", () =>
+    rotationsDuring(operator, whole.turns),
+  );
+  return { ...whole, rotations, silent: [...asking.silent] };
+}
+
+/** Nothing where a service does not answer: it is in an outage that people ask what became of something. */
+async function known<T>(
+  { silent }: Asking,
+  service: ServiceName,
+  ask: () => Promise<T[]>,
+): Promise<T[]> {
+  if (silent.has(service)) return [];
+  try {
+    return await ask();
+  } catch (error) {
+    const isSilent = error instanceof SilentServiceError;
+    if (!isSilent && !hasReason(error, "DRAINING", "STORE_UNAVAILABLE")) throw error;
+    silent.add(service);
+    return [];
+  }
 }
 
 async function rotationsDuring(operator: Operator, turns: readonly Turn[]): Promise<Rotation[]> {
@@ -67,21 +98,26 @@ function idsOf(id: string): Ids {
   return { requestId: id };
 }
 
-async function lookUp(operator: Operator, ids: Ids): Promise<Gathered> {
-  const questions = Object.entries(ids).map(([name, value]) => ask(operator, { [name]: value }));
+async function lookUp(asking: Asking, ids: Ids): Promise<Gathered> {
+  const questions = Object.entries(ids).map(([name, value]) => ask(asking, { [name]: value }));
   return (await Promise.all(questions)).reduce(merge);
 }
 
-async function ask(operator: Operator, by: Ids): Promise<Gathered> {
+async function ask(asking: Asking, by: Ids): Promise<Gathered> {
+  const { operator } = asking;
   const { listRequests } = IngressService.method;
   const { listJournal } = SessionIdentityService.method;
   const [requests, turns, journal, deliveries] = await Promise.all([
-    operator.call(listRequests, { ...by, ...PAGE }).then((page) => page.requests),
-    askTurns(operator, by),
-    operator.call(listJournal, { ...by, ...PAGE }).then((page) => page.entries),
-    askDeliveries(operator, by),
+    known(asking, "ingress", async () => {
+      return (await operator.call(listRequests, { ...by, ...PAGE })).requests;
+    }),
+    known(asking, "runner", () => askTurns(operator, by)),
+    known(asking, "session-identity", async () => {
+      return (await operator.call(listJournal, { ...by, ...PAGE })).entries;
+    }),
+    known(asking, "delivery", () => askDeliveries(operator, by)),
   ]);
-  return { requests, turns, journal, deliveries, rotations: [] };
+  return { requests, turns, journal, deliveries, rotations: [], silent: [] };
 }
 
 async function askTurns(operator: Operator, { turnId, ...by }: Ids): Promise<Turn[]> {
@@ -123,6 +159,7 @@ function merge(a: Gathered, b: Gathered): Gathered {
     journal: unique([...a.journal, ...b.journal], ({ entryId }) => String(entryId)),
     deliveries: unique([...a.deliveries, ...b.deliveries], ({ deliveryId }) => deliveryId),
     rotations: [],
+    silent: [],
   };
 }
 

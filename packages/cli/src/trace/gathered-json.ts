@@ -15,6 +15,7 @@ export function gatheredJson(found: Gathered, events: readonly TraceEvent[]): Js
     journal: found.journal.map((one) => toJson(JournalEntrySchema, one)),
     deliveries: found.deliveries.map((one) => toJson(DeliverySchema, one)),
     rotations: found.rotations.map((one) => toJson(RotationSchema, one)),
+    silent: [...found.silent],
     events: events.map(({ atMs, service, what }) => ({
       time: new Date(atMs).toISOString(),
       service,
