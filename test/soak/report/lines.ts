@@ -15,10 +15,12 @@ export function reportLines(
 ): string[] {
   const { asked, answered, again } = outcome;
   const kills = marks.filter(({ what }) => what.startsWith("kill")).length;
-  const made = Object.entries(rotations).map(([reason, count]) => `${count} ${reason}`);
+  const counts = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of).map(([reason, count]) => `${count} ${reason}`);
+  const refused = counts(outcome.refused).map((count) => `, ${count}`);
   return [
-    `${asked} turns asked for, ${answered} answered, ${again} attempts asked again, ${kills} kills`,
-    `rotations: ${made.join(", ")}`,
+    `${asked} turns asked for, ${answered} answered${refused.join("")}, ${again} attempts asked again, ${kills} kills`,
+    `rotations: ${counts(rotations).join(", ")}`,
     ...["", "the whole run; median and growth of its later half"],
     ...tableLines(judged, seconds),
     "",
