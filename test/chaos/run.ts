@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Disposal } from "@lanekeeper/service";
 import { chatter } from "./clients/chatters.ts";
+import { type CrowdSize, crowd } from "./clients/crowd.ts";
 import { type Follower, followersOf } from "./clients/followers.ts";
 import { lapse } from "./clients/lapsers.ts";
 import { nameThings } from "./clients/namers.ts";
@@ -11,47 +12,54 @@ import { randomFor } from "./clients/random.ts";
 import { sample } from "./clients/sampler.ts";
 import type { Scene } from "./clients/scene.ts";
 import { Turns } from "./clients/turns.ts";
+import type { Faults } from "./faults/faults.ts";
 import { breakThings } from "./faults/nemesis.ts";
+import { fullDisk } from "./faults/postgres.ts";
 import { drain } from "./final/drain.ts";
 import { readIdentity } from "./final/read-identity.ts";
 import { readTurns } from "./final/read-turns.ts";
 import type { History } from "./history/history.ts";
 import { judgeError } from "./history/judge-error.ts";
 import { Recorder } from "./history/recorder.ts";
+import { putTogether } from "./inside/put-together.ts";
 import { startCluster } from "./world/cluster.ts";
-import { openDoors } from "./world/doors.ts";
+import { Disk } from "./world/disk.ts";
+import { doorsAnswer, openDoors } from "./world/doors.ts";
 import { startChainModel } from "./world/model.ts";
 import { startRecordingSink } from "./world/sink.ts";
 import { applyTenants } from "./world/tenants.ts";
 
 export interface RunOptions {
-  readonly seconds: number;
+  /** How long there is work: all kinds of it for so many seconds, or a crowd's turns until all are known. */
+  readonly work: { readonly seconds: number } | CrowdSize;
   readonly seed: number;
   /** Where the record, the logs and the report go; made anew. */
   readonly folder: string;
   /** A planted fault, by its name. */
   readonly mutant?: string;
-  /** False: nothing is broken from outside, for faults that show by themselves. */
-  readonly withFaults: boolean;
+  /** What is broken from outside. */
+  readonly faults: Faults;
   readonly tell: (line: string) => void;
 }
 
 /** Starts the constellation, drives and breaks it, heals it, reads all that it has, and stops it. */
 export async function run(options: RunOptions): Promise<History> {
-  const { folder, tell, seconds, seed } = options;
+  const { folder, tell, seed, faults } = options;
+  Disk.forget(folder);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await using opened = new Disposal();
   const recorder = await Recorder.open(join(folder, "history.jsonl"), judgeError);
   opened.defer(() => recorder.close());
-  const scene = await openScene(opened, recorder, options);
-  tell(`two replicas of each service run; ${seconds} s of work begin`);
+  const over = new AbortController();
+  const scene = await openScene(opened, recorder, over.signal, options);
+  tell(`two replicas of each service run; ${aboutWork(options.work)} begin`);
   const turns = new Turns(scene, randomFor(seed, "turns"));
   const followers = followersOf(scene);
   const works = [
-    ...[race(scene), lapse(scene), nameThings(scene), chatter(scene, turns), sample(scene)],
+    work(scene, turns, options.work, () => over.abort()),
+    ...[breakThings(scene, faults), sample(scene)],
     ...followers.map((follower) => follower.follow()),
-    ...(options.withFaults ? [breakThings(scene)] : []),
   ];
   await Promise.all(works);
   tell("healed; what is under way ends");
@@ -62,9 +70,32 @@ export async function run(options: RunOptions): Promise<History> {
   return recorder.history;
 }
 
+function aboutWork(work: RunOptions["work"]): string {
+  return "seconds" in work
+    ? `${work.seconds} s of work`
+    : `${work.turns} turns over ${work.keys} keys`;
+}
+
+/** Calls `end` when there is to be no more work: after a while, or when a crowd has been served. */
+async function work(
+  scene: Scene,
+  turns: Turns,
+  wanted: RunOptions["work"],
+  end: () => void,
+): Promise<void> {
+  if ("seconds" in wanted) {
+    void sleep(wanted.seconds * 1_000, undefined, { ref: false }).then(end);
+    await Promise.all([race(scene), lapse(scene), nameThings(scene), chatter(scene, turns)]);
+  } else {
+    await crowd(scene, turns, wanted);
+    end();
+  }
+}
+
 /** Asks again what nobody knows, waits until nothing is under way, and reads all that there is. */
 async function finish(scene: Scene, turns: Turns, followers: readonly Follower[]): Promise<void> {
   await scene.cluster.ready();
+  await doorsAnswer(scene.doors);
   await turns.settle();
   await drain(scene);
   await readIdentity(scene);
@@ -75,15 +106,15 @@ async function finish(scene: Scene, turns: Turns, followers: readonly Follower[]
 async function openScene(
   opened: Disposal,
   recorder: Recorder,
-  { seed, folder, mutant, seconds }: RunOptions,
+  over: AbortSignal,
+  { seed, folder, mutant, faults }: RunOptions,
 ): Promise<Scene> {
   const model = opened.use(await startChainModel(recorder));
   const sink = opened.use(await startRecordingSink(recorder, randomFor(seed, "sink")));
-  const planted = mutant === undefined ? {} : { mutant };
-  const cluster = await startCluster(opened, { folder, ...planted });
+  const program = await putTogether(folder, mutant);
+  const wantsDisk = faults.some((list) => list.includes(fullDisk));
+  const cluster = await startCluster(opened, { folder, wantsDisk, program });
   await applyTenants(cluster, model.baseUrl);
   const doors = openDoors(opened, cluster);
-  const over = new AbortController();
-  void sleep(seconds * 1_000, undefined, { ref: false }).then(() => over.abort());
-  return { recorder, cluster, doors, seed, over: over.signal, sinkUrl: sink.url };
+  return { recorder, cluster, doors, seed, over, sinkUrl: sink.url };
 }

@@ -16,8 +16,14 @@ const RESOLVED = {};
 /** What a bundle depends on besides the program's own modules. */
 const MAKERS = ["make-bundle.js", "esbuild-options.js"];
 
-/** See `bundle`. What is written once is never changed: processes that start at once each write one. */
-export async function makeBundle({ root, entry, cache }) {
+/**
+ * See `bundle`. What is written once is never changed: processes that start at once each write one.
+ *
+ * @param {{ root: string, entry: string, cache: string, change?: (path: string, text: string) => string }} options
+ *   `change` may say otherwise what stands in a module of the program: for tests of what it would be then
+ * @returns {Promise<string>}
+ */
+export async function makeBundle({ root, entry, cache, change = (_, text) => text }) {
   const texts = new Map();
   const name = randomUUID();
   const folder = join(cache, name);
@@ -35,7 +41,7 @@ export async function makeBundle({ root, entry, cache }) {
     conditions: [],
     sourcemap: "linked",
     tsconfigRaw: {},
-    plugins: [modules(root, texts)],
+    plugins: [modules(root, texts, change)],
     metafile: true,
     write: false,
     logLevel: "silent",
@@ -64,7 +70,7 @@ export async function makeBundle({ root, entry, cache }) {
 }
 
 /** Reads the modules of the program into `texts`, by their paths. */
-function modules(root, texts) {
+function modules(root, texts, change) {
   return {
     name: "modules of the program",
     setup(build) {
@@ -78,7 +84,8 @@ function modules(root, texts) {
         texts.set(relative(root, path), text);
         // A module's own files are where it was written.
         const url = JSON.stringify(pathToFileURL(path).href);
-        const contents = text.toString().replaceAll("import.meta.url", url);
+        const changed = change(relative(root, path), text.toString());
+        const contents = changed.replaceAll("import.meta.url", url);
         return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
       });
     },

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
-import { AGENT, NARROW, NARROW_WAITING, NESTER, TENANTS } from "../world/tenants.ts";
+import { NARROW, NARROW_WAITING } from "../judges/g15-bounds.ts";
+import { AGENT, NESTER, TENANTS } from "../world/tenants.ts";
 import { NEST } from "../world/model.ts";
 import { IdentityCalls } from "./identity-calls.ts";
 import { pick, type Random, randomFor } from "./random.ts";
-import { type Scene, untilOver } from "./scene.ts";
+import { making, type Scene, untilOver } from "./scene.ts";
 import type { Turns } from "./turns.ts";
 
 /** Conversations of each tenant, under the same names. */
 const CHATS = 3;
 const CHATTERS_OF_A_CHAT = 2;
 /** How many ask the same at once. */
-const STORM = 8;
+const STORM = 12;
 
 /** Everybody who has turns: people, operators who reset, agents who send to each other. */
 export async function chatter(scene: Scene, turns: Turns): Promise<void> {
@@ -24,6 +25,7 @@ export async function chatter(scene: Scene, turns: Turns): Promise<void> {
     reset(scene, tenant),
     nest(scene, turns, tenant),
     overfill(scene, turns, tenant),
+    sayMuch(scene, turns, tenant),
   ]);
   await Promise.all([...people, ...others]);
 }
@@ -48,13 +50,14 @@ async function talk(
     const door = isHttp ? "http" : "grpc";
     const wish = turns.wish(tenant, pick(random, namesOf(chat)), { door, routed, attached });
     await turns.ask(process, wish);
-    await repeat(turns, random, process, wish);
+    await repeat(scene, turns, random, process, wish);
     await sleep(random() * 150);
   });
 }
 
 /** Now and then the same again, all at once, or something else under the same key. */
 async function repeat(
+  scene: Scene,
   turns: Turns,
   random: Random,
   process: string,
@@ -63,10 +66,9 @@ async function repeat(
   const luck = random();
   if (luck < 0.1) await turns.askOnce(process, wish);
   else if (luck < 0.13) {
-    const storm = Array.from({ length: STORM }, (_, n) =>
-      turns.askOnce(`${process} storm ${n}`, wish),
-    );
-    await Promise.all(storm);
+    const storm = () =>
+      Array.from({ length: STORM }, (_, n) => turns.askOnce(`${process} storm ${n}`, wish));
+    await making(scene, "storm of repeats", process, () => Promise.all(storm()));
   } else if (luck < 0.17) {
     const other = { ...wish.ask, text: `${wish.ask.text} but other` };
     await turns.askOnce(process, { ...wish, ask: other });
@@ -114,5 +116,26 @@ async function overfill(scene: Scene, turns: Turns, tenant: string): Promise<voi
     );
     await Promise.all(crowd);
     await sleep(3_000);
+  });
+}
+
+/** Within what is taken, and above the bounds of each door: 8 MiB over HTTP, 4 MiB over gRPC. */
+const MUCH_BYTES = 200_000;
+const TOO_MUCH_BYTES = 9 * 2 ** 20;
+
+/** Huge bodies, each of which is taken or refused as a whole. */
+async function sayMuch(scene: Scene, turns: Turns, tenant: string): Promise<void> {
+  const process = `${tenant} talker`;
+  const random = randomFor(scene.seed, process);
+  let round = 0;
+  await untilOver(scene, async () => {
+    await sleep(4_000 + random() * 8_000);
+    const door = tenant === TENANTS[0] && random() < 0.5 ? "http" : "grpc";
+    const wish = turns.wish(tenant, `agent:${AGENT}:much:${(round += 1)}`, { door });
+    await making(scene, "huge body", process, async () => {
+      await turns.ask(process, { ...wish, padBytes: MUCH_BYTES });
+      const other = turns.wish(tenant, wish.ask.name, { door });
+      await turns.askOnce(process, { ...other, padBytes: TOO_MUCH_BYTES });
+    });
   });
 }

@@ -7,7 +7,7 @@ import { canaryOf } from "../judges/g14-tenants.ts";
 import { chat } from "./http-chat.ts";
 import { submit } from "./grpc-turn.ts";
 import { pick, type Random } from "./random.ts";
-import { CALL_MS, type Scene } from "./scene.ts";
+import { CALL_MS, making, type Scene } from "./scene.ts";
 
 type Ask = Calls["turn"]["ask"];
 
@@ -19,6 +19,8 @@ const SLOW_READER_MS = 150;
 export interface Wish {
   readonly ask: Ask;
   readonly door: "http" | "grpc";
+  /** So much more is said, of no interest. */
+  readonly padBytes?: number;
 }
 
 /** Asks for turns, and asks again under the same key where nobody knows what became of one. */
@@ -76,16 +78,20 @@ export class Turns {
     return this.#scene.recorder.call("turn", process, wish.ask, () => this.#once(wish));
   }
 
-  #once({ ask, door }: Wish): Promise<ToldTurn> {
-    return door === "http" ? this.#overHttp(ask) : this.#overGrpc(ask);
+  #once({ ask, door, padBytes = 0 }: Wish): Promise<ToldTurn> {
+    const said = padBytes === 0 ? ask : { ...ask, text: `${ask.text} ${"x".repeat(padBytes)}` };
+    return door === "http" ? this.#overHttp(said) : this.#overGrpc(said);
   }
 
   #overHttp(ask: Ask): Promise<ToldTurn> {
     const { cluster } = this.#scene;
     const luck = this.#random();
-    const stream = luck < 0.4 ? { pauseMs: luck < 0.05 ? SLOW_READER_MS : 0 } : undefined;
+    const isSlow = luck < 0.05;
+    const stream = luck < 0.4 ? { pauseMs: isSlow ? SLOW_READER_MS : 0 } : undefined;
     const baseUrl = pick(this.#random, cluster.baseUrls);
-    return chat({ baseUrl, apiKey: cluster.apiKey, timeoutMs: TURN_MS, stream }, ask);
+    const how = { baseUrl, apiKey: cluster.apiKey, timeoutMs: TURN_MS, stream };
+    const asking = () => chat(how, ask);
+    return isSlow ? making(this.#scene, "slow reader", baseUrl, asking) : asking();
   }
 
   async #overGrpc(ask: Ask): Promise<ToldTurn> {

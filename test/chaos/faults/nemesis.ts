@@ -1,31 +1,50 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { randomFor } from "../clients/random.ts";
+import { type Random, randomFor } from "../clients/random.ts";
 import type { Scene } from "../clients/scene.ts";
-import { FAULTS } from "./faults.ts";
+import type { Fault } from "./fault.ts";
+import type { Faults } from "./faults.ts";
 
 /** Between faults: long enough that most calls meet a healthy constellation. */
 const CALM_MS = { least: 700, more: 1_300 };
+
+/** Breaks things until the scene is over. */
+export async function breakThings(scene: Scene, faults: Faults): Promise<void> {
+  await Promise.all(faults.map((list, n) => breakOneByOne(scene, list, `nemesis ${n}`)));
+}
+
 /** Each kind comes once before any comes again, in an order that follows from the seed. */
-export async function breakThings(scene: Scene): Promise<void> {
-  const random = randomFor(scene.seed, "nemesis");
-  const { recorder, cluster, over } = scene;
-  let waiting = shuffled(random);
+async function breakOneByOne(scene: Scene, faults: readonly Fault[], name: string): Promise<void> {
+  const random = randomFor(scene.seed, name);
+  const { over } = scene;
+  let waiting = shuffled(faults, random);
   while (!over.aborted) {
-    await sleep(CALM_MS.least + random() * CALM_MS.more, undefined, { signal: over }).catch(
-      () => {},
-    );
+    const calmMs = CALM_MS.least + random() * CALM_MS.more;
+    await sleep(calmMs, undefined, { signal: over }).catch(() => undefined);
     if (over.aborted) return;
-    if (waiting.length === 0) waiting = shuffled(random);
+    if (waiting.length === 0) waiting = shuffled(faults, random);
     const fault = waiting.pop();
-    if (fault === undefined) return;
-    const { target, inflict } = fault.plan(cluster, random);
-    recorder.saw("fault", { kind: fault.kind, target, state: "begin" });
-    await inflict();
-    recorder.saw("fault", { kind: fault.kind, target, state: "end" });
+    if (fault !== undefined) await breakOnce(scene, fault, random);
   }
 }
 
-function shuffled(random: () => number) {
-  const order = FAULTS.map((fault) => ({ fault, rank: random() }));
+async function breakOnce(
+  { recorder, cluster }: Scene,
+  fault: Fault,
+  random: Random,
+): Promise<void> {
+  const { kind } = fault;
+  const planned = fault.plan(cluster, random);
+  if (typeof planned === "string") {
+    return recorder.saw("fault", { kind, target: planned, state: "unable" });
+  }
+  const { target, inflict } = planned;
+  recorder.saw("fault", { kind, target, state: "begin" });
+  const hits = await inflict();
+  const counted = typeof hits === "number" ? { hits } : {};
+  recorder.saw("fault", { kind, target, state: "end", ...counted });
+}
+
+function shuffled(faults: readonly Fault[], random: Random): Fault[] {
+  const order = faults.map((fault) => ({ fault, rank: random() }));
   return order.sort((a, b) => a.rank - b.rank).map(({ fault }) => fault);
 }

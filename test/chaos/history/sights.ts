@@ -15,7 +15,10 @@ export interface Sights {
   readonly fault: {
     readonly kind: string;
     readonly target: string;
-    readonly state: "begin" | "end";
+    /** `unable`: the target says why this machine cannot make it. */
+    readonly state: "begin" | "end" | "unable";
+    /** Of an end: what was hit, where that is counted, such as calls; 0: the occasion never came. */
+    readonly hits?: number;
   };
   readonly sample: {
     readonly process: string;

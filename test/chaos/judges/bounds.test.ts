@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { DOUBLED } from "../history/doubled.ts";
 import { Story } from "../testing/story.ts";
 import { answered, asking, finalTurn, KEY } from "../testing/turns.ts";
 import { noDeadlock } from "./g13-no-deadlock.ts";
 import { canaryOf, tenantsApart } from "./g14-tenants.ts";
-import { bounded } from "./g15-bounds.ts";
+import { bounded, NARROW, NARROW_WAITING } from "./g15-bounds.ts";
 import { noTrace } from "./g16-no-trace.ts";
+import { replyOf } from "./nonce.ts";
 
 describe("G13", () => {
   const nested = asking("a", { nested: true });
@@ -74,6 +76,36 @@ describe("G15", () => {
   });
 });
 
+describe("G15, of a lane that holds few", () => {
+  const KEY_OF_NARROW = `agent:${NARROW}:k`;
+
+  /** So many turns are told to be accepted before the first of them is begun. */
+  function crowded(turns: number) {
+    const story = new Story();
+    for (let n = 0; n < turns; n += 1) {
+      const idempotency = `i${n}`;
+      const told = { ...answered(`turn-${n}`), key: KEY_OF_NARROW };
+      story
+        .ok("turn", [n, n + 1], asking(`say ${n}`, { idempotency }), told)
+        .saw("asked", 100 + n, { nonce: `n${n}`, shown: [] })
+        .saw("finalTurn", 900, {
+          ...finalTurn(`turn-${n}`, "COMPLETED", idempotency),
+          ...{ key: KEY_OF_NARROW, reply: replyOf(`n${n}`, "aa") },
+        });
+    }
+    return story.history;
+  }
+
+  test("one that is served and as many as may wait", () => {
+    expect(bounded(crowded(NARROW_WAITING + 1))).toMatchObject({ evidence: 1, findings: [] });
+  });
+
+  test("one more", () => {
+    const { findings } = bounded(crowded(NARROW_WAITING + 2));
+    expect(findings.map(({ what }) => what)).toEqual(["5 turns wait in a lane of 4"]);
+  });
+});
+
 describe("G16", () => {
   test("what was refused is nowhere; with a turn id it was accepted", () => {
     const { history } = new Story()
@@ -83,6 +115,15 @@ describe("G16", () => {
       })
       .saw("finalTurn", 9, finalTurn("y", "FAILED", "i2"));
     expect(noTrace(history)).toMatchObject({ evidence: 1, findings: [] });
+  });
+
+  test("a request that came twice may have been refused once", () => {
+    const { history } = new Story()
+      .saw("fault", 0, { kind: DOUBLED, target: "to runner-1", state: "begin" })
+      .fail("turn", [1, 2], asking("a"), "QUEUE_FULL")
+      .saw("fault", 3, { kind: DOUBLED, target: "to runner-1", state: "end" })
+      .saw("finalTurn", 9, finalTurn("x"));
+    expect(noTrace(history)).toMatchObject({ evidence: 0, findings: [] });
   });
 
   test("what was refused stands, or was said", () => {

@@ -67,6 +67,13 @@ describe("G10", () => {
       .ok("resolve", [2, 3], ask, { ...standing, key: "agent:main:other" });
     expect(bindings(history).findings).toHaveLength(1);
   });
+
+  test("a turn under a name that goes elsewhere", () => {
+    const { history } = new Story()
+      .ok("resolve", [0, 1], ask, standing)
+      .ok("turn", [2, 3], asking("a"), { ...answered("x"), key: "agent:main:other" });
+    expect(bindings(history).findings).toHaveLength(1);
+  });
 });
 
 describe("G11", () => {

@@ -1,3 +1,4 @@
+import { mayBeDoubled } from "../history/doubled.ts";
 import { groupBy, type History, type Op } from "../history/history.ts";
 import { Case, type Judge } from "./judge.ts";
 
@@ -6,6 +7,7 @@ export const noFalseStale: Judge = (history) => {
   const about = new Case("G4", "STALE answers and takeovers that were justified");
   const rotations = groupBy(history.calls("rotate"), ({ ask }) => `${ask.tenant} ${ask.key}`);
   const begins = groupBy(history.calls("begin"), ({ ask }) => `${ask.tenant} ${ask.key}`);
+  const isDoubled = mayBeDoubled(history);
   for (const op of stale(history)) {
     const key = `${op.ask.tenant} ${op.ask.key}`;
     const born = (begins.get(key) ?? []).find(({ ask }) => ask.run === op.ask.run);
@@ -15,7 +17,10 @@ export const noFalseStale: Judge = (history) => {
       reason === "STALE_GENERATION"
         ? (rotations.get(key) ?? [])
         : (begins.get(key) ?? []).filter(({ ask }) => ask.run !== op.ask.run);
-    if (causes.some((cause) => mayHaveHappened(cause, born.start, op.end))) about.count();
+    const isCause = (cause: Op) =>
+      (cause.outcome !== "fail" && cause.start < op.end && cause.end > born.start) ||
+      (isDoubled(cause) && cause.start < op.end);
+    if (causes.some(isCause)) about.count();
     else about.find(op.ask.key, op.end, `${reason} of run ${op.ask.run}, whose right nobody ended`);
   }
   judgeTakeovers(history, about);
@@ -30,10 +35,6 @@ function stale(history: History) {
   return refusedOps.filter(({ refused }) =>
     /^(STALE_GENERATION|TAKEN_OVER)$/.test(refused?.reason ?? ""),
   );
-}
-
-function mayHaveHappened(cause: Op, after: number, before: number): boolean {
-  return cause.outcome !== "fail" && cause.start < before && cause.end > after;
 }
 
 /** The lease counts from when the service decided, which is after the request was sent. */

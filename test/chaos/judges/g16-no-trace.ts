@@ -1,14 +1,16 @@
 import type { Refused } from "../history/calls.ts";
+import { mayBeDoubled } from "../history/doubled.ts";
 import type { Op } from "../history/history.ts";
 import { Case, type Judge } from "./judge.ts";
 
 /** A request refused without a turn id changed nothing: nobody ever sees what it said. */
 export const noTrace: Judge = (history) => {
   const about = new Case("G16", "refused requests that left no trace");
+  const isDoubled = mayBeDoubled(history);
   const accepted = new Set(
     history
       .calls("turn")
-      .filter(mayBeAccepted)
+      .filter((op) => mayBeAccepted(op) || isDoubled(op))
       .map(({ ask }) => ask.idempotency),
   );
   const turns = new Map(history.values("finalTurn").map((turn) => [turn.idempotency, turn]));

@@ -4,6 +4,7 @@ import { oneIdentity } from "./g01-one-identity.ts";
 import { onlyGrows } from "./g02-only-grows.ts";
 import { noStaleWrite } from "./g03-no-stale-write.ts";
 import { noFalseStale } from "./g04-no-false-stale.ts";
+import { DOUBLED } from "../history/doubled.ts";
 import { linearizable } from "./linearizable.ts";
 
 const KEY = "agent:main:k";
@@ -146,6 +147,31 @@ describe("linearizability", () => {
       .ok("rotate", [2_010, 2_011], rotation("q2", 2), rotated(3))
       .fail("rotate", [2_012, 2_013], rotation("q3", 2), "GENERATION_MISMATCH");
     expect(linearizable(history)).toMatchObject({ evidence: 1, findings: [] });
+  });
+
+  /** A run that was told that the key is busy begins after all. */
+  function busyThenBegun(): Story {
+    return new Story()
+      .ok("resolve", [0, 1], NAME, standing(1))
+      .ok("begin", [2, 3], beginning("r1"), begun(1))
+      .fail("begin", [4, 5], beginning("r2"), "SESSION_BUSY")
+      .fail("write", [2_000, 2_001], event("r1", 1, "x"), "TAKEN_OVER", {
+        current: { generation: 1, run: "r2", epoch: 2 },
+      });
+  }
+
+  test("a request that came twice may have been refused once", () => {
+    const fault = { kind: DOUBLED, target: "to session-identity-1" };
+    const { history } = busyThenBegun()
+      .saw("fault", 0, { ...fault, state: "begin" })
+      .saw("fault", 10, { ...fault, state: "end" });
+    expect(linearizable(history)).toMatchObject({ evidence: 1, findings: [] });
+    expect(noFalseStale(history)).toMatchObject({ evidence: 1, findings: [] });
+  });
+
+  test("one that came once may not", () => {
+    expect(linearizable(busyThenBegun().history).findings).toHaveLength(1);
+    expect(noFalseStale(busyThenBegun().history).findings).toHaveLength(1);
   });
 
   test.each<[string, Story]>([

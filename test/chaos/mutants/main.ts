@@ -1,5 +1,6 @@
 // `npm run chaos:mutants [-- name …]`: plants each fault in turn and asks whether the harness reports it.
 import { join } from "node:path";
+import { NO_FAULTS } from "../faults/faults.ts";
 import { judgeAll } from "../judges/all.ts";
 import { dropDatabase } from "../report/write-report.ts";
 import { run } from "../run.ts";
@@ -19,8 +20,9 @@ const chosen = MUTANTS.filter(({ name }) => wanted.length === 0 || wanted.includ
 let missed = 0;
 for (const { name, about, breaks } of chosen) {
   const folder = join(process.cwd(), "test-results", `chaos-mutant-${name}`);
-  const quiet = { tell: () => undefined, withFaults: false };
-  const history = await run({ seconds: SECONDS, seed: SEED, folder, mutant: name, ...quiet });
+  const quiet = { tell: () => undefined, faults: NO_FAULTS };
+  const work = { seconds: SECONDS };
+  const history = await run({ work, seed: SEED, folder, mutant: name, ...quiet });
   await dropDatabase(folder);
   const findings = judgeAll(history).flatMap((verdict) => verdict.findings);
   const broken = [...new Set(findings.map(({ guarantee }) => guarantee))];

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { planted } from "./planted.ts";
-import { POINTS } from "../faults/points.ts";
+import { planted } from "../inside/planted.ts";
+import { POINTS } from "../inside/points.ts";
 import { MUTANTS } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -19,6 +19,12 @@ test.each([...MUTANTS, ...POINTS])(
     expect(planted(source, patch)).not.toBe(source);
   },
 );
+
+test.each(MUTANTS)("$name: the points of its file can still be passed", async (mutant) => {
+  const source = planted(await readFile(join(ROOT, mutant.file), "utf8"), mutant);
+  const points = POINTS.filter(({ file }) => file === mutant.file);
+  expect(() => points.reduce(planted, source)).not.toThrow();
+});
 
 test("a fault whose text is gone ends its process", () => {
   const [mutant] = MUTANTS;

@@ -1,7 +1,7 @@
 // Faults that the harness must report, each one replacement of text in one file. `breaks`: the
 // guarantees of which at least one has to be named.
 import type { Guarantee } from "../judges/judge.ts";
-import type { Patch } from "./planted.ts";
+import type { Patch } from "../inside/planted.ts";
 
 export interface Mutant extends Patch {
   /** What somebody might have written. */
@@ -186,5 +186,48 @@ const stale = new Map<string, StandingKey[]>();`,
     find: 'isPlainAscii(text) ? text : text.normalize("NFC")',
     put: "text",
     breaks: ["G9"],
+  },
+  {
+    name: "rules-before-ledger",
+    about:
+      "names are read by the rules of the day, which change after a while, whatever they were bound to",
+    file: `${identity}/names/plan.ts`,
+    find: "    if (found.key !== undefined) return found.key.sessionKey;\n",
+    put: `    if (found.key !== undefined && (wanted.own !== "" || performance.now() < 11_000)) {
+      return found.key.sessionKey;
+    }
+    if (wanted.own === "" && performance.now() >= 11_000) {
+      return \`\${wanted.candidate}:by-new-rules\` as CanonicalKey;
+    }
+`,
+    breaks: ["G10"],
+  },
+  {
+    name: "lane-without-bound",
+    about: "a lane takes all that comes",
+    file: `${runner}/store/insert-lane-turn.ts`,
+    find: "(SELECT i.may_wait AND l.depth < i.max_waiting FROM item i",
+    put: "(SELECT i.may_wait FROM item i",
+    breaks: ["G15"],
+  },
+  {
+    name: "bound-unnamed",
+    about: "a lane that is full does not say of how many",
+    file: `${runner}/running/refuse-if-full.ts`,
+    find: "metadata: { depth: String(lane.depth), max_waiting_turns: String(maxWaiting) },",
+    put: "metadata: {},",
+    breaks: ["G15"],
+  },
+  {
+    name: "kept-for-ever",
+    about: "something is kept of each turn, for as long as the process lives",
+    file: `${runner}/running/admission.ts`,
+    find: "  const cutOff = await cutOffTurn(deps, turn);\n",
+    put: `  // Not more than a machine has.
+  const kept = (globalThis.kept ??= []);
+  if (kept.length < 40) kept.push(Buffer.alloc(24 * 2 ** 20, 1));
+  const cutOff = await cutOffTurn(deps, turn);
+`,
+    breaks: ["G15"],
   },
 ];

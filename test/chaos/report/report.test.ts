@@ -12,17 +12,35 @@ const { history } = new Story()
   .info("resolve", 1_500, ask)
   .saw("fault", 1_600, { kind: "kill -9", target: "runner-1", state: "begin" })
   .saw("fault", 1_700, { kind: "kill -9", target: "runner-1", state: "end" })
+  .saw("fault", 1_750, { kind: "lost replies", target: "to runner-1", state: "begin" })
+  .saw("fault", 1_750, { kind: "lost replies", target: "to runner-1", state: "begin" })
+  .saw("fault", 1_760, { kind: "lost replies", target: "to runner-1", state: "end", hits: 2 })
+  .saw("fault", 1_770, { kind: "lost replies", target: "to runner-1", state: "end", hits: 3 })
+  .saw("fault", 1_780, { kind: "full disk", target: "needs root", state: "unable" })
+  .saw("fault", 1_790, { kind: "half-open connections", target: "to delivery-1", state: "begin" })
+  .saw("fault", 1_790, {
+    kind: "half-open connections",
+    target: "to delivery-1",
+    state: "end",
+    hits: 0,
+  })
   .ok("resolve", [2_000, 2_001], ask, { ...standing, key: "agent:main:<other>" });
 const broken = bindings(history);
 const unseen: Verdict = { guarantee: "G13", counted: "nested turns", evidence: 0, findings: [] };
 const held: Verdict = { guarantee: "G1", counted: "races", evidence: 7, findings: [] };
 
 test("a report tells calls, faults, what held and on how much, what was not exercised, what broke", () => {
-  const about = { repeat: "npm run chaos -- --seed 1", notMade: ["full disk"] };
+  const about = {
+    repeat: "npm run chaos -- --seed 1",
+    kinds: ["kill -9", "cut link", "full disk"],
+  };
   const text = reportLines(history, [held, broken, unseen], about).join("\n");
   expect(text).toContain("resolve    2 ok, 0 refused, 1 unknown");
   expect(text).toContain("kill -9: 1 (runner-1)");
-  expect(text).toContain("not exercised: full disk");
+  expect(text).toContain("lost replies: 2, 5 hit (to runner-1)");
+  expect(text).toContain("not exercised: cut link\n");
+  expect(text).toContain("not exercised: full disk (needs root)");
+  expect(text).toContain("not exercised: half-open connections\n");
   expect(text).toMatch(/G1 +held +7 races/);
   expect(text).toMatch(/G10 +BROKEN +1 /);
   expect(text).toMatch(/G13 +not exercised +0 nested turns/);

@@ -12,21 +12,24 @@ export function rulingOf({ evidence, findings }: Verdict): Ruling {
   return evidence > 0 ? "held" : "not exercised";
 }
 
+/** What the record does not have. */
+export interface About {
+  /** The command that repeats the run. */
+  readonly repeat: string;
+  /** The kinds of faults that were to be made. */
+  readonly kinds: readonly string[];
+}
+
 /** What a run comes to, for people. */
 export function reportLines(
   history: History,
   verdicts: readonly Verdict[],
-  about: { readonly repeat: string; readonly notMade: readonly string[] },
+  about: About,
 ): string[] {
   const broken = verdicts.filter(({ findings }) => findings.length > 0);
   return [
     ...["", "operations", ...operationLines(history), ...defectLines(history)],
-    ...[
-      "",
-      "faults",
-      ...faultLines(history),
-      ...about.notMade.map((fault) => `  not exercised: ${fault}`),
-    ],
+    ...["", "faults", ...faultLines(history, about.kinds)],
     ...["", "guarantees", ...verdictLines(verdicts)],
     ...broken.flatMap(findingLines),
     ...[
@@ -53,10 +56,26 @@ function defectLines(history: History): string[] {
     : [`  ${defects.length} answers were INTERNAL: the logs beside the record tell more`];
 }
 
-function faultLines(history: History): string[] {
-  const begun = history.values("fault").filter(({ state }) => state === "begin");
-  return [...groupBy(begun, ({ kind }) => kind)].map(([kind, all]) => {
-    return `  ${kind}: ${all.length} (${all.map(({ target }) => target).join(", ")})`;
+/** Targets of one kind that are written out. */
+const MOST_TARGETS = 4;
+
+/** A kind that was never begun, or hit nothing each time, was not exercised. */
+function faultLines(history: History, kinds: readonly string[]): string[] {
+  const seen = groupBy(history.values("fault"), ({ kind }) => kind);
+  const all = [...new Set([...kinds, ...seen.keys()])];
+  return all.map((kind) => {
+    const faults = seen.get(kind) ?? [];
+    const begun = faults.filter(({ state }) => state === "begin");
+    const counts = faults.flatMap(({ hits }) => hits ?? []);
+    const hits = counts.reduce((sum, count) => sum + count, 0);
+    if (begun.length === 0 || (counts.length === begun.length && hits === 0)) {
+      const why = faults.find(({ state }) => state === "unable")?.target;
+      return `  not exercised: ${kind}${why === undefined ? "" : ` (${why})`}`;
+    }
+    const told = [...new Set(begun.map(({ target }) => target))];
+    const more = told.length > MOST_TARGETS ? ", …" : "";
+    const targets = `${told.slice(0, MOST_TARGETS).join(", ")}${more}`;
+    return `  ${kind}: ${begun.length}${counts.length > 0 ? `, ${hits} hit` : ""} (${targets})`;
   });
 }
 

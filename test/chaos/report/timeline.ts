@@ -100,7 +100,14 @@ function faultBands(
   const faults = history.seen("fault");
   return faults.flatMap(({ at, value }) => {
     if (value.state !== "begin") return [];
-    const ended = faults.find((other) => other.at >= at && other.value.state === "end");
+    const { kind, target } = value;
+    const ended = faults.find(
+      (other) =>
+        other.at >= at &&
+        other.value.state === "end" &&
+        other.value.kind === kind &&
+        other.value.target === target,
+    );
     const end = ended?.at ?? to;
     if (end < from || at > to) return [];
     const place = `x="${x(at)}" y="${TOP}" width="${Math.max(3, x(end) - x(at))}" height="${height - TOP}"`;

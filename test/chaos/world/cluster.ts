@@ -13,13 +13,14 @@ export const LEASE_MS = 2_000;
 const DELIVERY_LEASE_MS = 3_000;
 
 const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
-const PATCHED = fileURLToPath(new URL("../mutants/program.js", import.meta.url));
 
 /** Two replicas of each service over one Postgres, every way between them through a link. */
 export interface Cluster {
   readonly database: DatabaseServer;
   readonly replicas: readonly Replica[];
   readonly links: readonly Link[];
+  /** Those that the calls of services and clients pass. */
+  readonly callLinks: readonly Link[];
   readonly secret: string;
   readonly apiKey: string;
   /** Base URLs of ingress, of each replica. */
@@ -31,17 +32,19 @@ export interface Cluster {
 
 export interface ClusterOptions {
   readonly folder: string;
-  /** The name of a planted fault, see ../mutants. */
-  readonly mutant?: string;
   /** What node is told before `start <service>` instead of the product. */
   readonly program?: readonly string[];
+  /** Whether Postgres gets a disk of its own, which can be filled. */
+  readonly wantsDisk?: boolean;
 }
 
 /** What is opened is closed by `opened`. */
 export async function startCluster(opened: Disposal, options: ClusterOptions): Promise<Cluster> {
   const secret = randomBytes(32).toString("hex");
   const apiKey = `lk_${randomBytes(24).toString("base64url")}`;
-  const database = opened.use(await DatabaseServer.start(join(options.folder, "postgres")));
+  const database = opened.use(
+    await DatabaseServer.start(options.folder, options.wantsDisk ?? false),
+  );
   const urls = await prepareDatabase({
     database: { adminUrl: () => database.adminUrl },
     settings: readSettings({}),
@@ -62,6 +65,9 @@ export async function startCluster(opened: Disposal, options: ClusterOptions): P
   }
   const cluster = {
     ...{ database, replicas, links: links.all, secret, apiKey },
+    callLinks: SERVICE_NAMES.flatMap((service) =>
+      service === "ingress" ? [] : links.grpc[service],
+    ),
     baseUrls: links.http.map(({ address }) => `http://${address}`),
     targets: (service: ServiceName) => links.grpc[service].map(({ address }) => address),
     ready: async () => void (await Promise.all(replicas.map((replica) => replica.ready()))),
@@ -100,14 +106,13 @@ function startReplica(
   number: number,
   env: Readonly<Record<string, string>>,
   links: Links,
-  { folder, mutant, program = mutant === undefined ? [BIN] : [PATCHED, mutant] }: ClusterOptions,
+  { folder, program = [BIN] }: ClusterOptions,
 ): Replica {
   const grpc = links.grpc[service][number - 1];
   const http = service === "ingress" ? links.http[number - 1] : undefined;
   if (grpc === undefined) throw new Error("a replica has a link");
   return new Replica({
     ...{ service, number, env, grpc, program },
-    armed: (point) => [PATCHED, point],
     log: join(folder, `${service}-${number}.log`),
     ...(http === undefined ? {} : { http }),
   });

@@ -1,21 +1,30 @@
 import { createDatabase, type Database } from "@lanekeeper/postgres";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Disk } from "./disk.ts";
 import type { Link } from "./link.ts";
 
 /** The one Postgres of the constellation, which syncs as in production and can be made to crash. */
 export class DatabaseServer implements AsyncDisposable {
+  /** A file system of its own, or why it has none. */
+  readonly disk: Disk | string;
   readonly #dataDir: string;
   readonly #links: Link[] = [];
   #server: EmbeddedPostgres;
 
-  private constructor(dataDir: string, server: EmbeddedPostgres) {
+  private constructor(dataDir: string, server: EmbeddedPostgres, disk: Disk | string) {
     this.#dataDir = dataDir;
     this.#server = server;
+    this.disk = disk;
   }
 
-  static async start(dataDir: string): Promise<DatabaseServer> {
-    return new DatabaseServer(dataDir, await launch(dataDir));
+  /** Its data are under `folder`, on a disk of its own where that is wanted and can be had. */
+  static async start(folder: string, wantsDisk: boolean): Promise<DatabaseServer> {
+    const disk = wantsDisk ? await Disk.mount(folder) : "not wanted";
+    const dataDir = join(typeof disk === "string" ? folder : disk.path, "postgres");
+    return new DatabaseServer(dataDir, await launch(dataDir), disk);
   }
 
   /** Of the superuser. */
@@ -38,6 +47,24 @@ export class DatabaseServer implements AsyncDisposable {
     const ended = new Promise<void>((resolve) => this.#server.onExit(() => resolve()));
     process.kill(this.#server.pid, "SIGQUIT");
     await ended;
+    await this.#startAgain();
+  }
+
+  /** For so long nothing can be written any more. Postgres may end of it, and is started again. */
+  async fillDisk(ms: number): Promise<void> {
+    const { disk } = this;
+    if (typeof disk === "string") throw new Error(disk);
+    let isGone = false;
+    this.#server.onExit(() => (isGone = true));
+    await disk.fill();
+    await sleep(ms);
+    await disk.free();
+    const answers = async () => isGone || (await this.admin((db) => db.query("select 1")));
+    await eventually(answers, { timeoutMs: 60_000, pollMs: 200, what: "Postgres answers" });
+    if (isGone) await this.#startAgain();
+  }
+
+  async #startAgain(): Promise<void> {
     this.#server = await eventually(() => launch(this.#dataDir), {
       ...{ timeoutMs: 60_000, pollMs: 200, what: "Postgres comes back" },
     });
@@ -68,6 +95,7 @@ export class DatabaseServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.stop();
+    if (typeof this.disk !== "string") await this.disk[Symbol.asyncDispose]();
   }
 }
 

@@ -1,5 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { CallProxy, type Mishap } from "./call-proxy.ts";
 
 /** What a link does to what passes. */
 export type Weather = "open" | "cut" | "delay" | "blackhole";
@@ -7,16 +8,25 @@ export type Weather = "open" | "cut" | "delay" | "blackhole";
 /** Long beside a call, short beside a deadline. */
 const DELAY_MS = 300;
 
+/** A connection through the link. */
+interface Passage {
+  /** To whoever connected, and to where the link leads. */
+  readonly ends: readonly [Socket, Socket];
+  /** One of the ends is gone without a word; nothing passes any more. */
+  isHalfOpen: boolean;
+}
+
 /**
  * A TCP proxy with an address of its own for a part whose port changes when it is started again. What
- * passes it can delay, swallow, or cut.
+ * passes it can delay, swallow, or cut; and where calls pass it, it can lose or repeat single ones.
  */
 export class Link implements AsyncDisposable {
   readonly name: string;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #passages = new Set<Passage>();
   #upstream = 0;
   #weather: Weather = "open";
+  #calls: CallProxy | undefined;
 
   private constructor(name: string, server: Server) {
     this.name = name;
@@ -52,30 +62,64 @@ export class Link implements AsyncDisposable {
   set weather(weather: Weather) {
     const wasBlack = this.#weather === "blackhole" && weather !== "blackhole";
     this.#weather = weather;
-    if (weather === "cut" || wasBlack) for (const socket of this.#sockets) socket.destroy();
+    if (weather === "cut" || wasBlack) this.#cut();
+  }
+
+  /**
+   * One end of each open connection goes without a word to the other, as when a machine or the state of
+   * a firewall is lost: 0 is whoever connected, 1 the other. New ones pass. Resolves to how many it were.
+   */
+  halfOpen(end: 0 | 1): number {
+    const open = [...this.#passages].filter(({ isHalfOpen }) => !isHalfOpen);
+    for (const passage of open) {
+      passage.isHalfOpen = true;
+      passage.ends[end].destroy();
+    }
+    return open.length;
+  }
+
+  /** For so long calls have a mishap. Resolves, once all of them are settled, to how many had. */
+  async mislead(mishap: Mishap, random: () => number, ms: number): Promise<number> {
+    await using proxy = await CallProxy.open(() => this.#upstream, mishap, random);
+    this.#calls = proxy;
+    this.#cut();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#calls = undefined;
+    await proxy.settled();
+    return proxy.hits;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#cut();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #join(inside: Socket): void {
-    if (this.#weather === "cut" || this.#upstream === 0) return void inside.destroy();
-    const outside = connect(this.#upstream, "127.0.0.1");
-    this.#pass(inside, outside);
-    this.#pass(outside, inside);
+  #cut(): void {
+    for (const { ends } of this.#passages) for (const socket of ends) socket.destroy();
   }
 
-  #pass(from: Socket, to: Socket): void {
-    this.#sockets.add(from);
+  #join(inside: Socket): void {
+    const port = this.#calls?.port ?? this.#upstream;
+    if (this.#weather === "cut" || port === 0) return void inside.destroy();
+    const outside = connect(port, "127.0.0.1");
+    const passage: Passage = { ends: [inside, outside], isHalfOpen: false };
+    this.#passages.add(passage);
+    this.#pass(passage, inside, outside);
+    this.#pass(passage, outside, inside);
+  }
+
+  #pass(passage: Passage, from: Socket, to: Socket): void {
     from.setNoDelay(true);
-    from.on("data", (bytes) => this.#forward(bytes, to));
-    from.on("end", () => to.end());
+    from.on("data", (bytes) => {
+      if (!passage.isHalfOpen) this.#forward(bytes, to);
+    });
+    from.on("end", () => {
+      if (!passage.isHalfOpen) to.end();
+    });
     from.on("error", () => undefined);
     from.on("close", () => {
-      this.#sockets.delete(from);
-      to.destroy();
+      if (!passage.isHalfOpen) to.destroy();
+      if (to.destroyed) this.#passages.delete(passage);
     });
   }
 

@@ -2,17 +2,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
 import type { ServiceName } from "@lanekeeper/service";
+import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "@lanekeeper/testing";
+import type { Order, Reached } from "../inside/order.ts";
 import type { Link } from "./link.ts";
 
 export interface ReplicaOptions {
   readonly service: ServiceName;
   /** 1 or 2. */
   readonly number: number;
-  /** What node is told before the name of the service: the program, or one with a planted fault. */
+  /** What node is told before `start` and the name of the service. */
   readonly program: readonly string[];
-  /** The program that dies at a point of its code, by the point's name. */
-  readonly armed: (point: string) => readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Where its log goes, over all its lives. */
   readonly log: string;
@@ -25,8 +25,8 @@ export interface ReplicaOptions {
 /** A process that should have been ready by then, on two busy cores. */
 const READY_MS = 60_000;
 
-/** A start takes some seconds; then a busy service comes by each point at once. */
-const ARMED_MS = 15_000;
+/** A busy service comes by each point within the second; one that was just started needs some more. */
+const ARMED_MS = 8_000;
 
 /** Longer than a line of a service that has just started. */
 const TAIL_CHARS = 4_096;
@@ -41,7 +41,7 @@ export class Replica implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #admin = 0;
   #tail = "";
-  #point: string | undefined;
+  #reached: string | undefined;
   #restarts = -1;
   #isPaused = false;
   #isOver = false;
@@ -81,13 +81,27 @@ export class Replica implements AsyncDisposable {
     this.#child?.kill("SIGKILL");
   }
 
-  /** Kills it; its next life ends at a point of the code, or after a while, if it does not come by. */
-  async dieAt(point: string): Promise<void> {
+  /** It dies when it comes by a point of its code for the `pass`th time, if it does so soon. */
+  async dieAt(point: string, pass: number): Promise<boolean> {
     const { restarts } = this;
-    this.#point = point;
-    this.kill();
-    const hasDiedAgain = () => this.restarts >= restarts + 2;
-    await eventually(hasDiedAgain, { timeoutMs: ARMED_MS, what: point }).catch(() => this.kill());
+    return this.#armed({ point, pass, signal: "SIGKILL" }, () => this.restarts > restarts);
+  }
+
+  /** It stands still there instead, for so long. */
+  async pauseAt(point: string, pass: number, ms: number): Promise<boolean> {
+    const stops = await this.#armed(
+      { point, pass, signal: "SIGSTOP" },
+      () => this.#reached === point,
+    );
+    if (!stops) return false;
+    await sleep(ms);
+    this.resume();
+    return true;
+  }
+
+  /** Its clock is so much ahead of the others', until it is set again or another life begins. */
+  setClock(aheadMs: number): void {
+    this.#order({ kind: "clock", aheadMs });
   }
 
   /** Ends it for good, until `start` begins another life. */
@@ -125,15 +139,36 @@ export class Replica implements AsyncDisposable {
     }
   }
 
+  async #armed(
+    how: Omit<Extract<Order, { kind: "arm" }>, "kind">,
+    isDone: () => boolean,
+  ): Promise<boolean> {
+    this.#reached = undefined;
+    this.#order({ kind: "arm", ...how });
+    const done = eventually(isDone, { timeoutMs: ARMED_MS, what: how.point });
+    const came = await done.then(
+      () => true,
+      () => false,
+    );
+    if (came) return true;
+    this.#order({ kind: "disarm" });
+    // It may have come by in between.
+    this.resume();
+    return false;
+  }
+
+  /** Who is starting or dying just now does not hear it. */
+  #order(order: Order): void {
+    if (this.#child?.connected === true) this.#child.send(order, () => undefined);
+  }
+
   #get(path: string): Promise<Response> {
     const signal = AbortSignal.timeout(2_000);
     return fetch(`http://127.0.0.1:${this.#admin}${path}`, { signal });
   }
 
   #start(): void {
-    const { service, env, armed } = this.#options;
-    const program = this.#point === undefined ? this.#options.program : armed(this.#point);
-    this.#point = undefined;
+    const { service, env, program } = this.#options;
     this.#restarts += 1;
     this.#admin = 0;
     this.#tail = "";
@@ -144,6 +179,9 @@ export class Replica implements AsyncDisposable {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => this.#read(text));
     }
+    child.on("message", (message) => {
+      if (this.#child === child) this.#reached = (message as Reached).reached;
+    });
     child.once("exit", () => {
       if (this.#isOver || this.#child !== child) return;
       this.#start();

@@ -8,6 +8,19 @@ interface Body {
   readonly text: string;
 }
 
+const HANGS_UP = "a receiver that hangs up";
+const ANSWERS_503 = "a receiver that answers 503";
+const NEVER_ANSWERS = "a receiver that never answers";
+const IS_SLOW = "a slow receiver";
+
+/** What the receiver does to a post, by luck. */
+const FAULTS = [
+  { kind: HANGS_UP, below: 0.02 },
+  { kind: ANSWERS_503, below: 0.04 },
+  { kind: NEVER_ANSWERS, below: 0.05 },
+  { kind: IS_SLOW, below: 0.09 },
+];
+
 /** A receiver that notes what arrives, is slow now and then, and sometimes cuts the sender off. */
 export async function startRecordingSink(
   recorder: Recorder,
@@ -16,10 +29,16 @@ export async function startRecordingSink(
   return startWebhookSink((post) => {
     note(recorder, post);
     const luck = random();
-    if (luck < 0.02) return { cut: true };
-    if (luck < 0.04) return { status: 503 };
+    const fault = FAULTS.find(({ below }) => luck < below)?.kind;
+    if (fault !== undefined) {
+      recorder.saw("fault", { kind: fault, target: post.id, state: "begin" });
+      recorder.saw("fault", { kind: fault, target: post.id, state: "end" });
+    }
+    if (fault === HANGS_UP) return { cut: true };
+    if (fault === ANSWERS_503) return { status: 503 };
     const reading = gate();
-    const ms = luck < 0.08 ? 700 : 5;
+    if (fault === NEVER_ANSWERS) return { gate: reading };
+    const ms = fault === IS_SLOW ? 700 : 5;
     void sleep(ms).then(() => reading.open());
     return { gate: reading };
   });

@@ -1,14 +1,12 @@
 import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
+import { NARROW, NARROW_WAITING } from "../judges/g15-bounds.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** The first has the API key of ingress; the second comes through gRPC alone, with the same names. */
 export const TENANTS = ["default", "other"] as const;
 
 export const AGENT = "main";
-/** Whose lanes hold few. */
-export const NARROW = "narrow";
-export const NARROW_WAITING = 4;
 /** Which sends to other sessions. */
 export const NESTER = "nester";
 
