@@ -24,10 +24,22 @@ export const FAULTS: Faults = [
   ],
 ];
 
-/** Those that a minute has to have: each of another kind, and none that others contain. */
+/** Those that a minute has to have, one after the other: each of another kind, and none that others contain. */
 export const MAIN_FAULTS: Faults = [
-  [kill, pause, killAtPoint, pauseAtPoint, crash, terminate, exhaustedPool],
-  [blackhole, halfOpen, lostRequests, lostReplies, doubledRequests, lateRequests],
+  [
+    ...[
+      kill,
+      pause,
+      killAtPoint,
+      pauseAtPoint,
+      crash,
+      terminate,
+      exhaustedPool,
+      blackhole,
+      halfOpen,
+    ],
+    ...[lostRequests, lostReplies, doubledRequests, lateRequests],
+  ],
 ];
 
 /** Nothing but ends of processes. */
