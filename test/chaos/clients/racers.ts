@@ -10,6 +10,8 @@ import { type Scene, untilOver } from "./scene.ts";
 const RACERS = 4;
 const CALLS_OF_A_RACER = 28;
 const KEYS_AT_ONCE = 3;
+/** Each call that may have been made doubles the orders in which a key's calls may be put. */
+const MOST_UNKNOWN = 10;
 /** The least that session-identity takes. */
 const LEASE_MS = 1_000;
 /** A caller that is slower than this has lost its lease. */
@@ -39,9 +41,13 @@ async function raceFor(scene: Scene, index: number): Promise<void> {
     const track: Track = {
       ...{ tenant: pick(random, TENANTS), name, key: "", generation: 1, requests: [] },
     };
-    const racers = Array.from({ length: RACERS }, (__, n) => new Racer(scene, track, n).run());
-    await Promise.all(racers);
+    const racers = Array.from({ length: RACERS }, (__, n) => new Racer(scene, track, n));
+    await Promise.all(racers.map((racer) => racer.run()));
   });
+}
+
+function nameOf({ name }: Track, number: number): string {
+  return `${name} racer ${number}`;
 }
 
 class Racer {
@@ -51,7 +57,7 @@ class Racer {
   readonly #calls: IdentityCalls;
 
   constructor(scene: Scene, track: Track, number: number) {
-    const name = `${track.name} racer ${number}`;
+    const name = nameOf(track, number);
     this.#scene = scene;
     this.#track = track;
     this.#random = randomFor(scene.seed, name);
@@ -60,11 +66,18 @@ class Racer {
 
   async run(): Promise<void> {
     await this.#resolve();
-    for (let made = 0; made < CALLS_OF_A_RACER && !this.#scene.over.aborted; made += 1) {
+    for (let made = 0; made < CALLS_OF_A_RACER && !this.#isOver; made += 1) {
       if (this.#track.key === "") await this.#resolve();
       else await this.#act();
       await sleep(this.#random() * 30);
     }
+  }
+
+  get #isOver(): boolean {
+    const { over, recorder } = this.#scene;
+    const names = Array.from({ length: RACERS }, (_, n) => nameOf(this.#track, n));
+    const unknown = names.reduce((sum, name) => sum + recorder.unknownOf(name), 0);
+    return over.aborted || unknown >= MOST_UNKNOWN;
   }
 
   get #door(): IdentityClient {

@@ -32,6 +32,7 @@ export class Recorder {
   readonly #startMs = performance.now();
   /** What a thrown error says of the call. */
   readonly judge: (error: unknown) => Judgement;
+  readonly #unknown = new Map<string, number>();
   #ops = 0;
 
   private constructor(file: WriteStream, judge: (error: unknown) => Judgement) {
@@ -74,9 +75,17 @@ export class Recorder {
       const value = this.judge(error);
       const type = typeof value === "string" ? "info" : "fail";
       this.#write({ type, at: this.nowMs, op, f, process, value });
-      if (type === "info") await sleep(OUTAGE_PAUSE_MS);
+      if (type === "info") {
+        this.#unknown.set(process, this.unknownOf(process) + 1);
+        await sleep(OUTAGE_PAUSE_MS);
+      }
       return undefined;
     }
+  }
+
+  /** How many calls of one process nobody knows the outcome of. */
+  unknownOf(process: string): number {
+    return this.#unknown.get(process) ?? 0;
   }
 
   saw<F extends SightName>(f: F, value: Sights[F]): void {
