@@ -80,8 +80,8 @@ export const POINTS: readonly Point[] = [
     "delivery",
     `${SENDING}/webhook/webhook-channel.ts`,
     "after a claim was granted, before the first byte",
-    "  return postOver(socket, {\n    url,\n",
-    (here) => `  ${here}\n  return postOver(socket, {\n    url,\n`,
+    "  return postOver(connection, {\n",
+    (here) => `  ${here}\n  return postOver(connection, {\n`,
   ),
   point(
     "delivery",
