@@ -107,6 +107,8 @@ export const LIMITS = {
   /** Pinned ones that stand in every context; of more the newest. */
   pinnedMemories: 50,
 
+  /** What says nothing for longer has failed; and a timer of some weeks would not wait at all. */
+  maxModelSilenceMs: 3_600_000,
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
   /** An answer; past it the model has lost its way. */

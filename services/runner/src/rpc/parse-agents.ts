@@ -47,7 +47,7 @@ function checkAgent(field: string, agent: AgentConfig): void {
   parseSpan(`${field}.busy_hint_after`, agent.busyHintAfter, LIMITS.maxBusyHintMs);
   parseRunBound(`${field}.max_concurrent_runs`, agent.maxConcurrentRuns);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
-  parseDuration(`${field}.model_silence_timeout`, agent.modelSilenceTimeout);
+  parseSpan(`${field}.model_silence_timeout`, agent.modelSilenceTimeout, LIMITS.maxModelSilenceMs);
   checkMcpServers(`${field}.mcp_servers`, agent.mcpServers);
   checkCompaction(`${field}.compaction`, agent.compaction);
   checkToolLimits(`${field}.tool_limits`, agent.toolLimits);

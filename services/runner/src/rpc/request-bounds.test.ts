@@ -110,6 +110,11 @@ const ABOVE: readonly [string, () => unknown, number][] = [
     agent({ contextTokenBudget: 10_000_001 }),
     LIMITS.maxContextTokenBudget,
   ],
+  [
+    "agents[0].model_silence_timeout",
+    agent({ modelSilenceTimeout: durationFromMs(3_600_001) }),
+    LIMITS.maxModelSilenceMs,
+  ],
   ["agents[0].debounce", agent({ debounce: durationFromMs(3_600_001) }), LIMITS.maxDebounceMs],
   [
     "agents[0].busy_hint_after",

@@ -13,11 +13,11 @@ import {
 import { dropOldest } from "../store/drop-oldest.ts";
 import { type Admitted, insertLaneTurn, type LaneAdmission } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
-import { lockOrCreateLane } from "../store/lane-row.ts";
+import { type LaneRow, lockOrCreateLane } from "../store/lane-row.ts";
 import type { Admission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
 import { readKnownSession } from "../store/read-known-session.ts";
 import { readTurn } from "../store/read-turn.ts";
-import { requestStop } from "../store/request-stop.ts";
+import { requestStop, stopWaitingFront } from "../store/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
@@ -125,10 +125,7 @@ async function admitLooking(
   const host = await joinTurn(deps, sql, turn, lane, said.input);
   if (host !== undefined) return host;
   const stop = stopAskedBy(turn.onConflict);
-  const stopped =
-    stop === undefined || lane.activeTurnId === undefined
-      ? undefined
-      : await requestStop(sql, tenant, lane.activeTurnId, stop, "a later turn interrupted it");
+  const stopped = stop === undefined ? undefined : await stopOthers(sql, turn, lane, stop);
   const isFull = lane.depth >= options.maxWaiting && turn.childTurnId === undefined;
   const droppedTurnId = isFull && mayDrop(turn) ? await dropOldest(sql, turn) : undefined;
   const result = await insert(deps, (one) => insertLaneTurn(sql, one), turn, options, said);
@@ -137,6 +134,19 @@ async function admitLooking(
   return stopped === undefined || stop === undefined
     ? { ...result, droppedTurnId }
     : { ...result, droppedTurnId, stopped: { runId: stopped.runId, stop } };
+}
+
+/** What runs, and what would run before the turn since it interrupted before. */
+async function stopOthers(
+  sql: Sql,
+  { tenant, session: { sessionKey } }: NewLaneTurn,
+  { activeTurnId }: LaneRow,
+  stop: Stop,
+): Promise<{ readonly runId: string } | undefined> {
+  const note = "a later turn interrupted it";
+  await stopWaitingFront(sql, { tenant, sessionKey }, stop, note);
+  if (activeTurnId === undefined) return undefined;
+  return requestStop(sql, tenant, activeTurnId, stop, note);
 }
 
 /** A send of a run that was taken over leaves no mark; its successor makes it, if it comes to it. */

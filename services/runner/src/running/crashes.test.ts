@@ -129,6 +129,22 @@ test.concurrent("an interrupt that comes while a dead run's ending is stored, wh
   expect(await transcript(other)).toEqual(["one", "now", "echo: now"]);
 });
 
+test.concurrent("a rollback that comes after the turn's ending was stored discards nothing of it", async () => {
+  await using world = await World.start(server);
+  const doomed = await world.replica({ dieAt: "after runner_prepare" });
+  const other = await world.replica();
+  await applyMain(other);
+  const { turnId } = await doomed.client.submitTurn(turnFor(world, "one"));
+  await eventually(() => doomed.isDead);
+  const submit = turnFor(world, "two", { onConflict: OnConflict.ROLLBACK });
+  const second = new Attached(other, { submit });
+  await eventually(() => second.kinds.includes("accepted"));
+  await world.expireLeases();
+  expect((await second.ended).state).toBe(TurnState.COMPLETED);
+  expect((await turnOf(other, turnId)).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(other)).toEqual(["one", "echo: one", "two", "echo: two"]);
+});
+
 test.concurrent("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();

@@ -197,6 +197,45 @@ test.concurrent("an interrupt that comes while the key is asked for does not cos
   expect(world.identity.granted.map(({ turnId }) => turnId)).toEqual([first.turnId, second.turnId]);
 });
 
+test.concurrent.each([
+  ["interrupt", OnConflict.INTERRUPT, ["one", "two", "three", "echo: three"]],
+  ["rollback", OnConflict.ROLLBACK, ["one", "three", "echo: three"]],
+] as const)(
+  "an %s does not wait for one that interrupted before it and has not begun",
+  async (_what, onConflict, expected) => {
+    const { world, replica } = await started();
+    await using _ = world;
+    const going = gate();
+    const echo = world.model.behaviour;
+    // The first takes its time to stop; the second would never end by itself.
+    world.model.behaviour = async function* (request) {
+      const last = request.messages.at(-1);
+      const text = last === undefined ? "" : textOf(last);
+      if (text === "two") yield* heldAnswer(new Promise(() => undefined))(request);
+      if (text === "one") {
+        yield { type: "text", text: "…" };
+        await going.opened;
+      }
+      yield* echo(request);
+    };
+    const first = new Attached(replica, { submit: turnFor(world, "one") });
+    await eventually(() => first.kinds.includes("textDelta"));
+    const interrupting = { onConflict: OnConflict.INTERRUPT };
+    const second = new Attached(replica, { submit: turnFor(world, "two", interrupting) });
+    await eventually(() => second.kinds.includes("queued"));
+    const third = new Attached(replica, { submit: turnFor(world, "three", { onConflict }) });
+    await eventually(() => third.kinds.includes("queued"));
+    going.open();
+    expect((await third.ended).state).toBe(TurnState.COMPLETED);
+    expect((await first.ended).state).toBe(TurnState.INTERRUPTED);
+    expect(await second.ended).toMatchObject({
+      state: TurnState.INTERRUPTED,
+      errorReason: "TURN_INTERRUPTED",
+    });
+    expect(await transcript(replica)).toEqual(expected);
+  },
+);
+
 test.concurrent("rollback discards what the active turn was told", async () => {
   const { world, replica } = await started();
   await using _ = world;

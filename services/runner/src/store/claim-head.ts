@@ -85,14 +85,15 @@ WITH lane AS (
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
   RETURNING tenant
 )
-UPDATE turns t SET run_id = NULL, stop = nullif(nullif(t.stop, 2), 3) FROM lane
+UPDATE turns t SET run_id = NULL,
+  stop = CASE WHEN t.front THEN t.stop ELSE nullif(nullif(t.stop, 2), 3) END FROM lane
 WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND ${stateIn("t.state", "QUEUED")}
 RETURNING t.turn_id`,
 };
 
 /**
  * Gives a claim back that never began. Who interrupted it goes first now, and it waits behind as it
- * would have, had it not been claimed. False: it was lost before, or its run has begun, and then the lane
+ * would have, had it not been claimed; one that goes first itself stays interrupted. False: it was lost before, or its run has begun, and then the lane
  * stays the run's.
  */
 export function releaseClaim(db: RunnerDatabase, claim: Held): Promise<boolean> {

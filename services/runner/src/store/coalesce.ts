@@ -13,14 +13,15 @@ SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages FROM (
   WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
   ORDER BY lane_seq DESC LIMIT 1
 ) last
-WHERE last.run_id IS NULL AND last.run_count = 0 AND last.principal = $3 AND last.route_id = $4
+WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.principal = $3 AND last.route_id = $4
   AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
   AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
 };
 
 /**
  * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
- * generation, never had a run and is not older than the debounce. Read under the lane's lock.
+ * generation, never had a run, is not to be stopped and is not older than the debounce. Read under the
+ * lane's lock.
  */
 export function findHost(
   sql: Sql,

@@ -234,6 +234,19 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
     }
   });
 
+  test.each([
+    ["that waits behind again is interrupted no more", false, undefined],
+    ["that goes first again stays interrupted", true, "interrupted"],
+  ])("a claim that is given back and %s", async (_what, front, stop) => {
+    const turn = newTurn(laneKey());
+    const { turnId, session } = turn;
+    const held = { tenant: TENANT, ...session, turnId, runId: randomUUID() };
+    await admit(turn, held.runId, front);
+    await requestStop(world.db, TENANT, turnId, "interrupted", "");
+    expect(await releaseClaim(world.db, held)).toBe(true);
+    expect((await readTurn(world.db, TENANT, turnId))?.stop).toBe(stop);
+  });
+
   test("racing claims of one head: one gets it", async () => {
     const key = laneKey();
     await admit(newTurn(key));

@@ -1,3 +1,4 @@
+import { stateCode } from "../domain/turn-state.ts";
 import { first, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 import { type Stop, STOP_CODES } from "./turn-row.ts";
@@ -29,4 +30,25 @@ export async function requestStop(
   }
   const asked = await first<Row>(sql, REQUEST_STOP, [tenant, turnId, STOP_CODES[stop], note]);
   return asked?.isEnding === false ? asked : undefined;
+}
+
+const STOP_WAITING_FRONT = {
+  name: "runner_stop_waiting_front",
+  text: `
+UPDATE turns SET stop = $3, stop_note = $4
+WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND run_id IS NULL
+  AND steer IS NULL AND front AND stop IS NULL`,
+};
+
+/**
+ * Turns that interrupted before and have not begun are interrupted by the next as if they had: each begins,
+ * ends at once, and leaves its input unless it is rolled back. Under the lane's lock.
+ */
+export async function stopWaitingFront(
+  sql: Sql,
+  { tenant, sessionKey }: { readonly tenant: string; readonly sessionKey: string },
+  stop: Stop,
+  note: string,
+): Promise<void> {
+  await sql.query(STOP_WAITING_FRONT, [tenant, sessionKey, STOP_CODES[stop], note]);
 }

@@ -8,6 +8,8 @@ export type Command =
       readonly do: "submit";
       readonly at: 0 | 1;
       readonly onConflict: OnConflict;
+      /** Where the lane is full, in place of the turn that has waited longest. */
+      readonly dropsOldest: boolean;
       readonly turnClass: TurnClass;
       /** Answers only once the test lets it, unless it is stopped. */
       readonly holds: boolean;
@@ -27,6 +29,7 @@ const submit: fc.Arbitrary<Command> = fc.record({
     ...[OnConflict.ENQUEUE, OnConflict.ENQUEUE, OnConflict.REJECT, OnConflict.INTERRUPT],
     ...[OnConflict.ROLLBACK, OnConflict.COALESCE, OnConflict.STEER],
   ),
+  dropsOldest: fc.boolean(),
   turnClass: fc.constantFrom<TurnClass>(TurnClass.PERSON, TurnClass.PERSON, TurnClass.SYSTEM),
   holds: fc.boolean(),
 });

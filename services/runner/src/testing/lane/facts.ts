@@ -23,6 +23,7 @@ export function mayEndAs({ turns, commands, cancelled }: Facts, turn: TurnFacts)
   // Commands run side by side: what was done at any time may have come after the turn's acceptance.
   const resets = commands.filter((command) => command.do === "reset");
   const stops = turns.filter((other) => other !== turn && interrupts(other));
+  const isDropped = turns.some((other) => other !== turn && other.command.dropsOldest);
   const { onConflict } = turn.command;
   const joins = onConflict === OnConflict.COALESCE || onConflict === OnConflict.STEER;
   return [
@@ -30,7 +31,7 @@ export function mayEndAs({ turns, commands, cancelled }: Facts, turn: TurnFacts)
     ...(cancelled.has(turn.turnId) ? [TurnState.CANCELLED] : []),
     ...(stops.length > 0 ? [TurnState.INTERRUPTED] : []),
     ...(resets.length > 0 ? [TurnState.SUPERSEDED] : []),
-    ...(resets.some(({ skipsQueued }) => skipsQueued) ? [TurnState.SKIPPED] : []),
+    ...(isDropped || resets.some(({ skipsQueued }) => skipsQueued) ? [TurnState.SKIPPED] : []),
     ...(joins ? [TurnState.COALESCED] : []),
   ];
 }

@@ -1,4 +1,4 @@
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Overflow, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { hasReason } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
 import fc from "fast-check";
@@ -17,7 +17,8 @@ const SEED = 20_240_611;
 /** Everything that `check` wants of a lane, in so many plays. */
 export async function playLane(world: World, keys: Keys, numRuns: number): Promise<void> {
   const first = await world.replica();
-  await applyMain(first);
+  // So few that they are often too many.
+  await applyMain(first, { maxWaitingTurns: 3 });
   await first.stop();
   let runs = 0;
   await fc.assert(
@@ -79,17 +80,18 @@ async function submit(
   place: number,
 ): Promise<void> {
   const { world, key } = stage;
-  const { onConflict, turnClass } = command;
+  const { onConflict, turnClass, dropsOldest } = command;
+  const overflow = dropsOldest ? Overflow.DROP_OLDEST : Overflow.REJECT_NEW;
   const holds = command.holds && !interrupts({ command });
   const text = `${holds ? "hold" : "say"} ${place}`;
   const target = { case: "session" as const, value: await stage.keys.ref(key) };
-  const request = turnFor(world, text, { key, target, onConflict, turnClass });
+  const request = turnFor(world, text, { key, target, onConflict, turnClass, overflow });
   // Asked again where no answer came, as every caller does, by the same key.
   for (;;) {
     const replica = stage.at(command.at);
     const answer = await lost(
       replica.client.submitTurn(request).catch((error: unknown) => {
-        if (hasReason(error, "SESSION_BUSY")) return "refused" as const;
+        if (hasReason(error, "SESSION_BUSY", "QUEUE_FULL")) return "refused" as const;
         throw error;
       }),
     );

@@ -157,7 +157,7 @@ export type AgentConfig = Message<"lanekeeper.runner.v1.AgentConfig"> & {
   contextTokenBudget: number;
 
   /**
-   * The model may be silent for this long; unset: 120 s.
+   * The model may be silent for this long, 1 h at most; unset: 120 s.
    *
    * @generated from field: google.protobuf.Duration model_silence_timeout = 7;
    */

@@ -583,14 +583,14 @@ export const OnConflict = {
   REJECT: 2,
 
   /**
-   * Stop the active turn, then run.
+   * Stop the active turn, and those that interrupted it and have not begun, then run.
    *
    * @generated from enum value: ON_CONFLICT_INTERRUPT = 3;
    */
   INTERRUPT: 3,
 
   /**
-   * Stop the active turn and discard what it said and was told, then run.
+   * The same, and discard what they said and were told.
    *
    * @generated from enum value: ON_CONFLICT_ROLLBACK = 4;
    */
