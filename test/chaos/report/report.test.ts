@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { bindings } from "../judges/g10-bindings.ts";
 import type { Verdict } from "../judges/judge.ts";
 import { Story } from "../testing/story.ts";
+import { answered, asking, finalTurn } from "../testing/turns.ts";
 import { reportLines } from "./report.ts";
 import { timeline } from "./timeline.ts";
 
@@ -10,6 +11,12 @@ const standing = { key: "agent:main:k", sessionId: "s1", generation: 1, epoch: 0
 const { history } = new Story()
   .ok("resolve", [1_000, 1_001], ask, standing)
   .info("resolve", 1_500, ask)
+  .info("turn", 1_500, asking("a", { name: "other" }))
+  .ok("turn", [1_501, 1_502], asking("a", { name: "other" }), {
+    ...answered("x"),
+    key: "agent:main:other",
+  })
+  .saw("finalTurn", 3_000, finalTurn("x"))
   .saw("fault", 1_600, { kind: "kill -9", target: "runner-1", state: "begin" })
   .saw("fault", 1_700, { kind: "kill -9", target: "runner-1", state: "end" })
   .saw("fault", 1_750, { kind: "lost replies", target: "to runner-1", state: "begin" })
@@ -36,6 +43,7 @@ test("a report tells calls, faults, what held and on how much, what was not exer
   };
   const text = reportLines(history, [held, broken, unseen], about).join("\n");
   expect(text).toContain("resolve    2 ok, 0 refused, 1 unknown");
+  expect(text).toContain("1 turns were asked for; 1 COMPLETED at the end, under 1 keys");
   expect(text).toContain("kill -9: 1 (runner-1)");
   expect(text).toContain("lost replies: 2, 5 hit (to runner-1)");
   expect(text).toContain("not exercised: cut link\n");

@@ -29,6 +29,7 @@ export function reportLines(
   const broken = verdicts.filter(({ findings }) => findings.length > 0);
   return [
     ...["", "operations", ...operationLines(history), ...defectLines(history)],
+    ...turnLines(history),
     ...["", "faults", ...faultLines(history, about.kinds)],
     ...["", "guarantees", ...verdictLines(verdicts)],
     ...broken.flatMap(findingLines),
@@ -46,6 +47,17 @@ function operationLines(history: History): string[] {
     const counts = `${count("ok")} ok, ${count("fail")} refused, ${count("info")} unknown`;
     return `  ${f.padEnd(10)} ${counts}`;
   });
+}
+
+/** What was asked for, under however many repeats, and what stands of it at the end. */
+function turnLines(history: History): string[] {
+  const asked = new Set(history.calls("turn").map(({ ask }) => `${ask.tenant} ${ask.idempotency}`));
+  const ended = [...groupBy(history.values("finalTurn"), ({ state }) => state)];
+  const states = ended.map(([state, turns]) => `${turns.length} ${state}`).join(", ");
+  const keys = new Set(history.values("finalTurn").map(({ tenant, key }) => `${tenant} ${key}`));
+  return [
+    `  ${asked.size} turns were asked for; ${states || "none"} at the end, under ${keys.size} keys`,
+  ];
 }
 
 /** A reason that is not in the table of errors is a defect, whatever was broken. */
