@@ -59,6 +59,8 @@ export function makePool(options: PoolOptions): pg.Pool {
     keepAlive: true,
     keepAliveInitialDelayMillis: LIMITS.keepAliveDelayMs,
     types: typeParsers,
+    // Statements that nobody waits between go to the server together.
+    pipeline: true,
   });
   // An "error" event that nobody listens to ends the process. The pool listens for its idle connections
   // only; one that breaks while checked out also rejects its statement, which is told there.

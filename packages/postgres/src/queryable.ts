@@ -27,4 +27,8 @@ export type Queryable<Schema> = {
 };
 
 /** An open transaction. It is passed on explicitly, and refuses statements once it has ended. */
-export type Transaction<Schema> = Queryable<Schema> & { readonly isTransaction: true };
+export type Transaction<Schema> = Queryable<Schema> & {
+  readonly isTransaction: true;
+  /** The last statement, with COMMIT right behind it: one round trip for both. Answers once it is committed. */
+  readonly queryAndCommit: Queryable<Schema>["query"];
+};

@@ -16,22 +16,13 @@ export async function inTransaction<Schema, Result>(
   work: (transaction: Transaction<Schema>) => Promise<Result>,
   options: TransactionOptions = {},
 ): Promise<Result> {
-  await connection.query(beginStatement(options));
-  const { transaction, end } = openTransaction<Schema>(connection);
+  const { transaction, end } = openTransaction<Schema>(connection, beginStatement(options));
   try {
     const result = await work(transaction);
-    end();
-    const { command } = await connection.query("COMMIT");
-    // After a failed statement COMMIT rolls back, says so, and succeeds.
-    if (command !== "COMMIT") {
-      throw new TransactionAbortedError(
-        "a statement of the transaction failed, and its error was swallowed",
-      );
-    }
+    await end("COMMIT");
     return result;
   } catch (error) {
-    end();
-    await rollBack(connection);
+    await end("ROLLBACK");
     throw error;
   }
 }
@@ -44,6 +35,15 @@ function beginStatement({ isolation, readOnly }: TransactionOptions): string {
   return ["BEGIN", ...modes.filter(Boolean)].join(" ");
 }
 
+async function commit(connection: Lease): Promise<void> {
+  const { command } = await connection.query("COMMIT");
+  // After a failed statement COMMIT rolls back, says so, and succeeds.
+  if (command === "COMMIT") return;
+  throw new TransactionAbortedError(
+    "a statement of the transaction failed, and its error was swallowed",
+  );
+}
+
 /** A connection that is in doubt, or on which this fails, is closed when it is released. */
 async function rollBack(connection: Lease): Promise<void> {
   const status = connection.status();
@@ -51,18 +51,31 @@ async function rollBack(connection: Lease): Promise<void> {
   await connection.query("ROLLBACK").catch(() => undefined);
 }
 
-/** A handle that refuses statements after `end`: by then the connection may serve somebody else. */
-function openTransaction<Schema>(connection: Lease) {
+/**
+ * A handle that refuses statements after its end: by then the connection may serve somebody else. BEGIN
+ * goes with the first statement, whose answer is held back until BEGIN is answered too.
+ */
+function openTransaction<Schema>(connection: Lease, beginning: string) {
   let ended = false;
-  const query: Lease["query"] = (statement, params) => {
-    if (ended)
-      return Promise.reject(new Error("the transaction has ended; nothing can be asked in it"));
-    return connection.query(statement, params);
-  };
+  let begun: Promise<unknown> | undefined;
   let kysely: Kysely<Schema> | undefined;
+  const query: Lease["query"] = async (statement, params) => {
+    if (ended) throw new Error("the transaction has ended; nothing can be asked in it");
+    begun ??= connection.query(beginning);
+    const [, answer] = await Promise.all([begun, connection.query(statement, params)]);
+    return answer as never;
+  };
   const transaction: Transaction<Schema> = {
     isTransaction: true,
     query,
+    queryAndCommit: async (statement, params) => {
+      const asked = query(statement, params);
+      ended = true;
+      const [answered, committed] = await Promise.allSettled([asked, commit(connection)]);
+      if (answered.status === "rejected") throw answered.reason;
+      if (committed.status === "rejected") throw committed.reason;
+      return answered.value as never;
+    },
     get kysely() {
       return (kysely ??= kyselyOn<Schema>(async () => ({
         ...connection,
@@ -71,5 +84,11 @@ function openTransaction<Schema>(connection: Lease) {
       })));
     },
   };
-  return { transaction, end: () => (ended = true) };
+  const end = async (how: "COMMIT" | "ROLLBACK"): Promise<void> => {
+    const isOpen = !ended && begun !== undefined;
+    ended = true;
+    if (how === "ROLLBACK") await rollBack(connection);
+    else if (isOpen) await commit(connection);
+  };
+  return { transaction, end };
 }

@@ -42,6 +42,8 @@ export const LIMITS = {
   /** Sampling and tool schemas; larger ones would not fit a context anyway. */
   parametersBytes: 256 * 1024,
   noteChars: 500,
+  /** As much of a model's name as session-identity takes. */
+  modelNameBytes: 200,
   errorMessageChars: 500,
 
   /** An agent's prompt; it stands in every context. */

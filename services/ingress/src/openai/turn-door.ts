@@ -127,6 +127,7 @@ async function open<A extends StreamableAsk>(
     caller,
     requestId,
     signal: leave.signal,
+    wholeAnswer: !ask.stream,
     onSession: (session) => {
       facts.session = session;
       if (!res.headersSent) setSessionHeaders(res, session);

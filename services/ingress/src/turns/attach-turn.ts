@@ -28,6 +28,13 @@ export interface Attaching {
 
 export type AttachTarget = NonNullable<MessageInitShape<typeof AttachTurnRequestSchema>["target"]>;
 
+/** A call that follows a turn. */
+export interface AttachCall extends CallOptions {
+  readonly signal: AbortSignal;
+  /** `ended` brings it; its pieces are not wanted. */
+  readonly wholeAnswer: boolean;
+}
+
 /** One event of a turn; `ended` comes last, `accepted` first and once. */
 export type TurnEvent = AttachTurnResponse["event"];
 
@@ -41,7 +48,7 @@ export type TurnEvent = AttachTurnResponse["event"];
 export async function* attachTurn(
   deps: Attaching,
   target: AttachTarget,
-  call: CallOptions & { readonly signal: AbortSignal },
+  call: AttachCall,
 ): AsyncGenerator<TurnEvent, void> {
   const place = new Place(deps, target);
   for (;;) {
@@ -84,10 +91,10 @@ class Place {
   }
 
   /** One attempt. */
-  open(call: CallOptions & { readonly signal: AbortSignal }): AsyncIterable<AttachTurnResponse> {
+  open({ wholeAnswer, ...call }: AttachCall): AsyncIterable<AttachTurnResponse> {
     this.#openedMs = this.#deps.clock.monotonicMs();
     this.#brokenSinceMs ??= this.#openedMs;
-    const request = { target: this.#target, afterStreamSeq: this.#afterStreamSeq };
+    const request = { target: this.#target, afterStreamSeq: this.#afterStreamSeq, wholeAnswer };
     const attach = (signal: AbortSignal) =>
       this.#deps.runner.attachTurn(request, { ...call, signal, retry: false });
     return answering(this.#deps, attach, call.signal);
@@ -138,14 +145,36 @@ async function* answering(
   const timer = clock.setTimer(limits.attachAttemptMs, () =>
     silent.abort(new RpcError(Code.DEADLINE_EXCEEDED, "the runner did not answer in time")),
   );
+  const stream = open(AbortSignal.any([signal, silent.signal]))[Symbol.asyncIterator]();
+  let isOver = false;
   try {
-    for await (const response of open(AbortSignal.any([signal, silent.signal]))) {
+    while (!isOver) {
+      const { done, value } = await stream.next();
+      if (done === true) return;
       timer.cancel();
-      yield response;
+      isOver = value.event.case === "ended";
+      if (isOver)
+        letEnd(
+          stream,
+          clock.setTimer(END_MS, () => silent.abort()),
+        );
+      yield value;
     }
   } finally {
     timer.cancel();
+    if (!isOver) await stream.return?.();
   }
+}
+
+/** What follows `ended` is the end of the call, which comes with it. */
+const END_MS = 1_000;
+
+/** A call that is cut off behind its last event is a failed one, on both sides. */
+function letEnd(stream: AsyncIterator<AttachTurnResponse>, timeUp: { cancel(): void }): void {
+  void stream
+    .next()
+    .catch(() => undefined)
+    .finally(() => timeUp.cancel());
 }
 
 function pause({ clock, limits }: Attaching, failures: number, signal: AbortSignal): Promise<void> {

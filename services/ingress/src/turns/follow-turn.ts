@@ -1,7 +1,12 @@
-import type { CallOptions } from "@lanekeeper/rpc";
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { type AttachTarget, type Attaching, attachTurn, type TurnEvent } from "./attach-turn.ts";
+import {
+  type AttachCall,
+  type AttachTarget,
+  type Attaching,
+  attachTurn,
+  type TurnEvent,
+} from "./attach-turn.ts";
 
 /**
  * Hosts that a turn is followed into: a host is never coalesced or steered itself once it runs, so
@@ -16,7 +21,7 @@ const MAX_HOSTS = 4;
 export async function* followTurn(
   deps: Attaching,
   target: AttachTarget,
-  call: CallOptions & { readonly signal: AbortSignal },
+  call: AttachCall,
 ): AsyncGenerator<TurnEvent, void> {
   let next: AttachTarget | undefined = target;
   for (let hosts = 0; next !== undefined; hosts++) {

@@ -38,6 +38,8 @@ export interface TurnRequest {
   readonly requestId: string;
   /** Ends the attachment; the turn goes on. */
   readonly signal: AbortSignal;
+  /** Only the end of the turn is of interest, which brings the answer whole. */
+  readonly wholeAnswer: boolean;
   /** Told as soon as the name has led to a session, also where the turn is refused then. */
   readonly onSession: (session: SessionRef) => void;
 }
@@ -66,8 +68,8 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     known === undefined
       ? { case: "submit", value: await submission(deps, request) }
       : { case: "turnId", value: known.turnId };
-  const { signal } = request;
-  const events = followTurn(deps, target, { ...callOptions(request), signal });
+  const { signal, wholeAnswer } = request;
+  const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
   const accepted = await firstEvent(events);
   return {
     turnId: accepted.turnId,

@@ -55,7 +55,7 @@ async function* attach(
       call.signal,
     )) {
       isOver ||= event.event.case === "ended";
-      yield event;
+      if (!request.wholeAnswer || !isPiece(event)) yield event;
     }
   } finally {
     const { isLast } = leave();
@@ -71,6 +71,12 @@ function tooMany(): LanekeeperError {
     metadata: { limit },
     retryAfterMs: 1_000,
   });
+}
+
+/** What `ended` brings again. */
+function isPiece({ event }: AttachTurnResponse): boolean {
+  const { case: kind } = event;
+  return kind === "textDelta" || kind === "toolCall" || kind === "toolActivity";
 }
 
 function resultOf(

@@ -8,10 +8,12 @@ import { isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { renew } from "../store/renew.ts";
+import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "./deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "./persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
+import type { Collaborators } from "./runner.ts";
 import { callFor } from "./turn-fields.ts";
 
 /** A key that a run was granted. */
@@ -44,13 +46,14 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
  * again is safe. Meanwhile the claim is renewed, so that nobody takes it for dead.
  */
 export async function begin(
-  deps: RunnerDeps,
+  { deps, agents }: Pick<Collaborators, "deps" | "agents">,
   turn: StoredTurn & { readonly sessionKey: string },
   { runId, signal, log }: Pick<LocalRun, "runId" | "signal" | "log">,
 ): Promise<BeginResult> {
+  const model = await modelToAsk(deps, agents, turn);
   for (let attempt = 0; ; attempt++) {
     try {
-      return { kind: "granted", grant: await beginOnce(deps, turn, runId) };
+      return { kind: "granted", grant: await beginOnce(deps, turn, runId, model) };
     } catch (error) {
       const result = resultOf(error);
       if (result !== undefined) return result;
@@ -62,6 +65,26 @@ export async function begin(
     await deps.clock.sleep(backoffMs(attempt, BACKOFF) + 1);
     if (isGivenUp(signal)) return { kind: "lost" };
   }
+}
+
+/** As session-identity takes it. What fails here fails again, and is told, when the model is asked. */
+async function modelToAsk(
+  deps: RunnerDeps,
+  agents: Collaborators["agents"],
+  { tenant, agentId }: StoredTurn,
+): Promise<string> {
+  try {
+    const agent = await agents.any(tenant, agentId);
+    return agent === undefined ? "" : shortened(deps.agents.model(agent).name);
+  } catch {
+    return "";
+  }
+}
+
+/** The part of a name that BeginRun has room for, and of whole characters. */
+function shortened(name: string): string {
+  const fit = Buffer.from(name.replaceAll("\0", "")).subarray(0, LIMITS.modelNameBytes);
+  return new TextDecoder().decode(fit, { stream: true });
 }
 
 /** A turn that is to be stopped is stopped by its run: begun, it ends at once and leaves its input. */
@@ -77,6 +100,7 @@ async function beginOnce(
   deps: RunnerDeps,
   turn: StoredTurn & { readonly sessionKey: string },
   runId: string,
+  model: string,
 ): Promise<Grant> {
   const sentAtMs = deps.clock.monotonicMs();
   const answer = await deps.identity.beginRun(
@@ -89,6 +113,7 @@ async function beginOnce(
       acceptTime: timestampFromDate(turn.acceptTime),
       turnClass: turn.turnClass as TurnClass,
       requiredGeneration: turn.requiredGeneration,
+      model,
     },
     { ...callFor(turn), timeoutMs: deps.leaseMs },
   );

@@ -20,8 +20,6 @@ export interface EndingRun {
   readonly chunk: () => EventChunk | undefined;
   /** The number of the last event. */
   readonly endedStreamSeq: bigint;
-  /** Resolves when session-identity has answered what it was told of the run before its ending. */
-  readonly told?: () => Promise<void>;
 }
 
 /** How a turn left its run. */
@@ -70,7 +68,6 @@ export async function commit(
     deps.steps.prepare({ held, ending, endedStreamSeq: run.endedStreamSeq }),
   );
   if (prepared.kind !== "stored") return prepared.kind === "lost" ? LOST : prepared;
-  await run.told?.();
   return carryThrough(deps, run, prepared.ending, giveUp);
 }
 

@@ -31,7 +31,6 @@ export class Heartbeat {
   #eventSeq = 0n;
   #timer: { cancel(): void } | undefined;
   #beating: Promise<void> = Promise.resolve();
-  #told: Promise<void> = Promise.resolve();
   #phase = "model";
   #stopped = false;
 
@@ -47,19 +46,6 @@ export class Heartbeat {
   /** What the run does now, as session-identity is told with the next heartbeat. */
   set phase(phase: string) {
     this.#phase = phase;
-  }
-
-  /**
-   * Tells which model is asked. Nobody waits for the answer but who writes the ending, before which it
-   * has to be told: `told` resolves then. A refusal aborts the run, or is found by the next write.
-   */
-  start(model: string): void {
-    const event = { case: "started" as const, value: { model: model.slice(0, 200) } };
-    this.#told = this.#write(event).catch((error: unknown) => this.#judge(error));
-  }
-
-  get told(): Promise<void> {
-    return this.#told;
   }
 
   /** No more heartbeats; resolves when the one under way is answered. */
@@ -84,7 +70,7 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     if (this.#stopped) return;
     try {
-      await this.#write({ case: "progress", value: { phase: this.#phase } });
+      await this.#renewLease();
       await this.#renewHint();
       this.#schedule(this.#everyMs);
     } catch (error) {
@@ -92,15 +78,12 @@ export class Heartbeat {
     }
   }
 
-  async #write(
-    event:
-      | { readonly case: "progress"; readonly value: { readonly phase: string } }
-      | { readonly case: "started"; readonly value: { readonly model: string } },
-  ): Promise<void> {
+  async #renewLease(): Promise<void> {
     const { clock, identity } = this.#deps;
     const { grant, call } = this.#options;
     const sentAtMs = clock.monotonicMs();
     this.#eventSeq += 1n;
+    const event = { case: "progress", value: { phase: this.#phase } } as const;
     const answer = await identity.writeLifecycle(
       { writer: { case: "run", value: grant.fence }, eventSeq: this.#eventSeq, event },
       { ...call, timeoutMs: Math.max(1, Math.min(this.#everyMs, this.#leftMs())), retry: false },

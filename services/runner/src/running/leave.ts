@@ -11,7 +11,7 @@ import { writeEnding } from "./write-ending.ts";
 /** Brings the turn to its end, or gives it back. */
 export async function leave(
   deps: RunnerDeps,
-  { claimed, grant, heartbeat }: Pick<JobOptions, "claimed" | "grant" | "heartbeat">,
+  { claimed, grant }: Pick<JobOptions, "claimed" | "grant">,
   ending: Ending | undefined,
 ): Promise<TurnExit | Steered> {
   const { turn, run, stored } = claimed;
@@ -20,13 +20,7 @@ export async function leave(
   const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
   if (ending !== undefined) {
     const chunk = onceOnly(() => stored.stream.takePending());
-    const exit = await commit(
-      deps,
-      { ...ended, chunk, told: () => heartbeat.told },
-      ending,
-      giveUpOf(run),
-    );
-    return exit;
+    return commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
   }
   const cause = abortCauseOf(run.signal);
   switch (cause?.kind) {

@@ -48,7 +48,7 @@ export function runTurn(parts: Collaborators, claimed: Claimed): Promise<AfterRu
 async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
   const { deps } = parts;
   const { turn, run } = claimed;
-  const result = await begin(deps, turn, run);
+  const result = await begin(parts, turn, run);
   switch (result.kind) {
     case "granted":
       return enter(parts, claimed, result.grant);
@@ -178,7 +178,6 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
         const job = await jobFor(parts, options);
         seeds = job.seeds;
         answering = new Answering(job);
-        options.heartbeat.start(job.model.name);
         return answering.next();
       },
     );

@@ -123,7 +123,7 @@ async function runAnew(
   try {
     // What it requires of the generation was checked when it began; what is granted is checked below.
     const again = { ...turn, runId: deadRunId, requiredGeneration: 0n };
-    const result = await begin(deps, again, claimed.run);
+    const result = await begin(parts, again, claimed.run);
     if (result.kind === "granted") return await enterAnew(parts, dead, run, claimed, result.grant);
     return await notGranted(parts, before, result);
   } finally {

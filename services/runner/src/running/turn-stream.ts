@@ -15,9 +15,15 @@ const endOfTick = (): Promise<void> => new Promise((resolve) => setImmediate(res
 /** Open: the turn is claimed or runs here. Ended: `ended` was told. Detached: look elsewhere. */
 export type StreamState = "open" | "ended" | "detached";
 
-/** What one run of this replica tells its turn's callers. Those who read are never waited for. */
+/**
+ * What one run of this replica tells its turn's callers. Those who read are never waited for. Text that
+ * comes word by word is one event for all that has gathered when somebody looks: a caller, or who stores
+ * it. So each event has the same number and text for everybody.
+ */
 export class TurnStream {
   readonly #events: AttachTurnResponse[] = [];
+  /** Text that is no event yet. */
+  #words: string[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #onPending: (bytes: number) => void;
   #nextSeq = firstStreamSeq(1);
@@ -36,6 +42,7 @@ export class TurnStream {
 
   /** The number that the next event gets. */
   get nextSeq(): bigint {
+    this.#gather();
     return this.#nextSeq;
   }
 
@@ -46,8 +53,13 @@ export class TurnStream {
 
   emit(event: Event): void {
     if (this.#state !== "open") return;
-    this.#push(event);
-    this.#pendingBytes += event.case === "textDelta" ? (event.value?.length ?? 0) : 64;
+    if (event.case === "textDelta") {
+      this.#words.push(event.value);
+      this.#pendingBytes += event.value.length;
+    } else {
+      this.#push(event);
+      this.#pendingBytes += 64;
+    }
     this.#onPending(this.#pendingBytes);
     this.#wake();
   }
@@ -66,6 +78,7 @@ export class TurnStream {
 
   /** What was told and not yet stored; undefined: nothing. */
   takePending(): EventChunk | undefined {
+    this.#gather();
     const pending = this.#events.slice(this.#stored).filter(({ event }) => event.case !== "ended");
     const [firstEvent, last] = [pending[0], pending.at(-1)];
     this.#stored += pending.length;
@@ -81,6 +94,7 @@ export class TurnStream {
   async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
     let at = 0;
     for (;;) {
+      this.#gather();
       while (at < this.#events.length) {
         const gathered = this.#events.slice(at);
         at += gathered.length;
@@ -93,12 +107,26 @@ export class TurnStream {
     }
   }
 
+  /** Makes an event of the text that has come since the last one. */
+  #gather(): void {
+    if (this.#words.length === 0) return;
+    const value = this.#words.join("");
+    this.#words = [];
+    this.#add({ case: "textDelta", value });
+  }
+
   #push(event: Event): void {
+    this.#gather();
+    this.#add(event);
+  }
+
+  #add(event: Event): void {
     this.#events.push(create(AttachTurnResponseSchema, { streamSeq: this.#nextSeq, event }));
     this.#nextSeq += 1n;
   }
 
   #finish(state: StreamState): void {
+    this.#gather();
     this.#state = state;
     this.#wake();
   }

@@ -25,6 +25,8 @@ export interface BeginCommand {
   readonly acceptMs: number;
   readonly turnClass: TurnClass;
   readonly requiredGeneration: bigint | undefined;
+  /** Empty: told by `started`, if at all. */
+  readonly model: string;
 }
 
 export interface BeginFacts {
@@ -197,7 +199,7 @@ function taken(state: StandingKey, command: BeginCommand, now: Now): StandingKey
     leaseExpireMs: now.ms + command.leaseMs,
     startMs: now.ms,
     heartbeatMs: now.ms,
-    model: "",
+    model: command.model,
   };
   const acceptMs = Math.min(command.acceptMs, now.ms);
   const personMs =

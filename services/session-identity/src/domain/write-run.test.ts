@@ -89,6 +89,12 @@ describe("a run's events", () => {
     });
   });
 
+  test("a run that named its model when it began needs no started", () => {
+    const desk = newDesk();
+    granted(desk.begin(beginCommand(1, { model: "named" })));
+    expect(desk.standing.session.activeRun).toMatchObject({ model: "named" });
+  });
+
   test("started tells the model, also when a heartbeat overtook it", () => {
     const desk = newDesk();
     const { fence } = began(desk, 1);

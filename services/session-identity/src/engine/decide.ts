@@ -15,19 +15,15 @@ import { recordedAnswer, rotateAnswerOf } from "./rotate-request.ts";
 type AskOf<Kind extends Ask["kind"]> = Extract<Ask, { kind: Kind }>;
 
 /** What a command needs to be looked up beside its row. */
-export function wantedBy(
-  { tenant, sessionKey, ask }: Command,
-  state: KeyState | undefined,
-): Wanted {
-  const activeRunId = state?.session?.activeRun?.runId;
+export function wantedBy({ tenant, sessionKey, ask }: Command): Wanted {
   const key = { tenant, sessionKey };
   switch (ask.kind) {
     case "reserve":
       return key;
     case "begin":
       return {
-        ...{ ...key, activeRunId, runId: ask.command.runId, policyAgentId: ask.agentId },
-        countSending: true,
+        ...{ ...key, runId: ask.command.runId, policyAgentId: ask.agentId },
+        ...{ activeRun: true, countSending: true },
       };
     case "write_run":
       return { ...key, runId: ask.command.fence.runId, ...runWriter(ask) };
@@ -37,7 +33,7 @@ export function wantedBy(
       return { ...key, deliveryId, writer };
     }
     case "rotate":
-      return { ...key, activeRunId, ...rotateWanted(ask), countSending: true };
+      return { ...key, ...rotateWanted(ask), activeRun: true, countSending: true };
   }
 }
 

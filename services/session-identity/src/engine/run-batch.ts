@@ -48,12 +48,12 @@ async function inTransaction(
     LIMITS.maxKeysPerTenant,
   );
   for (const tenant of made) writes.madeKey(tenant);
-  const rows = await lockKeys(tx, commands);
+  // Sent together. The server answers them one after the other, so the second sees what the first locked.
+  const [rows, found] = await Promise.all([
+    lockKeys(tx, commands),
+    lookUp(tx, commands.map(wantedBy)),
+  ]);
   const states = commands.map(({ tenant, sessionKey }) => rows.get(nameOf(tenant, sessionKey)));
-  const found = await lookUp(
-    tx,
-    commands.map((command, index) => wantedBy(command, states[index])),
-  );
   const overtaken = await overtakenNames(tx, commands, states);
   const results = commands.map((command, index) => {
     const facts = found[index];
@@ -62,8 +62,17 @@ async function inTransaction(
     const decision = decide(command, states[index], facts, ids);
     return record(writes, command, states[index], decision, facts.nowMs);
   });
-  await writes.flush(tx);
-  return { results: await withCauses(tx, commands, results), tellsWatchers: writes.tellsWatchers };
+  const { tellsWatchers } = writes;
+  if (results.some(namesCause)) {
+    await writes.flush(tx);
+    return { results: await withCauses(tx, commands, results), tellsWatchers };
+  }
+  await writes.flush({ query: tx.queryAndCommit });
+  return { results, tellsWatchers };
+}
+
+function namesCause(result: Result): boolean {
+  return isRefusal(result) && result.stale?.causeQuery !== undefined;
 }
 
 /** First contacts whose peer was led elsewhere since its name was read. */
@@ -154,7 +163,6 @@ async function withCauses(
     const command = commands[index];
     return query === undefined || command === undefined ? [] : [{ index, command, query }];
   });
-  if (wanted.length === 0) return results;
   const causes = await readCauses(
     tx,
     wanted.map(({ command: { tenant, sessionKey }, query }) => ({ tenant, sessionKey, query })),

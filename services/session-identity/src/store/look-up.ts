@@ -10,13 +10,13 @@ import {
   runOf,
 } from "./record-rows.ts";
 
-/** The ids that one command needs looked up, once its row is locked. What is absent is not looked for. */
+/** What one command needs looked up, once its row is locked. What is absent is not looked for. */
 export interface Wanted {
   readonly tenant: string;
   readonly sessionKey: string;
   readonly runId?: string | undefined;
-  /** The run that holds the key. */
-  readonly activeRunId?: string | undefined;
+  /** Also the run that holds the key. */
+  readonly activeRun?: boolean;
   readonly writer?: { readonly kind: WriterKind; readonly id: string; readonly eventSeq: bigint };
   readonly deliveryId?: string;
   readonly requestId?: string;
@@ -70,7 +70,10 @@ const LOOK_UP = {
       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
       h.generation_floor, h.epoch_floor,
       (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run,
-      (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.active_run_id) as active_run,
+      case when w.active_run then (
+        select to_json(r) from session_keys k join runs r on r.tenant = k.tenant and r.run_id = k.active_run_id
+        where k.tenant = w.tenant and k.session_key = w.session_key
+      ) end as active_run,
       (select to_json(e) from lifecycle_events e where e.tenant = w.tenant
         and e.writer_kind = w.writer_kind and e.writer_id = w.writer_id and e.event_seq = w.event_seq) as event,
       (select to_json(p) from replies p
@@ -85,9 +88,9 @@ const LOOK_UP = {
       ) else 0 end as sending_count,
       (select to_json(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
         and k.version = (select t.version from tenant_policies t where t.tenant = w.tenant)) as policy
-    from unnest($1::text[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::bigint[],
+    from unnest($1::text[], $2::text[], $3::uuid[], $4::boolean[], $5::text[], $6::text[], $7::bigint[],
         $8::text[], $9::text[], $10::uuid[], $11::boolean[], $12::text[])
-      with ordinality as w(tenant, session_key, run_id, active_run_id, writer_kind, writer_id, event_seq,
+      with ordinality as w(tenant, session_key, run_id, active_run, writer_kind, writer_id, event_seq,
         delivery_id, request_id, source_id, count_sending, policy_agent, place)
     cross join history h
     order by w.place`,
@@ -98,7 +101,7 @@ export async function lookUp(query: Query, wanted: readonly Wanted[]): Promise<r
     wanted.map(({ tenant }) => tenant),
     wanted.map(({ sessionKey }) => sessionKey),
     wanted.map(({ runId }) => runId ?? null),
-    wanted.map(({ activeRunId }) => activeRunId ?? null),
+    wanted.map(({ activeRun }) => activeRun ?? false),
     wanted.map(({ writer }) => writer?.kind ?? null),
     wanted.map(({ writer }) => writer?.id ?? null),
     wanted.map(({ writer }) => writer?.eventSeq ?? null),

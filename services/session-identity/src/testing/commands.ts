@@ -22,6 +22,7 @@ export function beginCommand(run: number, change: Partial<BeginCommand> = {}): B
     acceptMs: 1_000_000,
     turnClass: "person",
     requiredGeneration: undefined,
+    model: "",
     ...change,
   };
 }

@@ -50,7 +50,7 @@ async function untilEnded(
     for await (const _ of attachTurn(
       context,
       { case: "turnId", value: turnId },
-      { ...call, signal },
+      { ...call, signal, wholeAnswer: true },
     ));
   } catch (error) {
     if (!signal.aborted) throw error;

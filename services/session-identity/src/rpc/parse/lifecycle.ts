@@ -26,6 +26,7 @@ export function beginCommand(request: BeginRunRequest): BeginCommand {
     acceptMs: timestampMs(acceptTime),
     turnClass: word("turn_class", TURN_CLASSES, request.turnClass),
     requiredGeneration: optionalPositive("required_generation", request.requiredGeneration),
+    model: label("model", request.model, LIMITS.maxModelBytes),
   };
 }
 

@@ -106,7 +106,7 @@ function scheduledTransaction<Result>(
   const inner = async (tx: Tx): Promise<Result> => {
     begun.give();
     try {
-      return await work(withQuery(tx, query(tx)));
+      return await work(withQuery(tx, inOrder(query(tx))));
     } finally {
       const ending = signal();
       void at("COMMIT", () => {
@@ -123,6 +123,16 @@ function scheduledTransaction<Result>(
       return Promise.race([begun.given, over.given]);
     });
   });
+}
+
+/** A connection does what it is asked one after the other, also where nobody waits in between. */
+function inOrder(query: Query["query"]): Query["query"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (statement, params) => {
+    const answer = last.then(() => query<never>(statement, params));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
 }
 
 function signal() {

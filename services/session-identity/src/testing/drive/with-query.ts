@@ -5,6 +5,8 @@ export function withQuery(tx: Tx, query: Query["query"]): Tx {
   return {
     isTransaction: true,
     query,
+    // COMMIT follows when the work is done.
+    queryAndCommit: query,
     get kysely() {
       return tx.kysely;
     },
