@@ -93,7 +93,7 @@ export const LIMITS = {
   /** A change made elsewhere is seen after at most this; one statement by primary index each time. */
   watchPollMs: 100,
   /** After a commit of our own the next poll comes at once, but not more often than this. */
-  watchMinPollMs: 5,
+  watchMinPollMs: 20,
   /** Proxies close a silent stream after 60 s at the earliest. */
   bookmarkEveryMs: 15_000,
   /** Twenty a second show a follower how far the feed is; more is noise. */
