@@ -54,7 +54,7 @@ export function createContext(options: ContextOptions): IdentityContext {
     { db: turnsDb, ids, replica },
     {
       batch: (size, durationMs) => metrics.batch(size, durationMs),
-      changed: () => feed.nudge(),
+      changed: (what) => feed.nudge(what),
     },
   );
   const reads = createReads(turnsDb);

@@ -22,7 +22,7 @@ export async function watchRotations(
   for (let failures = 0; !signal.aborted; ) {
     try {
       const feed = deps.identity.watchSessions(
-        { resumeToken, skipSnapshot: resumeToken === "" },
+        { resumeToken, skipSnapshot: resumeToken === "", rotationsOnly: true },
         { signal },
       );
       for await (const message of feed) {

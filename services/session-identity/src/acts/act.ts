@@ -34,11 +34,11 @@ export async function act<Answer>(
           const done = await work(tx, writes);
           if (isRefusal(done)) throw new RolledBack(done);
           await writes.flush(tx);
-          return { answer: done, tells: writes.tellsWatchers };
+          return { answer: done, tells: writes.tells };
         }),
       ),
     );
-    if (tells) feed.nudge();
+    if (tells !== "nothing") feed.nudge(tells);
     return answer;
   } catch (error) {
     if (error instanceof RolledBack) return error.refusal;
@@ -75,7 +75,8 @@ export function applyAct(
   effects: ActEffects,
 ): void {
   for (const { state, mergedInto } of effects.changes) {
-    writes.key(state, mergedInto !== undefined, mergedInto);
+    const told = mergedInto === undefined ? undefined : { rotated: true, mergedInto };
+    writes.key(state, told);
   }
   for (const run of effects.runs) writes.run(tenant, run);
   for (const { sessionKey, draft } of effects.journal) {

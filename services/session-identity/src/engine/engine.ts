@@ -10,6 +10,7 @@ import { draining, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
 import { nameOf } from "../store/lock-keys.ts";
+import type { Told } from "../store/write-batch.ts";
 import type { Answers, Ask, Command, Result } from "./command.ts";
 import { type BatchContext, runBatch } from "./run-batch.ts";
 
@@ -18,7 +19,7 @@ export interface EngineObserver {
   /** After each commit. */
   batch?(size: number, durationMs: number): void;
   /** A commit that watchers have to hear of. */
-  changed?(): void;
+  changed?(what: Exclude<Told, "nothing">): void;
 }
 
 /**
@@ -72,9 +73,9 @@ async function runObserved(
   commands: readonly Command[],
 ): Promise<readonly Result[]> {
   const startMs = performance.now();
-  const { results, tellsWatchers } = await runBatch(context, commands);
+  const { results, tells } = await runBatch(context, commands);
   observer.batch?.(commands.length, performance.now() - startMs);
-  if (tellsWatchers) observer.changed?.();
+  if (tells !== "nothing") observer.changed?.(tells);
   return results;
 }
 

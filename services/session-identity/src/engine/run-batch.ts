@@ -13,7 +13,7 @@ import { lookUp } from "../store/look-up.ts";
 import { makeKeys, type NewKey } from "../store/make-keys.ts";
 import { readCauses } from "../store/read-causes.ts";
 import { readStillLed } from "../store/read-leads.ts";
-import { BatchWrites } from "../store/write-batch.ts";
+import { BatchWrites, type Told } from "../store/write-batch.ts";
 import type { Command, Result } from "./command.ts";
 import { decide, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
@@ -26,7 +26,7 @@ export interface BatchContext {
 
 export interface BatchDone {
   readonly results: readonly Result[];
-  readonly tellsWatchers: boolean;
+  readonly tells: Told;
 }
 
 /** Runs commands of different keys in one transaction; a key stands in a batch once. */
@@ -62,13 +62,13 @@ async function inTransaction(
     const decision = decide(command, states[index], facts, ids);
     return record(writes, command, states[index], decision, facts.nowMs);
   });
-  const { tellsWatchers } = writes;
+  const { tells } = writes;
   if (results.some(namesCause)) {
     await writes.flush(tx);
-    return { results: await withCauses(tx, commands, results), tellsWatchers };
+    return { results: await withCauses(tx, commands, results), tells };
   }
   await writes.flush({ query: tx.queryAndCommit });
-  return { results, tellsWatchers };
+  return { results, tells };
 }
 
 function namesCause(result: Result): boolean {
@@ -123,7 +123,9 @@ function record(
 /** Also what the operators' acts write with. */
 export function apply(writes: BatchWrites, about: JournalAbout, effects: Effects): void {
   const { tenant } = about;
-  if (effects.state !== undefined) writes.key(effects.state, effects.told ?? false);
+  const rotated = effects.generations !== undefined && effects.generations.length > 0;
+  const told = effects.told === true ? { rotated } : undefined;
+  if (effects.state !== undefined) writes.key(effects.state, told);
   for (const run of effects.newRuns ?? []) writes.newRun(tenant, run);
   for (const run of effects.runs ?? []) writes.run(tenant, run);
   for (const event of effects.events ?? []) writes.event(tenant, event);

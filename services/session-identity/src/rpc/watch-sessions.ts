@@ -24,14 +24,15 @@ export function watchSessions({
   clock,
 }: IdentityContext): IdentityRoutes["watchSessions"] {
   return async function* (request, call) {
-    const { skipSnapshot, stopWhenTold } = request;
+    const { skipSnapshot, stopWhenTold, rotationsOnly } = request;
     const tokens = tokensOf(request);
     const everybody = call.tenant === "";
     if (everybody && isOutside(call)) throw permissionDenied("a credential watches its own tenant");
     const question = {
       tenant: everybody ? undefined : call.tenant,
       ...sessionFilter(request, call),
-      ...{ ...tokens, skipSnapshot, stopWhenTold, bookmarkMs: bookmarkMs(request) },
+      ...{ ...tokens, skipSnapshot, stopWhenTold, rotationsOnly },
+      bookmarkMs: bookmarkMs(request),
     };
     try {
       for await (const event of watch({ query: db, feed, clock }, question, call.signal)) {

@@ -20,6 +20,8 @@ export interface Change {
   readonly state: StandingKey;
   /** Set where the change was a merge of this key into another. */
   readonly mergedInto: string | undefined;
+  /** It put another session under the key. */
+  readonly rotated: boolean;
   /** When it was written, by the database's clock; it is seen only once it is committed. */
   readonly writtenMs: number;
 }
@@ -29,6 +31,7 @@ interface ChangeRow {
   readonly xid: string;
   readonly state: KeyRow;
   readonly merged_into: string | null;
+  readonly rotated: boolean;
   readonly written_ms: number;
 }
 
@@ -54,7 +57,7 @@ export async function readHistory(query: Query): Promise<History> {
 
 /** xid is compared by index; what began before the older snapshot's xmin was over by then. */
 const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::pg_snapshot)`;
-const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into,
+const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into, c.rotated,
   floor(extract(epoch from c.create_time) * 1000)::float8 as written_ms`;
 
 const POLL_CHANGES = {
@@ -62,20 +65,25 @@ const POLL_CHANGES = {
   text: `
     select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
     left join lateral (
-      select ${COLUMNS} from session_changes c where ${BETWEEN} order by c.change_id limit $2
+      select ${COLUMNS} from session_changes c where ${BETWEEN} and (c.rotated or not $3)
+      order by c.change_id limit $2
     ) c on true`,
 };
 
 /**
  * What was committed since a snapshot, and the snapshot of this statement itself: the next poll begins
- * there. At most `limit` changes; if there are as many, the rest is `changesBetween`'s.
+ * there. `rotationsOnly` leaves other changes out. At most `limit` changes; if there are as many, the rest is `changesBetween`'s.
  */
 export async function pollChanges(
   query: Query,
   since: Snapshot,
-  limit: number,
+  { limit, rotationsOnly }: { readonly limit: number; readonly rotationsOnly: boolean },
 ): Promise<{ readonly history: History; readonly changes: readonly Change[] }> {
-  const { rows } = await query.query<NowRow & ChangeRow>(POLL_CHANGES, [since.text, limit]);
+  const { rows } = await query.query<NowRow & ChangeRow>(POLL_CHANGES, [
+    since.text,
+    limit,
+    rotationsOnly,
+  ]);
   return { history: historyOf(rows[0]), changes: changesOf(rows) };
 }
 
@@ -131,12 +139,13 @@ export async function readSnapshotPage(
 
 function changesOf(rows: readonly ChangeRow[]): Change[] {
   return rows.flatMap((row) => {
-    const { change_id: changeId, written_ms: writtenMs, merged_into: mergedInto } = row;
+    const { change_id: changeId, written_ms: writtenMs, rotated } = row;
     if (changeId === null) return [];
     const state = stateOf(row.state);
     if (!hasSession(state)) return [];
     const xid = BigInt(row.xid);
-    return [{ changeId, xid, state, mergedInto: mergedInto ?? undefined, writtenMs }];
+    const mergedInto = row.merged_into ?? undefined;
+    return [{ changeId, xid, state, mergedInto, rotated, writtenMs }];
   });
 }
 

@@ -45,8 +45,8 @@ const OF_TURNS = {
     )`,
   changes: (rows: string) => `
     written_changes as (
-      insert into session_changes (tenant, session_key, agent_id, state, merged_into)
-      select tenant, session_key, agent_id, state, merged_into
+      insert into session_changes (tenant, session_key, agent_id, state, merged_into, rotated)
+      select tenant, session_key, agent_id, state, merged_into, rotated
       from json_populate_recordset(null::session_changes, ${rows}::json)
     )`,
   newRuns: (rows: string) => `

@@ -29,10 +29,21 @@ export interface NewBinding {
   readonly source: string;
 }
 
+/** What watchers are told of a change beside the state. */
+export interface ToldChange {
+  /** Another session stands under the key now. */
+  readonly rotated: boolean;
+  /** The key that the session was merged into. */
+  readonly mergedInto?: string | undefined;
+}
+
+/** What a transaction has for watchers: nothing, changes without rotations, or rotations too. */
+export type Told = "nothing" | "changes" | "rotations";
+
 /** Everything that one transaction changes, until it is flushed. */
 export class BatchWrites {
   readonly #replica: Replica;
-  #tellsWatchers = false;
+  #tells: Told = "nothing";
   readonly #rows: Record<Exclude<Part, "refusals">, object[]> = {
     keys: [],
     changes: [],
@@ -58,19 +69,20 @@ export class BatchWrites {
     return this.#replica.rules.version;
   }
 
-  /** `told`: watchers get the state; internal sessions are never shown to any. */
-  key(state: KeyState, told: boolean, mergedInto?: string): void {
+  /** `told`: how watchers get the state, if at all; internal sessions are never shown to any. */
+  key(state: KeyState, told: ToldChange | undefined): void {
     const row = rowOf(state);
     this.#rows.keys.push(row);
-    if (!told || state.internal) return;
-    this.#tellsWatchers = true;
+    if (told === undefined || state.internal) return;
+    if (this.#tells !== "rotations") this.#tells = told.rotated ? "rotations" : "changes";
     const { tenant, session_key, agent_id } = row;
     this.#rows.changes.push({
       tenant,
       session_key,
       agent_id,
       state: row,
-      merged_into: mergedInto ?? null,
+      merged_into: told.mergedInto ?? null,
+      rotated: told.rotated,
     });
   }
 
@@ -140,9 +152,9 @@ export class BatchWrites {
     this.#refusals.set(name, { ...row, count: (known?.count ?? 0) + 1 });
   }
 
-  /** Whether a watcher has something to look for once this is committed. */
-  get tellsWatchers(): boolean {
-    return this.#tellsWatchers;
+  /** What watchers have to look for once this is committed. */
+  get tells(): Told {
+    return this.#tells;
   }
 
   /** Writes what was noted since the last time. A row stands in one flush once. */

@@ -1,8 +1,9 @@
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import type { Db } from "../store/db.ts";
-import { atEnd, newTenant } from "./calls.ts";
+import { atEnd, begin, fenceOf, newTenant } from "./calls.ts";
 import { type IdentityClient, startReplica } from "./identity.ts";
+import { byRun, ended } from "./pair.ts";
 
 /** A watch that is read one message at a time, and ended with the test. */
 export function watching(
@@ -31,7 +32,7 @@ export function seen({ event }: WatchSessionsResponse): string {
   return event.case ?? "";
 }
 
-/** A replica with a tenant of its own, whose sessions are made and reset by name. */
+/** A replica with a tenant of its own, whose sessions are made, run and reset by name. */
 export async function watchedTenant(db: Db) {
   const replica = await startReplica(db);
   const tenant = await newTenant(replica.client("cli"));
@@ -43,5 +44,10 @@ export async function watchedTenant(db: Db) {
       sessionKey: `agent:main:${key}`,
       reason: RotationReason.RESET,
     });
-  return { replica, tenant, client, resolve, reset };
+  const runner = replica.client("runner", { tenant });
+  const run = async (key: string): Promise<void> => {
+    const fence = fenceOf(await runner.beginRun(begin(`agent:main:${key}`)));
+    await runner.writeLifecycle({ ...byRun(fence), event: ended });
+  };
+  return { replica, tenant, client, resolve, reset, run };
 }

@@ -18,6 +18,8 @@ export interface Batch {
 
 /** Who is told. Neither may throw. */
 export interface FeedListener {
+  /** Other changes than rotations are not for it; it may be told of them all the same. */
+  readonly rotationsOnly: boolean;
   batch(batch: Batch): void;
   fail(error: Error): void;
 }
@@ -69,8 +71,8 @@ export class Feed {
   }
 
   /** A commit of this replica: there is something to see. */
-  nudge(): void {
-    if (this.#listeners.size === 0) return;
+  nudge(what: "changes" | "rotations"): void {
+    if (this.#listeners.size === 0 || (what === "changes" && this.#rotationsOnly)) return;
     this.#nudged = true;
     if (this.#polling) return;
     const sinceMs = this.#parts.clock.monotonicMs() - this.#lastPollMs;
@@ -91,6 +93,10 @@ export class Feed {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#last = undefined;
+  }
+
+  get #rotationsOnly(): boolean {
+    return [...this.#listeners].every((listener) => listener.rotationsOnly);
   }
 
   #plan(ms: number): void {
@@ -115,8 +121,11 @@ export class Feed {
     const since = this.#last;
     if (since === undefined) return LIMITS.watchPollMs;
     try {
-      const batch = await readBatch(query, since);
+      const rotationsOnly = this.#rotationsOnly;
+      const batch = await readBatch(query, since, rotationsOnly);
       if (this.#last !== since) return LIMITS.watchPollMs;
+      // Somebody came meanwhile who is to be told of all that this left out.
+      if (rotationsOnly && !this.#rotationsOnly) return 0;
       const gapMs = clock.monotonicMs() - this.#lastPollMs;
       this.#lastPollMs = clock.monotonicMs();
       if (batch.changes.length > 0) lagged?.(lagOf(batch));
@@ -147,9 +156,9 @@ function lagOf({ history, changes }: Batch): number {
 }
 
 /** All that was committed since, however much: a poll that finds a full page reads on to its own snapshot. */
-async function readBatch(query: Query, since: History): Promise<Batch> {
+async function readBatch(query: Query, since: History, rotationsOnly: boolean): Promise<Batch> {
   const limit = LIMITS.watchPageRows;
-  const { history, changes } = await pollChanges(query, since.snapshot, limit);
+  const { history, changes } = await pollChanges(query, since.snapshot, { limit, rotationsOnly });
   const all = [...changes];
   for (let page = changes; page.length === limit; ) {
     const after = all.at(-1)?.changeId ?? 0n;

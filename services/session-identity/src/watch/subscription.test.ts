@@ -20,7 +20,14 @@ function batch(xmax: number, changes: number): Batch {
 function change(n: number): Change {
   const state = { ...blankKey(), session: standing() };
   if (!hasSession(state)) throw new Error("it has one");
-  return { changeId: BigInt(n), xid: 1n, state, mergedInto: undefined, writtenMs: 0 };
+  return {
+    changeId: BigInt(n),
+    xid: 1n,
+    state,
+    mergedInto: undefined,
+    rotated: false,
+    writtenMs: 0,
+  };
 }
 
 const never = new AbortController().signal;

@@ -13,6 +13,7 @@ export type Arrival =
  * kept too, since they move its token, but never more than one in a row.
  */
 export class Subscription implements FeedListener {
+  readonly rotationsOnly: boolean;
   readonly #queue: Batch[] = [];
   readonly #clock: Clock;
   readonly #concerns: (batch: Batch) => Batch;
@@ -25,7 +26,9 @@ export class Subscription implements FeedListener {
     clock: Clock,
     concerns: (batch: Batch) => Batch,
     bookmarkMs: number = LIMITS.bookmarkEveryMs,
+    rotationsOnly = false,
   ) {
+    this.rotationsOnly = rotationsOnly;
     this.#clock = clock;
     this.#concerns = concerns;
     this.#bookmarkMs = bookmarkMs;

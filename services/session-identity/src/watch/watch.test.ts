@@ -14,6 +14,7 @@ const NOTHING_ASKED = {
   stopWhenTold: false,
   untilToken: "",
   bookmarkMs: 15_000,
+  rotationsOnly: false,
 };
 
 test("a snapshot, then each change of a key in order", async () => {
@@ -30,6 +31,29 @@ test("a snapshot, then each change of a key in order", async () => {
   expect(seen(await watch.next())).toBe("changed agent:main:a g2 r2");
   expect(seen(await watch.next())).toBe("changed agent:main:a g3 r3");
   expect(seen(await watch.next())).toBe("changed agent:main:c g1 r1");
+});
+
+test("who wants rotations alone is told of no run, and whoever comes beside it of everything", async () => {
+  const { client, resolve, reset, run } = await watchedTenant(database.open());
+  await resolve("a");
+  const rotations = watching(client, { skipSnapshot: true, rotationsOnly: true });
+  await rotations.next();
+  await run("a");
+  await reset("a", "1");
+  expect(seen(await rotations.next())).toBe("changed agent:main:a g2 r4");
+  const everything = watching(client, { skipSnapshot: true });
+  const { resumeToken } = await everything.next();
+  await run("a");
+  await reset("a", "2");
+  const told = [
+    "changed agent:main:a g2 r5",
+    "changed agent:main:a g2 r6",
+    "changed agent:main:a g3 r7",
+  ];
+  for (const each of told) expect(seen(await everything.next())).toBe(each);
+  expect(seen(await rotations.next())).toBe(told.at(-1));
+  const resumed = watching(client, { resumeToken, rotationsOnly: true });
+  expect(seen(await resumed.next())).toBe(told.at(-1));
 });
 
 test("any message's token goes on behind it, on another replica", async () => {

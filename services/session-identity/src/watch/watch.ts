@@ -33,6 +33,8 @@ export interface WatchQuestion {
   /** Set beside a resume token: ends once it has told what was told up to here. */
   readonly untilToken: string;
   readonly bookmarkMs: number;
+  /** Other changes than rotations and merges are left out. */
+  readonly rotationsOnly: boolean;
 }
 
 /** From where to go on, and how far that is. */
@@ -72,9 +74,14 @@ export async function* watch(
   if (question.stopWhenTold) return yield* tellOnce(parts, question);
   if (parts.feed.watchers >= LIMITS.maxSubscribers) throw tooMany();
   const place = yield* start(parts, question);
-  const concerns = (change: Change) => isWanted(question, change.state);
+  const concerns = (change: Change) => isChangeWanted(question, change);
   const own = (batch: Batch) => ({ ...batch, changes: batch.changes.filter(concerns) });
-  const subscription = new Subscription(parts.clock, own, question.bookmarkMs);
+  const subscription = new Subscription(
+    parts.clock,
+    own,
+    question.bookmarkMs,
+    question.rotationsOnly,
+  );
   const leave = await parts.feed.listen(subscription);
   try {
     // What was committed before the feed began to tell this watcher.
@@ -167,7 +174,7 @@ async function* changes(
   after: bigint,
 ): AsyncGenerator<WatchEvent> {
   for await (const change of changesOf(query, question, place.seen, end.seen, after)) {
-    if (isWanted(question, change.state)) yield changed(place, end, change);
+    if (isChangeWanted(question, change)) yield changed(place, end, change);
   }
 }
 
@@ -293,6 +300,10 @@ async function* follow(
     }
     yield { kind: "bookmark", ...markAt(place) };
   }
+}
+
+function isChangeWanted(question: WatchQuestion, { state, rotated }: Change): boolean {
+  return (rotated || !question.rotationsOnly) && isWanted(question, state);
 }
 
 function isWanted(
