@@ -26,12 +26,24 @@ const LONG = "x".repeat(900);
 const THIRD = `three ${"y".repeat(300)}`;
 
 /** Answers with a short word; a request for a summary with one that says how it came about. */
-const answers: Behaviour = async function* ({ messages }) {
-  const text = messages[0] === undefined ? "" : textOf(messages[0]);
-  const isSummary = text.startsWith("You keep the memory");
-  yield { type: "text", text: isSummary ? "SUMMARY of all" : "ok" };
+const answers: Behaviour = async function* (request) {
+  yield { type: "text", text: isForSummary(request) ? "SUMMARY of all" : "ok" };
   yield end();
 };
+
+function isForSummary({ messages: [first] }: Parameters<Behaviour>[0]): boolean {
+  return first !== undefined && textOf(first).startsWith("You keep the memory");
+}
+
+/** Dies when it is asked for more than a summary; whoever asks then gets its answer. */
+function diesAnswering(die: () => void): Behaviour {
+  let isDead = false;
+  return (request) => {
+    if (!isForSummary(request) && !isDead) die();
+    isDead ||= !isForSummary(request);
+    return answers(request);
+  };
+}
 
 function isAskedForSummary(world: World, call: number): boolean {
   return world.model.shown(call)[0]?.startsWith("system: You keep the memory") === true;
@@ -114,9 +126,7 @@ test.concurrent("a model that gives no summary keeps no turn from its answer", a
   world.model.behaviour = answers;
   await fill(world, replica);
   world.model.behaviour = async function* (request) {
-    const first = request.messages[0];
-    const isSummary = first !== undefined && textOf(first).startsWith("You keep the memory");
-    yield { type: "text", text: isSummary ? " " : "fine" };
+    yield { type: "text", text: isForSummary(request) ? " " : "fine" };
     yield end();
   };
   const ended = await say(world, replica, THIRD);
@@ -152,7 +162,7 @@ test.concurrent.each([
   ["with its summary made and not stored", "before runner_store_summary", 1n, 2],
   ["with its summary stored and the rotation not sent", "after runner_store_summary", 1n, 2],
   ["with the rotation made and not heard of", "after rotateSession", 2n, 1],
-  ["in the new generation, before it asks its model", "before started", 2n, 1],
+  ["in the new generation, as it asks its model", "", 2n, 1],
 ] as const)(
   "killed %s, the next run knows all that was said",
   async (_what, at, madeBy, summaries) => {
@@ -163,6 +173,7 @@ test.concurrent.each([
     await fill(world, first);
     await first.stop();
     const doomed = await world.replica({ dieAt: at });
+    if (at === "") world.model.behaviour = diesAnswering(() => doomed.kill());
     const { turnId } = await doomed.client.submitTurn(turnFor(world, THIRD));
     await eventually(() => doomed.isDead);
     expect(world.identity.ref(TENANT, KEY).generation).toBe(madeBy);

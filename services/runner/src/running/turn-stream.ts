@@ -94,8 +94,7 @@ export class TurnStream {
   async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
     let at = 0;
     for (;;) {
-      this.#gather();
-      while (at < this.#events.length) {
+      while (this.#hasMore(at)) {
         const gathered = this.#events.slice(at);
         at += gathered.length;
         yield* mergeDeltas(gathered.filter(({ streamSeq }) => streamSeq > afterSeq));
@@ -105,6 +104,12 @@ export class TurnStream {
       // A model's words come many at a time; what came by then is one message and not twenty.
       await endOfTick();
     }
+  }
+
+  /** Asked again after each event that was taken: more may have come meanwhile. */
+  #hasMore(at: number): boolean {
+    this.#gather();
+    return at < this.#events.length;
   }
 
   /** Makes an event of the text that has come since the last one. */

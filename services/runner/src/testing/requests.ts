@@ -55,6 +55,12 @@ export async function applyMain(
   await replica.client.applyAgents({ agents: [{ model, ...config, agentId: "main" }] });
 }
 
+interface AttachOptions {
+  readonly afterStreamSeq?: bigint;
+  readonly cancelOnDisconnect?: boolean;
+  readonly wholeAnswer?: boolean;
+}
+
 /** One attachment that is being read. */
 export class Attached {
   readonly events: AttachTurnResponse[] = [];
@@ -64,15 +70,20 @@ export class Attached {
   constructor(
     replica: Replica,
     target: { submit: Submit } | { turnId: string },
-    options: CallOptions & { afterStreamSeq?: bigint; cancelOnDisconnect?: boolean } = {},
+    options: CallOptions & AttachOptions = {},
   ) {
-    const { afterStreamSeq = 0n, cancelOnDisconnect = false, ...call } = options;
+    const {
+      afterStreamSeq = 0n,
+      cancelOnDisconnect = false,
+      wholeAnswer = false,
+      ...call
+    } = options;
     const wanted =
       "submit" in target
         ? { case: "submit" as const, value: target.submit }
         : { case: "turnId" as const, value: target.turnId };
     const { signal } = this.#controller;
-    const request = { target: wanted, afterStreamSeq, cancelOnDisconnect };
+    const request = { target: wanted, afterStreamSeq, cancelOnDisconnect, wholeAnswer };
     this.ended = this.#read(replica.client.attachTurn(request, { ...call, signal }));
     this.ended.catch(() => undefined);
   }
