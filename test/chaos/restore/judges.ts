@@ -19,13 +19,14 @@ function isKept({ f, value }: History["sights"][number]): boolean {
   );
 }
 
-/** Turns that clients asked for after the restore, and that were answered. */
+/** Clients who asked for a turn after the restore and got its answer, while others did too. */
 export function gotOn(history: History): number {
   const ended = history
     .seen("fault")
     .find(({ value }) => value.kind === RESTORE && value.state === "end");
   if (ended === undefined) return 0;
-  return history
+  const answered = history
     .answered("turn")
-    .filter(({ start, answer }) => start > ended.at && answer.state === "COMPLETED").length;
+    .filter(({ start, answer }) => start > ended.at && answer.state === "COMPLETED");
+  return new Set(answered.map(({ process }) => process)).size;
 }

@@ -25,7 +25,7 @@ async function verdictsOf(raises: boolean) {
     for (const { key, what } of findings.slice(0, 3)) tell(`       ${key}: ${what}`);
   }
   const rest = gotOn(history);
-  tell(`  ${rest} turns were asked for and answered after the restore`);
+  tell(`  ${rest} clients got on after the restore`);
   await dropDatabase(folder);
   return { verdicts, rest };
 }

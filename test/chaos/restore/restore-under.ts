@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Disposal } from "@lanekeeper/service";
-import { freeEnvironment } from "@lanekeeper/testing";
+import { eventually, freeEnvironment } from "@lanekeeper/testing";
 import { chatter } from "../clients/chatters.ts";
 import { followersOf } from "../clients/followers.ts";
 import { race } from "../clients/racers.ts";
@@ -25,13 +25,18 @@ import { applyTenants } from "../world/tenants.ts";
 import { backUp, restore } from "./backup.ts";
 import { type ClosingSink, startClosingSink } from "./closing-sink.ts";
 import { Holder } from "./holders.ts";
+import { gotOn } from "./judges.ts";
 import { RESTORE } from "./nothing-old.ts";
 
 const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
 const run = promisify(execFile);
 
-/** How long clients work before the backup, between it and the restore, and after. */
+/** How long clients work before the backup, and between it and the restore. */
 const WORK_MS = 3_000;
+/** Most people; who still waits for a lane may be late. */
+const GOT_ON = 10;
+/** Connections come back after a pause that doubles with each attempt. */
+const GOT_ON_MS = 60_000;
 /** Replies that wait when the backup is taken: the model answers in a tenth of it. */
 const CLOSED_MS = 1_500;
 
@@ -97,7 +102,9 @@ async function story(scene: Scene, sink: ClosingSink, options: RestoreOptions): 
   await startAgain(cluster, options);
   scene.recorder.saw("fault", { kind: RESTORE, target: "postgres", state: "end" });
   for (const holder of holders) await holder.show();
-  await sleep(WORK_MS);
+  const haveGotOn = () => gotOn(scene.recorder.history) >= GOT_ON;
+  const within = { timeoutMs: GOT_ON_MS, pollMs: 500, what: `${GOT_ON} clients get on` };
+  await eventually(haveGotOn, within);
 }
 
 /** As docs/operations/backup.md has it: session-identity alone, the raise, then the rest. */
