@@ -1,34 +1,34 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { RunnerClient } from "@lanekeeper/client";
+import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { AttachTurnResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type Gate, gate } from "@lanekeeper/testing";
-import type { Doors } from "../../chaos/world/doors.ts";
 
 const TURN_MS = 30_000;
 
 /** One turn, and who waits behind it at another replica. */
 export interface HandoverParts {
-  readonly doors: Doors;
+  readonly identity: IdentityClient;
+  /** The replicas of the runner whose callers the two turns have. */
+  readonly runners: readonly [RunnerClient, RunnerClient];
   readonly tenant: string;
   readonly agentId: string;
   /** The model's next answer waits for the gate that this is told. */
   readonly hold: (until: Gate) => void;
 }
 
-/**
- * One replica runs a turn, another has the caller of the next one. Gives the milliseconds from when the
- * first caller was told its turn's end to when the second was told that its run began; undefined
- * where the same replica ran both, which is no wake-up across replicas.
- */
-export async function handOver(parts: HandoverParts, round: number): Promise<number | undefined> {
-  const { doors, tenant, agentId, hold } = parts;
-  const [one, other] = round % 2 === 0 ? doors.runner : doors.runner.toReversed();
-  const [identity] = doors.identity;
-  if (one === undefined || other === undefined || identity === undefined)
-    throw new Error("no doors");
+/** From when the first caller was told its turn's end to when the second was told that its run began. */
+export interface Handover {
+  readonly ms: number;
+  readonly isAcross: boolean;
+}
+
+/** One replica runs a turn, the same or another has the caller of the next one in the lane. */
+export async function handOver(parts: HandoverParts): Promise<Handover> {
+  const { identity, tenant, agentId, hold } = parts;
+  const [one, other] = parts.runners;
   const name = { case: "rawKey", value: `agent:${agentId}:wake:${randomUUID()}` } as const;
   const { session } = await identity.resolveSession({ name }, { tenant });
   if (session?.ref === undefined) throw new Error("resolve told no session");
@@ -43,7 +43,7 @@ export async function handOver(parts: HandoverParts, round: number): Promise<num
   const begunMs = await second.saw("runBegun");
   await second.saw("ended");
   const ran = await Promise.all([first, second].map((caller) => caller.replica(one)));
-  return ran[0] === ran[1] ? undefined : begunMs - endedMs;
+  return { ms: begunMs - endedMs, isAcross: ran[0] !== ran[1] };
 }
 
 type Kind = NonNullable<AttachTurnResponse["event"]["case"]>;
