@@ -6,7 +6,7 @@ import type { Calls, ToldTurn } from "../history/calls.ts";
 import { canaryOf } from "../judges/g14-tenants.ts";
 import { chat } from "./http-chat.ts";
 import { submit } from "./grpc-turn.ts";
-import { pick, type Random } from "./random.ts";
+import { pick, type Random, randomFor } from "./random.ts";
 import { CALL_MS, making, type Scene } from "./scene.ts";
 
 type Ask = Calls["turn"]["ask"];
@@ -84,8 +84,9 @@ export class Turns {
   }
 
   #overHttp(ask: Ask): Promise<ToldTurn> {
-    const { cluster } = this.#scene;
-    const luck = this.#random();
+    const { cluster, seed } = this.#scene;
+    // A repeat has to ask for the same, whether for a stream or not.
+    const luck = randomFor(seed, ask.idempotency)();
     const isSlow = luck < 0.05;
     const stream = luck < 0.4 ? { pauseMs: isSlow ? SLOW_READER_MS : 0 } : undefined;
     const baseUrl = pick(this.#random, cluster.baseUrls);
