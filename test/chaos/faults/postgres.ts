@@ -92,6 +92,7 @@ export const fullDisk: Fault = {
   kind: "full disk",
   plan({ database }) {
     if (typeof database.disk === "string") return database.disk;
-    return { target: "postgres", inflict: () => database.fillDisk(OUTAGE_MS) };
+    const inflict = async () => Number(await database.fillDisk(OUTAGE_MS));
+    return { target: "postgres", inflict };
   },
 };

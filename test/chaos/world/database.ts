@@ -50,18 +50,39 @@ export class DatabaseServer implements AsyncDisposable {
     await this.#startAgain();
   }
 
-  /** For so long nothing can be written any more. Postgres may end of it, and is started again. */
-  async fillDisk(ms: number): Promise<void> {
+  /**
+   * For so long nothing can be written any more. Postgres may end of it, and is started again.
+   *
+   * @returns whether it was felt
+   */
+  async fillDisk(ms: number): Promise<boolean> {
     const { disk } = this;
     if (typeof disk === "string") throw new Error(disk);
     let isGone = false;
     this.#server.onExit(() => (isGone = true));
-    await disk.fill();
+    const wasFelt = await this.#runOutOfRoom(disk);
     await sleep(ms);
     await disk.free();
     const answers = async () => isGone || (await this.admin((db) => db.query("select 1")));
     await eventually(answers, { timeoutMs: 60_000, pollMs: 200, what: "Postgres answers" });
     if (isGone) await this.#startAgain();
+    return wasFelt;
+  }
+
+  /** Room that Postgres has set aside lasts for a while: a new segment of its log and a table have none. */
+  #runOutOfRoom(disk: Disk): Promise<boolean> {
+    return this.admin(async (db) => {
+      // Who is connected stays so.
+      await db.query("select 1");
+      await disk.fill();
+      const writing = db
+        .query("select pg_switch_wal()")
+        .then(() => db.query("create temp table much as select generate_series(1, 100000)"));
+      return writing.then(
+        () => false,
+        () => true,
+      );
+    });
   }
 
   async #startAgain(): Promise<void> {
