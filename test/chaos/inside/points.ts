@@ -66,8 +66,8 @@ export const POINTS: readonly Point[] = [
     "runner",
     COMMIT,
     "after an ending was prepared",
-    "  await run.told?.();\n  return carryThrough",
-    (here) => `  ${here}\n  await run.told?.();\n  return carryThrough`,
+    "  return carryThrough(deps, run, prepared.ending, giveUp);\n",
+    (here) => `  ${here}\n  return carryThrough(deps, run, prepared.ending, giveUp);\n`,
   ),
   point(
     "runner",
