@@ -10,6 +10,7 @@ import { type Flags, readFlags } from "./flags.ts";
 import { hotLane } from "./measures/hot-lane.ts";
 import { judgeRows } from "./measures/judge.ts";
 import { type TurnsRow, turnsRows } from "./measures/rows.ts";
+import { tellWhy } from "./report/tell-why.ts";
 import { turnsTable } from "./report/turns-table.ts";
 import { WHOLE_RUN_MS } from "./sizes.ts";
 import { openWorld } from "./world/world.ts";
@@ -43,9 +44,7 @@ function tellProgress({ system, callers, measured }: TurnsRow): void {
 
 function tellFailures(rows: readonly TurnsRow[]): void {
   for (const { system, callers, measured } of rows) {
-    for (const [why, count] of Object.entries(measured.failures)) {
-      console.log(`${system}, ${callers} callers: ${count} times ${why}`);
-    }
+    tellWhy(`${system}, ${callers} callers`, measured);
   }
 }
 

@@ -36,8 +36,13 @@ async function say(pool: Pool, sessionKey: string, text: string): Promise<string
     body: JSON.stringify({ model: "lanekeeper", messages: [{ role: "user", content: text }] }),
   });
   const answer = await body.text();
-  if (statusCode !== 200) throw new Error(`${statusCode} ${answer.slice(0, 200)}`);
+  if (statusCode !== 200) throw new Error(`${statusCode} ${reasonOf(answer)}`);
   return String(headers["x-turn-id"]);
+}
+
+/** Without what differs from answer to answer, so that equal ones are counted together. */
+function reasonOf(answer: string): string {
+  return /"code":\s*"(\w+)"/.exec(answer)?.[1] ?? answer.slice(0, 200);
 }
 
 serveJobs({

@@ -1,9 +1,10 @@
-import { type RunnerClient, createRunnerClient } from "@lanekeeper/client";
+import { createRunnerClient, type RunnerClient } from "@lanekeeper/client";
 import { eventually, type ServiceName } from "@lanekeeper/testing";
-import { mebibytes, milliseconds, type Row } from "../../shared/row.ts";
 import { spreadOf } from "../../shared/ratios.ts";
+import { mebibytes, milliseconds, type Row } from "../../shared/row.ts";
 import type { Measured } from "../load/jobs.ts";
 import { AGENT, TENANT } from "../names.ts";
+import { tellWhy } from "../report/tell-why.ts";
 import type { Sizes } from "../sizes.ts";
 import type { World } from "../world/world.ts";
 import { audit } from "./audit.ts";
@@ -19,6 +20,8 @@ export async function hotLane(world: World, { hotTurns: turns }: Sizes): Promise
   using runner = runnerClient(world);
   const [measured, toldPerSecond] = await Promise.all([hot, positionsTold(world, runner, turns)]);
   const most = await watching.stop();
+  tellWhy("a lane where none waits", calm);
+  tellWhy("the hot lane", measured);
   const found = await audit(world.database, "hot", measured);
   return [
     timePerTurn(measured, calm),
