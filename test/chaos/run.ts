@@ -13,7 +13,7 @@ import { sample } from "./clients/sampler.ts";
 import type { Scene } from "./clients/scene.ts";
 import { Turns } from "./clients/turns.ts";
 import type { Faults } from "./faults/faults.ts";
-import { breakThings } from "./faults/nemesis.ts";
+import { breakThings, type Calm, LONG_CALM, SHORT_CALM } from "./faults/nemesis.ts";
 import { fullDisk } from "./faults/postgres.ts";
 import { drain } from "./final/drain.ts";
 import { readIdentity } from "./final/read-identity.ts";
@@ -58,7 +58,7 @@ export async function run(options: RunOptions): Promise<History> {
   const followers = followersOf(scene);
   const works = [
     work(scene, turns, options.work, () => over.abort()),
-    ...[breakThings(scene, faults), sample(scene)],
+    ...[breakThings(scene, faults, calmOf(options.work)), sample(scene)],
     ...followers.map((follower) => follower.follow()),
   ];
   await Promise.all(works);
@@ -68,6 +68,11 @@ export async function run(options: RunOptions): Promise<History> {
     recorder.saw("drained", { tookMs: 0, waiting: [`unreadable: ${String(error)}`] });
   });
   return recorder.history;
+}
+
+/** A crowd is to be served: what it waits for comes seldom. */
+function calmOf(work: RunOptions["work"]): Calm {
+  return "seconds" in work ? SHORT_CALM : LONG_CALM;
 }
 
 function aboutWork(work: RunOptions["work"]): string {

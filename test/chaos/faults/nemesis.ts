@@ -4,21 +4,35 @@ import type { Scene } from "../clients/scene.ts";
 import type { Fault } from "./fault.ts";
 import type { Faults } from "./faults.ts";
 
-/** Between faults: long enough that most calls meet a healthy constellation. */
-const CALM_MS = { least: 700, more: 1_300 };
+/** How long nothing is broken between two faults. */
+export interface Calm {
+  readonly leastMs: number;
+  readonly moreMs: number;
+}
+
+/** Long enough that most calls meet a healthy constellation. */
+export const SHORT_CALM: Calm = { leastMs: 700, moreMs: 1_300 };
+
+/** Long enough that what has to be done gets done. */
+export const LONG_CALM: Calm = { leastMs: 4_000, moreMs: 6_000 };
 
 /** Breaks things until the scene is over. */
-export async function breakThings(scene: Scene, faults: Faults): Promise<void> {
-  await Promise.all(faults.map((list, n) => breakOneByOne(scene, list, `nemesis ${n}`)));
+export async function breakThings(scene: Scene, faults: Faults, calm: Calm): Promise<void> {
+  await Promise.all(faults.map((list, n) => breakOneByOne(scene, list, calm, `nemesis ${n}`)));
 }
 
 /** Each kind comes once before any comes again, in an order that follows from the seed. */
-async function breakOneByOne(scene: Scene, faults: readonly Fault[], name: string): Promise<void> {
+async function breakOneByOne(
+  scene: Scene,
+  faults: readonly Fault[],
+  calm: Calm,
+  name: string,
+): Promise<void> {
   const random = randomFor(scene.seed, name);
   const { over } = scene;
   let waiting = shuffled(faults, random);
   while (!over.aborted) {
-    const calmMs = CALM_MS.least + random() * CALM_MS.more;
+    const calmMs = calm.leastMs + random() * calm.moreMs;
     await sleep(calmMs, undefined, { signal: over }).catch(() => undefined);
     if (over.aborted) return;
     if (waiting.length === 0) waiting = shuffled(faults, random);
