@@ -12,7 +12,9 @@ import { takeOver } from "./activate.ts";
 import { claimHead, releaseClaim } from "./claim-head.ts";
 import { discardPrepared, endHeld, endWaiting, requeue } from "./end-unanswered.ts";
 import { readLane } from "./lane-row.ts";
+import { messageBytes } from "./codec.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
+import { OutboxSteps } from "./outbox-steps.ts";
 import { readTurn } from "./read-turn.ts";
 import { requestStop } from "./request-stop.ts";
 import { TurnSteps } from "./turn-steps.ts";
@@ -313,4 +315,35 @@ test("thirty racers into one new lane: one runs, the rest wait, each with a plac
   expect(admitted.filter(({ isClaimed }) => isClaimed).length).toBe(1);
   expect(new Set(admitted.map(({ laneSeq }) => laneSeq)).size).toBe(30);
   expect(await readLane(world.db, TENANT, key)).toMatchObject({ depth: 29 });
+});
+
+test("replies on their way: whoever claims, each row is had by one at a time, and a lane's rows in order", async () => {
+  const keys = ["agent:a:out-1", "agent:a:out-2", "agent:a:out-3"];
+  const reply = messageBytes(textMessage(Role.ASSISTANT, "hello"));
+  for (let n = 0; n < 4; n += 1) {
+    await world.db.query(
+      `INSERT INTO outbox (tenant, session_key, turn_id, route_id, session_id, generation, principal,
+         request_id, traceparent, reply, create_time, next_attempt_time)
+       SELECT $1, key, gen_random_uuid(), '', '', 1, 'p', $3, '', $4, now(), now()
+       FROM unnest($2::text[]) AS key`,
+      [TENANT, keys, String(n), Buffer.from(reply)],
+    );
+  }
+  const replicas = [
+    new OutboxSteps(world.db),
+    new OutboxSteps(world.db),
+    new OutboxSteps(world.db),
+  ];
+  const seen = new Map<string, string[]>(keys.map((key) => [key, []]));
+  const drain = async (steps: OutboxSteps, sessionKey: string): Promise<void> => {
+    while ((seen.get(sessionKey)?.length ?? 0) < 4) {
+      const row = await steps.claim({ tenant: TENANT, sessionKey });
+      if (row === undefined) continue;
+      seen.get(sessionKey)?.push(row.requestId);
+      await steps.remove(row.outboxId);
+    }
+  };
+  await Promise.all(replicas.flatMap((steps) => keys.map((key) => drain(steps, key))));
+  for (const key of keys) expect(seen.get(key)).toEqual(["0", "1", "2", "3"]);
+  expect((await world.db.query("SELECT FROM outbox WHERE tenant = $1", [TENANT])).rowCount).toBe(0);
 });
