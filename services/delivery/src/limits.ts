@@ -56,13 +56,13 @@ export const LIMITS = {
   maxPageSize: 500,
 
   /** Sends of one replica at once; each holds a socket and a reply. */
-  sendsPerReplica: 128,
+  sendsPerReplica: 256,
   /** Routes claimed in one transaction. */
   claimBatch: 64,
   /** Replies of one route sent one after another before the routes that are due have their turn. */
   sendsInARow: 16,
   /** Replies of one transaction, those that wait for one, and transactions of a kind in flight. */
-  stepsPerStatement: 64,
+  stepsPerStatement: 128,
   stepsWaiting: 10_000,
   stepsInFlight: 2,
   /** An idle replica asks the database so often at most; a local enqueue is sent at once. */

@@ -16,7 +16,7 @@ export interface Sizes {
 export const FULL: Sizes = {
   routes: 1_000,
   messagesPerRoute: 10,
-  inFlight: 128,
+  inFlight: 256,
   enqueuing: 128,
   textChars: 500,
   rounds: 3,

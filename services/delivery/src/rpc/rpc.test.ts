@@ -80,6 +80,9 @@ test("a client that hands over often does it by frames of one stream, with the s
     expect(again.deliveryId).toBe(first.deliveryId);
     return framed().length > 0;
   });
+  // The largest reply that there is goes this way too.
+  await runner.enqueueDelivery(reply(routeId, "large", "x".repeat(QUICK.replyBytes - 1_024)));
+  expect(framed().at(-1)).toMatchObject({ method: "EnqueueDelivery", code: "OK" });
   const other = runner.enqueueDelivery(reply(routeId, "framed", "other content"));
   await expect(other).rejects.toEqual(refusal("IDEMPOTENCY_MISMATCH"));
   const nowhere = runner.enqueueDelivery(reply(systemIds.uuid(), "turn-1"));

@@ -28,17 +28,9 @@ export interface Finished {
   readonly next: Claimed | undefined;
 }
 
-/** In the order of the rows' key, as everybody locks routes who locks several. */
-const LOCK_ROUTES = {
-  name: "delivery_lock_routes_to_finish",
-  text: `
-SELECT 1 FROM unnest($1::text[], $2::uuid[]) AS i (tenant, route_id)
-JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
-ORDER BY r.tenant, r.route_id FOR UPDATE OF r`,
-};
-
 const ENDINGS: readonly Column<EndedAttempt>[] = [
   { name: "tenant", type: "text", of: ({ claimed }) => claimed.tenant },
+  { name: "route_id", type: "uuid", of: ({ claimed }) => claimed.routeId },
   { name: "delivery_id", type: "uuid", of: ({ claimed }) => claimed.deliveryId },
   { name: "attempt", type: "int", of: ({ claimed }) => claimed.attempt },
   { name: "state", type: "smallint", of: ({ ending }) => stateCode(ending.state) },
@@ -55,10 +47,18 @@ const ENDINGS: readonly Column<EndedAttempt>[] = [
   { name: "piece_count", type: "int", of: ({ pieceCount }) => pieceCount },
 ];
 
+/**
+ * Routes are locked in the order of their key, as everybody locks routes who locks several, each before
+ * its delivery. Who waited for a lock meets the delivery as it is then, since a row that was changed
+ * meanwhile is judged again.
+ */
 const FINISH = {
   name: "delivery_finish",
   text: `
-WITH ${itemTable(ENDINGS)}, finished AS (
+WITH ${itemTable(ENDINGS)}, locked AS MATERIALIZED (
+  SELECT i.place FROM item i JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
+  ORDER BY r.tenant, r.route_id FOR UPDATE OF r
+), finished AS (
   UPDATE deliveries d SET state = i.state, was_claimed = i.was_claimed, perhaps_sent = i.perhaps_sent,
     next_attempt_time = CASE WHEN i.has_ended THEN NULL
       ELSE least(d.expire_time, clock_timestamp() + i.delay_ms * interval '1 millisecond') END,
@@ -69,7 +69,7 @@ WITH ${itemTable(ENDINGS)}, finished AS (
     piece_count = greatest(d.piece_count, i.piece_count),
     is_doubtful = NOT i.has_accepted AND (d.is_doubtful OR i.outcome = 'unknown'),
     piece_handle = CASE WHEN i.has_accepted THEN '' ELSE d.piece_handle END
-  FROM item i
+  FROM locked JOIN item i USING (place)
   WHERE d.tenant = i.tenant AND d.delivery_id = i.delivery_id AND d.attempt_count = i.attempt
     AND d.state = 2
   RETURNING i.place, d.replica, d.claim_time
@@ -102,10 +102,6 @@ export function finishAll(
   ended: readonly EndedAttempt[],
 ): Promise<readonly Finished[]> {
   return db.transaction(async (sql) => {
-    await sql.query(LOCK_ROUTES, [
-      ended.map(({ claimed }) => claimed.tenant),
-      ended.map(({ claimed }) => claimed.routeId),
-    ]);
     const found = await rows<{ place: number }>(sql, FINISH, itemParams(ENDINGS, ended));
     const finished = byPlace(found, ended.length);
     for (const [index, one] of ended.entries()) {

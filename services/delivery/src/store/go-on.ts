@@ -55,6 +55,9 @@ const LEASE_SLACK = 0.25;
 /** So many that have ended may stand before the head where it is looked for. */
 const LOOKED_OVER = 32;
 
+/** As JSON: an array of bytea comes as text that is read character by character. */
+const PARTS = "to_json(ARRAY(SELECT encode(part, 'base64') FROM unnest(c.parts) AS part))";
+
 const GO_ON = {
   name: "delivery_go_on",
   text: `
@@ -110,7 +113,8 @@ WITH ${itemTable(ROUTES)}, head AS (
 SELECT g.place::int, NOT g.blocks AND g.next_attempt_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
   coalesce(c.fence_id, c.delivery_id) AS "fenceId", c.route_id AS "routeId", c.route_seq AS "routeSeq",
   c.session_key AS "sessionKey", c.session_id AS "sessionId", c.generation, c.turn_id AS "turnId",
-  c.principal, c.request_label AS "requestLabel", c.trace_id AS "traceId", c.traceparent, c.parts,
+  c.principal, c.request_label AS "requestLabel", c.trace_id AS "traceId", c.traceparent,
+  ${PARTS} AS parts,
   c.attempt_count AS attempt, c.was_claimed AS "wasClaimed", c.perhaps_sent AS "perhapsSent",
   c.lost_attempt AS "lostAttempt", c.create_time AS "createTime",
   c.lost_attempt OR c.attempt_count > 1 AND EXISTS (SELECT 1 FROM attempts a
@@ -137,7 +141,8 @@ export async function goOn(
   routes: readonly RouteGoesOn[],
 ): Promise<readonly WentOn[]> {
   if (routes.length === 0) return [];
-  type Row = Omit<Claimed, "deliveryId"> & {
+  type Row = Omit<Claimed, "deliveryId" | "parts"> & {
+    readonly parts: readonly string[];
     readonly place: number;
     readonly hasNext: boolean;
     readonly deliveryId: string | null;
@@ -145,7 +150,8 @@ export async function goOn(
   const params = [...itemParams(ROUTES, routes), replica, leaseMs, LOST];
   const wentOn = routes.map((): WentOn => ({ hasNext: false, next: undefined }));
   for (const { place, hasNext, ...row } of await rows<Row>(sql, GO_ON, params)) {
-    const next = row.deliveryId === null ? undefined : (row as Claimed);
+    const parts = row.parts.map((part) => Buffer.from(part, "base64"));
+    const next = row.deliveryId === null ? undefined : ({ ...row, parts } as Claimed);
     wentOn[place - 1] = { hasNext, next };
   }
   return wentOn;

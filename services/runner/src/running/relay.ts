@@ -18,6 +18,8 @@ export class Relay {
   readonly #deps: RelayDeps;
   readonly #steps: OutboxSteps;
   readonly #busy = new Map<string, Promise<void>>();
+  /** Lanes that were committed to since they were looked at. */
+  readonly #again = new Set<string>();
   #stopped = false;
 
   constructor(deps: RelayDeps) {
@@ -25,15 +27,19 @@ export class Relay {
     this.#steps = new OutboxSteps(deps.db);
   }
 
-  /** Sends what a lane has, unless this replica is at it already. */
+  /** Sends what a lane has. Where this replica is at it, that goes on until there is nothing. */
   kick(tenant: string, sessionKey: string): void {
     const lane = `${tenant}\n${sessionKey}`;
-    if (this.#stopped || this.#busy.has(lane)) return;
+    if (this.#stopped) return;
+    if (this.#busy.has(lane)) return void this.#again.add(lane);
     const work = this.#sendAll(tenant, sessionKey)
       .catch((err: unknown) =>
         this.#deps.log.warn({ err, tenant, session_key: sessionKey }, "the outbox waits"),
       )
-      .finally(() => this.#busy.delete(lane));
+      .finally(() => {
+        this.#busy.delete(lane);
+        if (this.#again.delete(lane)) this.kick(tenant, sessionKey);
+      });
     this.#busy.set(lane, work);
   }
 
@@ -50,14 +56,14 @@ export class Relay {
     }
   }
 
-  /** False: the row waits, and those behind it with it. */
+  /** False: nothing more of the lane is to be sent now; or the row waits, and those behind it with it. */
   async #send(row: OutboxRow): Promise<boolean> {
     const { db, metrics, log } = this.#deps;
     try {
       await this.#handOver(row);
-      await this.#steps.remove(row.outboxId);
+      const hasMore = await this.#steps.remove(row.outboxId);
       metrics.handedOver("accepted");
-      return true;
+      return hasMore;
     } catch (error) {
       if (error instanceof LanekeeperError && isForGood(error)) {
         log.error({ err: error, turn_id: row.turnId }, "delivery refuses a reply for good");

@@ -9,7 +9,7 @@ import type { Sql } from "./sql.ts";
  */
 export class OutboxSteps {
   readonly #claim: Batcher<Lane, OutboxRow | undefined>;
-  readonly #remove: Batcher<bigint, true>;
+  readonly #remove: Batcher<bigint, boolean>;
 
   constructor(sql: Sql) {
     const common = {
@@ -24,10 +24,7 @@ export class OutboxSteps {
     });
     this.#remove = createBatcher({
       ...common,
-      run: async (ids: readonly bigint[]) => {
-        await removeOutbox(sql, ids);
-        return ids.map((): true => true);
-      },
+      run: (ids: readonly bigint[]) => removeOutbox(sql, ids),
     });
   }
 
@@ -36,8 +33,8 @@ export class OutboxSteps {
     return this.#claim.submit(lane);
   }
 
-  /** Delivery has it. */
-  async remove(outboxId: bigint): Promise<void> {
-    await this.#remove.submit(outboxId);
+  /** Delivery has it. Resolves to whether more of its lane waits. */
+  remove(outboxId: bigint): Promise<boolean> {
+    return this.#remove.submit(outboxId);
   }
 }

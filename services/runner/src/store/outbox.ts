@@ -69,12 +69,23 @@ export async function claimOutboxHeads(
 const REMOVE = {
   name: "runner_remove_outbox",
   text: `
-WITH ${UNHURRIED} DELETE FROM outbox USING unhurried WHERE outbox_id = ANY ($1::bigint[])`,
+WITH ${UNHURRIED}
+DELETE FROM outbox o USING unhurried, unnest($1::bigint[]) WITH ORDINALITY AS i (outbox_id, place)
+WHERE o.outbox_id = i.outbox_id
+RETURNING i.place::int, EXISTS (
+  SELECT FROM outbox n WHERE n.tenant = o.tenant AND n.session_key = o.session_key
+    AND n.refusal IS NULL AND n.outbox_id > o.outbox_id
+) AS "hasMore"`,
 };
 
-/** Delivery has them. */
-export async function removeOutbox(sql: Sql, outboxIds: readonly bigint[]): Promise<void> {
-  await sql.query(REMOVE, [outboxIds]);
+/** Delivery has them. Tells for each whether more of its lane waits. */
+export async function removeOutbox(
+  sql: Sql,
+  outboxIds: readonly bigint[],
+): Promise<readonly boolean[]> {
+  type Row = { readonly place: number; readonly hasMore: boolean };
+  const found = await rows<Row>(sql, REMOVE, [outboxIds]);
+  return byPlace(found, outboxIds.length).map((row) => row?.hasMore ?? true);
 }
 
 const DELAY = {
