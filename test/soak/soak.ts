@@ -39,7 +39,7 @@ export async function soak(flags: SoakFlags, folder: string): Promise<SoakRecord
   const model = opened.use(await startTalkingModel(answers));
   const sink = opened.use(await startMeasuringSink(answers, outboxLags));
   const program = flags.keepEverything ? {} : { program: [SHORT] };
-  const cluster = await startCluster(opened, { folder, ...program });
+  const cluster = await startCluster(opened, { folder, hasUsualLeases: true, ...program });
   await applyAgent(cluster, model.baseUrl);
   const doors = openDoors(opened, cluster);
   const over = new AbortController();

@@ -26,7 +26,7 @@ async function measure(opened: Disposal): Promise<boolean> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const model = opened.use(await startModelServer());
-  const cluster = await startCluster(opened, { folder });
+  const cluster = await startCluster(opened, { folder, hasUsualLeases: true });
   await applyTenants(cluster, model.baseUrl);
   const doors = openDoors(opened, cluster);
   const hold = (until: Gate) => model.next({ text: "done", gate: until });

@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly program?: readonly string[];
   /** Whether Postgres gets a disk of its own, which can be filled. */
   readonly wantsDisk?: boolean;
+  /** Leases as in the product: a machine that is starved for seconds then makes no takeovers. */
+  readonly hasUsualLeases?: boolean;
 }
 
 /** What is opened is closed by `opened`. */
@@ -132,15 +134,19 @@ const DATABASE: Readonly<Record<ServiceName, string>> = {
   ingress: "LANEKEEPER_INGRESS_DATABASE_URL",
 };
 
+const SHORT_LEASES = {
+  LANEKEEPER_LEASE_MS: String(LEASE_MS),
+  LANEKEEPER_DELIVERY_LEASE_MS: String(DELIVERY_LEASE_MS),
+};
+
 function environment(service: ServiceName, parts: EnvironmentParts): Record<string, string> {
-  const { links, secret, apiKey, url, folder } = parts;
+  const { links, secret, apiKey, url, folder, hasUsualLeases = false } = parts;
   const target = (of: ServiceName) => links.grpc[of].map(({ address }) => address).join(",");
   return freeEnvironment({
     LANEKEEPER_DATA_DIR: folder,
     LANEKEEPER_SUPERVISED: "1",
     LANEKEEPER_CLUSTER_SECRET: secret,
-    LANEKEEPER_LEASE_MS: String(LEASE_MS),
-    LANEKEEPER_DELIVERY_LEASE_MS: String(DELIVERY_LEASE_MS),
+    ...(hasUsualLeases ? {} : SHORT_LEASES),
     LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
     LANEKEEPER_IDENTITY_TARGET: target("session-identity"),
     LANEKEEPER_RUNNER_TARGET: target("runner"),

@@ -15,10 +15,13 @@ export const TURNS_PER_SECOND = 8;
 const SESSIONS = 48;
 /** Of the turns; the others come over HTTP, every second one as a stream. */
 const ROUTED_SHARE = 0.4;
-const ATTEMPT_MS = 10_000;
+/** Above a takeover after a kill: 15 s, and a second. */
+const ATTEMPT_MS = 25_000;
 /** A turn that nobody knows of after so long was lost. */
 const KNOWN_WITHIN_MS = 90_000;
-const AGAIN_MS = 250;
+const AGAIN_MS = 500;
+/** Nobody asks on where so many wait: a machine that is too slow for the load is not made slower by it. */
+const MOST_OPEN = 150;
 
 export interface CallersOptions {
   readonly cluster: Cluster;
@@ -37,6 +40,8 @@ export interface Outcome {
   readonly refused: Readonly<Record<string, number>>;
   /** Asked again for long enough, and never known. */
   readonly lost: number;
+  /** Not asked for, since too many were under way. */
+  readonly heldBack: number;
 }
 
 /** Asks for turns at a steady rate, whether or not those before have been answered. */
@@ -45,7 +50,7 @@ export class Callers {
   readonly #options: CallersOptions;
   readonly #routes = new Map<string, string>();
   readonly #open = new Set<Promise<void>>();
-  readonly #outcome = { asked: 0, answered: 0, again: 0, lost: 0 };
+  readonly #outcome = { asked: 0, answered: 0, again: 0, lost: 0, heldBack: 0 };
   readonly #refused: Record<string, number> = {};
 
   constructor(options: CallersOptions) {
@@ -62,6 +67,10 @@ export class Callers {
     for (let n = 0; !this.#options.over.aborted; n += 1) {
       const dueMs = startMs + (n * 1_000) / TURNS_PER_SECOND;
       await sleep(Math.max(0, dueMs - performance.now()));
+      if (this.#open.size >= MOST_OPEN) {
+        this.#outcome.heldBack += 1;
+        continue;
+      }
       const turn = this.#turn().finally(() => this.#open.delete(turn));
       this.#open.add(turn);
     }
