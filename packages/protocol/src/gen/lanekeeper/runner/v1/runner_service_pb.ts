@@ -265,7 +265,7 @@ export type AttachTurnRequest = Message<"lanekeeper.runner.v1.AttachTurnRequest"
   afterStreamSeq: bigint;
 
   /**
-   * When this attachment leaves, and no other is left that did not ask for it, the turn is cancelled.
+   * When this attachment leaves, and no other of the turn is left at its replica, the turn is cancelled.
    *
    * @generated from field: bool cancel_on_disconnect = 4;
    */
