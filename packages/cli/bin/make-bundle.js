@@ -23,7 +23,16 @@ const MAKERS = ["make-bundle.js", "esbuild-options.js"];
  *   `change` may say otherwise what stands in a module of the program: for tests of what it would be then
  * @returns {Promise<string>}
  */
-export async function makeBundle({ root, entry, cache, change = (_, text) => text }) {
+export function makeBundle(options) {
+  const made = before.then(() => make(options));
+  before = made.catch(() => undefined);
+  return made;
+}
+
+/** One after the other: who has made one stops esbuild, for all in this process. */
+let before = Promise.resolve();
+
+async function make({ root, entry, cache, change = (_, text) => text }) {
   const texts = new Map();
   const name = randomUUID();
   const folder = join(cache, name);

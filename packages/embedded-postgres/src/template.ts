@@ -8,7 +8,7 @@ import { findHome } from "./home.ts";
 import { startEmbeddedPostgres } from "./start.ts";
 
 /** Names a folder for the data dir that tests copy; who runs them sets it, and removes the folder. */
-export const TEMPLATE_VARIABLE = "LANEKEEPER_TEST_POSTGRES";
+export const TEMPLATE_VARIABLE = "EMBEDDED_POSTGRES_TEMPLATE";
 
 /** Their log and port are those of one server. */
 const COPIED = ["cluster", "postgres-password"];

@@ -9,7 +9,7 @@ import { SampleProcess } from "./fixtures/sample-process.ts";
 const SLOW = 60_000;
 
 const sample = (SAMPLE: string, env: Record<string, string> = {}) =>
-  new SampleProcess("sample-service.ts", { SAMPLE, ...env });
+  new SampleProcess("service", { SAMPLE, ...env });
 
 describe("a service process", { timeout: SLOW }, () => {
   test("is unready while it drains, alive all the time, and ends with 0", async () => {
@@ -75,7 +75,7 @@ describe("a service process", { timeout: SLOW }, () => {
       expect(await process.exit()).toEqual({ code: 1, signal: null });
       const last = process.lines.at(-1);
       expect(last).toMatchObject({ level: "fatal", origin, err: { message } });
-      expect(JSON.stringify(last)).toContain("sample-service.ts");
+      expect(JSON.stringify(last)).toContain("service");
     },
   );
 
@@ -170,7 +170,7 @@ describe("under a supervisor", { timeout: SLOW }, () => {
   test("kill -9 of the supervisor leaves no orphan, though nobody reads the output any more", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lanekeeper-run-"));
     const marker = join(folder, "marker");
-    await using supervisor = new SampleProcess("sample-supervisor.ts", { SAMPLE_MARKER: marker });
+    await using supervisor = new SampleProcess("supervisor", { SAMPLE_MARKER: marker });
     const { pid } = await supervisor.line("starting");
     await supervisor.line("ready");
     supervisor.child.kill("SIGKILL");
@@ -180,11 +180,7 @@ describe("under a supervisor", { timeout: SLOW }, () => {
   });
 
   test("Ctrl-C, which reaches the whole group, is the supervisor's to act on", async () => {
-    await using process = new SampleProcess(
-      "sample-service.ts",
-      { LANEKEEPER_SUPERVISED: "1" },
-      true,
-    );
+    await using process = new SampleProcess("service", { LANEKEEPER_SUPERVISED: "1" }, true);
     await process.line("ready");
     process.child.kill("SIGINT");
     process.child.disconnect();
@@ -193,11 +189,7 @@ describe("under a supervisor", { timeout: SLOW }, () => {
   });
 
   test("SIGTERM stops it, and the open channel does not keep it alive", async () => {
-    await using process = new SampleProcess(
-      "sample-service.ts",
-      { LANEKEEPER_SUPERVISED: "1" },
-      true,
-    );
+    await using process = new SampleProcess("service", { LANEKEEPER_SUPERVISED: "1" }, true);
     await process.line("ready");
     process.child.kill("SIGTERM");
     expect(await process.exit()).toEqual({ code: 0, signal: null });

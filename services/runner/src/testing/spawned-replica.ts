@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createRunnerClient, type RunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
+import { bundledProgram, RUN_BUNDLED } from "@lanekeeper/testing";
 import type { ReplicaNews, ReplicaOrder } from "./replica-process.ts";
 
 const PROGRAM = fileURLToPath(new URL("./replica-process.ts", import.meta.url));
@@ -26,8 +27,9 @@ export class SpawnedReplica implements AsyncDisposable {
   }
 
   static async start(order: ReplicaOrder): Promise<SpawnedReplica> {
-    const execArgv = ["--import", "tsx", "--conditions=source"];
-    const child = fork(PROGRAM, { execArgv, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const program = await bundledProgram(PROGRAM);
+    const execArgv = RUN_BUNDLED;
+    const child = fork(program, { execArgv, stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const news: ReplicaNews[] = [];
     const serving = new Promise<number>((resolve, reject) => {
       child.once("exit", () => reject(new Error("the replica ended before it served")));
