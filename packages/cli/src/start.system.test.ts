@@ -8,13 +8,14 @@ import {
   runProgram,
   startConstellation,
   startModelServer,
+  type TestConstellation,
 } from "@lanekeeper/testing";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataDirAt } from "./constellation/data-dir.ts";
 import { processLife } from "./constellation/process-life.ts";
 import { readState } from "./constellation/state-file.ts";
 import { pastedCurl } from "./fixtures/pasted-curl.ts";
-import { testFolder } from "./fixtures/folder.ts";
+import { type TestFolder, testFolder } from "./fixtures/folder.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -69,19 +70,6 @@ describe("lanekeeper start", () => {
     expect(await processLife(postgres?.pid ?? 0)).toBeUndefined();
   });
 
-  test("migrate beside it, which the lock used to refuse, goes to its Postgres", async () => {
-    await using running = await startConstellation();
-    const { postgres } = await running.state();
-    const { code, output } = await lanekeeper(running.dataDir, "migrate");
-    expect(output).toContain(
-      `embedded Postgres of process ${running.program.process.pid} on port ${postgres?.port}`,
-    );
-    expect(output).toContain("lanekeeper_runner: at version");
-    expect(output).toContain("the database is up to date");
-    expect(code).toBe(0);
-    expect((await ask(running.baseUrl, running.apiKey, "still there?")).status).toBe(200);
-  });
-
   test("kill -9 of the supervisor leaves nothing running, and the next start finds everything", async () => {
     await using folder = await testFolder();
     const dataDir = join(folder.path, "data");
@@ -127,9 +115,53 @@ describe("lanekeeper start", () => {
       );
     },
   );
+});
+
+/** Where a start has gone wrong before: a proxy in the environment, production, a long path with spaces. */
+describe("behind a proxy, in production, and in a folder with a path of 200 characters", () => {
+  let folder: TestFolder;
+  let running: TestConstellation;
+
+  beforeAll(async () => {
+    folder = await testFolder();
+    const proxy = "http://127.0.0.1:1";
+    running = await startConstellation({
+      dataDir: join(folder.path, "long ".repeat(40).trim()),
+      leaseMs: 2_000,
+      env: {
+        http_proxy: proxy,
+        https_proxy: proxy,
+        HTTP_PROXY: proxy,
+        NODE_ENV: "production",
+      },
+    });
+  });
+  afterAll(async () => {
+    await running?.stop();
+    await folder?.[Symbol.asyncDispose]();
+  });
+
+  test("a request is answered, and the key is for its owner alone", async () => {
+    const { status } = await ask(running.baseUrl, running.apiKey, "hello", {
+      "x-session-key": "p",
+    });
+    expect(status).toBe(200);
+    expect((await stat(join(running.dataDir, "api-key"))).mode & 0o777).toBe(0o600);
+  });
+
+  test("migrate beside it, which the lock used to refuse, goes to its Postgres", async () => {
+    const { postgres } = await running.state();
+    const { code, output } = await lanekeeper(running.dataDir, "migrate");
+    expect(output).toContain(
+      `embedded Postgres of process ${running.program.process.pid} on port ${postgres?.port}`,
+    );
+    expect(output).toContain("lanekeeper_runner: at version");
+    expect(output).toContain("the database is up to date");
+    expect(code).toBe(0);
+    expect((await ask(running.baseUrl, running.apiKey, "still there?")).status).toBe(200);
+  });
 
   test("services and Postgres that are killed come back, and the next request is answered", async () => {
-    await using running = await startConstellation({ leaseMs: 2_000 });
     for (const service of ["session-identity", "runner", "delivery", "ingress"] as const) {
       await running.kill(service);
       await running.waitReady();
@@ -145,28 +177,7 @@ describe("lanekeeper start", () => {
     });
   });
 
-  test("works behind a proxy, in production, and in a folder with a path of 200 characters", async () => {
-    await using folder = await testFolder();
-    const dataDir = join(folder.path, "long ".repeat(40).trim());
-    const proxy = "http://127.0.0.1:1";
-    const env = {
-      http_proxy: proxy,
-      https_proxy: proxy,
-      HTTP_PROXY: proxy,
-      NODE_ENV: "production",
-    };
-    await using running = await startConstellation({ dataDir, env });
-    const { status } = await ask(running.baseUrl, running.apiKey, "hello", {
-      "x-session-key": "p",
-    });
-    expect(status).toBe(200);
-    expect((await stat(join(running.dataDir, "api-key"))).mode & 0o777).toBe(0o600);
-  });
-});
-
-describe("what operators ask of a running constellation", () => {
   test("trace, sessions and lane tell what became of a request", async () => {
-    await using running = await startConstellation();
     const headers = { "x-session-key": "desk", "x-request-id": "req-1" };
     const answer = await ask(running.baseUrl, running.apiKey, "hello", headers);
     expect(answer.status).toBe(200);
@@ -231,29 +242,29 @@ describe("what operators ask of a running constellation", () => {
       output: expect.stringContaining("knows no-such-request"),
     });
   });
+});
 
-  test("config apply is in force at once and survives a start without LANEKEEPER_CONFIG", async () => {
-    await using folder = await testFolder();
-    const dataDir = join(folder.path, "data");
-    await using model = await startModelServer();
-    const config = [
-      "tenants:",
-      "  default:",
-      "    default_agent: clerk",
-      "    agents:",
-      "      clerk:",
-      "        system_prompt: You are the clerk.",
-      `        model: { base_url: "${model.baseUrl}", model: m }`,
-    ].join("\n");
-    const first = await startConstellation({ dataDir, config });
-    expect((await ask(first.baseUrl, first.apiKey, "hello", { "x-session-key": "c" })).status).toBe(
-      200,
-    );
-    expect(JSON.stringify(model.requests[0]?.messages)).toContain("You are the clerk.");
-    await first.stop();
-    await using second = await startConstellation({ dataDir });
-    expect(second.output()).toContain("what was applied before stays");
-    await ask(second.baseUrl, second.apiKey, "again", { "x-session-key": "c" });
-    expect(JSON.stringify(model.requests[1]?.messages)).toContain("You are the clerk.");
-  });
+test("config apply is in force at once and survives a start without LANEKEEPER_CONFIG", async () => {
+  await using folder = await testFolder();
+  const dataDir = join(folder.path, "data");
+  await using model = await startModelServer();
+  const config = [
+    "tenants:",
+    "  default:",
+    "    default_agent: clerk",
+    "    agents:",
+    "      clerk:",
+    "        system_prompt: You are the clerk.",
+    `        model: { base_url: "${model.baseUrl}", model: m }`,
+  ].join("\n");
+  const first = await startConstellation({ dataDir, config });
+  expect((await ask(first.baseUrl, first.apiKey, "hello", { "x-session-key": "c" })).status).toBe(
+    200,
+  );
+  expect(JSON.stringify(model.requests[0]?.messages)).toContain("You are the clerk.");
+  await first.stop();
+  await using second = await startConstellation({ dataDir });
+  expect(second.output()).toContain("what was applied before stays");
+  await ask(second.baseUrl, second.apiKey, "again", { "x-session-key": "c" });
+  expect(JSON.stringify(model.requests[1]?.messages)).toContain("You are the clerk.");
 });
