@@ -125,12 +125,16 @@ export class MemoryAccounts implements AccountStore {
 export class MemoryLeases implements PollLeases {
   readonly holders = new Map<string, string>();
   isDown = false;
+  /** How often a lease was another's. */
+  refused = 0;
 
   async take({ tenant, account }: TenantAccount, holder: string): Promise<boolean> {
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");
     const name = `${tenant} ${account.accountId}`;
     if (!this.holders.has(name)) this.holders.set(name, holder);
-    return this.holders.get(name) === holder;
+    const isOurs = this.holders.get(name) === holder;
+    if (!isOurs) this.refused += 1;
+    return isOurs;
   }
 
   async release({ tenant, account }: TenantAccount, holder: string): Promise<void> {

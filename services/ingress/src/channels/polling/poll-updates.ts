@@ -37,19 +37,28 @@ export async function pollUpdates(
 ): Promise<void> {
   const bot = new PolledBot(polling, account, signal);
   const { clock, log, limits } = polling;
+  const { first: baseMs, longest: maxMs } = limits.pollBackoffMs;
   for (let failures = 0; !signal.aborted; ) {
-    const waitMs = await bot.round().catch((err: unknown) => {
+    const pause = await bot.round().catch((err: unknown): Pause => {
       if (!signal.aborted) log.warn({ err, ...bot.fields }, "updates cannot be asked for now");
-      return limits.pollBackoffMs.longest;
+      return { afterFailure: true, ms: maxMs };
     });
-    failures = waitMs === undefined ? 0 : failures + 1;
-    if (waitMs === undefined || signal.aborted) continue;
-    const { first: baseMs, longest: maxMs } = limits.pollBackoffMs;
-    const pauseMs = Math.max(waitMs, backoffMs(failures, { baseMs, maxMs }));
-    await clock.sleep(pauseMs, signal).catch(() => undefined);
+    failures = pause.afterFailure ? failures + 1 : 0;
+    if (pause.ms === undefined || signal.aborted) continue;
+    const backedOffMs = pause.afterFailure ? backoffMs(failures, { baseMs, maxMs }) : 0;
+    await clock.sleep(Math.max(pause.ms, backedOffMs), signal).catch(() => undefined);
   }
   await bot.release();
 }
+
+/** What comes before the next round: at least so many milliseconds; undefined, nothing. */
+interface Pause {
+  /** The more of them in a row, the longer. To stand by while another replica asks is none. */
+  readonly afterFailure: boolean;
+  readonly ms: number | undefined;
+}
+
+const GO_ON: Pause = { afterFailure: false, ms: undefined };
 
 /** One bot as it is polled; remembers what it was given last. */
 class PolledBot {
@@ -71,20 +80,20 @@ class PolledBot {
     return { tenant, channel: "telegram", account_id: account.accountId };
   }
 
-  /** Asks once and takes what comes. Resolves to how long to wait, or undefined to go on at once. */
-  async round(): Promise<number | undefined> {
+  /** Asks once and takes what comes. */
+  async round(): Promise<Pause> {
     const { apiUrl, limits, log, token } = this.#polling;
-    if (!(await this.#hold())) return limits.pollLeaseMs / 4;
+    if (!(await this.#hold())) return this.#standBy();
     const api = new TelegramApi(apiUrl, token(this.#account));
     const ending = boundedSignal(this.#signal, limits.pollWaitMs * 1.5);
     const timeout = Math.floor(limits.pollWaitMs / 1_000);
     const offset = this.#offset === undefined ? {} : { offset: this.#offset };
     const request = { timeout, allowed_updates: UPDATE_KINDS, ...offset };
     const got = await api.call("getUpdates", request, ending);
-    if (this.#signal.aborted) return undefined;
+    if (this.#signal.aborted) return GO_ON;
     if ("result" in got) return this.#takeAll(Array.isArray(got.result) ? got.result : []);
     log.warn({ ...this.fields, ...got.refusal }, "Telegram gives no updates");
-    return waitAfter(got.refusal, limits.pollBackoffMs.longest);
+    return { afterFailure: true, ms: waitAfter(got.refusal, limits.pollBackoffMs.longest) };
   }
 
   async release(): Promise<void> {
@@ -98,19 +107,23 @@ class PolledBot {
     return leases.take(this.#account, holder, limits.pollLeaseMs);
   }
 
+  #standBy(): Pause {
+    return { afterFailure: false, ms: this.#polling.limits.pollLeaseMs / 4 };
+  }
+
   /** In order. What cannot be taken now is tried again before anything behind it. */
-  async #takeAll(updates: readonly unknown[]): Promise<number | undefined> {
+  async #takeAll(updates: readonly unknown[]): Promise<Pause> {
     let heldMs = this.#polling.clock.monotonicMs();
     for (const update of updates) {
       if (!isObject(update) || typeof update["update_id"] !== "number") continue;
       const nowMs = this.#polling.clock.monotonicMs();
       if (nowMs - heldMs > this.#polling.limits.pollLeaseMs / 3) {
-        if (!(await this.#hold())) return this.#polling.limits.pollLeaseMs / 4;
+        if (!(await this.#hold())) return this.#standBy();
         heldMs = nowMs;
       }
-      if (!(await this.#takeOne(update, update["update_id"]))) return 0;
+      if (!(await this.#takeOne(update, update["update_id"]))) return { afterFailure: true, ms: 0 };
     }
-    return undefined;
+    return GO_ON;
   }
 
   async #takeOne(update: JsonObject, updateId: number): Promise<boolean> {

@@ -93,6 +93,16 @@ test("of two replicas one asks; when it leaves the other goes on where it was", 
   await soon(() => keys(other)).toContain("telegram/helpdesk_bot/2");
 });
 
+test("a replica that stands by, which came by ever more rarely, asks as often as at first", async () => {
+  const patient = { pollBackoffMs: { first: 5, longest: 3_600_000 } };
+  const [first, second] = [await replica(patient), await replica(patient)];
+  await asked();
+  const before = leases.refused;
+  await soon(() => leases.refused - before).toBeGreaterThan(16);
+  const warned = [first, second].filter(({ log }) => log.text().includes("cannot be asked"));
+  expect(warned).toEqual([]);
+});
+
 test("an account that is taken out of the configuration is asked for no more", async () => {
   const lane = await replica();
   await asked();
