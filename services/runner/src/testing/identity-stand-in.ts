@@ -1,5 +1,3 @@
-import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import type { RotateSessionRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
@@ -8,23 +6,15 @@ import type {
   WriteLifecycleRequest,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
-  type Fence,
   type Rotation,
   RotationReason,
-  RotationSchema,
-  RunOutcome,
   type Session,
-  SessionBusySchema,
-  SessionSchema,
   type SessionRef,
-  StaleFenceSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import {
   allowAll,
-  errorDetail,
   type GrpcServer,
   LanekeeperError,
-  later,
   notFound,
   type Routes,
   serveGrpc,
@@ -32,35 +22,16 @@ import {
   serviceTokenAuthenticator,
   storeUnavailable,
 } from "@lanekeeper/rpc";
-
-interface ActiveRun {
-  readonly runId: string;
-  readonly turnId: string;
-  readonly epoch: bigint;
-  readonly generations: bigint[];
-  leaseUntilMs: number;
-  /** It renews no more. */
-  isOver: boolean;
-}
-
-interface KeyRow {
-  readonly sessionKey: string;
-  sessionId: string;
-  generation: bigint;
-  epoch: bigint;
-  parentSessionId: string;
-  oldestRunnable: bigint;
-  active: ActiveRun | undefined;
-  movedTo: string;
-  progress: number;
-  /** Newest first. */
-  readonly rotations: Rotation[];
-}
-
-interface EndedRun {
-  readonly outcome: number;
-  readonly sessionKey: string;
-}
+import {
+  busy,
+  type EndedRun,
+  holding,
+  type KeyRow,
+  newRow,
+  renew,
+  runEnded,
+  sessionOf,
+} from "./identity-row.ts";
 
 type Answer = Awaited<ReturnType<Routes<typeof SessionIdentityService>["beginRun"]>>;
 
@@ -174,18 +145,7 @@ export class IdentityStandIn implements AsyncDisposable {
     const at = `${tenant}\n${sessionKey}`;
     const found = this.#keys.get(at);
     if (found !== undefined) return found;
-    const row: KeyRow = {
-      sessionKey,
-      sessionId: randomUUID(),
-      generation: 1n,
-      epoch: 0n,
-      parentSessionId: "",
-      oldestRunnable: 1n,
-      active: undefined,
-      movedTo: "",
-      progress: 0,
-      rotations: [],
-    };
+    const row = newRow(sessionKey);
     this.#keys.set(at, row);
     return row;
   }
@@ -215,7 +175,7 @@ export class IdentityStandIn implements AsyncDisposable {
         this.#refuseWhenDown();
         const fence = request.writer.case === "run" ? request.writer.value : undefined;
         const row = this.#key(tenant, fence?.session?.sessionKey ?? "");
-        this.#judge(row, fence);
+        holding(row, fence);
         return { session: sessionOf(row) };
       },
       getSession: async (request, { tenant }) => {
@@ -327,7 +287,7 @@ export class IdentityStandIn implements AsyncDisposable {
     const before = this.#rotated.get(requestId);
     if (before !== undefined) return before;
     const owner = precondition.case === "owner" ? precondition.value : undefined;
-    const active = this.#judge(row, owner);
+    const active = holding(row, owner);
     renew(row, row.sessionId, RotationReason.COMPACTION, note);
     active.generations.push(row.generation);
     const fence = {
@@ -351,7 +311,7 @@ export class IdentityStandIn implements AsyncDisposable {
       if (event.case === "ended" && event.value.outcome === ended.outcome) return { applied: true };
       throw runEnded(ended);
     }
-    const active = this.#judge(row, fence);
+    const active = holding(row, fence);
     if (event.case === "ended") {
       const { outcome } = event.value;
       this.#ended.set(active.runId, { outcome, sessionKey: row.sessionKey });
@@ -367,58 +327,4 @@ export class IdentityStandIn implements AsyncDisposable {
     if (!active.isOver) active.leaseUntilMs = performance.now() + leaseMs;
     return { applied: true, leaseDuration: durationFromMs(leaseMs) };
   }
-
-  /** The fence of a run: its epoch, and a generation that it has held. */
-  #judge(row: KeyRow, fence: Fence | undefined): ActiveRun {
-    const active = row.active;
-    if (active !== undefined && active.runId === fence?.runId && active.epoch === fence.runEpoch)
-      return active;
-    const isRotated = (fence?.session?.generation ?? 0n) < row.generation;
-    const current = {
-      session: sessionOf(row).ref as SessionRef,
-      runId: active?.runId ?? "",
-      runEpoch: row.epoch,
-    };
-    throw new LanekeeperError(
-      isRotated ? "STALE_GENERATION" : "TAKEN_OVER",
-      isRotated ? "rotated away" : "another run took the key",
-      { details: [errorDetail(StaleFenceSchema, { current })] },
-    );
-  }
-}
-
-function renew(row: KeyRow, parentSessionId: string, reason: RotationReason, note: string): void {
-  const previous = sessionOf(row).ref as SessionRef;
-  row.sessionId = randomUUID();
-  row.generation += 1n;
-  row.parentSessionId = parentSessionId;
-  const current = sessionOf(row).ref as SessionRef;
-  row.rotations.unshift(
-    create(RotationSchema, { previous, current, reason, parentSessionId, note }),
-  );
-}
-
-function busy(active: ActiveRun): LanekeeperError {
-  const leftMs = Math.ceil(Math.max(1, active.leaseUntilMs - performance.now()));
-  const detail = errorDetail(SessionBusySchema, {
-    holder: { runId: active.runId, turnId: active.turnId },
-  });
-  return later("SESSION_BUSY", "a run holds the key", leftMs, { details: [detail] });
-}
-
-function runEnded(ended: EndedRun | undefined): LanekeeperError {
-  return new LanekeeperError("RUN_ENDED", "the run has ended", {
-    metadata: { outcome: String(ended?.outcome ?? RunOutcome.UNSPECIFIED) },
-  });
-}
-
-function sessionOf(row: KeyRow): Session {
-  const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
-  return create(SessionSchema, {
-    ref: { sessionKey, sessionId, generation },
-    runEpoch: epoch,
-    parentSessionId,
-    movedToSessionKey: movedTo,
-    ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
-  });
 }

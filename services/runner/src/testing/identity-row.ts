@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import {
+  type Fence,
+  type Rotation,
+  type RotationReason,
+  RotationSchema,
+  RunOutcome,
+  SessionBusySchema,
+  type Session,
+  SessionSchema,
+  type SessionRef,
+  StaleFenceSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { errorDetail, LanekeeperError, later } from "@lanekeeper/rpc";
+
+export interface ActiveRun {
+  readonly runId: string;
+  readonly turnId: string;
+  readonly epoch: bigint;
+  readonly generations: bigint[];
+  leaseUntilMs: number;
+  /** It renews no more. */
+  isOver: boolean;
+}
+
+/** What the stand-in for session-identity knows of one key. */
+export interface KeyRow {
+  readonly sessionKey: string;
+  sessionId: string;
+  generation: bigint;
+  epoch: bigint;
+  parentSessionId: string;
+  oldestRunnable: bigint;
+  active: ActiveRun | undefined;
+  movedTo: string;
+  progress: number;
+  /** Newest first. */
+  readonly rotations: Rotation[];
+}
+
+export interface EndedRun {
+  readonly outcome: number;
+  readonly sessionKey: string;
+}
+
+export function newRow(sessionKey: string): KeyRow {
+  return {
+    sessionKey,
+    sessionId: randomUUID(),
+    generation: 1n,
+    epoch: 0n,
+    parentSessionId: "",
+    oldestRunnable: 1n,
+    active: undefined,
+    movedTo: "",
+    progress: 0,
+    rotations: [],
+  };
+}
+
+/**
+ * The run that a fence is of: its epoch, and a generation that it has held.
+ *
+ * @throws STALE_GENERATION, TAKEN_OVER
+ */
+export function holding(row: KeyRow, fence: Fence | undefined): ActiveRun {
+  const active = row.active;
+  if (active !== undefined && active.runId === fence?.runId && active.epoch === fence.runEpoch)
+    return active;
+  const isRotated = (fence?.session?.generation ?? 0n) < row.generation;
+  const current = {
+    session: sessionOf(row).ref as SessionRef,
+    runId: active?.runId ?? "",
+    runEpoch: row.epoch,
+  };
+  throw new LanekeeperError(
+    isRotated ? "STALE_GENERATION" : "TAKEN_OVER",
+    isRotated ? "rotated away" : "another run took the key",
+    { details: [errorDetail(StaleFenceSchema, { current })] },
+  );
+}
+
+export function renew(
+  row: KeyRow,
+  parentSessionId: string,
+  reason: RotationReason,
+  note: string,
+): void {
+  const previous = sessionOf(row).ref as SessionRef;
+  row.sessionId = randomUUID();
+  row.generation += 1n;
+  row.parentSessionId = parentSessionId;
+  const current = sessionOf(row).ref as SessionRef;
+  row.rotations.unshift(
+    create(RotationSchema, { previous, current, reason, parentSessionId, note }),
+  );
+}
+
+export function busy(active: ActiveRun): LanekeeperError {
+  const leftMs = Math.ceil(Math.max(1, active.leaseUntilMs - performance.now()));
+  const detail = errorDetail(SessionBusySchema, {
+    holder: { runId: active.runId, turnId: active.turnId },
+  });
+  return later("SESSION_BUSY", "a run holds the key", leftMs, { details: [detail] });
+}
+
+export function runEnded(ended: EndedRun | undefined): LanekeeperError {
+  return new LanekeeperError("RUN_ENDED", "the run has ended", {
+    metadata: { outcome: String(ended?.outcome ?? RunOutcome.UNSPECIFIED) },
+  });
+}
+
+export function sessionOf(row: KeyRow): Session {
+  const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
+  return create(SessionSchema, {
+    ref: { sessionKey, sessionId, generation },
+    runEpoch: epoch,
+    parentSessionId,
+    movedToSessionKey: movedTo,
+    ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
+  });
+}
