@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 interface Bundler {
-  bundle(options: { root: string; entry: string; cache: string }): Promise<string>;
+  readonly bundle: (options: { root: string; entry: string; cache: string }) => Promise<string>;
 }
 
 /**
