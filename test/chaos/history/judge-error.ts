@@ -21,7 +21,10 @@ export class RefusedRequest extends Error {
 export function judgeError(error: unknown): Judgement {
   const refused = refusalOf(error);
   if (refused === undefined) return String(error);
-  return UNKNOWN.has(refused.reason) ? `${refused.reason}: ${String(error)}` : refused;
+  // A turn whose runs all died has failed; that it was accepted, and how it ended, the final reads tell.
+  const isTurnsOwn = refused.reason === "INTERNAL" && (refused.metadata["turn_id"] ?? "") !== "";
+  if (!UNKNOWN.has(refused.reason) || isTurnsOwn) return refused;
+  return `${refused.reason}: ${String(error)}`;
 }
 
 function refusalOf(error: unknown): Refused | undefined {
