@@ -1,7 +1,7 @@
 // Puts a program's modules together, and keeps them for the next start.
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { isBuiltin } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ import { build, stop } from "esbuild";
 import { OPTIONS } from "./esbuild-options.js";
 import { hashFiles } from "./hash-files.js";
 
-/** The bundles of sources that were edited since: a program that runs may load a file of one yet. */
+/** From when another took its place: a program that runs may load a file of a bundle yet. */
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 /** Marks a question of our own, which is not to be asked again. */
 const RESOLVED = {};
@@ -73,6 +73,7 @@ async function make({ root, entry, cache, change = (_, text) => text }) {
   await mkdir(folder, { recursive: true });
   await Promise.all([...files].map(([path, text]) => writeFile(join(folder, path), text)));
   await writeFile(`${folder}.json`, JSON.stringify(latest));
+  await keepLatest(cache);
   await rename(`${folder}.json`, join(cache, "latest.json"));
   await removeOld(cache);
   return join(folder, latest.main);
@@ -131,6 +132,17 @@ function inputs(root, texts) {
   const makers = MAKERS.map((name) => fileURLToPath(new URL(name, import.meta.url)));
   const others = new Set([...manifests, ...makers].map((path) => relative(root, path)));
   return new Map([...own, ...[...others].map((path) => [path, readFileSync(join(root, path))])]);
+}
+
+/** What was the latest until now may have run for weeks. */
+async function keepLatest(cache) {
+  try {
+    const { folder } = JSON.parse(await readFile(join(cache, "latest.json"), "utf8"));
+    const now = new Date();
+    await utimes(join(cache, folder), now, now);
+  } catch {
+    // There was none, or it was not whole.
+  }
 }
 
 async function removeOld(cache) {

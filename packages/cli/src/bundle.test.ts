@@ -95,7 +95,8 @@ test("what is edited is run at the next start: a module, a manifest", async () =
   await program.write(OTHER, "");
   await program.write("packages/other/src/second.ts", 'export const word = "third";\n');
   expect((await program.run())[0]).toBe("third library late");
-  expect(await program.bundles()).toHaveLength(1);
+  // However long ago it was made: what was run until now may run yet.
+  expect(await program.bundles()).toHaveLength(2);
 });
 
 test.each(["bundled", "module by module"])(

@@ -12,7 +12,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answerLost, relayAnswer, swallow, wholeRequest } from "./call-relay.ts";
-import { FrameMishaps } from "./frame-mishaps.ts";
+import { FrameMishaps, framesOf } from "./frame-mishaps.ts";
 
 /** What becomes of a call on its way. */
 export type Mishap =
@@ -114,8 +114,9 @@ export class CallProxy implements AsyncDisposable {
     if (session === undefined || session.destroyed) {
       return stream.close(constants.NGHTTP2_REFUSED_STREAM);
     }
-    if (headers[":path"]?.endsWith("/Exchange") === true) {
-      this.#passFrames(stream, session.request(headers));
+    const frames = framesOf(headers[":path"]);
+    if (frames !== undefined) {
+      this.#passFrames(stream, session.request(headers), frames);
     } else if (this.#isHit()) {
       this.#track(this.#mishandle(stream, headers, session));
     } else {
@@ -174,8 +175,12 @@ export class CallProxy implements AsyncDisposable {
     }
   }
 
-  #passFrames(stream: ServerHttp2Stream, answer: ClientHttp2Stream): void {
-    const mishaps = new FrameMishaps(this.#mishap, {
+  #passFrames(
+    stream: ServerHttp2Stream,
+    answer: ClientHttp2Stream,
+    frames: NonNullable<ReturnType<typeof framesOf>>,
+  ): void {
+    const mishaps = new FrameMishaps(frames, this.#mishap, {
       isHit: () => this.#isHit(),
       lateMs: () => this.#lateMs(),
       track: (work) => this.#track(work),

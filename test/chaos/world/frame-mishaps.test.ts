@@ -1,3 +1,6 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
   ExchangeRequestSchema,
@@ -5,7 +8,10 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { expect, test } from "vitest";
 import type { Mishap } from "./call-proxy.ts";
-import { FrameMishaps } from "./frame-mishaps.ts";
+import { FrameMishaps, framesOf } from "./frame-mishaps.ts";
+
+const IDENTITY = "/lanekeeper.identity.v1.SessionIdentityService/Exchange";
+const schemas = { request: ExchangeRequestSchema, response: ExchangeResponseSchema };
 
 type Schema = typeof ExchangeRequestSchema | typeof ExchangeResponseSchema;
 
@@ -29,7 +35,7 @@ function stream(mishap: Mishap) {
   const sent: Buffer[] = [];
   const late: Promise<unknown>[] = [];
   let calls = 0;
-  const mishaps = new FrameMishaps(mishap, {
+  const mishaps = new FrameMishaps(schemas, mishap, {
     isHit: () => (calls += 1) % 2 === 0,
     lateMs: () => 5,
     track: (work) => late.push(work),
@@ -44,6 +50,24 @@ const THREE = message(ExchangeRequestSchema, [
   { callId: 2n },
   { callId: 3n },
 ]);
+
+test("the stream of frames of every service is known by its path", async () => {
+  const protos = fileURLToPath(new URL("../../../proto", import.meta.url));
+  const services: string[] = [];
+  for (const name of await readdir(protos, { recursive: true })) {
+    const text = name.endsWith(".proto") ? await readFile(join(protos, name), "utf8") : "";
+    if (!text.includes("rpc Exchange(")) continue;
+    services.push(`${/^package (.+);$/m.exec(text)?.[1]}.${/^service (\w+) \{$/m.exec(text)?.[1]}`);
+  }
+  expect(services.length).toBeGreaterThan(1);
+  for (const service of services) {
+    const frames = framesOf(`/${service}/Exchange`);
+    const types = [frames?.request.typeName, frames?.response.typeName];
+    const of = service.slice(0, service.lastIndexOf("."));
+    expect(types).toEqual([`${of}.ExchangeRequest`, `${of}.ExchangeResponse`]);
+  }
+  expect(framesOf(IDENTITY.replace("Exchange", "BeginRun"))).toBeUndefined();
+});
 
 test("frames that came together are lost one by one, however the bytes are cut", () => {
   const { mishaps, ids, sent } = stream("the request is lost");

@@ -3,6 +3,7 @@ import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session"
 import type { Ending } from "../domain/ending.ts";
 import type { TurnStateName } from "../domain/turn-state.ts";
 import { toldBy } from "../domain/transcript.ts";
+import { LIMITS } from "../limits.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
 import { freeSteers, settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
@@ -158,10 +159,10 @@ async function isStillHeld(deps: RunnerDeps, turn: StoredTurn, runId: string): P
   return rowCount > 0;
 }
 
-/** Back to the queue, at the old place. */
+/** Back to the queue, at the old place; a turn that has had all its runs fails. */
 export async function giveBack(
   deps: RunnerDeps,
-  run: Pick<EndingRun, "turn" | "runId">,
+  run: Pick<EndingRun, "turn" | "runId" | "endedStreamSeq">,
   outcome: number,
   errorReason: string,
 ): Promise<TurnExit> {
@@ -170,7 +171,10 @@ export async function giveBack(
     await discardPrepared(deps.db, held);
     return requeue(deps.db, held, { outcome, errorReason });
   });
-  return done ? { kind: "requeued" } : LOST;
+  if (done) return { kind: "requeued" };
+  if (!(await isStillHeld(deps, run.turn, run.runId))) return LOST;
+  const message = `${LIMITS.runsPerTurn} runs of the turn began and none of them ended`;
+  return endAs(deps, run, "FAILED", "INTERNAL", message);
 }
 
 function heldBy({ turn, runId }: Pick<EndingRun, "turn" | "runId">) {

@@ -312,6 +312,24 @@ test.concurrent("a turn that three processes died of fails", async () => {
   expect((await turnOf(current, turnId)).runs.length).toBe(3);
 });
 
+test.concurrent("a turn that three runs gave back fails", async () => {
+  await using world = await World.start(server);
+  world.model.behaviour = heldAnswer(never);
+  const replica = await world.replica({ leaseMs: 900 });
+  await applyMain(replica);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("accepted"));
+  for (let runs = 1; runs <= 3; runs++) {
+    await eventually(async () => (await turnOf(replica, attached.turnId)).runs.length === runs);
+    world.identity.isDown = true;
+    const left = async () => (await turnOf(replica, attached.turnId)).state !== TurnState.ACTIVE;
+    await eventually(left);
+    world.identity.isDown = false;
+  }
+  expect(await attached.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
+  expect((await turnOf(replica, attached.turnId)).runs.length).toBe(3);
+});
+
 test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
   await using world = await World.start(server);
   const a = await world.replica();

@@ -1,4 +1,5 @@
 import { codesBefore, stateCode, type TurnStateName } from "../domain/turn-state.ts";
+import { LIMITS } from "../limits.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "./sql.ts";
 import { mayBecomeFrom, stateIn } from "./state-in.ts";
 
@@ -109,6 +110,7 @@ WITH lane AS (
   FROM lane
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
     AND ${mayBecomeFrom("t.state", "QUEUED")} AND t.prepared_run_id IS NULL
+    AND t.run_count < ${LIMITS.runsPerTurn}
   RETURNING t.turn_id
 ), run AS (
   UPDATE runs r SET end_time = clock_timestamp(), outcome = $5, error_reason = $6 FROM turn
@@ -117,7 +119,10 @@ WITH lane AS (
 SELECT lane.depth FROM lane, turn`,
 };
 
-/** Gives an active turn back to its queue, at its old place. False: it is not the run's. */
+/**
+ * Gives an active turn back to its queue, at its old place. False: it is not the run's, or was the last
+ * that the turn may have.
+ */
 export async function requeue(
   db: RunnerDatabase,
   held: {
