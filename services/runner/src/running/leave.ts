@@ -57,7 +57,7 @@ function onceOnly<T>(take: () => T): () => T {
 /** So that a successor need not wait for the lease. */
 async function drainOut(
   deps: RunnerDeps,
-  run: Parameters<typeof giveBack>[1] & Parameters<typeof refused>[1],
+  run: Parameters<typeof giveBack>[1],
   grant: Grant,
   signal: AbortSignal,
 ): Promise<TurnExit> {
