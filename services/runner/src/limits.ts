@@ -134,9 +134,9 @@ export const LIMITS = {
   streamFlushBytes: 2_048,
   /** How often attachments look at a turn that runs elsewhere. */
   tailPollMs: 50,
-  /** At a waiting turn with more turns than this before it, and how often then. */
-  nearPosition: 4,
-  farTailPollMs: 250,
+  /** At a waiting turn, for each turn before it, none of which takes less; and how often at least. */
+  tailPollMsPerTurn: 10,
+  farTailPollMs: 1_000,
   /** Between two polls, however many attach meanwhile. */
   tailPauseMs: 5,
   /** Turns looked at in one poll. */

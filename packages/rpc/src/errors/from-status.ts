@@ -58,7 +58,8 @@ export function fromGrpcError(error: GrpcErrorLike): RpcError {
   if (isTooLarge(error)) {
     return new LanekeeperError("PAYLOAD_TOO_LARGE", error.details, { cause: error, remote: true });
   }
-  return new RpcError(parseCode(error.code), error.details, { cause: error, remote: true });
+  const code = isCutOff(error) ? Code.UNAVAILABLE : parseCode(error.code);
+  return new RpcError(code, error.details, { cause: error, remote: true });
 }
 
 function decodeStatus(bytes: Buffer): Status | undefined {
@@ -67,6 +68,15 @@ function decodeStatus(bytes: Buffer): Status | undefined {
   } catch {
     return undefined; // a proxy may cut a trailer; the plain status still tells the code
   }
+}
+
+/**
+ * A stream that was reset before any status came, as by a process or a proxy that dies, is INTERNAL to
+ * grpc-js (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, "Errors"). No server said so:
+ * what became of the call is not known, and asking again tells.
+ */
+function isCutOff(error: GrpcErrorLike): boolean {
+  return error.code === Code.INTERNAL && error.details.startsWith("Received RST_STREAM with code ");
 }
 
 /** grpc-js answers a message over its own bound before any handler could attach ErrorInfo. */

@@ -1,4 +1,7 @@
+import { constants, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { create } from "@bufbuild/protobuf";
+import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
 import { StatusSchema } from "@lanekeeper/protocol/google/rpc/status";
 import { expect, test, vi } from "vitest";
@@ -115,6 +118,26 @@ test("a trailer that does not decode leaves code and text", () => {
     code: Code.NOT_FOUND,
     message: "gone",
   });
+});
+
+test("a call that is cut off before any status came is one to ask again", async () => {
+  const server = createServer().on("stream", (stream) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const raw = (bytes: Buffer) => bytes;
+  const error = await new Promise<ServiceError | null>((resolve) =>
+    client.makeUnaryRequest("/a.Service/Call", raw, raw, Buffer.alloc(0), resolve),
+  );
+  client.close();
+  server.close();
+  expect(error?.code).toBe(Code.INTERNAL);
+  const got = error === null ? undefined : fromGrpcError(error);
+  expect(got).toMatchObject({ code: Code.UNAVAILABLE, message: error?.details });
+  expect(isRetryable(got)).toBe(true);
 });
 
 test("an error that has another reason is still a refusal to the compiler", () => {

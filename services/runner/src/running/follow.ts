@@ -104,8 +104,8 @@ class Told {
 
   /** Who stands far behind is looked at less often: a thousand may wait in one lane. */
   get pollMs(): number {
-    const isFar = this.#position !== undefined && this.#position > LIMITS.nearPosition;
-    return isFar ? LIMITS.farTailPollMs : LIMITS.tailPollMs;
+    const ms = (this.#position ?? 0) * LIMITS.tailPollMsPerTurn;
+    return Math.min(Math.max(ms, LIMITS.tailPollMs), LIMITS.farTailPollMs);
   }
 
   note(event: Event): Event {
