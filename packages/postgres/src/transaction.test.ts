@@ -56,6 +56,53 @@ test("a swallowed error does not pass for a commit", async () => {
   expect(await notes()).toEqual([]);
 });
 
+test("the last statement is answered once it is committed, and nothing follows it", async () => {
+  const kept = await db.transaction(async (transaction) => {
+    await transaction.query(insert, [1, "one"]);
+    const { rowCount } = await transaction.queryAndCommit(insert, [2, "two"]);
+    expect(rowCount).toBe(1);
+    expect(await notes()).toHaveLength(2);
+    await expect(transaction.query("SELECT 1")).rejects.toThrow("has ended");
+    return transaction;
+  });
+  await expect(kept.queryAndCommit("SELECT 1")).rejects.toThrow("has ended");
+  expect((await notes()).map(({ id }) => id)).toEqual([1, 2]);
+});
+
+test("a last statement that fails takes the others back, and its error is told", async () => {
+  const attempt = db.transaction(async (transaction) => {
+    await transaction.query(insert, [1, "one"]);
+    await transaction.queryAndCommit(insert, [1, "again"]);
+  });
+  await expect(attempt).rejects.toMatchObject({ code: "23505" });
+  expect(await notes()).toEqual([]);
+  // The connection serves the next one.
+  await db.transaction((transaction) => transaction.queryAndCommit(insert, [3, "three"]));
+  expect(await notes()).toHaveLength(1);
+});
+
+test("a last statement behind one that failed is no commit, whoever swallowed the error", async () => {
+  const attempt = db.transaction(async (transaction) => {
+    await transaction.query(insert, [1, "one"]);
+    const failed = transaction.query(insert, [1, "again"]).catch(() => undefined);
+    await transaction.queryAndCommit("SELECT 1");
+    await failed;
+  });
+  await expect(attempt).rejects.toMatchObject({ code: "25P02" });
+  expect(await notes()).toEqual([]);
+});
+
+test("statements that nobody waits between run in the order in which they were asked", async () => {
+  const seen = await db.transaction(async (transaction) => {
+    const [, { rows }] = await Promise.all([
+      transaction.query(insert, [1, "first"]),
+      transaction.query<Schema["notes"]>("SELECT * FROM notes"),
+    ]);
+    return rows;
+  });
+  expect(seen).toEqual([{ id: 1, text: "first" }]);
+});
+
 test("a handle that outlives its transaction refuses statements", async () => {
   let kept: Transaction<Schema> | undefined;
   await db.transaction(async (transaction) => {

@@ -9,7 +9,8 @@ import { LIMITS } from "../limits.ts";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";
-import { watch, type WatchParts, type WatchQuestion } from "../watch/watch.ts";
+import type { WatchQuestion } from "../watch/question.ts";
+import { watch, type WatchParts } from "../watch/watch.ts";
 import { policies } from "./parse/policies.ts";
 
 const database = testDatabase();
