@@ -42,6 +42,8 @@ const RETRY_MS = 1_000;
 export class Feed {
   readonly #parts: FeedParts;
   readonly #listeners = new Set<FeedListener>();
+  /** How many of them want more than rotations. */
+  #wantAll = 0;
   #last: History | undefined;
   #lastPollMs = 0;
   #timer: ClockTimer | undefined;
@@ -66,6 +68,7 @@ export class Feed {
       this.#lastPollMs = clock.monotonicMs();
     }
     this.#listeners.add(listener);
+    if (!listener.rotationsOnly) this.#wantAll += 1;
     this.#plan(LIMITS.watchPollMs);
     return () => this.#leave(listener);
   }
@@ -88,7 +91,8 @@ export class Feed {
 
   /** Without listeners there is nothing to keep up with; the next one begins anew. */
   #leave(listener: FeedListener): void {
-    this.#listeners.delete(listener);
+    if (!this.#listeners.delete(listener)) return;
+    if (!listener.rotationsOnly) this.#wantAll -= 1;
     if (this.#listeners.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -96,7 +100,7 @@ export class Feed {
   }
 
   get #rotationsOnly(): boolean {
-    return [...this.#listeners].every((listener) => listener.rotationsOnly);
+    return this.#wantAll === 0;
   }
 
   #plan(ms: number): void {
