@@ -1,5 +1,5 @@
 import { Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { modelFor } from "./models/registry.ts";
+import { modelFor, modelNameOf } from "./models/registry.ts";
 import type { McpPool } from "./mcp/mcp-pool.ts";
 import { mcpTools } from "./mcp/mcp-tools.ts";
 import { toolsFor } from "./tools/registry.ts";
@@ -116,6 +116,7 @@ export function configuredAgents(
 ): AgentBehaviour {
   return {
     model: (agent) => modelFor(agent, env),
+    modelName: modelNameOf,
     tools: async (tenant, agent, deps) => {
       const builtIn = toolsFor(agent, deps);
       if (agent.mcpServers.length === 0) return builtIn;

@@ -2,7 +2,7 @@ import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agen
 
 import type { Model } from "./model.ts";
 import { OpenAiModel } from "./openai-model.ts";
-import { ScriptedModel } from "./scripted-model.ts";
+import { SCRIPTED_MODEL_NAME, ScriptedModel } from "./scripted-model.ts";
 
 /** Longest silence of a model where the agent's configuration states none. */
 export const DEFAULT_SILENCE_TIMEOUT_MS = 120_000;
@@ -24,6 +24,12 @@ export function modelFor(
     apiKey: apiKeyEnv === "" ? undefined : env[apiKeyEnv],
     silenceTimeoutMs: silenceTimeoutMs(agent),
   });
+}
+
+/** The name of the model that answers for an agent, without making it. */
+export function modelNameOf({ model }: AgentConfig): string {
+  const provider = model?.provider;
+  return provider?.case === "openaiCompatible" ? provider.value.model : SCRIPTED_MODEL_NAME;
 }
 
 function silenceTimeoutMs(agent: AgentConfig): number {

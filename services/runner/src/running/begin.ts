@@ -67,7 +67,7 @@ export async function begin(
   }
 }
 
-/** As session-identity takes it. What fails here fails again, and is told, when the model is asked. */
+/** As session-identity takes it. A store that cannot be asked fails again, and is told, before the model is asked. */
 async function modelToAsk(
   deps: RunnerDeps,
   agents: Collaborators["agents"],
@@ -75,7 +75,7 @@ async function modelToAsk(
 ): Promise<string> {
   try {
     const agent = await agents.any(tenant, agentId);
-    return agent === undefined ? "" : shortened(deps.agents.model(agent).name);
+    return agent === undefined ? "" : shortened(deps.agents.modelName(agent));
   } catch {
     return "";
   }

@@ -173,8 +173,12 @@ export async function giveBack(
   });
   if (done) return { kind: "requeued" };
   if (!(await isStillHeld(deps, run.turn, run.runId))) return LOST;
-  const message = `${LIMITS.runsPerTurn} runs of the turn began and none of them ended`;
-  return endAs(deps, run, "FAILED", "INTERNAL", message);
+  return endAs(deps, run, "FAILED", "INTERNAL", noRunEnded(LIMITS.runsPerTurn));
+}
+
+/** What is told of a turn that has had all its runs. */
+export function noRunEnded(runs: number): string {
+  return `${runs} runs of the turn began and none of them ended`;
 }
 
 function heldBy({ turn, runId }: Pick<EndingRun, "turn" | "runId">) {

@@ -44,6 +44,8 @@ export interface RunnerDeps {
 /** How an agent's configuration becomes something that answers. */
 export interface AgentBehaviour {
   model(agent: AgentConfig): Model;
+  /** The name of that model. */
+  modelName(agent: AgentConfig): string;
   /** Those of its configuration, as far as their servers can be reached. */
   tools(tenant: string, agent: AgentConfig, deps: ToolDeps): Promise<readonly Tool[]>;
 }

@@ -9,7 +9,14 @@ import { discardPrepared } from "../store/end-unanswered.ts";
 import { readSession } from "../store/sessions.ts";
 import { readRun, type StoredRun } from "../store/prepare.ts";
 import { begin, type BeginResult, type Grant } from "./begin.ts";
-import { carryThrough, endAs, type EndingRun, refused, type TurnExit } from "./commit.ts";
+import {
+  carryThrough,
+  endAs,
+  type EndingRun,
+  noRunEnded,
+  refused,
+  type TurnExit,
+} from "./commit.ts";
 import { persist } from "./persist.ts";
 import { abandonKey, type Claimed, lead } from "./run-turn.ts";
 import type { Collaborators, LaneTurn } from "./runner.ts";
@@ -102,8 +109,8 @@ function endingForced(turn: LaneTurn) {
     return endingWithoutReply("INTERRUPTED", error, keep);
   }
   if (turn.runCount < LIMITS.runsPerTurn) return undefined;
-  const message = `${turn.runCount} runs of the turn began and none of them ended`;
-  return endingWithoutReply("FAILED", { reason: "INTERNAL", message }, keep);
+  const error = { reason: "INTERNAL", message: noRunEnded(turn.runCount) };
+  return endingWithoutReply("FAILED", error, keep);
 }
 
 async function runAnew(

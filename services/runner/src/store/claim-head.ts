@@ -93,8 +93,8 @@ RETURNING t.turn_id`,
 
 /**
  * Gives a claim back that never began. Who interrupted it goes first now, and it waits behind as it
- * would have, had it not been claimed; one that goes first itself stays interrupted. False: it was lost before, or its run has begun, and then the lane
- * stays the run's.
+ * would have, had it not been claimed; one that goes first itself stays interrupted. False: it was lost
+ * before, or its run has begun, and then the lane stays the run's.
  */
 export function releaseClaim(db: RunnerDatabase, claim: Held): Promise<boolean> {
   const params = [claim.tenant, claim.sessionKey, claim.turnId, claim.runId];

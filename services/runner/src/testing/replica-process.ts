@@ -78,6 +78,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
     leaseMs: order.leaseMs,
     agents: {
       model: () => model,
+      modelName: () => model.name,
       tools: async (_tenant: string, agent: never, tools: never) => toolsFor(agent, tools),
     },
   };

@@ -194,6 +194,7 @@ export class World implements AsyncDisposable {
       leaseMs: options.leaseMs ?? 60_000,
       agents: {
         model: () => this.model,
+        modelName: () => this.model.name,
         tools: async (_tenant, agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
       },
     };
