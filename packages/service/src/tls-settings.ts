@@ -45,11 +45,10 @@ export async function tlsPaths(
 }
 
 async function check(paths: TlsPaths): Promise<void> {
-  const [cert, key, ca] = await Promise.all([
-    read("certFile", paths),
-    read("keyFile", paths),
-    read("caFile", paths),
-  ]);
+  // One after another: of several that are not there it is always the first that is told.
+  const cert = await read("certFile", paths);
+  const key = await read("keyFile", paths);
+  const ca = await read("caFile", paths);
   try {
     createSecureContext({ ca });
   } catch (error) {

@@ -60,6 +60,9 @@ export interface TestConstellation extends AsyncDisposable {
 /** A cold start with initdb takes some 6 s on two idle cores. */
 const START_TIMEOUT_MS = 120_000;
 
+/** The command to paste, whole. */
+const LAST_LINE = /^curl .*\n/m;
+
 /** Starts everything and resolves when it is ready. */
 export async function startConstellation(
   options: ConstellationOptions = {},
@@ -166,6 +169,9 @@ async function untilReady(program: Program, dataDir: string): Promise<RunState> 
     });
   });
   if (found === "ended") throw new Error(`lanekeeper start ended:\n${program.output()}`);
+  // It is ready before it has said so, and what it says comes in pieces.
+  const hasSaidAll = () => LAST_LINE.test(program.output());
+  await eventually(hasSaidAll, { what: "the command to try, which ends what a start says" });
   return found;
 }
 
