@@ -3,8 +3,8 @@
 // the same bodies without any durability. Ends with 1 when the ratio is too low, with 2 when nothing could
 // be measured.
 import { cpus } from "node:os";
-import { Disposal } from "@lanekeeper/service";
-import { calledOff } from "../shared/called-off.ts";
+import type { Disposal } from "@lanekeeper/service";
+import { runBench } from "../shared/bench.ts";
 import { spreadOf } from "../shared/ratios.ts";
 import { comparison, isMet, perSecond } from "../shared/row.ts";
 import { table } from "../shared/table.ts";
@@ -49,18 +49,7 @@ function report(rounds: readonly Measured[], sizes: Sizes): boolean {
   return isMet(judged);
 }
 
-async function main(): Promise<number> {
-  const opened = new Disposal();
-  try {
-    const flags = readFlags(process.argv.slice(2));
-    const rounds = await Promise.race([measureAll(opened, flags), calledOff(WHOLE_RUN_MS)]);
-    return report(rounds, flags.sizes) ? 0 : 1;
-  } catch (error) {
-    console.error(error);
-    return 2;
-  } finally {
-    await opened[Symbol.asyncDispose]();
-  }
-}
-
-process.exitCode = await main();
+await runBench(WHOLE_RUN_MS, async (opened) => {
+  const flags = readFlags(process.argv.slice(2));
+  return report(await measureAll(opened, flags), flags.sizes);
+});

@@ -3,8 +3,9 @@
 // 1 when a bound is passed, with 2 when nothing could be measured.
 import { cpus } from "node:os";
 import { createDeliveryClient, createIdentityClient } from "@lanekeeper/client";
-import { Disposal } from "@lanekeeper/service";
+import type { Disposal } from "@lanekeeper/service";
 import { eventually, startConstellation, type TestConstellation } from "@lanekeeper/testing";
+import { runBench } from "../shared/bench.ts";
 import { changeEvenly, makeSessions, prefixOf } from "./changes.ts";
 import { Lags } from "./lags.ts";
 import { SIZES } from "./sizes.ts";
@@ -139,27 +140,8 @@ function over(what: string, value: number, bound: number, unit: string): string[
   return [`${what} is ${value.toFixed(0)} ${unit}, the bound is ${bound} ${unit}`];
 }
 
-function calledOff(): Promise<never> {
-  return new Promise((_, reject) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => reject(new Error(`stopped by ${signal}`)));
-    }
-    setTimeout(() => reject(new Error("not done in time")), SIZES.wholeRunMs).unref();
-  });
-}
-
-async function main(): Promise<number> {
-  const opened = new Disposal();
-  try {
-    const problems = report(await Promise.race([measure(opened), calledOff()]));
-    for (const problem of problems) console.log(`PASSED ITS BOUND: ${problem}`);
-    return problems.length === 0 ? 0 : 1;
-  } catch (error) {
-    console.error(error);
-    return 2;
-  } finally {
-    await opened[Symbol.asyncDispose]();
-  }
-}
-
-process.exitCode = await main();
+await runBench(SIZES.wholeRunMs, async (opened) => {
+  const problems = report(await measure(opened));
+  for (const problem of problems) console.log(`PASSED ITS BOUND: ${problem}`);
+  return problems.length === 0;
+});

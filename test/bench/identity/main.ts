@@ -2,15 +2,14 @@
 // session-identity is, as ratios to what the same machine does in the same minutes. Ends with 1 when a
 // target is missed, with 2 when nothing could be measured.
 import { cpus } from "node:os";
-import { Disposal } from "@lanekeeper/service";
+import type { Disposal } from "@lanekeeper/service";
 import { type Flags, readFlags, type Target } from "./flags.ts";
 import { manyKeys } from "./measures/many-keys.ts";
 import { memory } from "./measures/memory.ts";
 import { resolveLatency, resolveThroughput } from "./measures/resolve-against-empty.ts";
 import { durableWrites } from "./measures/writes.ts";
-import { calledOff } from "../shared/called-off.ts";
-import { isMet, type Row } from "../shared/row.ts";
-import { table } from "../shared/table.ts";
+import { runBench, tellRows } from "../shared/bench.ts";
+import type { Row } from "../shared/row.ts";
 import { WHOLE_RUN_MS, type Sizes } from "./sizes.ts";
 import { openWorld, type World } from "./world/world.ts";
 
@@ -39,21 +38,6 @@ async function measureAll(opened: Disposal, flags: Flags): Promise<readonly Row[
   return rows;
 }
 
-async function main(): Promise<number> {
-  const opened = new Disposal();
-  try {
-    const flags = readFlags(process.argv.slice(2));
-    const rows = await Promise.race([measureAll(opened, flags), calledOff(WHOLE_RUN_MS)]);
-    console.log(`\n${table(rows)}`);
-    const missed = rows.filter((row) => !isMet(row)).length;
-    console.log(missed === 0 ? "\nall targets met" : `\n${missed} of ${rows.length} missed`);
-    return missed === 0 ? 0 : 1;
-  } catch (error) {
-    console.error(error);
-    return 2;
-  } finally {
-    await opened[Symbol.asyncDispose]();
-  }
-}
-
-process.exitCode = await main();
+await runBench(WHOLE_RUN_MS, async (opened) =>
+  tellRows(await measureAll(opened, readFlags(process.argv.slice(2)))),
+);

@@ -2,10 +2,9 @@
 // through HTTP, all services as processes of their own, Postgres with fsync on, beside graphile-worker
 // on the same server. Ends with 1 when a target is missed, with 2 when nothing could be measured.
 import { cpus } from "node:os";
-import { Disposal } from "@lanekeeper/service";
-import { calledOff } from "../shared/called-off.ts";
-import { isMet, type Row } from "../shared/row.ts";
-import { table } from "../shared/table.ts";
+import type { Disposal } from "@lanekeeper/service";
+import { runBench, tellRows } from "../shared/bench.ts";
+import type { Row } from "../shared/row.ts";
 import { type Flags, readFlags } from "./flags.ts";
 import { hotLane } from "./measures/hot-lane.ts";
 import { judgeRows } from "./measures/judge.ts";
@@ -48,21 +47,6 @@ function tellFailures(rows: readonly TurnsRow[]): void {
   }
 }
 
-async function main(): Promise<number> {
-  const opened = new Disposal();
-  try {
-    const flags = readFlags(process.argv.slice(2));
-    const rows = await Promise.race([measureAll(opened, flags), calledOff(WHOLE_RUN_MS)]);
-    console.log(`\n${table(rows)}`);
-    const missed = rows.filter((row) => !isMet(row)).length;
-    console.log(missed === 0 ? "\nall targets met" : `\n${missed} of ${rows.length} missed`);
-    return missed === 0 ? 0 : 1;
-  } catch (error) {
-    console.error(error);
-    return 2;
-  } finally {
-    await opened[Symbol.asyncDispose]();
-  }
-}
-
-process.exitCode = await main();
+await runBench(WHOLE_RUN_MS, async (opened) =>
+  tellRows(await measureAll(opened, readFlags(process.argv.slice(2)))),
+);

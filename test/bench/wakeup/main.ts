@@ -4,13 +4,13 @@
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { rm, mkdir } from "node:fs/promises";
-import { Disposal } from "@lanekeeper/service";
+import type { Disposal } from "@lanekeeper/service";
 import { type Gate, startModelServer } from "@lanekeeper/testing";
 import { LIMITS } from "../../../services/runner/src/limits.ts";
 import { startCluster } from "../../chaos/world/cluster.ts";
 import { openDoors } from "../../chaos/world/doors.ts";
 import { AGENT, applyTenants, TENANTS } from "../../chaos/world/tenants.ts";
-import { calledOff } from "../shared/called-off.ts";
+import { runBench } from "../shared/bench.ts";
 import { handOver } from "./handovers.ts";
 import { idleStatements } from "./idle.ts";
 
@@ -71,16 +71,4 @@ function tell(what: string, ms: readonly number[]): number {
   return median;
 }
 
-async function main(): Promise<number> {
-  const opened = new Disposal();
-  try {
-    return (await Promise.race([measure(opened), calledOff(WHOLE_RUN_MS)])) ? 0 : 1;
-  } catch (error) {
-    console.error(error);
-    return 2;
-  } finally {
-    await opened[Symbol.asyncDispose]();
-  }
-}
-
-process.exitCode = await main();
+await runBench(WHOLE_RUN_MS, measure);
