@@ -60,7 +60,7 @@ async function* attach(
   } finally {
     const { isLast } = leave();
     if (!isOver && call.signal.aborted) {
-      onLeft(context, turn, request.cancelOnDisconnect && isLast);
+      onLeft(context, turn, call, request.cancelOnDisconnect && isLast);
     }
   }
 }
@@ -103,7 +103,7 @@ async function known(
 ): Promise<AdmissionResult> {
   const { tenant } = call;
   const turn = requireTold(await readTurn(context.deps.db, tenant, turnId), turnId, call);
-  await markCallerGone(context.deps.db, tenant, turnId, false);
+  if (isCaller(turn, call)) await markCallerGone(context.deps.db, tenant, turnId, false);
   const position = await positionOf(context, turn);
   const disposition = Disposition.JOINED;
   return { turn, disposition, position, claimedRunId: undefined, stopped: undefined };
@@ -115,12 +115,22 @@ async function positionOf({ deps }: RunnerContext, turn: StoredTurn): Promise<nu
   return found?.position ?? 0;
 }
 
+/** Others may look on, such as operators; that a turn's caller was cut off is not theirs to tell. */
+function isCaller({ principal }: StoredTurn, call: CallContext): boolean {
+  return principal === call.principal;
+}
+
 /** Who leaves does not cancel, unless asked to; a retry without a key may join what was left. */
-function onLeft(context: RunnerContext, turn: StoredTurn, isCancelling: boolean): void {
+function onLeft(
+  context: RunnerContext,
+  turn: StoredTurn,
+  call: CallContext,
+  isCancelling: boolean,
+): void {
   const { deps } = context;
   const { tenant, turnId } = turn;
   // A server that ends cuts its streams off; its callers come back to another replica.
-  if (context.runner.isDraining) return;
+  if (context.runner.isDraining || (!isCancelling && !isCaller(turn, call))) return;
   const work = isCancelling
     ? cancelTurn(context.cancelParts, tenant, turnId, "the caller hung up")
     : markCallerGone(deps.db, tenant, turnId, true);

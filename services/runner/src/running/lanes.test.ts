@@ -133,6 +133,42 @@ test.concurrent("a retry that shows no key joins the turn whose caller was cut o
   expect((await retry.ended).state).toBe(TurnState.COMPLETED);
 });
 
+test.concurrent("somebody else who attaches is not the turn's caller, neither coming nor leaving", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const isGone = async (turnId: string) =>
+    (await world.db.query("SELECT FROM turns WHERE turn_id = $1 AND caller_gone", [turnId]))
+      .rowCount === 1;
+  const watch = async ({ turnId }: Attached) => {
+    const watching = new Attached(replica, { turnId }, { principal: "operator" });
+    await eventually(() => watching.kinds.includes("textDelta"));
+    return watching;
+  };
+  const hello = (clientRetryCount: number) =>
+    turnFor(world, "hello", { keyIsGenerated: true, clientRetryCount });
+  const caller = new Attached(replica, { submit: hello(0) });
+  await eventually(() => caller.kinds.includes("textDelta"));
+  const leaving = await watch(caller);
+  leaving.leave();
+  await leaving.ended.catch(() => undefined);
+  await eventually(() => replica.context.attachments.total === 1);
+  const other = await replica.client.submitTurn(hello(1));
+  expect(other.disposition).toBe(Disposition.QUEUED);
+  expect(await isGone(caller.turnId)).toBe(false);
+  caller.leave();
+  await eventually(() => isGone(caller.turnId));
+  await watch(caller);
+  expect(await isGone(caller.turnId)).toBe(true);
+  const retry = new Attached(replica, { submit: hello(1) });
+  await eventually(() => retry.kinds.includes("textDelta"));
+  expect(retry.turnId).toBe(caller.turnId);
+  held.open();
+  await retry.ended;
+});
+
 test.concurrent("a caller who was told of no end joins it later; another key, a first try and a second yes do not", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();

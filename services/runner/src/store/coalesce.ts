@@ -15,12 +15,13 @@ SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages FROM (
 ) last
 WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.principal = $3 AND last.route_id = $4
   AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
+  AND last.required_generation = $9
   AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
 };
 
 /**
  * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
- * generation, never had a run, is not to be stopped and is not older than the debounce. Read under the
+ * generation, required or not, never had a run, is not to be stopped and is not older than the debounce. Read under the
  * lane's lock.
  */
 export function findHost(
@@ -37,6 +38,7 @@ export function findHost(
     turn.parameters,
     turn.session.generation,
     debounceMs,
+    turn.requiredGeneration,
   ]);
 }
 

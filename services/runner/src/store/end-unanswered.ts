@@ -2,6 +2,7 @@ import { codesBefore, stateCode, type TurnStateName } from "../domain/turn-state
 import { LIMITS } from "../limits.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "./sql.ts";
 import { mayBecomeFrom, stateIn } from "./state-in.ts";
+import { freeSteersOfWaiting } from "./steer.ts";
 
 /** A turn that ends without an ending of its own run. */
 export interface Unanswered {
@@ -94,6 +95,7 @@ export function endWaiting(db: RunnerDatabase, end: Unanswered): Promise<boolean
       end.errorMessage,
       end.endedStreamSeq,
     ]);
+    if (ended !== undefined) await freeSteersOfWaiting(sql, end);
     return ended !== undefined;
   });
 }

@@ -2,7 +2,10 @@ import { lockOrCreateLane } from "./lane-row.ts";
 import { first, type RunnerDatabase, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 
-/** Claims that never began go with the rest; an active turn is ended by its own run. */
+/**
+ * Claims that never began go with the rest, and so do messages that were handed to a turn before it was
+ * given back; an active turn is ended by its own run.
+ */
 const MOVE = {
   name: "runner_move_waiting",
   text: `
@@ -20,6 +23,11 @@ WITH waiting AS (
   FROM waiting, survivor
   WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND ${stateIn("t.state", "QUEUED")}
   RETURNING t.turn_id
+), tied AS (
+  UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
+  FROM waiting w
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
+    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")}
 )
 UPDATE lanes l SET depth = 0,
   active_turn_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.active_turn_id END,

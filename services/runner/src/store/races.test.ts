@@ -1,19 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { create } from "@bufbuild/protobuf";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { textMessage } from "../domain/context.ts";
-import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { laneOrder } from "../domain/lane-order.ts";
+import { completed, failed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
 import { startServer, World } from "../testing/world.ts";
 import { takeOver } from "./activate.ts";
 import { claimHead, releaseClaim } from "./claim-head.ts";
 import { discardPrepared, endHeld, endWaiting, requeue } from "./end-unanswered.ts";
 import { readLane } from "./lane-row.ts";
 import { messageBytes } from "./codec.ts";
-import type { NewLaneTurn } from "./new-turn.ts";
 import { OutboxSteps } from "./outbox-steps.ts";
 import { readTurn } from "./read-turn.ts";
 import { requestStop } from "./request-stop.ts";
@@ -29,77 +26,17 @@ beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
   steps = new TurnSteps(world.db);
+  stored = new StoredTurns(steps);
 }, 60_000);
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();
 });
 
-const TENANT = "t1";
-let lanes = 0;
-
-function newTurn(sessionKey: string, turnClass = 1): NewLaneTurn {
-  const turnId = randomUUID();
-  return {
-    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass, onConflict: 1 },
-    session: { sessionKey, sessionId: "s1", generation: 1n },
-    requiredGeneration: 0n,
-    idempotencyKey: turnId,
-    fingerprint: new Uint8Array([1]),
-    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
-    origin: create(OriginSchema),
-    ...{
-      routeId: "",
-      maxWaitMs: undefined,
-      parameters: "{}",
-      parentTurnId: undefined,
-      callChain: [],
-    },
-    messages: [textMessage(Role.USER, "hi")],
-  };
-}
-
-function laneKey(): string {
-  lanes += 1;
-  return `agent:main:lane${lanes}`;
-}
-
-async function admit(turn: NewLaneTurn, claimRunId?: string, front = false) {
-  const how = { seed: [], input: turn.messages, replica: "a", mayWait: true, maxWaiting: 200 };
-  const admitted = await steps.admit({ turn, admission: { ...how, claimRunId, front } });
-  if (admitted === undefined) throw new Error("refused");
-  return admitted;
-}
-
-/** A turn that is active under a run. */
-async function activeTurn() {
-  const turn = newTurn(laneKey());
-  const runId = randomUUID();
-  await admit(turn, runId);
-  const { sessionKey } = turn.session;
-  const held = { tenant: TENANT, sessionKey, turnId: turn.turnId, runId };
-  const granted = { ...held, sessionId: "s1", generation: 1n, runEpoch: 1n, replica: "a" };
-  await steps.activate(granted);
-  return { turn, held, granted };
-}
-
-const failed: Ending = endingWithoutReply(
-  "FAILED",
-  { reason: "MODEL_FAILED", message: "no" },
-  { keepsInput: true, seeds: false },
-);
-
-function completed(text: string): Ending {
-  const reply = textMessage(Role.ASSISTANT, text);
-  return {
-    ...failed,
-    state: "COMPLETED",
-    errorReason: "",
-    errorMessage: "",
-    reply,
-    produced: [reply],
-  };
-}
+let stored: StoredTurns;
+const laneKey = () => stored.laneKey();
+const admit: StoredTurns["admit"] = (...about) => stored.admit(...about);
+const activeTurn: StoredTurns["activeTurn"] = (...about) => stored.activeTurn(...about);
 
 describe("every change of a turn or lane is a compare-and-set on the run that holds it", () => {
   test("a run that was taken over can neither prepare nor finish nor end nor requeue", async () => {

@@ -18,13 +18,16 @@ const FIND_STEER_HOST = {
   text: `
 SELECT turn_id FROM turns t
 WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "ACTIVE")} AND principal = $3 AND generation = $4
-  AND prepared_run_id IS NULL AND stop IS NULL
+  AND ($7 = '' OR route_id = $7) AND prepared_run_id IS NULL AND stop IS NULL
   AND (SELECT count(*) FROM turns s WHERE s.tenant = $1 AND s.session_key = $6
        AND s.state = ${QUEUED} AND s.into_turn_id = $2) < $5
 FOR UPDATE`,
 };
 
-/** The active turn, if it is of the same principal and generation and has not come to its end. */
+/**
+ * The active turn, if it is of the same principal and generation and has not come to its end. Its reply
+ * goes to its own route: a turn that names another one is not handed to it.
+ */
 export function findSteerHost(
   sql: Sql,
   turn: NewLaneTurn,
@@ -39,6 +42,7 @@ export function findSteerHost(
     session.generation,
     maxSteers,
     session.sessionKey,
+    turn.routeId,
   ]);
 }
 
@@ -154,6 +158,30 @@ export function freeSteers(db: RunnerDatabase, host: Held): Promise<void> {
     await lockLane(sql, tenant, sessionKey);
     await sql.query(FREE_STEERS, [tenant, sessionKey, turnId, runId]);
   });
+}
+
+const FREE_OF_WAITING = {
+  name: "runner_free_steers_of_waiting",
+  text: `
+WITH freed AS (
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
+    AND s.steer IS NOT NULL
+  RETURNING s.turn_id
+)
+UPDATE lanes SET depth = depth + (SELECT count(*) FROM freed)
+WHERE tenant = $1 AND session_key = $2 AND EXISTS (SELECT FROM freed)`,
+};
+
+/**
+ * The same for a host that was given back to its queue and ends there. Under the lane's lock, with its
+ * end: who claims the head next finds them in their place.
+ */
+export async function freeSteersOfWaiting(
+  sql: Sql,
+  { tenant, sessionKey, turnId }: Pick<Held, "tenant" | "sessionKey" | "turnId">,
+): Promise<void> {
+  await sql.query(FREE_OF_WAITING, [tenant, sessionKey, turnId]);
 }
 
 const ENDED_HOSTS = {

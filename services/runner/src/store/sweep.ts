@@ -67,12 +67,12 @@ const EXPIRED = {
   name: "runner_expired_turns",
   text: `
 SELECT tenant, session_key AS "sessionKey", turn_id AS "turnId" FROM turns
-WHERE state = ${stateCode("QUEUED")}
+WHERE state = ${stateCode("QUEUED")} AND steer IS NULL
   AND run_count = 0 AND expire_time < clock_timestamp()
 LIMIT $1`,
 };
 
-/** Turns whose `max_wait` is over before they could start. */
+/** Turns whose `max_wait` is over before they could start; what was handed to a turn that runs does not wait. */
 export function expiredTurns(
   sql: Sql,
   limit: number,

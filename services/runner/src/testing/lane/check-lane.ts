@@ -36,6 +36,7 @@ export async function checkLane(db: RunnerDatabase, key: string, facts: Facts): 
     expect(mayEndAs(facts, turn), turn.text).toContain(state);
   }
   checkTranscript(turns, said);
+  checkNothingLost(facts, byId, said);
   checkOrder(byId, said);
   const lane = await db.query(
     `SELECT depth, holder_run_id, active_turn_id FROM lanes WHERE session_key = $1`,
@@ -54,6 +55,20 @@ function checkTranscript(turns: readonly TurnRow[], said: readonly MessageRow[])
   }
   const inputs = said.filter(({ role }) => role === 2).map(({ text }) => text);
   expect(inputs.toSorted()).toEqual([...new Set(inputs)].toSorted());
+}
+
+/** What was answered stands there, whether as a turn of its own or as part of another. */
+function checkNothingLost(
+  facts: Facts,
+  byId: ReadonlyMap<string, TurnRow>,
+  said: readonly MessageRow[],
+): void {
+  const inputs = new Set(said.filter(({ role }) => role === 2).map(({ text }) => text));
+  for (const { turnId, text } of facts.turns) {
+    const turn = byId.get(turnId) as TurnRow;
+    const answering = turn.state === TurnState.COALESCED ? byId.get(turn.intoTurnId ?? "") : turn;
+    if (answering?.state === TurnState.COMPLETED) expect(inputs, text).toContain(text);
+  }
 }
 
 /** Replies stand in the order in which their runs took the key, and within a class as accepted. */

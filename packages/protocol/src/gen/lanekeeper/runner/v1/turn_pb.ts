@@ -597,14 +597,15 @@ export const OnConflict = {
   ROLLBACK: 4,
 
   /**
-   * Join the last queued turn of the same principal.
+   * Join the last queued turn, if it is of the same principal, route, class, parameters and generation.
    *
    * @generated from enum value: ON_CONFLICT_COALESCE = 5;
    */
   COALESCE: 5,
 
   /**
-   * Hand the message to the active turn.
+   * Hand the message to the active turn, if it is of the same principal, generation and route (a turn
+   * without a route is answered to who is attached).
    *
    * @generated from enum value: ON_CONFLICT_STEER = 6;
    */

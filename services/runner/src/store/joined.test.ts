@@ -1,0 +1,116 @@
+import { randomUUID } from "node:crypto";
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { completed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
+import { startServer, World } from "../testing/world.ts";
+import { claimHead } from "./claim-head.ts";
+import { findHost } from "./coalesce.ts";
+import { endWaiting, requeue } from "./end-unanswered.ts";
+import { readLane } from "./lane-row.ts";
+import { moveWaiting } from "./move-waiting.ts";
+import type { NewLaneTurn } from "./new-turn.ts";
+import { readTurn } from "./read-turn.ts";
+import { findSteerHost, insertSteered, settleSteers, takeSteers } from "./steer.ts";
+import { expiredTurns } from "./sweep.ts";
+import { TurnSteps } from "./turn-steps.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+let world: World;
+let steps: TurnSteps;
+let stored: StoredTurns;
+beforeAll(async () => {
+  server = await startServer();
+  world = await World.start(server);
+  steps = new TurnSteps(world.db);
+  stored = new StoredTurns(steps);
+}, 60_000);
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await server.stop();
+});
+
+const CANCELLED = {
+  ...{ state: "CANCELLED" as const, errorReason: "", errorMessage: "", endedStreamSeq: 1n },
+};
+
+describe("messages handed to a turn that is given back", () => {
+  /** A turn that was handed a message and waits for its next run; then a later one comes. */
+  async function givenBack(guestFields: Partial<NewLaneTurn> = {}) {
+    const { turn: host, held } = await stored.activeTurn();
+    const guest = { ...newTurn(held.sessionKey), ...guestFields };
+    await world.db.transaction((sql) =>
+      insertSteered(sql, guest, host.turnId, guest.messages, "a"),
+    );
+    expect(await requeue(world.db, held, { outcome: 5, errorReason: "DRAINING" })).toBe(true);
+    const later = newTurn(held.sessionKey);
+    await stored.admit(later);
+    return { host, held, guest, later };
+  }
+
+  const claimant = () => ({ runId: randomUUID(), replica: "a", anyCaller: true });
+
+  test("and is cancelled then: they are turns again at once, and nothing that came later goes before", async () => {
+    const { held, guest } = await givenBack();
+    expect(await endWaiting(world.db, { ...held, ...CANCELLED })).toBe(true);
+    const lane = await readLane(world.db, TENANT, held.sessionKey);
+    expect(lane).toMatchObject({ depth: 2, holderRunId: undefined });
+    expect(await claimHead(world.db, TENANT, held.sessionKey, claimant())).toMatchObject({
+      turn: { turnId: guest.turnId },
+    });
+  });
+
+  test("and whose key is merged into another go with it, and its next run is told them", async () => {
+    const { host, held, guest } = await givenBack();
+    const survivor = { sessionKey: stored.laneKey(), sessionId: "s2", generation: 4n };
+    await moveWaiting(world.db, TENANT, held.sessionKey, survivor);
+    const claim = claimant();
+    const claimed = await claimHead(world.db, TENANT, survivor.sessionKey, claim);
+    expect(claimed).toMatchObject({ turn: { turnId: host.turnId } });
+    const run = { ...held, ...survivor, runId: claim.runId };
+    await steps.activate({ ...run, runEpoch: 2n, replica: "a" });
+    expect(await takeSteers(world.db, run, "all")).toEqual(guest.messages);
+    const ending = completed("a");
+    await steps.prepare({ held: run, ending, endedStreamSeq: 3n });
+    const end = { held: { ...run, turnClass: 1 }, ending, told: [], chunk: undefined };
+    expect(await steps.finish(end)).toMatchObject({ hasSteers: true, depth: 1 });
+    expect(await settleSteers(world.db, run)).toBe(0);
+    expect(await readTurn(world.db, TENANT, guest.turnId)).toMatchObject({
+      ...{ state: "COALESCED", sessionKey: survivor.sessionKey, intoTurnId: host.turnId },
+    });
+  });
+
+  test("wait no longer than they may, once they are turns again", async () => {
+    const { held, guest } = await givenBack({ maxWaitMs: 1 });
+    const expired = async () => (await expiredTurns(world.db, 1_000)).map(({ turnId }) => turnId);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    // Its host may have read it: it does not wait for the lane.
+    expect(await expired()).not.toContain(guest.turnId);
+    await endWaiting(world.db, { ...held, ...CANCELLED });
+    expect(await expired()).toContain(guest.turnId);
+  });
+});
+
+describe("what joins another turn is answered as it would have been", () => {
+  test("a turn that asks for its generation is not coalesced into one that runs in any", async () => {
+    const key = stored.laneKey();
+    await stored.admit(newTurn(key));
+    const bound = { ...newTurn(key), requiredGeneration: 1n };
+    expect(await findHost(world.db, newTurn(key), 60_000)).toBeDefined();
+    expect(await findHost(world.db, bound, 60_000)).toBeUndefined();
+    await stored.admit(bound);
+    expect(await findHost(world.db, bound, 60_000)).toMatchObject({ turnId: bound.turnId });
+    expect(await findHost(world.db, newTurn(key), 60_000)).toBeUndefined();
+  });
+
+  test("a turn whose reply goes elsewhere is not handed to the one that runs", async () => {
+    const { turn, held } = await stored.activeTurn({ routeId: "one" });
+    const findFor = (routeId: string) =>
+      findSteerHost(world.db, { ...newTurn(held.sessionKey), routeId }, turn.turnId, 32);
+    expect(await findFor("one")).toBeDefined();
+    // Without a route it goes to who is attached.
+    expect(await findFor("")).toBeDefined();
+    expect(await findFor("two")).toBeUndefined();
+  });
+});
