@@ -17,8 +17,9 @@ import type { NewLaneTurn } from "../store/new-turn.ts";
 import { readTurn } from "../store/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
+import { routeOfOutcome } from "./route-of-outcome.ts";
 
-type OutcomeDeps = Pick<RunnerDeps, "db" | "identity">;
+type OutcomeDeps = Pick<RunnerDeps, "db" | "identity" | "delivery">;
 
 /** How the outcome of a turn reaches the session that sent it, where nobody waits for it there. */
 export interface OutcomeOptions {
@@ -55,7 +56,7 @@ export async function outcomeTurn(
     traceId: turn.traceId,
     traceparent: turn.traceparent,
     origin: create(OriginSchema, { source: turn.origin.source, rawKey: turn.sessionKey ?? "" }),
-    routeId: "",
+    routeId: await routeOfOutcome(deps, child, session.sessionKey),
     maxWaitMs: undefined,
     parameters: "{}",
     messages: [outcomeMessage(turn, reply)],

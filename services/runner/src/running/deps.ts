@@ -22,7 +22,10 @@ export type Identity = Pick<
 >;
 
 /** What the runner asks of delivery. */
-export type Delivery = Pick<DeliveryClient, "enqueueDelivery" | "registerRoute" | "showProgress">;
+export type Delivery = Pick<
+  DeliveryClient,
+  "enqueueDelivery" | "registerRoute" | "listRoutes" | "showProgress"
+>;
 
 /** What runs are made of. Tests put doubles in the place of any. */
 export interface RunnerDeps {

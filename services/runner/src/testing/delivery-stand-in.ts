@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type EnqueueDeliveryRequest,
+  ListRoutesResponseSchema,
   RegisterRouteResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type Route, RouteSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
@@ -21,11 +22,26 @@ export class DeliveryStandIn implements Delivery {
   /** Routes that it refuses for good. */
   readonly unknownRoutes = new Set<string>();
   /** First acceptances, in order. */
-  readonly taken: { readonly requestId: string; readonly turnId: string; readonly text: string }[] =
-    [];
+  readonly taken: {
+    readonly requestId: string;
+    readonly turnId: string;
+    readonly routeId: string;
+    readonly text: string;
+  }[] = [];
 
   /** Routes to parent sessions, by the key of the child. */
   readonly routes = new Map<string, Route>();
+  /** Routes to people, by the key of their session. */
+  readonly listed = new Map<string, readonly Init[]>();
+
+  listRoutes: Delivery["listRoutes"] = async ({ sessionKey = "" }) => {
+    if (this.isDown) throw storeUnavailable("the stand-in is down");
+    const toParent = this.routes.get(sessionKey);
+    const others = this.listed.get(sessionKey) ?? [];
+    const routes = [...(toParent === undefined ? [] : [toParent]), ...others];
+    return create(ListRoutesResponseSchema, { routes });
+  };
+
   /** Called with each delivery that goes to a parent session. */
   onToParent: ((delivery: ToParent) => Promise<void>) | undefined;
 
@@ -55,11 +71,11 @@ export class DeliveryStandIn implements Delivery {
     if (this.unknownRoutes.has(request.routeId)) {
       throw new LanekeeperError("NOT_FOUND", `no route named ${request.routeId}`);
     }
-    const { requestId, turnId } = request;
+    const { requestId, turnId, routeId } = request;
     if (!this.taken.some((before) => before.requestId === requestId)) {
       const text = request.parts.map(({ content }) => String(content?.value ?? "")).join("");
-      this.taken.push({ requestId, turnId, text });
-      const route = [...this.routes.values()].find(({ routeId }) => routeId === request.routeId);
+      this.taken.push({ requestId, turnId, routeId, text });
+      const route = [...this.routes.values()].find((one) => one.routeId === routeId);
       if (route !== undefined) void this.onToParent?.({ turnId, text, parentKey: route.address });
     }
     return {

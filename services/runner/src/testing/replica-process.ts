@@ -68,6 +68,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
         return create(EnqueueDeliveryResponseSchema, { deliveryId: turnId });
       },
       registerRoute: () => Promise.reject(new Error("no routes here")),
+      listRoutes: () => Promise.reject(new Error("no routes here")),
       showProgress: () => Promise.reject(new Error("no routes here")),
     },
     clock: systemClock,

@@ -1,0 +1,86 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { end, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { answers, deliverTo, lastSaid, parentOf, replyOf, turnsOf } from "../testing/subagents.ts";
+import { startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const TOOLS = { tools: ["sessions_spawn"] };
+
+/** What delivery was given for people, as route and text. */
+function toPeople({ delivery }: World): readonly string[] {
+  const toParents = new Set([...delivery.routes.values()].map(({ routeId }) => routeId));
+  return delivery.taken
+    .filter(({ routeId }) => !toParents.has(routeId))
+    .map(({ routeId, text }) => `${routeId}: ${text.slice(0, 19)}`);
+}
+
+test.concurrent("what a session says to its subagent's answer goes where the answer that spawned it went", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  deliverTo(world, replica);
+  world.delivery.listed.set(KEY, [{ routeId: "other", isDefault: true }]);
+  world.model.behaviour = parentOf(answers, false);
+  await new Attached(replica, { submit: turnFor(world, "spawn task", { routeId: "room" }) }).ended;
+  await eventually(() => toPeople(world).length === 2);
+  expect(toPeople(world)).toEqual(['room: heard: result {"ses', "room: heard: The subagent"]);
+});
+
+test.concurrent.each([
+  ["the default one", [{ routeId: "one" }, { routeId: "two", isDefault: true }], ["two"]],
+  ["the only one", [{ routeId: "one" }], ["one"]],
+  ["none of several", [{ routeId: "one" }, { routeId: "two" }], []],
+])("where nothing was said of a route, it goes by the session's: %s", async (_what, routes, to) => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  deliverTo(world, replica);
+  world.delivery.listed.set(KEY, routes);
+  world.model.behaviour = parentOf(answers, false);
+  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  await eventually(() => toPeople(world).length === to.length);
+  expect(toPeople(world)).toEqual(to.map((routeId) => `${routeId}: heard: The subagent`));
+});
+
+test.concurrent("a subagent that has subagents of its own answers its parent by none of their answers", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  deliverTo(world, replica);
+  world.delivery.listed.set(KEY, [{ routeId: "room" }]);
+  world.model.behaviour = async function* (request) {
+    const said = lastSaid(request);
+    // The person's turn spawns a subagent, which spawns another.
+    if (said === "go" || said === "task spawn") {
+      const task = said === "go" ? "task spawn" : "task";
+      yield toolCall("c1", "sessions_spawn", JSON.stringify({ task }));
+      yield end("tool_calls");
+    } else {
+      yield { type: "text", text: `heard: ${said}` };
+      yield end();
+    }
+  };
+  await new Attached(replica, { submit: turnFor(world, "go") }).ended;
+  await eventually(() => world.delivery.taken.length === 3);
+  const [childKey] = [...world.delivery.routes.keys()];
+  await eventually(async () => {
+    const turns = await turnsOf(replica, childKey ?? "");
+    return turns.length === 2 && turns.every(({ state }) => state === TurnState.COMPLETED);
+  });
+  await replica.context.sweeper.sweepOnce();
+  expect(world.delivery.taken.length).toBe(3);
+  expect(toPeople(world).length).toBe(1);
+});
