@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
-import { createIdentityClient } from "@lanekeeper/client";
+import { createIdentityClient, RunIds } from "@lanekeeper/client";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { hasReason } from "@lanekeeper/rpc";
+import { systemIds } from "@lanekeeper/service";
 import type { TestConstellation } from "@lanekeeper/testing";
 
 type Lanekeeper = Pick<TestConstellation, "targets" | "credential">;
@@ -31,11 +32,18 @@ export async function takeRights(lanekeeper: Lanekeeper, rawKey: string): Promis
   const { session } = await identity.resolveSession({ name: { case: "rawKey", value: rawKey } });
   const ref = session?.ref;
   if (ref === undefined) throw new Error("resolve told no session");
-  const { fence } = await identity.beginRun({
-    ...{ sessionKey: ref.sessionKey, turnId: randomUUID(), runId: randomUUID() },
-    ...{ admittedGeneration: ref.generation, turnClass: TurnClass.PERSON },
-    acceptTime: timestampNow(),
-    leaseDuration: durationFromMs(LEASE_MS),
+  const runIds = new RunIds(() => systemIds.uuid());
+  const begin = () =>
+    identity.beginRun({
+      ...{ sessionKey: ref.sessionKey, turnId: randomUUID(), runId: runIds.mint() },
+      ...{ admittedGeneration: ref.generation, turnClass: TurnClass.PERSON },
+      acceptTime: timestampNow(),
+      leaseDuration: durationFromMs(LEASE_MS),
+    });
+  // Fences may have been raised before.
+  const { fence } = await begin().catch((error: unknown) => {
+    if (runIds.learn(error)) return begin();
+    throw error;
   });
   if (fence === undefined) throw new Error("the run was given no fence");
   const reply = { session: ref, turnId: randomUUID(), deliveryId: randomUUID() };

@@ -14,6 +14,7 @@ export { createEdgeClients, type EdgeClient, type EdgeClients } from "./edge/edg
 export type { EdgeCallOptions, EdgeOptions } from "./edge/edge-options.ts";
 export { type FollowOptions, followSessions, type SessionFeed } from "./follow-sessions.ts";
 export type { NextStep } from "./next-step.ts";
+export { RunIds } from "./run-ids.ts";
 export {
   type ApiKeyClient,
   createApiKeyClient,

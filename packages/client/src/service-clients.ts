@@ -29,7 +29,7 @@ export type ServiceClientOptions = ClientOptions;
  * | any with a name or a key | MALFORMED_KEY, KEY_TOO_LONG, AGENT_REQUIRED, AGENT_MISMATCH, RESERVED_NAMESPACE, PERMISSION_DENIED |
  * | resolveSession | GENERATION_MISMATCH, where `expectedGeneration` or `expectedSessionId` is not the current one; NOT_FOUND, with `lookUpOnly`; QUOTA |
  * | rotateSession | GENERATION_MISMATCH (`metadata.generation` is the current one), STALE_GENERATION or TAKEN_OVER (a lost owner), IDEMPOTENCY_MISMATCH, NOT_FOUND |
- * | beginRun | SESSION_BUSY (detail SessionBusy), TURN_SKIPPED, RUN_ENDED, GENERATION_MISMATCH, KEY_MOVED |
+ * | beginRun | SESSION_BUSY (detail SessionBusy), TURN_SKIPPED, RUN_ENDED (mint another run id: `RunIds`), GENERATION_MISMATCH, KEY_MOVED |
  * | writeLifecycle, checkFence | STALE_GENERATION, TAKEN_OVER (detail StaleFence), RUN_ENDED, KEY_MOVED |
  * | registerAlias, registerEquivalence, linkPeer, mergeSessions | ALIAS_CONFLICT, SESSION_BUSY, KEY_MOVED |
  * | watchSessions | RESUME_TOKEN_EXPIRED, SLOW_CONSUMER; see followSessions |

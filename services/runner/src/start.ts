@@ -1,4 +1,4 @@
-import { createDeliveryClient, createIdentityClient } from "@lanekeeper/client";
+import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
@@ -53,6 +53,7 @@ function connect(
     delivery,
     clock,
     ids,
+    runIds: new RunIds(() => ids.uuid()),
     log,
     metrics,
     replica,

@@ -107,4 +107,10 @@ export const LIMITS = {
   raiseTimeoutMs: 3_600_000,
   /** What generation and epoch are lifted by: more than any history that was lost can hold. */
   fenceLift: 2n ** 32n,
+  /**
+   * How far a runner's clock may be ahead of the database's when fences are raised: what a lost run's id was
+   * minted for is before then. Twice what Kerberos lets clocks differ by. Nobody waits for it: a runner that
+   * is refused mints for that time.
+   */
+  runClockAheadMs: 600_000,
 } as const;

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemIds } from "@lanekeeper/service";
 import { TENANTS } from "../world/tenants.ts";
 import { IdentityCalls } from "./identity-calls.ts";
 import { pick, randomFor } from "./random.ts";
@@ -19,7 +20,7 @@ export async function lapse(scene: Scene): Promise<void> {
     if (found === undefined) return;
     const { key } = found;
     const asking = () => {
-      const run = randomUUID();
+      const run = systemIds.uuid();
       return { tenant, key, run, turn: randomUUID(), admitted: 1, leaseMs: LEASE_MS };
     };
     const silent = asking();

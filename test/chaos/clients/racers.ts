@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IdentityClient } from "@lanekeeper/client";
+import { systemIds } from "@lanekeeper/service";
 import { TENANTS } from "../world/tenants.ts";
 import { IdentityCalls } from "./identity-calls.ts";
 import { pick, type Random, randomFor } from "./random.ts";
@@ -114,7 +115,7 @@ class Racer {
   /** A whole run, which sometimes sleeps past its lease and goes on as if it had not. */
   async #runOnce(): Promise<void> {
     const { tenant, key } = this.#track;
-    const run = randomUUID();
+    const run = systemIds.uuid();
     const ask = { tenant, key, run, turn: randomUUID(), admitted: 1, leaseMs: LEASE_MS };
     const begun =
       (await this.#calls.begin(this.#door, ask)) ??

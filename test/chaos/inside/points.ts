@@ -87,8 +87,8 @@ export const POINTS: readonly Point[] = [
     "delivery",
     `${SENDING}/run-attempt.ts`,
     "after the receiver's 200",
-    "  const outcome = await send(deps, claimed, fence, signal, notes);\n",
+    "  const outcome = await send(deps, { claimed, isBeforeTold, fence, signal, notes });\n",
     (here) =>
-      `  const outcome = await send(deps, claimed, fence, signal, notes);\n  if (fence.wasAccepted) ${here}\n`,
+      `  const outcome = await send(deps, { claimed, isBeforeTold, fence, signal, notes });\n  if (fence.wasAccepted) ${here}\n`,
   ),
 ];

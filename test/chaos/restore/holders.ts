@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { IdentityClient } from "@lanekeeper/client";
+import { systemIds } from "@lanekeeper/service";
 import { eventually } from "@lanekeeper/testing";
 import { boundedSignal } from "../clients/bounded-signal.ts";
 import { IdentityCalls } from "../clients/identity-calls.ts";
 import type { Scene } from "../clients/scene.ts";
-import type { ShownFence } from "../history/calls.ts";
+import type { Calls, ShownFence } from "../history/calls.ts";
 import { AGENT, TENANTS } from "../world/tenants.ts";
 
 /** Longer than everything that comes between: what is refused is not refused for its age. */
@@ -20,6 +21,7 @@ export class Holder {
   readonly #name: string;
   readonly #tenant = TENANTS[0];
   #fence: ShownFence | undefined;
+  #begin: Calls["begin"]["ask"] | undefined;
   #token = "";
 
   constructor(scene: Scene, name: string) {
@@ -28,23 +30,32 @@ export class Holder {
     this.#calls = new IdentityCalls(scene.recorder, `holder ${name}`);
   }
 
+  /** Makes its key known, and has nothing yet. */
+  meet() {
+    const ask = { tenant: this.#tenant, name: this.#key };
+    return known(() => this.#calls.resolve(this.#door, ask));
+  }
+
   /** Begins a run under a key of its own, and a watch. */
   async take(): Promise<void> {
     const tenant = this.#tenant;
-    const found = await known(() => this.#calls.resolve(this.#door, { tenant, name: this.#key }));
-    const run = randomUUID();
+    const found = await this.meet();
+    const run = systemIds.uuid();
     const asked = { tenant, key: this.#key, run, turn: randomUUID(), leaseMs: LEASE_MS };
     const ask = { ...asked, admitted: found.generation };
+    this.#begin = ask;
     const begun = await known(() => this.#calls.begin(this.#door, ask));
     const { generation, sessionId, epoch } = begun;
     this.#fence = { tenant, key: this.#key, run, generation, sessionId, epoch };
     this.#token = await this.#firstToken();
   }
 
-  /** Shows all that it has: as a run, as an owner of what it saw, as a watcher. */
+  /** Shows all that it has: its run id, as a run, as an owner of what it saw, as a watcher. */
   async show(): Promise<void> {
-    const fence = this.#fence;
-    if (fence === undefined) throw new Error(`${this.#name} has taken nothing`);
+    const [fence, begin] = [this.#fence, this.#begin];
+    if (fence === undefined || begin === undefined) throw new Error(`${this.#name} took nothing`);
+    // First: while no other run holds the key nothing but its age speaks against it.
+    await this.#calls.begin(this.#door, begin);
     const { tenant, key, generation: expected } = fence;
     await this.#calls.write(this.#door, { ...fence, seq: 7, event: "progress", says: "on" });
     await this.#calls.write(this.#door, { ...fence, seq: 0, event: "ended", says: "completed" });

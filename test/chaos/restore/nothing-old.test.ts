@@ -25,6 +25,7 @@ const whats = (story: Story) => nothingOld(story.history).findings.map(({ what }
 
 test("what is refused is evidence, and nothing is found", () => {
   const story = restored()
+    .fail("begin", [4_000, 4_001], asking, "RUN_ENDED")
     .fail("write", [4_000, 4_001], progress, "STALE_GENERATION")
     .fail("rotate", [4_000, 4_001], rotating, "GENERATION_MISMATCH")
     .fail("resume", [4_000, 4_001], watching, "RESUME_TOKEN_EXPIRED")
@@ -32,16 +33,18 @@ test("what is refused is evidence, and nothing is found", () => {
       ...{ tenant: "t", key, deliveryId: "d1", turnId: "t1", routeId: "o", routeSeq: 1 },
       ...{ state: "UNKNOWN", generation: 3 },
     });
-  expect(nothingOld(story.history)).toMatchObject({ evidence: 4, findings: [] });
+  expect(nothingOld(story.history)).toMatchObject({ evidence: 5, findings: [] });
 });
 
-test("a fence, a precondition, a token and a reply of before are each found where they are taken", () => {
+test("a run id, a fence, a precondition, a token and a reply of before are each found where they are taken", () => {
   const story = restored()
+    .ok("begin", [3_900, 3_901], asking, { ...begun, epoch: 2 ** 32 })
     .ok("write", [4_000, 4_001], progress, { applied: true })
     .ok("rotate", [4_100, 4_101], rotating, rotated)
     .ok("resume", [4_200, 4_201], watching, { kind: "bookmark" })
     .saw("posted", 4_300, { ...reply, generation: 3 });
   expect(whats(story)).toEqual([
+    "run r1 of before was granted its key",
     "progress of run r1 of before was accepted",
     "a rotation that expects generation 3 was accepted",
     "the watch of w went on",

@@ -13,6 +13,7 @@ export const nothingOld: Judge = (history) => {
   const endedAt = marks.find(({ value }) => value.state === "end")?.at;
   if (beganAt === undefined || endedAt === undefined) return about.verdict;
   const window = { beganAt, endedAt, known: knownBefore(history, beganAt) };
+  judgeBegins(history, about, window);
   judgeWrites(history, about, window);
   judgeRotations(history, about, window);
   judgeWatches(history, about, window);
@@ -36,9 +37,23 @@ function knownBefore(history: History, beganAt: number): Map<string, number> {
   return known;
 }
 
-function judgeWrites(history: History, about: Case, { beganAt, endedAt }: Window): void {
+function judgeBegins(history: History, about: Case, { beganAt, endedAt }: Window): void {
+  const old = runsOf(history, beganAt);
+  for (const { ask, start, end, outcome, refused } of history.calls("begin")) {
+    if (start < endedAt || !old.has(ask.run)) continue;
+    if (/^(RUN_ENDED|STALE_GENERATION)$/.test(refused?.reason ?? "")) about.count();
+    if (outcome === "ok") about.find(ask.key, end, `run ${ask.run} of before was granted its key`);
+  }
+}
+
+/** What began before. */
+function runsOf(history: History, beganAt: number): ReadonlySet<string> {
   const begun = history.answered("begin").filter(({ end }) => end < beganAt);
-  const old = new Set(begun.map(({ ask }) => ask.run));
+  return new Set(begun.map(({ ask }) => ask.run));
+}
+
+function judgeWrites(history: History, about: Case, { beganAt, endedAt }: Window): void {
+  const old = runsOf(history, beganAt);
   for (const { ask, start, end, outcome, answer, refused } of history.calls("write")) {
     if (start < endedAt || !old.has(ask.run)) continue;
     if (refused?.reason === "STALE_GENERATION") about.count();

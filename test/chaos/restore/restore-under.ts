@@ -83,11 +83,12 @@ async function story(scene: Scene, sink: ClosingSink, options: RestoreOptions): 
   const { cluster } = scene;
   const { tell } = options;
   const backup = join(options.folder, "backup");
-  const holders = ["before", "rotated", "between"].map((name) => new Holder(scene, name));
-  const [before, rotated, between] = holders as [Holder, Holder, Holder];
+  const holders = ["before", "rotated", "between", "lost"].map((name) => new Holder(scene, name));
+  const [before, rotated, between, lost] = holders as [Holder, Holder, Holder, Holder];
   await sleep(WORK_MS);
   await before.take();
   await rotated.take();
+  await lost.meet();
   sink.isClosed = true;
   await sleep(CLOSED_MS);
   await backUp(cluster.database, backup);
@@ -95,6 +96,8 @@ async function story(scene: Scene, sink: ClosingSink, options: RestoreOptions): 
   tell("a backup was taken; the clients go on");
   await rotated.rotate();
   await between.take();
+  // The backup knows the key, and not that this run began.
+  await lost.take();
   await sleep(WORK_MS);
   scene.recorder.saw("fault", { kind: RESTORE, target: "postgres", state: "begin" });
   for (const replica of cluster.replicas) await replica.halt();

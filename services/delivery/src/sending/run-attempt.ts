@@ -11,6 +11,7 @@ import type { DeliveryMetrics } from "../metrics.ts";
 import type { Claimed } from "../store/claimed.ts";
 import type { EndedAttempt, Finished } from "../store/finish-attempt.ts";
 import { notePiece } from "../store/note-piece.ts";
+import { type Doubt, readDoubt } from "../store/read-doubt.ts";
 import type { ReplySteps } from "../store/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type Channel, NotSentError, type Reply, type SendNotes } from "./channel.ts";
@@ -73,16 +74,20 @@ export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<NextClaim 
 
 async function sendAndFinish(
   deps: SendDeps,
-  { claimed, claimedAtMs, signal, wantsNext, onNext }: Attempt,
+  { claimed: found, claimedAtMs, signal, wantsNext, onNext }: Attempt,
 ): Promise<NextClaim | undefined> {
   const startedMs = deps.clock.monotonicMs();
+  // Before the next claim, so that session-identity hears of the attempts in their order.
+  const isBeforeTold = !found.hasUntold || (await tellOutcomes(deps, found));
+  const doubt = found.lostAttempt ? await readDoubt(deps.db, found) : undefined;
+  const claimed = { ...found, ...doubt };
   const fence = new SendFence(deps, claimed, claimedAtMs);
   let pieceCount = 0;
   const notes: SendNotes = {
     pieces: (count) => void (pieceCount = count),
     handle: (handle) => notePiece(deps.db, claimed, handle),
   };
-  const outcome = await send(deps, claimed, fence, signal, notes);
+  const outcome = await send(deps, { claimed, isBeforeTold, fence, signal, notes });
   const wasClaimed = claimed.wasClaimed || fence.wasAccepted;
   const { failureCount, perhapsSent } = claimed;
   const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
@@ -118,17 +123,25 @@ function isHeld({ clock, limits }: SendDeps, claimedAtMs: number): boolean {
   return clock.monotonicMs() - claimedAtMs < limits.leaseMs;
 }
 
+interface Sending {
+  readonly claimed: Claimed & Partial<Doubt>;
+  /** session-identity knows what became of the attempts before. */
+  readonly isBeforeTold: boolean;
+  readonly fence: SendFence;
+  readonly signal: AbortSignal;
+  readonly notes: SendNotes;
+}
+
 async function send(
   deps: SendDeps,
-  claimed: Claimed,
-  fence: SendFence,
-  signal: AbortSignal,
-  notes: SendNotes,
+  { claimed, isBeforeTold, fence, signal, notes }: Sending,
 ): Promise<SendOutcome> {
   try {
+    if (claimed.wasSent === true) {
+      throw new NotSentError("already_sent", "the attempt that was lost had sent it");
+    }
     if (claimed.expiresInMs <= 0) throw expired();
-    // Before the next claim, so that session-identity hears of the attempts in their order.
-    if (claimed.hasUntold && !(await tellOutcomes(deps, claimed))) {
+    if (!isBeforeTold) {
       throw new NotSentError(
         "unavailable",
         "session-identity could not be told of an attempt before",

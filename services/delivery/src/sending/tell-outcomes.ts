@@ -3,14 +3,16 @@ import type { CallOptions } from "@lanekeeper/rpc";
 import { type Log, turnLog, withSpan } from "@lanekeeper/service";
 import { settledSeq } from "../domain/event-seq.ts";
 import type { Limits } from "../limits.ts";
-import type { Sql } from "../store/sql.ts";
+import { adoptOutcome, type Recorded } from "../store/adopt-outcome.ts";
+import type { DeliveryDatabase } from "../store/sql.ts";
 import type { ReplySteps } from "../store/reply-steps.ts";
 import { type DeliveryName, type Untold, untoldOf } from "../store/untold.ts";
 import { isForGood } from "./fence.ts";
+import { recordedIn } from "./recorded.ts";
 import { replyCall, replyWriter } from "./reply-call.ts";
 
 export interface TellDeps {
-  readonly db: Sql;
+  readonly db: DeliveryDatabase;
   readonly steps: Pick<ReplySteps, "markTold">;
   readonly identity: Pick<IdentityClient, "writeLifecycle">;
   readonly log: Log;
@@ -20,6 +22,8 @@ export interface TellDeps {
 /**
  * Tells session-identity what became of a delivery's attempts, in order. False: it could not be told
  * all; what is left stays stored. Whoever tells the same again, on any replica, gets the same answer.
+ * A process that died after it had told what came of its attempt, and before it had written it, has left
+ * it `unknown`: what was told is adopted.
  */
 export async function tellOutcomes(deps: TellDeps, name: DeliveryName): Promise<boolean> {
   try {
@@ -37,8 +41,9 @@ export async function tellOutcomes(deps: TellDeps, name: DeliveryName): Promise<
 async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
   const call = replyCall(untold, deps.limits.fenceMs);
   const tell = async (): Promise<void> => {
-    await settle(deps, untold, call);
-    await deps.steps.markTold(untold);
+    const recorded = await settle(deps, untold, call);
+    if (recorded === undefined) await deps.steps.markTold(untold);
+    else await adoptOutcome(deps.db, untold, recorded);
   };
   return isDone(deps, untold, tell);
 }
@@ -49,7 +54,7 @@ async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
  */
 export function settleInTime(deps: SettleDeps, untold: Untold): Promise<boolean> {
   const call = { ...replyCall(untold, deps.limits.settleMs), retry: false } as const;
-  return isDone(deps, untold, () => settle(deps, untold, call));
+  return isDone(deps, untold, async () => void (await settle(deps, untold, call)));
 }
 
 async function isDone(
@@ -70,11 +75,12 @@ async function isDone(
 
 type SettleDeps = Omit<TellDeps, "db" | "steps">;
 
+/** Gives what session-identity has recorded instead, where it tells. */
 async function settle(
   { identity, log }: Pick<TellDeps, "identity" | "log">,
   untold: Untold,
   call: CallOptions,
-): Promise<void> {
+): Promise<Recorded | undefined> {
   const { attempt, untold: state, error, providerMessageId } = untold;
   const event = {
     case: "settled",
@@ -83,13 +89,17 @@ async function settle(
   const request = { writer: replyWriter(untold), eventSeq: settledSeq(attempt), event };
   try {
     await identity.writeLifecycle(request, call);
+    return undefined;
   } catch (err) {
     if (!isForGood(err)) throw err;
+    const recorded = recordedIn(err, attempt);
+    if (recorded !== undefined) return recorded;
     const { tenant, sessionKey, sessionId, generation, turnId } = untold;
     const fields = { tenant, session_key: sessionKey, session_id: sessionId, generation };
     turnLog(log, { ...fields, turn_id: turnId }).warn(
       { err, delivery_id: untold.deliveryId, attempt },
       "session-identity refuses an outcome",
     );
+    return undefined;
   }
 }

@@ -1,4 +1,7 @@
-import type { WriteLifecycleRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import {
+  ReplyState,
+  type WriteLifecycleRequest,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import type { WatchSessionsRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import {
@@ -126,6 +129,21 @@ export class IdentityStandIn implements AsyncDisposable {
     };
   }
 
+  /** As session-identity tells it beside IDEMPOTENCY_MISMATCH. */
+  #recorded(deliveryId: string): Record<string, string> {
+    const numberOf = (word: string): number =>
+      Number(
+        this.of(deliveryId)
+          .findLast((event) => event.startsWith(word))
+          ?.split(" ")[1],
+      );
+    return {
+      recorded_state: enumName(ReplyState, numberOf("settled")),
+      recorded_attempt: String(numberOf("sending")),
+      recorded_provider_message_id: "",
+    };
+  }
+
   #judge(generation = 0n): void {
     if (generation >= this.oldestDeliverable) return;
     throw new LanekeeperError("STALE_GENERATION", "the session was reset");
@@ -144,7 +162,10 @@ export class IdentityStandIn implements AsyncDisposable {
     const text = textOf(event);
     if (known !== undefined && known.event === text) return { applied: true };
     if (known !== undefined) {
-      throw new LanekeeperError("IDEMPOTENCY_MISMATCH", `${eventSeq} was ${known.event}`);
+      const metadata = this.#recorded(deliveryId);
+      throw new LanekeeperError("IDEMPOTENCY_MISMATCH", `${eventSeq} was ${known.event}`, {
+        metadata,
+      });
     }
     if (event.case === "sending") this.#judge(session?.generation);
     this.events.push({ tenant, deliveryId, eventSeq, event: text });
@@ -159,4 +180,8 @@ function textOf(event: WriteLifecycleRequest["event"]): string {
   if (event.case === "sending") return `sending ${event.value.attempt}`;
   if (event.case === "settled") return `settled ${event.value.state}`;
   throw new Error(`delivery does not write ${event.case ?? "nothing"}`);
+}
+
+function enumName(values: Readonly<Record<string, number>>, wanted: number): string {
+  return Object.entries(values).find(([, value]) => value === wanted)?.[0] ?? "";
 }

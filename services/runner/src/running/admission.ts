@@ -194,7 +194,7 @@ async function insert(
   options: AdmissionOptions,
   said: Pick<Admission, "seed" | "input">,
 ): Promise<AdmissionResult | undefined> {
-  const runId = options.mayClaim ? deps.ids.uuid() : undefined;
+  const runId = options.mayClaim ? deps.runIds.mint() : undefined;
   const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
   const admission = {
     ...said,
@@ -234,7 +234,7 @@ async function admitStateless(
   deps: RunnerDeps,
   turn: NewTurn,
 ): Promise<AdmissionResult | undefined> {
-  const runId = deps.ids.uuid();
+  const runId = deps.runIds.mint();
   const { replica } = deps;
   const admitted = await insertStatelessTurn(deps.db, turn, { runId, replica });
   if (admitted === undefined) return undefined;

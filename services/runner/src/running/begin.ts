@@ -34,6 +34,8 @@ export type BeginResult =
   | { readonly kind: "busy"; readonly retryAfterMs: number }
   /** The turn may not run, for this reason. */
   | { readonly kind: "refused"; readonly error: LanekeeperError }
+  /** The run id was used, or may have been; the turn takes another. */
+  | { readonly kind: "spent"; readonly error: LanekeeperError }
   /** The key was merged into another. */
   | { readonly kind: "moved" }
   /** The turn is not this run's any more, or the process drains. */
@@ -56,6 +58,7 @@ export async function begin(
       return { kind: "granted", grant: await beginOnce(deps, turn, runId, model) };
     } catch (error) {
       const result = resultOf(error);
+      if (result?.kind === "spent") deps.runIds.learn(result.error);
       if (result !== undefined) return result;
       if (isGivenUp(signal)) return { kind: "lost" };
       log.warn({ err: error }, "the run could not begin; trying again");
@@ -145,5 +148,6 @@ function resultOf(error: unknown): BeginResult | undefined {
     return { kind: "busy", retryAfterMs: error.retryAfterMs ?? 1_000 };
   }
   if (error.reason === "KEY_MOVED") return { kind: "moved" };
+  if (error.reason === "RUN_ENDED") return { kind: "spent", error };
   return { kind: "refused", error };
 }

@@ -1,4 +1,4 @@
-import type { DeliveryClient, IdentityClient } from "@lanekeeper/client";
+import type { DeliveryClient, IdentityClient, RunIds } from "@lanekeeper/client";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { Clock, Ids, Log } from "@lanekeeper/service";
 import type { Model } from "../models/model.ts";
@@ -36,6 +36,7 @@ export interface RunnerDeps {
   readonly delivery: Delivery;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly runIds: RunIds;
   readonly log: Log;
   readonly metrics: RunnerMetrics;
   /** This process, as it stands in turns and runs. */

@@ -59,6 +59,12 @@ async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun
       return { kind: "later", ms: result.retryAfterMs };
     case "moved":
       return { kind: "moved" };
+    case "spent":
+      run.log.info({ reason: result.error.reason }, "the run id is spent; another is minted");
+      await persist(deps, "release a claim", () =>
+        releaseClaim(deps.db, { ...turn, runId: run.runId }),
+      );
+      return { kind: "next" };
     case "lost":
       await persist(deps, "release a claim", () =>
         releaseClaim(deps.db, { ...turn, runId: run.runId }),

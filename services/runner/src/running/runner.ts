@@ -142,7 +142,7 @@ export class Runner {
   async #openAnew(turn: LaneTurn): Promise<Opened> {
     const { slots, deps } = this.#parts;
     const slot = await slots.takeAgain(turn.tenant, turn.agentId, this.#ending.signal);
-    return this.#open(turn, deps.ids.uuid(), slot);
+    return this.#open(turn, deps.runIds.mint(), slot);
   }
 
   #open(turn: LaneTurn, runId: string, slot: RunSlot): Opened {
@@ -184,7 +184,7 @@ export class Runner {
     if (await slots.isBound(tenant, agentOf(sessionKey as CanonicalKey))) {
       return this.#bounded.serve(tenant);
     }
-    const runId = deps.ids.uuid();
+    const runId = deps.runIds.mint();
     const { replica } = deps;
     const result = await persist(deps, "claim a turn", () =>
       claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller }),
@@ -195,7 +195,7 @@ export class Runner {
 
   async #claimUnder(tenant: string, sessionKey: string, slot: RunSlot): Promise<boolean> {
     const { deps } = this.#parts;
-    const runId = deps.ids.uuid();
+    const runId = deps.runIds.mint();
     const claimant = { runId, replica: deps.replica, anyCaller: true };
     const result = await persist(deps, "claim a turn", () =>
       claimHead(deps.db, tenant, sessionKey, claimant),

@@ -408,3 +408,20 @@ test.concurrent("a turn without a session runs at once and leaves no transcript"
   const { turn } = await replica.client.getTurn({ turnId: attached.turnId });
   expect(turn).toMatchObject({ sessionKey: "", disposition: Disposition.STATELESS });
 });
+
+test("after fences were raised a turn takes the run ids that session-identity takes, and loses nothing", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const fromMs = Date.now() + 600_000;
+  world.identity.runIdsFromMs = fromMs;
+  const asked = ["one", "two", "three"].map(
+    (text) => new Attached(replica, { submit: turnFor(world, text) }),
+  );
+  for (const attached of asked) {
+    expect(await attached.ended).toMatchObject({ state: TurnState.COMPLETED });
+  }
+  expect((await transcript(replica)).length).toBe(6);
+  expect(new Set(world.identity.granted.map(({ turnId }) => turnId)).size).toBe(3);
+  const { turn } = await replica.client.getTurn({ turnId: asked[0]?.turnId ?? "" });
+  expect(turn?.runs.length).toBe(1);
+});

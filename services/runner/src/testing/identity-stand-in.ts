@@ -39,6 +39,8 @@ type Answer = Awaited<ReturnType<Routes<typeof SessionIdentityService>["beginRun
 export class IdentityStandIn implements AsyncDisposable {
   /** Answers nothing but UNAVAILABLE while set. */
   isDown = false;
+  /** Fences were raised: what is new was minted from then on, in ms since 1970. */
+  runIdsFromMs = 0;
   /** Awaited after a run was granted its key and before the runner hears of it. */
   beforeBeginAnswer: (() => Promise<void>) | undefined;
   /** Every `ended` that was accepted first, in order. */
@@ -262,6 +264,7 @@ export class IdentityStandIn implements AsyncDisposable {
     }
     if (row.active !== undefined && row.active.leaseUntilMs > performance.now())
       throw busy(row.active);
+    if (timeOf(runId) < this.runIdsFromMs) throw perhapsBegun(this.runIdsFromMs);
     const leaseMs = durationMs(request.leaseDuration ?? durationFromMs(15_000));
     row.epoch += 1n;
     row.active = {
@@ -327,4 +330,13 @@ export class IdentityStandIn implements AsyncDisposable {
     if (!active.isOver) active.leaseUntilMs = performance.now() + leaseMs;
     return { applied: true, leaseDuration: durationFromMs(leaseMs) };
   }
+}
+
+function timeOf(runId: string): number {
+  return Number.parseInt(runId.slice(0, 8) + runId.slice(9, 13), 16);
+}
+
+function perhapsBegun(fromMs: number): LanekeeperError {
+  const metadata = { run_ids_from: new Date(fromMs).toISOString() };
+  return new LanekeeperError("RUN_ENDED", "it may have begun in what is lost", { metadata });
 }

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { createIdentityClient } from "@lanekeeper/client";
+import { createIdentityClient, RunIds } from "@lanekeeper/client";
 import { createDatabase } from "@lanekeeper/postgres";
 import { EnqueueDeliveryResponseSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { serviceCredential } from "@lanekeeper/rpc";
@@ -73,6 +73,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
     },
     clock: systemClock,
     ids: systemIds,
+    runIds: new RunIds(() => systemIds.uuid()),
     log: log.log,
     metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
     replica: `process-${process.pid}`,

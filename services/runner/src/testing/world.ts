@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 
 import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
 import { createDatabase, migrate } from "@lanekeeper/postgres";
-import { createIdentityClient, createRunnerClient, type RunnerClient } from "@lanekeeper/client";
+import {
+  createIdentityClient,
+  createRunnerClient,
+  RunIds,
+  type RunnerClient,
+} from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { createMetrics, Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
 import { captureLog, testSettings } from "@lanekeeper/service/testing";
@@ -188,6 +193,7 @@ export class World implements AsyncDisposable {
       delivery: this.delivery,
       clock: systemClock,
       ids: systemIds,
+      runIds: new RunIds(() => systemIds.uuid()),
       log: log.log,
       metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
       replica,

@@ -29,6 +29,26 @@ describe("begin", () => {
     expect(reasonOf(desk.begin(beginCommand(1)))).toBe("TAKEN_OVER");
   });
 
+  test("once fences were raised a run id that nobody knows begins only if it was minted for later", () => {
+    const desk = newDesk();
+    const known = began(desk, 1);
+    desk.runIdsFromMs = 5_000;
+    const of = (ms: string) => beginCommand(2, { runId: `00000000-${ms}-7000-9000-000000000002` });
+    // The run that holds the key is known: a repeat of it is one.
+    expect(desk.begin(beginCommand(1))).toMatchObject({ fence: known.fence });
+    desk.nowMs += 15_000;
+    expect(desk.begin(of("1387"))).toMatchObject({
+      reason: "RUN_ENDED",
+      metadata: { run_ids_from: "1970-01-01T00:00:05.000Z" },
+    });
+    expect(
+      desk.begin({ ...of("ffff"), runId: "00000000-ffff-4000-9000-000000000002" }),
+    ).toMatchObject({
+      reason: "RUN_ENDED",
+    });
+    expect(reasonOf(desk.begin(of("1388")))).toBe("accepted");
+  });
+
   test("no lease expires within one lease of the database's start", () => {
     const desk = newDesk();
     began(desk, 1);

@@ -15,6 +15,7 @@ import type { Fence, Rotation, RunRecord } from "./records.ts";
 import { isRefusal, type Refusal, refuse } from "./refusal.ts";
 import { rolloverOf } from "./rollover.ts";
 import { rotated } from "./rotate.ts";
+import { perhapsBegun } from "./run-id.ts";
 
 export interface BeginCommand {
   readonly sessionKey: StandingKey["sessionKey"];
@@ -36,6 +37,8 @@ export interface BeginFacts {
   readonly run: RunRecord | undefined;
   /** The record of the run that holds the key. */
   readonly activeRun: RunRecord | undefined;
+  /** Since fences were raised: run ids minted before it may have begun and been forgotten. */
+  readonly runIdsFromMs: number | undefined;
   readonly policy: FreshnessPolicy | undefined;
   readonly sendingCount: number;
   /** For a rollover. */
@@ -102,7 +105,10 @@ function firstFence(run: RunRecord): Fence {
   };
 }
 
-function mayBegin(command: BeginCommand, { state, now }: BeginFacts): Refusal | StandingKey {
+function mayBegin(
+  command: BeginCommand,
+  { state, now, runIdsFromMs }: BeginFacts,
+): Refusal | StandingKey {
   if (!hasSession(state)) return noSession(command.sessionKey, state);
   if (state.movedTo !== undefined) return keyMoved(state.sessionKey, state.movedTo);
   const { generation, oldestRunnable, activeRun } = state.session;
@@ -112,7 +118,7 @@ function mayBegin(command: BeginCommand, { state, now }: BeginFacts): Refusal | 
     return generationMismatch(state, String(requiredGeneration));
   }
   if (activeRun !== undefined && leaseLeftMs(activeRun, now) > 0) return busy(activeRun, now);
-  return state;
+  return perhapsBegun(command.runId, runIdsFromMs) ?? state;
 }
 
 function turnSkipped(command: BeginCommand, oldestRunnable: bigint): Refusal {

@@ -59,6 +59,20 @@ describe("replies", () => {
     expect(reasonOf(desk.writeReply(sending(reply, 7n, 2)))).toBe("IDEMPOTENCY_MISMATCH");
   });
 
+  test("who tells an outcome differently hears what was told, for its own reply alone", () => {
+    const desk = newDesk();
+    const reply = replyOf(desk, "d1");
+    granted(desk.writeReply(sending(reply, 1n)));
+    granted(desk.writeReply(settled(reply, 8n, "sent")));
+    expect(desk.writeReply(settled(reply, 8n, "unknown"))).toMatchObject({
+      reason: "IDEMPOTENCY_MISMATCH",
+      metadata: { recorded_state: "SENT", recorded_attempt: "1" },
+    });
+    const other = desk.writeReply(settled({ ...reply, turnId: "another" }, 8n, "unknown"));
+    expect(other).toMatchObject({ reason: "IDEMPOTENCY_MISMATCH" });
+    expect(other).not.toHaveProperty("metadata.recorded_state");
+  });
+
   test("what was sent is not sent again", () => {
     const desk = newDesk();
     const reply = replyOf(desk, "d1");

@@ -42,7 +42,7 @@ export function decideWriteReply(
     if (recorded.fingerprint === command.fingerprint && sameKey(command, recorded)) {
       return answered(recorded.answer);
     }
-    return refused(command, facts, otherContent(command));
+    return refused(command, facts, otherContent(command, facts.reply));
   }
   if (facts.reply !== undefined && !sameReply(command.fence, facts.reply)) {
     return refused(command, facts, otherContent(command));
@@ -64,11 +64,22 @@ function sameReply(fence: ReplyFence, reply: ReplyRecord): boolean {
   );
 }
 
-function otherContent({ fence, eventSeq }: WriteReplyCommand): Refusal {
+/** Who is to learn what another process of its own told hears of the reply as it stands. */
+function otherContent({ fence, eventSeq }: WriteReplyCommand, known?: ReplyRecord): Refusal {
+  const reply = known !== undefined && sameReply(fence, known) ? known : undefined;
   return refuse("IDEMPOTENCY_MISMATCH", "this delivery id or event_seq stands for other content", {
     delivery_id: fence.deliveryId,
     event_seq: String(eventSeq),
+    ...(reply === undefined ? {} : recordedOf(reply)),
   });
+}
+
+function recordedOf({ state, attempt, providerMessageId }: ReplyRecord): Record<string, string> {
+  return {
+    recorded_state: state.toUpperCase(),
+    recorded_attempt: String(attempt),
+    recorded_provider_message_id: providerMessageId,
+  };
 }
 
 function claim(

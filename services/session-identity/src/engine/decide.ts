@@ -65,6 +65,7 @@ export function decide(
     case "begin":
       return decideBegin(ask.command, {
         ...{ now, state, run, activeRun: found.activeRun, policy: found.policy },
+        runIdsFromMs: found.runIdsFromMs,
         ...{ sendingCount: found.sendingCount, newSessionId: ids.uuid() },
         principal: command.asker.principal,
       });

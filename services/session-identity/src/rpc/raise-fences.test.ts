@@ -4,7 +4,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
-import { begin, failure, fenceOf, newTenant } from "../testing/calls.ts";
+import { begin, failure, fenceOf, newTenant, runIdFor } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";
 
@@ -67,11 +67,11 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
   const born = (await raw("new")).session;
   expect(born).toMatchObject({ revision: 1n + LIMITS.fenceLift });
   expect(born?.ref?.generation).toBe(1n + LIMITS.fenceLift);
-  expect(
-    fenceOf(
-      await runner.beginRun(begin("agent:main:new", { admittedGeneration: 1n + LIMITS.fenceLift })),
-    ).runEpoch,
-  ).toBe(1n + LIMITS.fenceLift);
+  const later = runIdFor(Date.now() + 2 * LIMITS.runClockAheadMs);
+  const anew = begin("agent:main:new", {
+    ...{ admittedGeneration: 1n + LIMITS.fenceLift, runId: later },
+  });
+  expect(fenceOf(await runner.beginRun(anew)).runEpoch).toBe(1n + LIMITS.fenceLift);
   expect((await failure(messages.next())).reason).toBe("RESUME_TOKEN_EXPIRED");
   const resumed = delivery.watchSessions({ resumeToken: first?.resumeToken ?? "" });
   expect((await failure(resumed[Symbol.asyncIterator]().next())).reason).toBe(

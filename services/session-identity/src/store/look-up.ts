@@ -30,6 +30,8 @@ export interface Found {
   readonly postmasterStartMs: number;
   readonly generationFloor: bigint;
   readonly epochFloor: bigint;
+  /** Ms since 1970; undefined: fences were never raised. */
+  readonly runIdsFromMs: number | undefined;
   readonly run: RunRecord | undefined;
   readonly activeRun: RunRecord | undefined;
   readonly event: EventRecord | undefined;
@@ -45,6 +47,7 @@ interface FoundRow {
   readonly start_ms: number;
   readonly generation_floor: bigint;
   readonly epoch_floor: bigint;
+  readonly run_ids_from_ms: number | null;
   readonly run: RunRow | null;
   readonly active_run: RunRow | null;
   readonly event: EventRow | null;
@@ -69,6 +72,7 @@ const LOOK_UP = {
       floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
       floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
       h.generation_floor, h.epoch_floor,
+      ceil(extract(epoch from h.run_ids_from) * 1000)::float8 as run_ids_from_ms,
       (select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id) as run,
       case when w.active_run then (
         select to_json(r) from session_keys k join runs r on r.tenant = k.tenant and r.run_id = k.active_run_id
@@ -121,6 +125,7 @@ function foundOf(row: FoundRow): Found {
     postmasterStartMs: row.start_ms,
     generationFloor: row.generation_floor,
     epochFloor: row.epoch_floor,
+    runIdsFromMs: row.run_ids_from_ms ?? undefined,
     run: row.run === null ? undefined : runOf(row.run),
     activeRun: row.active_run === null ? undefined : runOf(row.active_run),
     event: row.event === null ? undefined : eventOf(row.event),

@@ -31,6 +31,12 @@ export function begin(sessionKey: string, change: object = {}) {
   };
 }
 
+/** A UUIDv7 (RFC 9562) that says it was minted at a time, in ms since 1970. */
+export function runIdFor(mintedMs: number): string {
+  const time = mintedMs.toString(16).padStart(12, "0");
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+}
+
 /** The fence of an answer, which has one. */
 export function fenceOf(answer: { readonly fence?: Fence | undefined }): Fence {
   if (answer.fence === undefined) throw new Error("the answer has no fence");

@@ -23,6 +23,8 @@ export class Desk {
   /** Long ago, unless a test restarts the database. */
   postmasterStartMs = -1_000_000_000;
   policy: FreshnessPolicy | undefined;
+  /** Set once fences were raised. */
+  runIdsFromMs: number | undefined;
   state: KeyState = blankKey();
   readonly runs = new Map<string, RunRecord>();
   readonly events = new Map<string, EventRecord>();
@@ -53,7 +55,7 @@ export class Desk {
       decideBegin(command, {
         ...{ now: this.now, state: this.state, run: this.runs.get(command.runId) },
         ...{ activeRun: this.#activeRun(), policy: this.policy, sendingCount: this.#sending() },
-        ...{ newSessionId: this.#id(), principal: "runner" },
+        ...{ newSessionId: this.#id(), principal: "runner", runIdsFromMs: this.runIdsFromMs },
       }),
     );
   }

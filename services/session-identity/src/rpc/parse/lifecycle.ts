@@ -13,6 +13,7 @@ import { OUTCOMES, SETTLED_STATES, TURN_CLASSES, word } from "./enums.ts";
 import { fence, replyFence } from "./fence.ts";
 import { sessionKey } from "./key.ts";
 import { label, optionalPositive, positive, prose, uuid, visibleId } from "./text.ts";
+import { mintedMs } from "../../domain/run-id.ts";
 
 export function beginCommand(request: BeginRunRequest): BeginCommand {
   const { acceptTime } = request;
@@ -37,13 +38,12 @@ function leaseMs(given: BeginRunRequest["leaseDuration"]): number {
 }
 
 /**
- * A run id that began never begins again, and what began is kept for a bounded time. A UUIDv7 tells when
- * it was minted (its first 48 bits, RFC 9562), so one from before that time is refused unseen.
+ * A run id that began never begins again, and what began is kept for a bounded time, so one that was minted
+ * before that time is refused unseen.
  */
 function freshRunId(runId: string): string {
-  if (runId[14] !== "7") return runId;
-  const mintedMs = Number.parseInt(runId.slice(0, 8) + runId.slice(9, 13), 16);
-  if (Date.now() - mintedMs <= LIMITS.runIdMaxAgeMs) return runId;
+  const minted = mintedMs(runId);
+  if (minted === undefined || Date.now() - minted <= LIMITS.runIdMaxAgeMs) return runId;
   throw invalid("run_id", "was minted too long ago to know whether it began; mint another");
 }
 

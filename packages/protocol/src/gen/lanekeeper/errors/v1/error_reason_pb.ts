@@ -134,7 +134,8 @@ export const ErrorReason = {
   SUPERSEDED: 15,
 
   /**
-   * The run has ended; the metadata tells its recorded outcome.
+   * The run has ended; the metadata tells its recorded outcome. To BeginRun: this run id begins no more, the
+   * turn takes another.
    *
    * @generated from enum value: ERROR_REASON_RUN_ENDED = 16;
    */

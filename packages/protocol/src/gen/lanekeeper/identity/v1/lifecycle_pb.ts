@@ -46,7 +46,11 @@ export type BeginRunRequest = Message<"lanekeeper.identity.v1.BeginRunRequest"> 
   turnId: string;
 
   /**
-   * UUID minted by the runner, never used before.
+   * UUIDv7 minted by the runner for this call, never used before. Once `lanekeeper fence raise` has run, one
+   * that is not in the ledger may have begun in what the restore lost. So it is RUN_ENDED, unless it was
+   * minted (its first 48 bits, ms) from metadata `run_ids_from` on, RFC 3339, some minutes after the raise:
+   * mint another for that time, or later, and ask again. Other UUIDs tell no time: they are taken until
+   * fences are raised, and RUN_ENDED ever after.
    *
    * @generated from field: string run_id = 4;
    */
@@ -146,7 +150,10 @@ export const BeginRunResponseSchema: GenMessage<BeginRunResponse> = /*@__PURE__*
   messageDesc(file_lanekeeper_identity_v1_lifecycle, 1);
 
 /**
- * One event of a run or of a reply. Repeats get their recorded answer.
+ * One event of a run or of a reply. Repeats get their recorded answer. An event of a reply whose event_seq
+ * was written with other content is IDEMPOTENCY_MISMATCH; its metadata tells where the reply stands:
+ * `recorded_state` (a ReplyState's name), `recorded_attempt` (the last whose `sending` was accepted) and
+ * `recorded_provider_message_id`. So a process learns what another told before it died.
  *
  * @generated from message lanekeeper.identity.v1.WriteLifecycleRequest
  */
