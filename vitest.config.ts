@@ -3,30 +3,38 @@ import { defineConfig } from "vitest/config";
 /** Tests of what a process has once, such as its timers, environment and globals: each has one to itself. */
 const ALONE = "{packages,services}/*/src/**/*.alone.test.ts";
 
+/**
+ * How long a test may wait: for what will come, but late on a machine with other work, where a
+ * process or a database takes seconds to start. None of it is waited for in vain but by a failure.
+ */
+const PATIENT = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  // Vitest's own is 1 s.
+  expect: { poll: { timeout: 30_000 } },
+};
+
 export default defineConfig({
   test: {
     globalSetup: "test/support/postgres-template.ts",
     projects: [
       {
         test: {
+          ...PATIENT,
           name: "unit",
           include: ["{packages,services}/*/src/**/*.test.ts"],
           exclude: ["**/*.system.test.ts", ALONE],
           // One process runs file after file: loading everything for each takes longer than its tests.
           isolate: false,
-          // Some start processes, which on a busy machine of two cores takes seconds each.
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         test: {
+          ...PATIENT,
           name: "alone",
           include: [ALONE],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -34,10 +42,10 @@ export default defineConfig({
       {
         // A constellation of six processes each, after everything else.
         test: {
+          ...PATIENT,
           name: "system",
           include: ["test/**/*.test.ts", "packages/*/src/**/*.system.test.ts"],
           maxWorkers: 2,
-          testTimeout: 120_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 2 },
         },

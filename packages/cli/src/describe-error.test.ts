@@ -31,4 +31,4 @@ test("a password or database that the server does not know was a stack, and is a
     expect(told).toMatch(/^the database refuses the connection \(.*: look at DATABASE_URL/);
     expect(told).not.toMatch(/hunter2|\n/);
   }
-}, 60_000);
+});

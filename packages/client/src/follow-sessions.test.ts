@@ -59,7 +59,7 @@ async function told(
       seen.push(event.case);
     }
   })();
-  await expect.poll(() => feed.requests.length, { timeout: 10_000 }).toBe(streams);
+  await expect.poll(() => feed.requests.length).toBe(streams);
   leaving.abort();
   await following;
   return seen;

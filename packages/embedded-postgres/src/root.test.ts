@@ -30,7 +30,7 @@ afterEach(async () => {
 
 describe.skipIf(!isRoot())(
   "under root (skipped where these tests run as an ordinary user)",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   () => {
     test("the server runs under an unprivileged account, which a line names", async () => {
       const server = await startEmbeddedPostgres({ dataDir: folder.path, log });

@@ -27,7 +27,7 @@ test("binaries that npm left without links and execute bits are put right in pla
     log,
   });
   expect(runtime).toEqual({ folder: unpacked, version: expect.stringMatching(/^18\.\d+$/) });
-}, 60_000);
+});
 
 test("binaries that do not run are told with what they said", async () => {
   await using folder = await testFolder();
@@ -41,4 +41,4 @@ test("binaries that do not run are told with what they said", async () => {
   });
   await expect(attempt).rejects.toMatchObject({ problem: "binaries_unusable" });
   await expect(attempt).rejects.toThrow(/lib/);
-}, 60_000);
+});

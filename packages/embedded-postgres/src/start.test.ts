@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EmbeddedPostgresError } from "./errors.ts";
 import { clusterFolder } from "./home.ts";
 import { isRunning } from "./process-info.ts";
@@ -17,7 +17,6 @@ import {
   testFolder,
 } from "./test-support.ts";
 
-const TIMEOUT_MS = 60_000;
 const SASL = 10;
 
 let folder: TestFolder;
@@ -32,7 +31,7 @@ afterEach(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-describe("startEmbeddedPostgres", { timeout: TIMEOUT_MS }, () => {
+describe("startEmbeddedPostgres", () => {
   test("starts a server that asks for a password, on loopback only, and stops it", async () => {
     const dataDir = join(folder.path, "data");
     const server = await startEmbeddedPostgres({ dataDir, log });
@@ -148,10 +147,7 @@ describe("startEmbeddedPostgres", { timeout: TIMEOUT_MS }, () => {
   test("a process that exits without stopping it takes the server along", async () => {
     const other = await startInProcess(folder.path);
     other.process.kill("SIGTERM");
-    await vi.waitFor(
-      async () => expect(await isRunning(other.serverPid)).toBe(false),
-      TIMEOUT_MS / 2,
-    );
+    await expect.poll(() => isRunning(other.serverPid)).toBe(false);
   });
 
   test("a killed server is recovered", async () => {

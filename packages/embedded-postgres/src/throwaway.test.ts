@@ -3,16 +3,12 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { isRunning } from "./process-info.ts";
 import { authenticationRequest } from "./test-support.ts";
 import { startThrowawayPostgres } from "./throwaway.ts";
 
-const TIMEOUT_MS = 60_000;
-
-test("a throwaway server is usable, and nothing is left of it", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+test("a throwaway server is usable, and nothing is left of it", async () => {
   const server = await startThrowawayPostgres();
   expect(await authenticationRequest(server.port)).toBe(10);
   await server.stop();
@@ -20,9 +16,7 @@ test("a throwaway server is usable, and nothing is left of it", {
   expect(existsSync(server.home)).toBe(false);
 });
 
-test("a throwaway server ends with the process that started it, even killed", {
-  timeout: TIMEOUT_MS,
-}, async () => {
+test("a throwaway server ends with the process that started it, even killed", async () => {
   const module = fileURLToPath(new URL("./throwaway.ts", import.meta.url));
   const script = `
     import { startThrowawayPostgres } from ${JSON.stringify(module)};
@@ -36,11 +30,6 @@ test("a throwaway server ends with the process that started it, even killed", {
   const [text] = (await once(child.stdout, "data")) as [Buffer];
   const { pid, home } = JSON.parse(text.toString("utf8")) as { pid: number; home: string };
   child.kill("SIGKILL");
-  await vi.waitFor(
-    async () => {
-      expect(await isRunning(pid)).toBe(false);
-      expect(existsSync(home)).toBe(false);
-    },
-    { timeout: TIMEOUT_MS / 2 },
-  );
+  await expect.poll(() => isRunning(pid)).toBe(false);
+  await expect.poll(() => existsSync(home)).toBe(false);
 });

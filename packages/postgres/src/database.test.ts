@@ -1,5 +1,5 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "./database.ts";
 import { isUnavailable, isUniqueViolation } from "./errors.ts";
 import { TEST_TIMEOUT_MS, startTestServer, testDatabase } from "./test-database.ts";
@@ -130,7 +130,7 @@ test("an idle connection that is lost is logged and replaced", async () => {
   await using other = testDatabase({ url: server.url });
   const pid = await pidOf(db);
   await other.query("SELECT pg_terminate_backend($1)", [pid]);
-  await vi.waitFor(() => expect(lines.join()).toContain("an idle database connection was lost"));
+  await expect.poll(() => lines.join()).toContain("an idle database connection was lost");
   expect(await pidOf(db)).not.toBe(pid);
 });
 

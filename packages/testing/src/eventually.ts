@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface EventuallyOptions {
-  /** Default 20 s. */
-  readonly timeoutMs?: number;
+  /** Default 40 s: a busy machine's seconds, and no success waits for it. */
+  readonly timeoutMs?: number | undefined;
   /** Default 20 ms. */
   readonly pollMs?: number;
   /** Names the condition in the error. */
@@ -17,7 +17,7 @@ export async function eventually<T>(
   condition: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, undefined | null | false>> {
-  const { timeoutMs = 20_000, pollMs = 20, what = "the condition" } = options;
+  const { timeoutMs = 40_000, pollMs = 20, what = "the condition" } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const { value, error } = await attempt(condition);

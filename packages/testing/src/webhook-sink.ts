@@ -63,7 +63,7 @@ export async function startWebhookSink(first: Decide = {}): Promise<WebhookSink>
     posts,
     always: (answer) => void (usual = answer),
     next: (answer) => void queue.push(answer),
-    post: (index, timeoutMs = 20_000) =>
+    post: (index, timeoutMs) =>
       eventually(() => posts[index], { timeoutMs, what: `webhook post ${index}` }),
     [Symbol.asyncDispose]: dispose,
   };

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const log = (): void => undefined;
   await migrate({ url: server.url, schema: SCHEMA, directory: MIGRATIONS, log });
   db = createDatabase({ url: server.url, schema: SCHEMA, poolSize: 2, applicationName: "t", log });
-}, 60_000);
+});
 
 afterAll(async () => {
   await db?.close();

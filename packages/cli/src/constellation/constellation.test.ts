@@ -6,7 +6,7 @@ import { fakeConstellation } from "../fixtures/fake-constellation.ts";
 import { testFolder } from "../fixtures/folder.ts";
 import { processLife } from "./process-life.ts";
 
-describe("a constellation", { timeout: 60_000 }, () => {
+describe("a constellation", () => {
   test("starts four services and stops them in order: ingress first, session-identity last", async () => {
     await using folder = await testFolder();
     const { constellation, said, journal, state } = await fakeConstellation(folder.path);

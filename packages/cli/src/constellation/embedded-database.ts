@@ -4,7 +4,7 @@ import {
   startEmbeddedPostgres,
 } from "@lanekeeper/embedded-postgres";
 import { backoffMs, systemClock } from "@lanekeeper/service";
-import { tryListen } from "./ports.ts";
+import { tryListen } from "./free-port.ts";
 
 export interface EmbeddedDatabaseOptions {
   readonly dataDir: string;

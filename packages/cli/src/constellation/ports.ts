@@ -1,5 +1,3 @@
-import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
 import {
   explainBusyPort,
   type ListenAddress,
@@ -8,6 +6,7 @@ import {
   type Settings,
 } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
+import { freePort, tryListen } from "./free-port.ts";
 
 /** Where everything listens; no port is 0 any more. */
 export interface PortPlan {
@@ -71,39 +70,4 @@ async function problemWith({ host, port, variable }: ListenAddress): Promise<str
   if (code === "EACCES")
     return `Port ${port} may not be opened by this user: set ${variable} to one above 1023.`;
   return `Nothing can listen on ${host}:${port} (${code}): set LANEKEEPER_HOST to an address of this machine.`;
-}
-
-/** Below the ports that systems give to outgoing connections (32768 on Linux, 49152 elsewhere). */
-const QUIET_PORTS = { from: 20_000, to: 32_000 };
-const given = new Set<number>();
-
-/**
- * A port that was free a moment ago, another one at each call. Not one of those that an outgoing
- * connection of some program may take before our listener does, as long as others can be had.
- */
-export async function freePort(host: string): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const candidate = randomInt(QUIET_PORTS.from, QUIET_PORTS.to);
-    if (given.has(candidate) || (await tryListen(host, candidate)) !== candidate) continue;
-    given.add(candidate);
-    return candidate;
-  }
-  const port = await tryListen(host, 0);
-  if (typeof port === "number") return port;
-  throw new CliError(
-    `Nothing can listen on ${host} (${port}): set LANEKEEPER_HOST to an address of this machine.`,
-  );
-}
-
-/** The port that could be bound, or the error's code. */
-export function tryListen(host: string, port: number): Promise<number | string> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    server.listen({ host, port, exclusive: true }, () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address !== null ? address.port : port;
-      server.close(() => resolve(bound));
-    });
-  });
 }

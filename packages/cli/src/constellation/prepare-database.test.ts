@@ -8,12 +8,12 @@ import { prepareDatabase, schemaOf } from "./prepare-database.ts";
 
 type Server = Awaited<ReturnType<typeof startThrowawayPostgres>>;
 
-describe("the database of a constellation", { timeout: 60_000 }, () => {
+describe("the database of a constellation", () => {
   let server: Server;
 
   beforeAll(async () => {
     server = await startThrowawayPostgres();
-  }, 60_000);
+  });
   afterAll(() => server.stop());
 
   async function run(url: string, sql: string): Promise<Record<string, unknown>[]> {

@@ -50,7 +50,7 @@ export async function startModelServer(
     requests,
     always: (behaviour) => void (usual = behaviour),
     next: (behaviour) => void queue.push(behaviour),
-    request: (index, timeoutMs = 20_000) =>
+    request: (index, timeoutMs) =>
       eventually(() => requests[index], { timeoutMs, what: `model request ${index}` }),
     [Symbol.asyncDispose]: dispose,
   };

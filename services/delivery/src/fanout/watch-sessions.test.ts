@@ -20,7 +20,7 @@ let ends: (() => Promise<unknown>)[];
 beforeAll(async () => {
   schemas = await startTestSchemas();
   db = await schemas.open();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   ends = [];

@@ -34,7 +34,7 @@ let runner: DeliveryClient;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   identity = new IdentityStandIn(SECRET);

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await identity.start();
   delivery = await startTestDelivery(await schemas.open(), identity, { limits: QUICK });
   runner = delivery.as("runner", systemIds.uuid());
-}, 60_000);
+});
 afterAll(async () => {
   runner?.$close();
   await delivery?.[Symbol.asyncDispose]();

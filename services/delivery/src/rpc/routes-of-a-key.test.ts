@@ -21,7 +21,7 @@ beforeAll(async () => {
   await identity.start();
   sink = await startWebhookSink();
   delivery = await startTestDelivery(await schemas.open(), identity);
-}, 60_000);
+});
 afterAll(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();

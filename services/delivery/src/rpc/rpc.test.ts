@@ -27,7 +27,7 @@ beforeAll(async () => {
   const limits = { ...QUICK, routesPerKey: 2, waitingPerRoute: 3 };
   const hooks: RpcHooks = { onCall: (report) => void calls.push(report) };
   delivery = await startTestDelivery(await schemas.open(), identity, { limits, hooks });
-}, 60_000);
+});
 afterAll(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   identity = new IdentityStandIn(SECRET);
   await identity.start();
   delivery = await startTestDelivery(db, identity);
-}, 60_000);
+});
 afterAll(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();

@@ -20,7 +20,7 @@ let second: TestDelivery | undefined;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   db = await schemas.open();

@@ -24,7 +24,7 @@ const replicas: TestDelivery[] = [];
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 
 beforeEach(async () => {

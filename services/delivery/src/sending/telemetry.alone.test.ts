@@ -56,4 +56,4 @@ test("log, spans and counters tell of a reply by the turn's own ids, across the 
   const metrics = await delivery.metrics.registry.metrics();
   expect(metrics).toMatch(/lanekeeper_delivery_attempt_seconds_count\{.*outcome="failed"\} 1/);
   expect(metrics).toMatch(/lanekeeper_delivery_seconds_count\{.*state="SENT"\} 1/);
-}, 60_000);
+});

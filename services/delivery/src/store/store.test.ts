@@ -21,7 +21,7 @@ let steps: ReplySteps;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   db = await schemas.open();

@@ -67,5 +67,5 @@ export function postEvent(
 
 /** What is looked at until it is so; a busy machine may take its time. */
 export function soon<T>(look: () => T) {
-  return expect.poll(look, { timeout: 20_000 });
+  return expect.poll(look);
 }

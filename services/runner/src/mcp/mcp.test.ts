@@ -7,16 +7,13 @@ import { AgentConfigSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/age
 import { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { systemClock } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { runTool, toolBounds } from "../running/run-tool.ts";
 import type { Tool, ToolContext } from "../tools/tool.ts";
 import type { Environment } from "./mcp-connection.ts";
 import { McpPool } from "./mcp-pool.ts";
 import { mcpTools, shownName } from "./mcp-tools.ts";
-
-// A process is started, on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
 
 const SERVER = fileURLToPath(new URL("../testing/mcp-server.mjs", import.meta.url));
 const pools: McpPool[] = [];

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 240_000 });
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test("whatever is done to a lane, in whatever order: every turn ends once, in order, and its callers are told", async () => {

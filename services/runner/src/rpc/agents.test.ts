@@ -1,17 +1,14 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { createRunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { turnFor } from "../testing/requests.ts";
 import { SECRET, startServer, World } from "../testing/world.ts";
-
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 const model = { provider: { case: "scripted" as const, value: {} } };

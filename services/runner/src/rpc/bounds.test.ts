@@ -1,18 +1,15 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { Attached, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 const [OWN, OTHER, AGENTS] = ["agent:main:crm:1", "agent:main:web:1", "agent:work:crm:1"] as const;

@@ -1,14 +1,12 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 type Asked = Parameters<Replica["client"]["exportSession"]>[0]["session"] & object;

@@ -1,16 +1,13 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { applyMain, Attached, turnFor, user } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
-
-// Postgres and gRPC on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test.concurrent("a turn is told with what it was asked where that is wanted", async () => {

@@ -1,7 +1,7 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ModelEvent, ModelRequest } from "../models/model.ts";
 import { textOf } from "../domain/message-text.ts";
 import { type Gate, gate } from "../testing/gate.ts";
@@ -9,13 +9,10 @@ import { end, toolCall } from "../testing/model-double.ts";
 import { Attached, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 const model = { provider: { case: "scripted" as const, value: {} } };

@@ -1,19 +1,16 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
 import { echo } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test.concurrent("replies reach delivery in lane order, once each, and its outage stops no lane", async () => {

@@ -1,19 +1,16 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 60_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 function statementsOf(replica: Replica): number {

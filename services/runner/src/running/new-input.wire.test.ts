@@ -3,14 +3,11 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { eventually, gate, type Gate } from "@lanekeeper/testing";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { type Behaviour, end } from "../testing/model-double.ts";
 import { applyMain, Attached, said, turnFor, user } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
-
-// Postgres and gRPC on a machine that has other work too.
-vi.setConfig({ testTimeout: 60_000 });
 
 let server: EmbeddedPostgres;
 let world: World;
@@ -23,7 +20,7 @@ beforeAll(async () => {
   replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = repeatWhenOpen;
-}, 60_000);
+});
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
   await server?.stop();

@@ -2,18 +2,15 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 
-// Processes are started, on a machine that has other work too.
-vi.setConfig({ testTimeout: 60_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 async function transcript(replica: Replica): Promise<string[]> {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { forgetChildTurns, insertChildTurn } from "../store/child-turns.ts";
@@ -14,13 +14,10 @@ import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
-// Postgres and gRPC on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 /** Makes what is stored older, in place of waiting. */

@@ -1,7 +1,7 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
@@ -21,13 +21,10 @@ import { accept } from "../rpc/accept.ts";
 import type { NewLaneTurn } from "../store/new-turn.ts";
 import { submitNested } from "./nested-send.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 const TOOLS = { tools: ["sessions_spawn", "sessions_send"] };

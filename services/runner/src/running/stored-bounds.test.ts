@@ -3,7 +3,7 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
@@ -16,13 +16,10 @@ import { applyMain, Attached, KEY, TENANT, turnFor, user } from "../testing/requ
 import { type Replica, startServer, World } from "../testing/world.ts";
 import { readHistory } from "./history.ts";
 
-// Postgres and gRPC on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 async function busyLane(): Promise<{

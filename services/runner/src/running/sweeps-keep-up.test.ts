@@ -7,7 +7,7 @@ import { startServer, World } from "../testing/world.ts";
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 /** More than two batches, as a busy installation leaves them between two sweeps. */

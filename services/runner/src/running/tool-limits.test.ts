@@ -1,17 +1,14 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
-// Postgres and gRPC on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test("past the calls that a turn may make, each is refused without being made, and the model told so", async () => {

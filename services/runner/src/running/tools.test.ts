@@ -3,7 +3,7 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { MessageSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import type { ModelRequest } from "../models/model.ts";
 import { gate } from "../testing/gate.ts";
@@ -13,13 +13,10 @@ import { startServer, World } from "../testing/world.ts";
 import type { Tool, ToolContext } from "../tools/tool.ts";
 import { PERHAPS_DONE } from "./tool-steps.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 function tool(name: string, run: (context: ToolContext) => Promise<string>): Tool {

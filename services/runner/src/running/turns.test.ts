@@ -4,20 +4,17 @@ import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekee
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 async function started() {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { laneOrder } from "../domain/lane-order.ts";
 import { completed, failed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
@@ -16,9 +16,6 @@ import { readTurn } from "./read-turn.ts";
 import { requestStop } from "./request-stop.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 let world: World;
 let steps: TurnSteps;
@@ -27,7 +24,7 @@ beforeAll(async () => {
   world = await World.start(server);
   steps = new TurnSteps(world.db);
   stored = new StoredTurns(steps);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();

@@ -1,17 +1,14 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { isTerminal, stateCode, TURN_STATES, type TurnStateName } from "../domain/turn-state.ts";
 import { startServer, World } from "../testing/world.ts";
-
-// Postgres, gRPC and several replicas on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 let world: World;
 beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();

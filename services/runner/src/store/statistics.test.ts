@@ -1,15 +1,12 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { startServer, World } from "../testing/world.ts";
 import { analyzeOutgrown } from "@lanekeeper/postgres";
-
-// Postgres on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test("the planner is told of a table that grew faster than autovacuum looks, and once", async () => {

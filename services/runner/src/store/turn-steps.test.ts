@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { startServer, World } from "../testing/world.ts";
@@ -13,15 +13,12 @@ import { readTurn } from "./read-turn.ts";
 import type { Sql } from "./sql.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
-// Postgres on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 let world: World;
 beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();

@@ -6,7 +6,7 @@ import { startServer } from "../testing/world.ts";
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 test("a statement that nobody waits for leaves its connection as hurried as before", async () => {

@@ -3,18 +3,16 @@ import { createRunnerClient } from "@lanekeeper/client";
 import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { type Replica, SECRET, startServer, World } from "../testing/world.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 /** A watch that is being read. */

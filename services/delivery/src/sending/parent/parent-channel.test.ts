@@ -49,7 +49,7 @@ let routeId: string;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   db = await schemas.open();

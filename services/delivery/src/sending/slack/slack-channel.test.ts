@@ -27,7 +27,7 @@ let runner: DeliveryClient;
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   db = await schemas.open();

@@ -34,7 +34,7 @@ const PACE = { directMs: 10, groupMs: 150 };
 
 beforeAll(async () => {
   schemas = await startTestSchemas();
-}, 60_000);
+});
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
   identity = new IdentityStandIn(SECRET);

@@ -41,7 +41,7 @@ beforeAll(async () => {
   const stores = { credentialStore: credentials, apiKeyStore: apiKeyStore(db, keyLimits) };
   lane = await startTestIngress({ stores, limits: { lastUseFlushMs: 5 } });
   other = await startTestIngress({ stores, limits: { credentialFreshMs: 0 } });
-}, 60_000);
+});
 
 afterAll(async () => {
   await lane?.[Symbol.asyncDispose]();
