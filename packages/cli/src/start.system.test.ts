@@ -185,7 +185,11 @@ describe("behind a proxy, in production, and in a folder with a path of 200 char
     const { dataDir } = running;
 
     for (const id of ["req-1", turnId]) {
-      const traced = await lanekeeper(dataDir, "trace", id);
+      // What the caller was told is written after it was told.
+      const traced = await eventually(async () => {
+        const now = await lanekeeper(dataDir, "trace", id);
+        return now.output.includes("the caller was told") ? now : undefined;
+      });
       expect(traced, traced.output).toMatchObject({ code: 0 });
       expect(traced.output).toContain('received POST /v1/chat/completions for "desk"');
       expect(traced.output).toContain(`accepted as turn ${turnId} (STARTED)`);
@@ -206,11 +210,11 @@ describe("behind a proxy, in production, and in a folder with a path of 200 char
     const args = ["lane", "watch", "--agent", "main", "--prefix", "agent:main:de"];
     const watch = runProgram({ args, env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }) });
     await eventually(() => watch.output().includes("now each change"));
-    await ask(running.baseUrl, running.apiKey, "!sleep 1s", { "x-session-key": "desk" });
-    await eventually(() => watch.output().includes("agent:main:desk  no work"));
-    expect(watch.output()).toMatch(
-      /agent:main:desk {2}0 turns wait, [0-9a-f-]{36} runs, heartbeat/,
-    );
+    const runs = /agent:main:desk {2}0 turns wait, [0-9a-f-]{36} runs, heartbeat/;
+    const slow = ask(running.baseUrl, running.apiKey, "!sleep 4s", { "x-session-key": "desk" });
+    await eventually(() => runs.test(watch.output()));
+    await slow;
+    await eventually(() => /runs, heartbeat[^]*agent:main:desk {2}no work/.test(watch.output()));
     watch.process.kill();
     await watch.ended;
     const written = (await lanekeeper(dataDir, "sessions", "export", "desk")).output.trim();

@@ -43,11 +43,11 @@ describe("explainBusyPort", () => {
   );
 
   test("does not say to kill a stranger", async () => {
-    const { pid, port } = await listener("somebody-else", "127.0.0.1");
+    const { port } = await listener("somebody-else", "127.0.0.1");
     const sentence = await explainBusyPort(port, "LANEKEEPER_PORT");
     expect(sentence).toContain("another program");
     expect(sentence).toContain("LANEKEEPER_PORT");
-    expect(sentence).not.toContain(`${pid}`);
+    expect(sentence).not.toContain("kill");
   });
 });
 

@@ -123,10 +123,11 @@ describe("a constellation", () => {
       "postgres://nobody:secret@127.0.0.1:1/none",
     );
     expect(runner["no_grpc_proxy"]).toContain("127.0.0.1");
+    const logged = () => readFile(join(dataDir, "logs/runner.log"), "utf8");
+    await eventually(async () => (await logged()).includes('"msg":"ready"'));
     for (const file of ["cluster-secret", "api-key", "run/constellation.json", "logs/runner.log"]) {
       expect((await stat(join(dataDir, file))).mode & 0o777).toBe(0o600);
     }
-    expect(await readFile(join(dataDir, "logs/runner.log"), "utf8")).toContain('"msg":"ready"');
   });
 
   test("starts a killed Postgres again at the same port, and leaves the services alone", async () => {

@@ -65,6 +65,7 @@ test("a drain says NOT_SERVING, refuses new calls, lets unary calls finish, ends
   const stream = client.count({});
   expect((await stream.next()).value?.index).toBe(1);
   await started.opened;
+  await expect.poll(() => statuses).toEqual(["SERVING"]);
 
   const drained = server.drain();
   expect(await failure(stream.next())).toMatchObject({ reason: "DRAINING" });

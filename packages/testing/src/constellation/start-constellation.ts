@@ -218,7 +218,8 @@ function each<T, R>(
   return Object.fromEntries(entries) as Record<ServiceName, R>;
 }
 
+/** Without the last line while it is being written. */
 function parseLines(text: string): Record<string, unknown>[] {
-  const lines = text.split("\n").filter((line) => line.startsWith("{"));
+  const lines = text.match(/^\{.*(?=\n)/gm) ?? [];
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }

@@ -294,8 +294,12 @@ test("an absence that lasts ends the streams; their tokens stay good", async () 
   expect(await one.failed()).toMatchObject({ reason: "STORE_UNAVAILABLE" });
   feed.commit(own("agent:main:a"));
   await identity.start();
-  const again = subscribe({ resumeToken: one.token() });
-  await again.until("changed agent:main:a 1");
+  // Delivery may take longer than the 50 ms to find identity again, and say so to whoever comes.
+  await eventually(() => {
+    const again = subscribe({ resumeToken: one.token() });
+    const isTold = again.until("changed agent:main:a 1").then(() => true);
+    return Promise.race([isTold, again.failed().then(() => false)]);
+  });
 });
 
 test("fences raised: every stream ends, no token of before is taken, a snapshot begins anew", async () => {

@@ -89,6 +89,7 @@ test("people see typing on Telegram, and a status in a thread of Slack, by what 
 test("a place is shown no more than one hint in a while", async () => {
   const routeId = await chat("42");
   for (let beat = 0; beat < 5; beat++) await show(routeId);
+  await eventually(() => telegram.typing.includes("42"));
   await settled();
   expect(telegram.typing.filter((id) => id === "42")).toHaveLength(1);
 });

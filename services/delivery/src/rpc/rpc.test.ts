@@ -195,8 +195,8 @@ test("a reply as large as it may be is taken and delivered", async () => {
 });
 
 test("a route on which as many replies wait as may is QUEUE_FULL, to be asked again", async () => {
-  sink.next({ status: 429, headers: { "retry-after": "3600" } });
-  const { routeId } = await registerWebhook(runner, sink.url);
+  await using busy = await startWebhookSink({ status: 429, headers: { "retry-after": "3600" } });
+  const { routeId } = await registerWebhook(runner, busy.url);
   for (const turn of ["turn-1", "turn-2", "turn-3"]) {
     await runner.enqueueDelivery(reply(routeId, turn));
   }

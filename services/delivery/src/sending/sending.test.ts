@@ -115,13 +115,13 @@ test("a redirect is not followed", async () => {
 });
 
 test("a receiver that does not answer is cut off; the attempt is unknown and made again", async () => {
-  const { runner, routeId } = await startWithRoute({ limits: { ...QUICK, postMs: 100 } });
+  const { runner, routeId } = await startWithRoute({ limits: { ...QUICK, postMs: 250 } });
   const hang = gate();
   sink.next({ gate: hang });
   const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
   await untilState(runner, deliveryId, "SENT");
   hang.open();
-  // A busy machine may let the second one run out of its 100 ms, too.
+  // A busy machine may let the second one run out of its 250 ms, too.
   expect(sink.posts.length).toBeGreaterThan(1);
   expect(new Set(sink.posts.map(({ id }) => id))).toEqual(new Set([deliveryId]));
   await eventually(() => identity.of(deliveryId).at(-1) === "settled 1");

@@ -34,8 +34,11 @@ test("log, spans and counters tell of a reply by the turn's own ids, across the 
     trace_id: TRACE_ID,
     delivery_id: deliveryId,
   };
-  const lines = delivery.log.lines.filter((line) => line["delivery_id"] === deliveryId);
-  expect(lines.filter(({ level }) => level !== "debug")).toMatchObject([
+  const lines = () =>
+    delivery.log.lines.filter(
+      (line) => line["delivery_id"] === deliveryId && line["level"] !== "debug",
+    );
+  await expect.poll(lines).toMatchObject([
     { ...about, msg: "enqueued" },
     { ...about, msg: "delivery will be tried again", attempt: 1, outcome: "failed" },
     { ...about, msg: "delivered", attempt: 2, state: "SENT" },
@@ -53,7 +56,9 @@ test("log, spans and counters tell of a reply by the turn's own ids, across the 
     new Set([TRACE_ID]),
   );
 
-  const metrics = await delivery.metrics.registry.metrics();
-  expect(metrics).toMatch(/lanekeeper_delivery_attempt_seconds_count\{.*outcome="failed"\} 1/);
-  expect(metrics).toMatch(/lanekeeper_delivery_seconds_count\{.*state="SENT"\} 1/);
+  const metrics = () => delivery.metrics.registry.metrics();
+  await expect
+    .poll(metrics)
+    .toMatch(/lanekeeper_delivery_attempt_seconds_count\{.*outcome="failed"\} 1/);
+  await expect.poll(metrics).toMatch(/lanekeeper_delivery_seconds_count\{.*state="SENT"\} 1/);
 });

@@ -89,7 +89,7 @@ test("events have names, data as over Connect, and an id where the stream can go
       { event: { event: { case: "bookmark", value: {} }, resumeToken: "t-4" } },
     );
   const stream = subscribe();
-  await stream.until("event: bookmark");
+  await stream.until("event: bookmark\nid: t-4\ndata: {}\n\n");
   expect(stream.status()).toBe(200);
   expect(stream.headers()).toMatchObject({
     "content-type": "text/event-stream; charset=utf-8",

@@ -4,7 +4,7 @@ import { type Ask, ask } from "../testing/ask.ts";
 import { nothingWritten } from "../testing/nothing-written.ts";
 import { rawRequest } from "../testing/raw-request.ts";
 
-const lane = nothingWritten({ headersTimeoutMs: 150, requestTimeoutMs: 150, timeoutCheckMs: 20 });
+const lane = nothingWritten();
 
 const raw = (bytes: string | Uint8Array) => rawRequest(lane(), bytes);
 
@@ -135,11 +135,16 @@ describe("paths lead to what they name and nowhere else:", () => {
 });
 
 describe("whoever sends slowly is cut off:", () => {
+  const hasty = nothingWritten({
+    headersTimeoutMs: 150,
+    requestTimeoutMs: 150,
+    timeoutCheckMs: 20,
+  });
   test.each([
     ["headers", () => CHAT.concat("\r\nhost: x\r\nx-filler: ")],
     ["a body", () => head(CHAT, "content-length: 1000")],
   ])("%s, a byte at a time", async (_what, begin) => {
-    const socket = connect(lane().ingress.httpPort, "127.0.0.1");
+    const socket = connect(hasty().ingress.httpPort, "127.0.0.1");
     socket.on("error", () => undefined).write(begin());
     let text = "";
     socket.setEncoding("latin1").on("data", (part: string) => (text += part));

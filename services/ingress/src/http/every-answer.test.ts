@@ -11,9 +11,8 @@ import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 let lane: TestIngress;
 
 beforeAll(async () => {
-  const limits = { headersTimeoutMs: 100, requestTimeoutMs: 100, timeoutCheckMs: 20 };
   const corsOrigins = ["https://app.example"];
-  lane = await startTestIngress({ channelEnv: CHANNEL_ENV, corsOrigins, limits });
+  lane = await startTestIngress({ channelEnv: CHANNEL_ENV, corsOrigins });
   addAccount(lane, HELPDESK);
 });
 afterAll(async () => {
@@ -179,7 +178,9 @@ test.each([
   [`GET / HTTP/1.1\r\nhost: x\r\nx: ${"x".repeat(20_000)}\r\n\r\n`, 431],
   ["GET / HTTP/1.1\r\nhost: x", 408],
 ])("what never became a request has both too", async (bytes, status) => {
-  const socket = connect(lane.ingress.httpPort, "127.0.0.1");
+  const limits = { headersTimeoutMs: 100, requestTimeoutMs: 100, timeoutCheckMs: 20 };
+  await using hasty = await startTestIngress(status === 408 ? { limits } : {});
+  const socket = connect(hasty.ingress.httpPort, "127.0.0.1");
   let text = "";
   socket.setEncoding("utf8").on("data", (part: string) => (text += part));
   socket.on("error", () => undefined).write(bytes);

@@ -53,6 +53,9 @@ function crowdSize(): number {
   return Math.min(DEFAULT_LIMITS.maxConnections - 10, room);
 }
 
+/** By how much the process may grow meanwhile for other reasons than the connections. */
+const MEMORY_OF_OTHERS = 64 * 1024 * 1024;
+
 test("ten thousand idle connections cost little, and whoever asks is answered", async () => {
   lane = await startTestIngress();
   const count = crowdSize();
@@ -63,7 +66,8 @@ test("ten thousand idle connections cost little, and whoever asks is answered", 
     const [said] = (await once(crowd.stdout, "data")) as [Buffer];
     expect(said.toString()).toBe("all\n");
     expect((await ask(lane)).status).toBe(200);
-    expect((process.memoryUsage().rss - before) / count).toBeLessThan(32 * 1024);
+    const grown = process.memoryUsage().rss - before;
+    expect(grown).toBeLessThan(MEMORY_OF_OTHERS + count * 32 * 1024);
   } finally {
     crowd.stdin.end();
     await once(crowd, "exit");

@@ -9,9 +9,12 @@ import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 let lane: TestIngress;
 let client: OpenAI;
 
+const clientOf = ({ apiKey, url }: TestIngress) =>
+  new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+
 beforeEach(async () => {
-  lane = await startTestIngress({ limits: { pingIntervalMs: 20 } });
-  client = new OpenAI({ apiKey: lane.apiKey, baseURL: `${lane.url}/v1`, maxRetries: 0 });
+  lane = await startTestIngress();
+  client = clientOf(lane);
 });
 
 afterEach(async () => {
@@ -25,9 +28,6 @@ const asStream = {
   messages: [{ role: "user" as const, content: "Hi" }],
   stream: true as const,
 };
-
-/** Resolves once the runner has accepted `count` turns. */
-const accepted = (count = 1) => expect.poll(() => lane.runner.turns.length).toBe(count);
 
 async function collect(stream: AsyncIterable<unknown>): Promise<unknown[]> {
   const all: unknown[] = [];
@@ -105,14 +105,17 @@ describe("a streamed chat completion", () => {
   });
 
   test("sends its headers while the turn is queued, and pings until it begins", async () => {
-    lane.runner.script = holdTurn;
-    lane.runner.disposition = Disposition.QUEUED;
-    const { data, response } = await client.chat.completions.create(asStream, KEYED).withResponse();
+    await using pinging = await startTestIngress({ limits: { pingIntervalMs: 20 } });
+    const { runner } = pinging;
+    runner.script = holdTurn;
+    runner.disposition = Disposition.QUEUED;
+    const { completions } = clientOf(pinging).chat;
+    const { data, response } = await completions.create(asStream, KEYED).withResponse();
     expect(response.headers.get("x-lane-disposition")).toBe("queued");
-    const raw = rawStream(lane);
-    await accepted(2);
+    const raw = rawStream(pinging);
+    await expect.poll(() => runner.turns.length).toBe(2);
     await expect.poll(() => raw.text().split(": ping").length).toBeGreaterThan(3);
-    for (const turn of lane.runner.turns) turn.begin().say("At last").complete();
+    for (const turn of runner.turns) turn.begin().say("At last").complete();
     expect(await collect(data)).toHaveLength(3);
     await raw.ended;
     expect(raw.text()).toContain("At last");

@@ -63,7 +63,7 @@ describe("a key's own limit", () => {
     });
     expect(refused.headers).toMatchObject({
       "ratelimit-remaining": "0",
-      "retry-after": expect.stringMatching(/^(29|30)$/),
+      "retry-after": expect.stringMatching(/^(2\d|30)$/),
       "x-should-retry": "true",
     });
     expect(lane.runner.turns).toHaveLength(0);
@@ -93,7 +93,7 @@ describe("a key's own limit", () => {
     expect(refused.text).toContain("RATE_LIMITED");
     expect(refused.headers).toMatchObject({
       "ratelimit-remaining": "0",
-      "retry-after": expect.stringMatching(/^(59|60)$/),
+      "retry-after": expect.stringMatching(/^(5\d|60)$/),
     });
     using client = createIngressClient({
       target: `127.0.0.1:${lane.ingress.grpcPort}`,

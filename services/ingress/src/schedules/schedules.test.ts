@@ -187,12 +187,12 @@ describe("a due time", () => {
 
   test("that was missed is made up for by the latest alone, or by none after 12 hours", async () => {
     const first = await due("hourly", 200);
-    const old = await due("yearly", 800, { cron: "0 0 1 1 *" });
+    const old = await due("yearly", 800, { cron: "0 0 29 2 *" });
     await runDue(replica());
     expect(keys()).toHaveLength(1);
     expect(keys()[0]).toMatch(/^schedule\/hourly\/.*:00:00Z$/);
     const { lastRun, lastMissedTime } = await stored("hourly");
-    expect(Date.now() - (lastRun?.dueTime.getTime() ?? 0)).toBeLessThan(3_600_000 + 5_000);
+    expect(Date.now() - (lastRun?.dueTime.getTime() ?? 0)).toBeLessThan(3_600_000 + 120_000);
     expect(lastMissedTime).toEqual(first);
     expect(await stored("yearly")).toMatchObject({ lastMissedTime: old, lastRun: undefined });
   });
@@ -204,8 +204,8 @@ describe("a due time", () => {
     await eventually(() => other.runner.turns.length === 1 || undefined);
     expect(other.runner.last.submit.idempotencyKey).toBe(keyOf("one", at));
     await eventually(async () => (await stored("one")).lastRun);
-    expect(await other.metrics()).toContain(
-      'schedule_runs_total{result="accepted",service="ingress"} 1',
-    );
+    await expect
+      .poll(() => other.metrics())
+      .toContain('schedule_runs_total{result="accepted",service="ingress"} 1');
   });
 });

@@ -7,7 +7,7 @@ import { startTestIngress, type TestIngress } from "./test-ingress.ts";
  * One ingress for a file of tests of what is refused. After each, whatever was asked: there is no session,
  * turn, route or setting, and none of the neighbours was asked for anything.
  */
-export function nothingWritten(limits: Partial<IngressLimits>): () => TestIngress {
+export function nothingWritten(limits: Partial<IngressLimits> = {}): () => TestIngress {
   let lane: TestIngress;
   beforeAll(async () => {
     lane = await startTestIngress({ channelEnv: CHANNEL_ENV, limits });

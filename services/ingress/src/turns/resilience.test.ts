@@ -63,7 +63,7 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
   });
 
   test("a replica that hangs before `accepted` is given up on", async () => {
-    await using other = await startTestIngress({ limits: { attachAttemptMs: 50 } });
+    await using other = await startTestIngress({ limits: { attachAttemptMs: 200 } });
     other.runner.acceptance = new Promise(() => undefined);
     const answer = ask(other, KEYED);
     await expect.poll(() => other.runner.attachCount()).toBeGreaterThan(0);

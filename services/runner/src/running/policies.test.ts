@@ -280,7 +280,9 @@ test.concurrent("who has waited for busy_hint_after is told once that the agent 
   expect(other.disposition).toBe(Disposition.QUEUED);
   held.open();
   await waits.ended;
-  expect(hints()).toEqual([false, true]);
+  // Whoever is told its place late on a busy machine is told both in one.
+  expect(hints().filter(Boolean)).toEqual([true]);
+  expect(hints().at(-1)).toBe(true);
   const hint = waits.events.find(({ event }) => event.case === "queued" && event.value.isBusyHint);
   if (hint?.event.case !== "queued") throw new Error("no hint");
   expect(hint.event.value).toMatchObject({ position: 1 });

@@ -34,9 +34,11 @@ test.concurrent("a subagent's answer comes through delivery as a turn of the ses
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const { handed, submit } = deliverTo(world, replica);
-  world.model.behaviour = parentOf(answers, false);
+  const done = gate();
+  world.model.behaviour = parentOf(waitsFor(done.opened), false);
   const parent = new Attached(replica, { submit: turnFor(world, "spawn task") });
   const ended = await parent.ended;
+  done.open();
   const receipt = JSON.parse(/\{.*\}/.exec(ended.reply ? textOf(ended.reply) : "")?.[0] ?? "{}");
   expect(receipt.session_key).toMatch(/^agent:main:subagent:[0-9a-f-]{36}$/);
   await eventually(async () => (await replyOf(replica, 1)) !== "");

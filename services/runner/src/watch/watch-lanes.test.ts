@@ -89,7 +89,7 @@ test.concurrent("a watch tells lanes as they stand and as they change, through a
 
 test.concurrent("a heartbeat of the holder is a change; a cancelled turn that waited is one too", async () => {
   await using world = await World.start(server);
-  const replica = await world.replica({ leaseMs: 1_000 });
+  const replica = await world.replica({ leaseMs: 3_000 });
   await applyMain(replica);
   const held = gate();
   world.model.behaviour = heldAnswer(held.opened);

@@ -81,7 +81,8 @@ test("an update that is refused for good is no obstacle", async () => {
 });
 
 test("of two replicas one asks; when it leaves the other goes on where it was", async () => {
-  const [first, second] = [await replica(), await replica()];
+  const limits = { pollLeaseMs: 2_000 };
+  const [first, second] = [await replica(limits), await replica(limits)];
   await asked();
   say(1);
   await soon(() => keys(first).length + keys(second).length).toBe(1);

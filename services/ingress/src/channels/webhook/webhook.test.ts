@@ -187,7 +187,7 @@ test("posts of a tenant's accounts share its limit; over it the sender is told w
   const refused = await postEvent(lane, event, { id: "evt-2" });
   expect([refused.status, refused.json]).toMatchObject([429, { error: { code: "RATE_LIMITED" } }]);
   expect(refused.headers).toMatchObject({
-    "retry-after": expect.stringMatching(/^(59|60)$/),
+    "retry-after": expect.stringMatching(/^(5\d|60)$/),
     "ratelimit-remaining": "0",
   });
   expect(lane.runner.turns).toHaveLength(1);

@@ -160,8 +160,9 @@ test("a turn that fails ends the stream with response.failed and our reason", as
     type: "response.failed",
     response: { status: "failed", error: { code: "MODEL_STREAM_CUT" } },
   });
-  const line = lane.log.lines.find(({ msg }) => msg === "request");
-  expect(line).toMatchObject({ reason: "MODEL_STREAM_CUT", route: "POST /v1/responses" });
+  await expect
+    .poll(() => lane.log.lines.find(({ msg }) => msg === "request"))
+    .toMatchObject({ reason: "MODEL_STREAM_CUT", route: "POST /v1/responses" });
 });
 
 test("an answer that is taken over ends with an error that the SDK throws", async () => {

@@ -9,9 +9,12 @@ import { startTestIngress, type TestIngress } from "../../testing/test-ingress.t
 let lane: TestIngress;
 let client: OpenAI;
 
+const clientOf = ({ apiKey, url }: TestIngress) =>
+  new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+
 beforeEach(async () => {
-  lane = await startTestIngress({ limits: { cancelWaitMs: 50 } });
-  client = new OpenAI({ apiKey: lane.apiKey, baseURL: `${lane.url}/v1`, maxRetries: 0 });
+  lane = await startTestIngress();
+  client = clientOf(lane);
 });
 
 afterEach(async () => {
@@ -363,13 +366,16 @@ describe("a stored response", () => {
   });
 
   test("whose run does not end in time is told as it stands", async () => {
-    lane.runner.script = (turn) => turn.begin();
-    lane.runner.onCancel = () => undefined;
-    const asked = ask(lane, { path: "/v1/responses", body: { model: "lanekeeper", input: "Hi" } });
-    await expect.poll(() => lane.runner.turns.length).toBe(1);
-    const id = `resp_${lane.runner.last.turnId}`;
-    expect(await client.responses.cancel(id)).toMatchObject({ status: "in_progress" });
-    lane.runner.last.complete();
+    await using hasty = await startTestIngress({ limits: { cancelWaitMs: 50 } });
+    const { runner } = hasty;
+    runner.script = (turn) => turn.begin();
+    runner.onCancel = () => undefined;
+    const asked = ask(hasty, { path: "/v1/responses", body: { model: "lanekeeper", input: "Hi" } });
+    await expect.poll(() => runner.turns.length).toBe(1);
+    const id = `resp_${runner.last.turnId}`;
+    const cancelled = await clientOf(hasty).responses.cancel(id);
+    expect(cancelled).toMatchObject({ status: "in_progress" });
+    runner.last.complete();
     await asked;
   });
 });
