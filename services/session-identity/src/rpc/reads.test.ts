@@ -166,10 +166,13 @@ test("the calls of a turn travel as frames of one stream, with the same answers"
   const { replica, tenant, open } = await start();
   await open("chat");
   const runner = replica.client("runner", { tenant });
-  const resolve = () => runner.resolveSession({ name: { case: "rawKey", value: "chat" } });
-  for (let n = 0; n < 50; n += 1) await resolve();
+  // Calls have requests of their own until the stream is open.
+  const transports = async () => {
+    await runner.resolveSession({ name: { case: "rawKey", value: "chat" } });
+    return replica.transports();
+  };
+  await expect.poll(transports).toContain("exchange");
   const run = fenceOf(await runner.beginRun(begin(KEY)));
   await runner.checkFence({ writer: { case: "run", value: run } });
   expect((await failure(runner.beginRun(begin(KEY)))).reason).toBe("SESSION_BUSY");
-  expect(replica.transports()).toContain("exchange");
 });

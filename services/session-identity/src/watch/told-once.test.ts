@@ -119,7 +119,9 @@ test("between two tokens comes what the one had been told and the other had not,
   const until = (await toldOnce(client, { skipSnapshot: true })).at(-1);
   await reset("a", "1");
   const between = await toldOnce(client, { resumeToken, untilToken: until?.resumeToken ?? "" });
-  expect(between.map(seen)).toEqual([...followed.map(seen), "bookmark"]);
+  // What was written at the same moment comes in any order.
+  expect(between.map(seen).slice(0, -1).sort()).toEqual(followed.map(seen).sort());
+  expect(between.map(seen).at(-1)).toBe("bookmark");
   expect(between.at(-1)).toMatchObject({ position: until?.position ?? 0n, isBoundary: true });
   const further = watching(client, { resumeToken: between.at(-1)?.resumeToken ?? "" });
   expect(seen(await further.next())).toBe("changed agent:main:a g2 r2");
