@@ -1,7 +1,8 @@
-import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
+import { createDeliveryClient, createIdentityClient, createRunnerClient } from "@lanekeeper/client";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { eventually, startConstellation } from "@lanekeeper/testing";
+import { eventually, startConstellation, startWebhookSink } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 
 /** A budget that a few messages fill. */
@@ -17,8 +18,13 @@ tenants:
         compaction: { at_percent: 50 }
 `;
 
-test("through the real services: a session is compacted by its run, and a subagent's answer survives the end of runner and delivery", async () => {
-  await using lanekeeper = await startConstellation({ config: CONFIG, leaseMs: 2_000 });
+test("through the real services: a session is compacted by its run, and a subagent's answer survives the end of runner and delivery, and what comes of it reaches the session's route", async () => {
+  await using sink = await startWebhookSink();
+  const env = {
+    LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
+    LANEKEEPER_DELIVERY_LEASE_MS: "6000",
+  };
+  await using lanekeeper = await startConstellation({ config: CONFIG, env, leaseMs: 2_000 });
   const { targets, baseUrl, apiKey } = lanekeeper;
   const defaults = { tenant: "default", principal: "test" };
   const cli = { credential: lanekeeper.credential("cli"), defaults, waitForReady: true };
@@ -57,6 +63,9 @@ test("through the real services: a session is compacted by its run, and a subage
   expect(await say("long", "four")).toContain("user: three");
 
   // A subagent, while whose turn the runner dies, and delivery before it can hand the answer on.
+  const delivery = createDeliveryClient({ target: targets.delivery, ...cli });
+  const place = { kind: RouteKind.WEBHOOK, address: sink.url };
+  await delivery.registerRoute({ sessionKey: "agent:main:parent", ...place });
   const task = JSON.stringify({ task: "!sleep 2s\nfind it" });
   await say("parent", `!tool sessions_spawn ${task}`);
   await lanekeeper.kill("runner");
@@ -78,6 +87,8 @@ test("through the real services: a session is compacted by its run, and a subage
   );
   const all = await runner.listTurns({ sessionKey: "agent:main:parent" });
   expect(all.turns.length).toBe(2);
+  expect((await sink.post(0)).body).toContain("has answered");
+  delivery.$close();
   identity.$close();
   runner.$close();
 }, 180_000);
