@@ -10,14 +10,15 @@ export const delivered: Judge = (history) => {
   const about = new Case("G8", "replies that arrived, each of them claimed and in its place");
   const deliveries = history.values("finalDelivery");
   judgeCommitted(history, about, deliveries);
+  judgeHeldBack(history, about, deliveries);
   judgeIds(history, about, deliveries);
   judgeOrder(history, about, deliveries);
   judgeClaims(history, about);
   return about.verdict;
 };
 
-/** States in which a reply may not have been seen by the sink. */
-const NOT_SENT = new Set(["SUPPRESSED_STALE", "FAILED", "UNKNOWN"]);
+/** States in which a reply may not have been seen by the sink, which refuses none for good. */
+const NOT_SENT = new Set(["SUPPRESSED_STALE", "UNKNOWN"]);
 
 function judgeCommitted(history: History, about: Case, deliveries: readonly FinalDelivery[]): void {
   const arrived = new Set(history.values("posted").map(({ turnId }) => turnId));
@@ -31,6 +32,18 @@ function judgeCommitted(history: History, about: Case, deliveries: readonly Fina
     } else if (!NOT_SENT.has(delivery.state)) {
       about.find(value.key, at, `${delivery.deliveryId} is ${delivery.state} and never arrived`);
     }
+  }
+}
+
+/** A reset alone holds a reply back, or leaves what was claimed before it unsettled. */
+function judgeHeldBack(history: History, about: Case, deliveries: readonly FinalDelivery[]): void {
+  const resets = history.values("finalGeneration").filter(({ reason }) => reason === "RESET");
+  for (const { tenant, key, deliveryId, state, generation } of deliveries) {
+    if (state !== "SUPPRESSED_STALE" && state !== "UNKNOWN") continue;
+    const isReset = resets.some(
+      (one) => one.tenant === tenant && one.key === key && one.generation > generation,
+    );
+    if (!isReset) about.find(key, 0, `${deliveryId} is ${state}, and nobody reset its session`);
   }
 }
 

@@ -145,6 +145,9 @@ describe("G7", () => {
 });
 
 describe("G8", () => {
+  const reset = (generation: number) => {
+    return { tenant: "t", key: KEY, generation, sessionId: `s${generation}`, reason: "RESET" };
+  };
   const delivery = (id: string, routeSeq: number, state = "SENT"): FinalDelivery => {
     const about = { tenant: "t", key: KEY, deliveryId: `d-${id}`, turnId: id, routeId: "r" };
     return { ...about, routeSeq, state, generation: 1 };
@@ -157,12 +160,12 @@ describe("G8", () => {
   const posted = (id: string, deliveryId = `d-${id}`) => {
     return { deliveryId, key: KEY, generation: 1, turnId: id, text: id };
   };
-  const both = () =>
+  const both = (stateOfSecond = "SENT") =>
     new Story()
       .saw("finalTurn", 99, turn("a", 1))
       .saw("finalTurn", 99, turn("b", 2))
       .saw("finalDelivery", 99, delivery("a", 1))
-      .saw("finalDelivery", 99, delivery("b", 2))
+      .saw("finalDelivery", 99, delivery("b", 2, stateOfSecond))
       .saw("finalJournal", 99, entry(1, { deliveryId: "d-a" }))
       .saw("finalJournal", 99, entry(2, { deliveryId: "d-b" }));
 
@@ -178,6 +181,11 @@ describe("G8", () => {
 
   test("one that never arrived", () => {
     const { history } = both().saw("posted", 2, posted("b"));
+    expect(delivered(history).findings).toHaveLength(1);
+  });
+
+  test("one that was given up", () => {
+    const { history } = both("FAILED").saw("posted", 2, posted("a"));
     expect(delivered(history).findings).toHaveLength(1);
   });
 
@@ -209,7 +217,22 @@ describe("G8", () => {
       .saw("finalJournal", 99, entry(3, { operation: "rotate", reason: "RESET", generation: 2 }))
       .saw("finalJournal", 99, entry(4, { deliveryId: "d-c" }))
       .saw("posted", 3, posted("c"))
+      .saw("finalGeneration", 99, reset(2))
       .saw("finalDelivery", 99, delivery("c", 3, "SUPPRESSED_STALE"));
     expect(delivered(history).findings).toHaveLength(2);
+  });
+
+  test.each(["SUPPRESSED_STALE", "UNKNOWN"])("%s by a reset, and by nothing", (state) => {
+    const story = () =>
+      both()
+        .saw("posted", 1, posted("a"))
+        .saw("posted", 2, posted("b"))
+        .saw("finalDelivery", 99, delivery("c", 3, state));
+    expect(delivered(story().history).findings).toHaveLength(1);
+    // What came before the reply held nothing of it back.
+    expect(delivered(story().saw("finalGeneration", 99, reset(1)).history).findings).toHaveLength(
+      1,
+    );
+    expect(delivered(story().saw("finalGeneration", 99, reset(2)).history).findings).toEqual([]);
   });
 });
