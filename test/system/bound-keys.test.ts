@@ -138,7 +138,11 @@ async function makeHidden(sessionKey: string): Promise<Hidden> {
     const listed = await call("delivery.v1.DeliveryService/ListDeliveries", { turnId });
     return (listed["deliveries"] as { deliveryId: string }[] | undefined)?.[0]?.deliveryId;
   });
-  await sink.post(0);
+  // It stands as it will: what is compared later changes no more.
+  await eventually(async () => {
+    const { delivery } = await call("delivery.v1.DeliveryService/GetDelivery", { deliveryId });
+    return (delivery as { state: string }).state === "DELIVERY_STATE_SENT";
+  });
   return { sessionKey, sessionId: ref.sessionId, turnId, routeId, deliveryId };
 }
 

@@ -102,7 +102,7 @@ test("states, changes and lanes over HTTP; kill -9 of delivery and of session-id
   await resumed.until('"code":"RESUME_TOKEN_EXPIRED"');
   const old = await subscribe("", { "last-event-id": resumed.lastId() });
   expect(old.status).toBe(410);
-}, 120_000);
+});
 
 test("the page's command shows what stands", async () => {
   const document = openDocument("docs/events.md", lanekeeper);

@@ -19,8 +19,10 @@ tenants:
     agents:
       main:
         model: { base_url: "${model.baseUrl}", model: stand-in, api_key_env: LANEKEEPER_MODEL_API_KEY }
-        model_silence_timeout: 1s
         system_prompt: Be brief.
+      impatient:
+        model: { base_url: "${model.baseUrl}", model: stand-in, api_key_env: LANEKEEPER_MODEL_API_KEY }
+        model_silence_timeout: 2s
       parrot:
         model: scripted
         tools: [session_status]
@@ -76,14 +78,20 @@ describe("an OpenAI-compatible endpoint", () => {
   });
 
   test.each([
-    ["fails", { status: 400, errorMessage: "no" }, 502, "MODEL_FAILED"],
-    ["stalls before its first word", { stallAfter: 0 }, 504, "MODEL_TIMEOUT"],
-    ["stalls in the middle", { chunks: ["a", "b"], stallAfter: 1 }, 504, "MODEL_TIMEOUT"],
-    ["cuts its stream", { chunks: ["a", "b"], cutAfter: 1 }, 502, "MODEL_STREAM_CUT"],
+    ["fails", "main", { status: 400, errorMessage: "no" }, 502, "MODEL_FAILED"],
+    ["stalls before its first word", "impatient", { stallAfter: 0 }, 504, "MODEL_TIMEOUT"],
+    [
+      "stalls in the middle",
+      "impatient",
+      { chunks: ["a", "b"], stallAfter: 1 },
+      504,
+      "MODEL_TIMEOUT",
+    ],
+    ["cuts its stream", "main", { chunks: ["a", "b"], cutAfter: 1 }, 502, "MODEL_STREAM_CUT"],
   ])(
     "that %s fails the turn with a reason and frees the lane",
-    async (what, behaviour, status, code) => {
-      const key = `broken:${what}`;
+    async (what, agent, behaviour, status, code) => {
+      const key = `agent:${agent}:broken:${what}`;
       model.next(behaviour);
       const error = await refused(say(client, key, "hello?"));
       expect([error.status, error.code]).toEqual([status, code]);
@@ -91,7 +99,7 @@ describe("an OpenAI-compatible endpoint", () => {
       expect(error.headers.get("x-turn-id")).toMatch(/^[0-9a-f-]{36}$/);
       model.next({ text: "better now" });
       expect((await say(client, key, "again?")).text).toBe("better now");
-      const lines = await spoken(lanekeeper, `agent:main:${key}`);
+      const lines = await spoken(lanekeeper, key);
       expect(lines).toEqual(["user: hello?", "user: again?", "assistant: better now"]);
     },
   );

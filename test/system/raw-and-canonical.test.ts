@@ -107,7 +107,7 @@ test("two that turn out to be one are merged: busy while it runs; then what wait
   ]);
   // What was said before the merge stays where it was said.
   expect(await spoken(lanekeeper, moves)).toContain("user: once in moves");
-}, 60_000);
+});
 
 test("and again after a restart", async () => {
   const before = await resolve(RAW);

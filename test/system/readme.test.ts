@@ -18,9 +18,20 @@ beforeAll(async () => {
 });
 afterAll(() => lanekeeper?.stop());
 
+/** A reader's second, on a machine where a second may be too short. */
+const UNTIL_IT_RUNS = `
+until curl -s http://127.0.0.1:8080/lanekeeper.identity.v1.SessionIdentityService/ListSessions \\
+  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
+  -d '{"runningOnly": true}' | grep -q agent:main:demo:ada; do sleep 0.1; done`;
+
 /** Runs a block as it stands, but for where this constellation listens and keeps its data. */
-async function paste(index: number): Promise<string> {
-  const block = (BLOCKS[index] ?? "")
+async function paste(index: number, replacing: Record<string, string> = {}): Promise<string> {
+  let block = BLOCKS[index] ?? "";
+  for (const [from, to] of Object.entries(replacing)) {
+    expect(block).toContain(from);
+    block = block.replace(from, to);
+  }
+  block = block
     .replaceAll("http://127.0.0.1:8080", lanekeeper.baseUrl)
     .replaceAll(".lanekeeper/api-key", join(lanekeeper.dataDir, "api-key"));
   const env = {
@@ -34,7 +45,7 @@ async function paste(index: number): Promise<string> {
 }
 
 test("the double tap: two answers, one session id, the second with the first in its context", async () => {
-  const said = await paste(0);
+  const said = await paste(0, { "\nsleep 1\n": `${UNTIL_IT_RUNS}\n` });
   const ids = [...said.matchAll(/"session_id":\s*"([^"]+)"/g)].map(([, id]) => id);
   expect(ids).toHaveLength(2);
   expect(new Set(ids).size).toBe(1);

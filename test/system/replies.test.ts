@@ -129,13 +129,15 @@ test("kill -9 of delivery while it sends: unknown, then again under the same id,
   expect(new Set(sink.posts.slice(0, 2).map(({ body }) => body)).size).toBe(1);
   const { attempts } = await delivery.getDelivery({ deliveryId: flying });
   expect(attempts.map(({ outcome }) => outcome)).toEqual(["sent", "unknown"]);
-  const told = await decisions(sessionKey);
-  expect(told.filter((line) => line.endsWith(flying))).toEqual([
-    ...[`reply_sending ${flying}`, `reply_settled ${flying}`],
-    ...[`reply_sending ${flying}`, `reply_settled ${flying}`],
-  ]);
+  const told = async () => (await decisions(sessionKey)).filter((line) => line.endsWith(flying));
+  await expect
+    .poll(told)
+    .toEqual([
+      ...[`reply_sending ${flying}`, `reply_settled ${flying}`],
+      ...[`reply_sending ${flying}`, `reply_settled ${flying}`],
+    ]);
   await sink[Symbol.asyncDispose]();
-}, 120_000);
+});
 
 /** A person's run, begun and not ended. */
 async function beginRun({ sessionKey, generation }: SessionRef) {

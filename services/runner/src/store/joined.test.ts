@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
 import { startServer, World } from "../testing/world.ts";
 import { claimHead } from "./claim-head.ts";
@@ -14,8 +14,6 @@ import { findSteerHost, insertSteered, settleSteers, takeSteers } from "./steer.
 import { expiredTurns } from "./sweep.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 let world: World;
 let steps: TurnSteps;
@@ -25,7 +23,7 @@ beforeAll(async () => {
   world = await World.start(server);
   steps = new TurnSteps(world.db);
   stored = new StoredTurns(steps);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();
