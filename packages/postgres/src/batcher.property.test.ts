@@ -2,13 +2,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createBatcher } from "./batcher.ts";
 
-type Item = { id: number; key: string; poison: boolean };
+type Item = { id: number; key: string; lot: string | undefined; poison: boolean };
+
+const anyLot = fc.constantFrom("x", "x", "y", undefined);
 
 const scenario = fc.record({
-  items: fc.array(fc.record({ key: fc.constantFrom("a", "b", "c"), poison: fc.boolean() }), {
-    minLength: 1,
-    maxLength: 12,
-  }),
+  items: fc.array(
+    fc.record({ key: fc.constantFrom("a", "b", "c"), lot: anyLot, poison: fc.boolean() }),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  ),
   maxBatch: fc.integer({ min: 1, max: 4 }),
   concurrency: fc.integer({ min: 1, max: 3 }),
 });
@@ -18,7 +23,8 @@ function suspiciousDatabase(
   scheduler: fc.Scheduler,
   bounds: { maxBatch: number; concurrency: number },
 ) {
-  const holder = new Map<string, number>();
+  /** Of each key the calls of its lot that are not answered. */
+  const holders = new Map<string, Item[]>();
   const sent: Item[] = [];
   /** Kept rather than thrown: the batcher would take a throw for a poisonous item. */
   const violations: string[] = [];
@@ -27,16 +33,28 @@ function suspiciousDatabase(
     inFlight += 1;
     if (inFlight > bounds.concurrency) violations.push(`${inFlight} statements in flight`);
     if (batch.length > bounds.maxBatch) violations.push(`a batch of ${batch.length}`);
-    for (const { id, key } of batch) {
-      // The same call may come again, alone, after its batch failed; another one of its key may not.
-      const held = holder.get(key) ?? id;
-      if (held !== id) violations.push(`${id} was sent while ${held} held its key`);
-      if (!holder.has(key)) sent.push({ id, key, poison: false });
-      holder.set(key, id);
+    const began = new Set<string>();
+    for (const item of batch) {
+      const { id, key, lot } = item;
+      const held = holders.get(key) ?? [];
+      // The same call may come again, alone, after its batch failed; another one of its key only with it.
+      if (held.some((one) => one.id === id)) continue;
+      if (held.length > 0 && !began.has(key))
+        violations.push(`${id} was sent while its key was held`);
+      if (held.some((one) => one.lot === undefined || one.lot !== lot)) {
+        violations.push(`${id} is of another lot`);
+      }
+      began.add(key);
+      sent.push(item);
+      holders.set(key, [...held, item]);
     }
   };
   const answered = (batch: readonly Item[]) => {
-    for (const { key } of batch) holder.delete(key);
+    for (const { id, key } of batch) {
+      const left = (holders.get(key) ?? []).filter((one) => one.id !== id);
+      if (left.length === 0) holders.delete(key);
+      else holders.set(key, left);
+    }
   };
   const run = async (batch: readonly Item[]) => {
     take(batch);
@@ -50,7 +68,7 @@ function suspiciousDatabase(
   return { run, sent, violations };
 }
 
-test("in every interleaving: one call of a key at a time, in order, each answered once by its own answer", async () => {
+test("in every interleaving: one lot of a key at a time, in order, each call answered once by its own answer", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
@@ -64,6 +82,7 @@ test("in every interleaving: one call of a key at a time, in order, each answere
           concurrency,
           maxWaiting: calls.length,
           keyOf: ({ key }) => key,
+          lotOf: ({ lot }) => lot,
           isOutage: () => false,
           defer: (flush) => void scheduler.schedule(Promise.resolve(), "flush").then(flush),
         });

@@ -85,6 +85,71 @@ test("a key with a call in flight sends no other, while other keys go on", async
   expect(batches).toEqual([["a1"], ["b1"], ["a2"], ["a3"]]);
 });
 
+test("calls of one lot behind a key fill the places that other keys leave, in their order", async () => {
+  const { batches, run, nextSent, letGo } = recorder();
+  const lotOf = (item: string) => (item.endsWith("!") ? undefined : "plain");
+  const batcher = createBatcher({ ...base, run, keyOf: tag, lotOf, maxBatch: 4 });
+  const first = nextSent();
+  const calls = ["a1", "a2", "a3", "a4", "b1", "a5!", "a6", "a7"].map((item) =>
+    batcher.submit(item),
+  );
+  for (const [index, sent] of [first, nextSent(), nextSent(), nextSent()].entries()) {
+    await sent;
+    letGo(index);
+  }
+  expect(await Promise.all(calls)).toEqual(["A1", "A2", "A3", "A4", "B1", "A5!", "A6", "A7"]);
+  expect(batches).toEqual([["a1", "b1", "a2", "a3"], ["a4"], ["a5!"], ["a6", "a7"]]);
+});
+
+test("a lot that fails is run again one by one, and only then those behind it", async () => {
+  const batches: string[][] = [];
+  const run = async (batch: readonly string[]) => {
+    batches.push([...batch]);
+    if (batch.includes("a2")) throw new Error("poison");
+    return batch;
+  };
+  const options = { ...base, run, keyOf: tag, lotOf: () => "plain", maxBatch: 3, concurrency: 2 };
+  const batcher = createBatcher(options);
+  const calls = ["a1", "a2", "a3", "a4", "a5"].map((item) => batcher.submit(item));
+  const settled = await Promise.allSettled(calls);
+  expect(settled.filter(({ status }) => status === "rejected")).toEqual([settled[1]]);
+  expect(batches).toEqual([["a1", "a2", "a3"], ["a1"], ["a2"], ["a3"], ["a4", "a5"]]);
+});
+
+test("one of a lot whose caller gave up is left out of it", async () => {
+  const { batches, run, nextSent, letGo } = recorder();
+  const batcher = createBatcher({ ...base, run, keyOf: tag, lotOf: () => "plain" });
+  const sent = nextSent();
+  const caller = new AbortController();
+  const calls = [batcher.submit("a1"), batcher.submit("a3")];
+  const given = batcher.submit("a2", { signal: caller.signal });
+  const refused = expect(given).rejects.toThrow("deadline");
+  calls.push(batcher.submit("a4"));
+  caller.abort(new Error("deadline"));
+  await sent;
+  await refused;
+  letGo(0);
+  expect(await Promise.all(calls)).toEqual(["A1", "A3", "A4"]);
+  expect(batches).toEqual([["a1", "a3", "a4"]]);
+  expect(batcher.waiting).toBe(0);
+});
+
+test("however many of one lot are in flight, another key's call goes at once", async () => {
+  const { batches, run, nextSent, letGo } = recorder();
+  const options = { ...base, run, keyOf: tag, lotOf: () => "plain", concurrency: 2 };
+  const batcher = createBatcher(options);
+  const first = nextSent();
+  const calls = ["a1", "a2", "a3"].map((item) => batcher.submit(item));
+  await first;
+  const second = nextSent();
+  calls.push(batcher.submit("b1"));
+  await second;
+  letGo(1);
+  letGo(0);
+  await Promise.all(calls);
+  expect(batches).toEqual([["a1", "a2", "a3"], ["b1"]]);
+});
+
 test("a statement beside others waits until it is as large as all of them together", async () => {
   const { batches, run, nextSent, letGo } = recorder();
   const flushes: (() => void)[] = [];

@@ -19,14 +19,19 @@ export type BatcherOptions<In, Out> = {
    * twice, and no two batches in flight hold the same. Without it all calls are independent.
    */
   keyOf?: (item: In) => string;
+  /**
+   * Calls of one key that follow each other and are of the same lot may go in one batch, in their order;
+   * places that are left when each key has one are filled with them. Undefined: this one goes alone.
+   */
+  lotOf?: (item: In) => string | undefined;
   /** Most items of one statement. */
   maxBatch: number;
   /** Most calls that wait; further ones are refused. */
   maxWaiting: number;
   /**
    * Most statements in flight. Default 1, which makes the largest batches. A statement beside others
-   * waits until it is as large as all of them together, so that few calls go at once and many go in
-   * few statements.
+   * waits until it is as large as all of them together (a lot counts as one), so that few calls go at once
+   * and many go in few statements.
    */
   concurrency?: number;
   /** Puts off the first flush after a lull. Default setImmediate: what arrived in the same turn of the event loop goes together. */
@@ -54,8 +59,6 @@ export class Batcher<In, Out> {
   readonly #queue: ReadyQueue<Call<In, Out>>;
   readonly #defer: (flush: () => void) => void;
   #running = 0;
-  /** Items of the statements in flight that are not answered. */
-  #inFlight = 0;
   #flushPlanned = false;
   #closed: PromiseWithResolver | undefined;
 
@@ -104,6 +107,7 @@ export class Batcher<In, Out> {
     return {
       item,
       key: this.#options.keyOf?.(item),
+      lot: this.#options.lotOf?.(item),
       isAbandoned: () => {
         if (signal?.aborted !== true) return false;
         reject(signal.reason);
@@ -129,7 +133,7 @@ export class Batcher<In, Out> {
 
   #flush(): void {
     while (this.#running < this.#concurrency) {
-      if (this.#queue.ready < Math.min(this.#inFlight, this.#options.maxBatch)) break;
+      if (this.#queue.ready < Math.min(this.#queue.out, this.#options.maxBatch)) break;
       const batch = this.#queue.take(this.#options.maxBatch);
       if (batch.length === 0) break;
       void this.#send(batch);
@@ -139,7 +143,6 @@ export class Batcher<In, Out> {
 
   async #send(batch: readonly Call<In, Out>[]): Promise<void> {
     this.#running += 1;
-    this.#inFlight += batch.length;
     await this.#attempt(batch);
     this.#running -= 1;
     this.#flush();
@@ -178,7 +181,6 @@ export class Batcher<In, Out> {
   }
 
   #answer(call: Call<In, Out>, answer: Out | Rejected): void {
-    this.#inFlight -= 1;
     if (answer instanceof Rejected) call.reject(answer.error);
     else call.resolve(answer);
     this.#queue.release(call);

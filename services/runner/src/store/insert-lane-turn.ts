@@ -42,8 +42,11 @@ const COLUMNS: readonly Column<Item>[] = [
   { name: "turn_id", type: "uuid", of: ({ turn }) => turn.turnId },
   { name: "claim_run_id", type: "uuid", of: ({ admission }) => admission.claimRunId },
   { name: "front", type: "boolean", of: ({ admission }) => admission.front },
-  { name: "may_wait", type: "boolean", of: ({ admission }) => admission.mayWait },
-  { name: "max_waiting", type: "int", of: ({ admission }) => admission.maxWaiting },
+  {
+    name: "max_waiting",
+    type: "int",
+    of: ({ admission }) => (admission.mayWait ? admission.maxWaiting : 0),
+  },
   { name: "agent_id", type: "text", of: ({ turn }) => turn.agentId },
   { name: "turn_class", type: "smallint", of: ({ turn }) => turn.turnClass },
   { name: "on_conflict", type: "smallint", of: ({ turn }) => turn.onConflict },
@@ -74,40 +77,55 @@ const SEED = `($${LISTS + 1}::bytea[])`;
 const INPUT = `($${LISTS + 2}::bytea[])`;
 const CHAIN = `($${LISTS + 3}::text[])`;
 
-/** The lane is free, and the turn has a run that could take it. */
-const TAKES_LANE = "excluded.holder_run_id IS NOT NULL AND l.holder_run_id IS NULL AND l.depth = 0";
+const IS_FREE = "(l.holder_run_id IS NULL AND l.depth = 0)";
+/** A free lane takes what a new one would; of a busy one the bound of waiting turns leaves so many places. */
+const TAKEN = `CASE WHEN ${IS_FREE} THEN excluded.taken
+    ELSE least(excluded.taken, excluded.max_waiting - l.depth) END`;
 
 /**
  * The whole admission in one statement, so that a turn costs one round trip and one flush to disk, and
  * a refusal (no row comes back) changed nothing. The upsert locks the lanes, in key order; a free lane
- * is claimed in passing. A repeat is seen by the look-up; two that race are told apart by the unique
- * key, whose violation undoes all of it. Idempotency rows come last and in order too: the sort has to
- * see every lane before the first of them is written.
+ * is claimed in passing, by the first of its lot. A repeat is seen by the look-up; two that race are told
+ * apart by the unique key, whose violation undoes all of it. Idempotency rows come last and in order too:
+ * the sort has to see every lane before the first of them is written. Of a lot those are taken that have
+ * room, from its first on; the snapshot shows who waits before that one alone.
  */
 const INSERT_LANE_TURNS = {
   name: "runner_insert_lane_turns",
   text: `
-WITH ${itemTable(COLUMNS)}, lane AS (
-  INSERT INTO lanes AS l (tenant, session_key, next_seq, depth, active_turn_id, holder_run_id)
-  SELECT i.tenant, i.session_key, 2, CASE WHEN i.claim_run_id IS NULL THEN 1 ELSE 0 END,
-    CASE WHEN i.claim_run_id IS NOT NULL THEN i.turn_id END, i.claim_run_id
+WITH ${itemTable(COLUMNS)}, fresh AS MATERIALIZED (
+  SELECT i.*, row_number() OVER lot AS rank, first_value(i.place) OVER lot AS first_place,
+    least(count(*) OVER lot,
+      greatest(1, i.max_waiting::bigint + (first_value(i.claim_run_id) OVER lot IS NOT NULL)::int)
+    )::int AS room
   FROM item i
   WHERE NOT EXISTS (SELECT FROM idempotency k
     WHERE k.tenant = i.tenant AND k.principal = i.principal AND k.key = i.key)
-  ORDER BY i.tenant, i.session_key
+  WINDOW lot AS (PARTITION BY i.tenant, i.session_key ORDER BY i.place
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+), lane AS (
+  INSERT INTO lanes AS l
+    (tenant, session_key, next_seq, depth, active_turn_id, holder_run_id, taken, max_waiting)
+  SELECT f.tenant, f.session_key, 1 + f.room, f.room - (f.claim_run_id IS NOT NULL)::int,
+    CASE WHEN f.claim_run_id IS NOT NULL THEN f.turn_id END, f.claim_run_id, f.room, f.max_waiting
+  FROM fresh f
+  WHERE f.rank = 1
+  ORDER BY f.tenant, f.session_key
   ON CONFLICT (tenant, session_key) DO UPDATE SET
-    next_seq = l.next_seq + 1,
-    depth = l.depth + CASE WHEN ${TAKES_LANE} THEN 0 ELSE 1 END,
-    active_turn_id = CASE WHEN ${TAKES_LANE} THEN excluded.active_turn_id ELSE l.active_turn_id END,
-    holder_run_id = CASE WHEN ${TAKES_LANE} THEN excluded.holder_run_id ELSE l.holder_run_id END
-  WHERE (l.holder_run_id IS NULL AND l.depth = 0)
-    OR (SELECT i.may_wait AND l.depth < i.max_waiting FROM item i
-        WHERE i.tenant = l.tenant AND i.session_key = l.session_key)
-  RETURNING l.tenant, l.session_key, l.next_seq - 1 AS lane_seq, l.holder_run_id
+    next_seq = l.next_seq + ${TAKEN},
+    depth = CASE WHEN ${IS_FREE} THEN excluded.depth ELSE l.depth + ${TAKEN} END,
+    active_turn_id = CASE WHEN ${IS_FREE} THEN excluded.active_turn_id ELSE l.active_turn_id END,
+    holder_run_id = CASE WHEN ${IS_FREE} THEN excluded.holder_run_id ELSE l.holder_run_id END,
+    taken = ${TAKEN},
+    max_waiting = excluded.max_waiting
+  WHERE ${IS_FREE} OR l.depth < excluded.max_waiting
+  RETURNING l.tenant, l.session_key, l.next_seq - l.taken AS first_seq, l.taken, l.holder_run_id
 ), admitted AS (
-  SELECT i.*, lane.lane_seq, lane.holder_run_id,
-    coalesce(lane.holder_run_id = i.claim_run_id, false) AS is_claimed
-  FROM lane JOIN item i USING (tenant, session_key)
+  SELECT f.*, lane.first_seq + f.rank - 1 AS lane_seq, lane.holder_run_id,
+    coalesce(lane.holder_run_id = f.claim_run_id, false) AS is_claimed
+  FROM lane JOIN fresh f USING (tenant, session_key)
+  WHERE f.rank <= lane.taken
+  ORDER BY f.place
 ), turn AS (
   INSERT INTO turns (
     tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
@@ -132,41 +150,75 @@ WITH ${itemTable(COLUMNS)}, lane AS (
   FROM turn JOIN admitted a USING (turn_id)
   ORDER BY a.tenant, a.principal, a.key
 )
-SELECT a.place::int, a.lane_seq, a.is_claimed, turn.accept_time,
-  CASE WHEN a.is_claimed THEN 0 ELSE
+SELECT a.place::int, a.first_place::int, a.rank::int, a.lane_seq, a.is_claimed, turn.accept_time,
+  CASE WHEN a.is_claimed OR a.rank > 1 THEN 0 ELSE
     (a.holder_run_id IS NOT NULL)::int + (
       SELECT count(*) FROM turns t
       WHERE t.tenant = a.tenant AND t.session_key = a.session_key AND t.state = 1 AND t.run_id IS NULL
         AND t.steer IS NULL
         AND (t.front OR NOT a.front)
         AND (t.front OR t.turn_class = ${TurnClass.PERSON} OR a.turn_class = ${TurnClass.SYSTEM}))::int
-  END AS position
+  END AS before
 FROM admitted a JOIN turn USING (turn_id)`,
 };
 
 interface Row {
   readonly place: number;
+  /** Of the first of its lane. */
+  readonly first_place: number;
+  /** Among those of its lane, from 1. */
+  readonly rank: number;
   readonly lane_seq: bigint;
   readonly is_claimed: boolean;
-  readonly position: number;
   readonly accept_time: Date;
+  /** Of the first of a lane: turns before it. */
+  readonly before: number;
 }
 
 /**
- * Admits turns into different lanes, under different idempotency keys; undefined: the turn was
- * refused, and nothing was changed for it.
+ * Admits turns; undefined: the turn was refused, or another of its idempotency key stands before it, and
+ * nothing was changed for it. Those of one lane are admitted in their order, as if each had come in a
+ * statement of its own; they are of one lot (`lotOf`).
  * @throws the unique violation of `idempotency_pkey` where a twin won the race; then none was admitted.
  */
 export async function insertLaneTurns(
   sql: Sql,
   turns: readonly LaneAdmission[],
 ): Promise<readonly (Admitted | undefined)[]> {
-  const found = await rows<Row>(sql, INSERT_LANE_TURNS, paramsOf(turns));
-  return byPlace(found, turns.length).map((row) => row && admittedOf(row));
+  const asked = withoutTwins(turns);
+  const found = await rows<Row>(sql, INSERT_LANE_TURNS, paramsOf(asked));
+  const byPlaces = byPlace(found, asked.length);
+  const answers = new Map(asked.map((one, index) => [one, byPlaces[index]]));
+  return turns.map((one) => {
+    const row = answers.get(one);
+    return row && admittedOf(row, byPlaces[row.first_place - 1]?.before ?? 0);
+  });
 }
 
-function admittedOf({ lane_seq, is_claimed, position, accept_time }: Row): Admitted {
+function admittedOf({ lane_seq, is_claimed, rank, accept_time }: Row, before: number): Admitted {
+  const position = before + rank - 1;
   return { laneSeq: lane_seq, isClaimed: is_claimed, position, acceptTime: accept_time };
+}
+
+/**
+ * Turns of a lane that one statement may take: those that wait, where all that it must know of the first
+ * holds for the next. What goes to the front, may not wait, or stands elsewhere in the lane's order or under another
+ * bound has a statement of its own.
+ */
+export function lotOf({ turn, admission }: LaneAdmission): string | undefined {
+  const { front, mayWait, maxWaiting } = admission;
+  return front || !mayWait ? undefined : `${turn.turnClass}/${maxWaiting}`;
+}
+
+/** Of those with one idempotency key the first: the statement's look-up cannot see that one. */
+function withoutTwins(turns: readonly LaneAdmission[]): readonly LaneAdmission[] {
+  if (turns.length === 1) return turns;
+  const keys = new Set<string>();
+  return turns.filter(({ turn: { tenant, principal, idempotencyKey } }) => {
+    const isNew = !keys.has(`${tenant}\n${principal}\n${idempotencyKey}`);
+    keys.add(`${tenant}\n${principal}\n${idempotencyKey}`);
+    return isNew;
+  });
 }
 
 function paramsOf(turns: readonly LaneAdmission[]): unknown[] {

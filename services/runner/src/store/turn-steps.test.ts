@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
+import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/store-turns.ts";
 import { startServer, World } from "../testing/world.ts";
+import { insertLaneTurn } from "./insert-lane-turn.ts";
 import { readLane } from "./lane-row.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { readTurn } from "./read-turn.ts";
-import type { Sql } from "./sql.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
 let server: EmbeddedPostgres;
@@ -24,57 +24,12 @@ afterAll(async () => {
   await server.stop();
 });
 
-const TENANT = "t1";
-let lanes = 0;
-
-/** Lanes whose names do not sort as they were made. */
-function laneKeys(count: number): string[] {
-  const from = (lanes += count);
-  return Array.from({ length: count }, (_, index) => `agent:main:${(index * 7) % count}-${from}`);
-}
-
-function newTurn(sessionKey: string, more: Partial<NewLaneTurn> = {}): NewLaneTurn {
-  const turnId = randomUUID();
-  return {
-    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass: 1, onConflict: 1 },
-    session: { sessionKey, sessionId: `session of ${sessionKey}`, generation: 1n },
-    ...{ requiredGeneration: 0n, idempotencyKey: turnId, fingerprint: new Uint8Array([1]) },
-    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
-    origin: create(OriginSchema),
-    ...{ routeId: "", maxWaitMs: undefined, parameters: "{}", parentTurnId: undefined },
-    callChain: [],
-    messages: [textMessage(Role.USER, `hi ${sessionKey}`)],
-    ...more,
-  };
-}
-
-const HOW = { seed: [], front: false, mayWait: true, maxWaiting: 200, replica: "a" };
-
-function admit(steps: TurnSteps, turn: NewLaneTurn, claimRunId?: string, more = {}) {
-  return steps.admit({ turn, admission: { ...HOW, input: turn.messages, claimRunId, ...more } });
-}
-
 function completed(text: string): Ending {
   const reply = textMessage(Role.ASSISTANT, text);
   return {
     ...{ state: "COMPLETED", errorReason: "", errorMessage: "", reply, produced: [reply] },
     ...{ keepsInput: true, seeds: false, inputTokens: 1n, outputTokens: 2n },
     ...{ finishReason: "stop", model: "m" },
-  };
-}
-
-/** Counts statements, by name, and what is in each. */
-function counted(sql: Sql): { readonly sql: Sql; readonly sizes: (name: string) => number[] } {
-  const seen: { name: string; size: number }[] = [];
-  return {
-    sql: {
-      query: (statement, params) => {
-        const name = typeof statement === "string" ? statement : statement.name;
-        seen.push({ name, size: (params?.[0] as readonly unknown[] | undefined)?.length ?? 0 });
-        return sql.query(statement, params);
-      },
-    },
-    sizes: (name) => seen.filter((one) => one.name === name).map(({ size }) => size),
   };
 }
 
@@ -133,21 +88,6 @@ test("turns of different lanes share their statements, and each ends with its ow
   }
 });
 
-test("a lane takes one call of a statement, and its turns stand in the order of their calls", async () => {
-  const steps = new TurnSteps(world.db);
-  const [key = ""] = laneKeys(1);
-  const admitted = await Promise.all(
-    Array.from({ length: 5 }, () => admit(steps, newTurn(key), randomUUID())),
-  );
-  expect(admitted.map((one) => [one?.laneSeq, one?.isClaimed, one?.position])).toEqual([
-    [1n, true, 0],
-    [2n, false, 1],
-    [3n, false, 2],
-    [4n, false, 3],
-    [5n, false, 4],
-  ]);
-});
-
 test("a turn that is refused takes nothing from the others of its statement", async () => {
   const { sql, sizes } = counted(world.db);
   const steps = new TurnSteps(sql);
@@ -178,21 +118,32 @@ test("a run that lost its turn is told so, and the others of its statement are s
   expect(ends.map((one) => one?.depth)).toEqual([0, undefined, 0, 0]);
 });
 
-test("a repeat of a request fails alone: the statement that it spoils is tried turn by turn", async () => {
+test("a repeat that another replica admits meanwhile fails alone: its statement is tried turn by turn", async () => {
   const { sql, sizes } = counted(world.db);
   const steps = new TurnSteps(sql);
   const keys = laneKeys(4);
-  // Two with one idempotency key in different lanes: no look-up can see the other, the unique key does.
-  const twice = { idempotencyKey: randomUUID() };
-  const results = await Promise.allSettled(
-    keys.map((key, index) => admit(steps, newTurn(key, index < 2 ? twice : {}), randomUUID())),
-  );
-  expect(results.map((one) => one.status === "fulfilled" && one.value?.isClaimed === true)).toEqual(
-    [true, false, true, true],
-  );
+  const twin = newTurn("agent:main:elsewhere", { idempotencyKey: randomUUID() });
+  // No look-up can see what is not committed; the unique key waits for it, and then sees it.
+  const admissions = await world.db.transaction(async (elsewhere) => {
+    const admission = { ...HOW, input: twin.messages, claimRunId: randomUUID() };
+    await insertLaneTurn(elsewhere, { turn: twin, admission });
+    const { idempotencyKey } = twin;
+    const all = keys.map((key, index) =>
+      admit(steps, newTurn(key, index === 1 ? { idempotencyKey } : {}), randomUUID()),
+    );
+    await eventually(isBlocked);
+    return { all };
+  });
+  const results = await Promise.all(admissions.all);
+  expect(results.map((one) => one?.isClaimed)).toEqual([true, undefined, true, true]);
   expect(sizes("runner_insert_lane_turns")).toEqual([4, 1, 1, 1, 1]);
-  expect((await readLane(world.db, TENANT, keys[1] ?? ""))?.activeTurnId).toBeUndefined();
+  expect(await readLane(world.db, TENANT, keys[1] ?? "")).toBeUndefined();
 });
+
+async function isBlocked(): Promise<boolean> {
+  const sql = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted";
+  return ((await world.db.query<{ n: number }>(sql)).rows[0]?.n ?? 0) > 0;
+}
 
 test("two replicas that write to the same lanes at once neither wait for each other nor lose a turn", async () => {
   const replicas = [new TurnSteps(world.db), new TurnSteps(world.db)];

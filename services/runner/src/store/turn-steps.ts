@@ -3,7 +3,7 @@ import { LIMITS } from "../limits.ts";
 import { activateAll, type Begun, type GrantedRun } from "./activate.ts";
 import type { Held } from "./claim-head.ts";
 import { type EndOfTurn, finishAll, type Finished } from "./finish.ts";
-import { type Admitted, insertLaneTurns, type LaneAdmission } from "./insert-lane-turn.ts";
+import { type Admitted, insertLaneTurns, type LaneAdmission, lotOf } from "./insert-lane-turn.ts";
 import { type EndingOfRun, prepareAll, type PrepareResult } from "./prepare.ts";
 import { type Recent, type RecentOf, readRecentOfAll } from "./read-recent.ts";
 import type { Sql } from "./sql.ts";
@@ -11,7 +11,7 @@ import type { Sql } from "./sql.ts";
 /**
  * The four writes of every turn, and its one read, each in groups: those that arrive while a statement is in flight
  * go together in the next, so that one round trip and one flush to disk serve all of them. A lane has
- * one call in a statement. Each turn hangs on its own compare-and-set, so that one that is refused takes
+ * one call in a statement, save that turns which merely wait are admitted together. Each turn hangs on its own compare-and-set, so that one that is refused takes
  * nothing from the others; where a statement as a whole fails, its turns are tried one by one.
  */
 export class TurnSteps {
@@ -27,6 +27,7 @@ export class TurnSteps {
       (turns: readonly LaneAdmission[]) => insertLaneTurns(sql, turns),
       ({ turn }) => laneOf({ tenant: turn.tenant, sessionKey: turn.session.sessionKey }),
       admissionsInFlight,
+      lotOf,
     );
     this.#activate = batcherOf(
       (runs: readonly GrantedRun[]) => activateAll(sql, runs),
@@ -84,9 +85,13 @@ function batcherOf<In, Out>(
   run: (items: readonly In[]) => Promise<readonly Out[]>,
   keyOf: ((item: In) => string) | undefined,
   concurrency: number,
+  lotOf?: (item: In) => string | undefined,
 ): Batcher<In, Out> {
   const { stepsPerStatement: maxBatch, stepsWaiting: maxWaiting } = LIMITS;
-  const keyed = keyOf === undefined ? {} : { keyOf };
+  const keyed = {
+    ...(keyOf === undefined ? {} : { keyOf }),
+    ...(lotOf === undefined ? {} : { lotOf }),
+  };
   return createBatcher({
     run,
     ...keyed,

@@ -1,0 +1,65 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { textMessage } from "../domain/context.ts";
+import type { Admitted, LaneAdmission } from "../store/insert-lane-turn.ts";
+import type { NewLaneTurn } from "../store/new-turn.ts";
+import type { Sql } from "../store/sql.ts";
+import type { TurnSteps } from "../store/turn-steps.ts";
+
+export const TENANT = "t1";
+let lanes = 0;
+
+/** Lanes whose names do not sort as they were made. */
+export function laneKeys(count: number): string[] {
+  const from = (lanes += count);
+  return Array.from({ length: count }, (_, index) => `agent:main:${(index * 7) % count}-${from}`);
+}
+
+/** A message of one line. */
+export function newTurn(sessionKey: string, more: Partial<NewLaneTurn> = {}): NewLaneTurn {
+  const turnId = randomUUID();
+  return {
+    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass: 1, onConflict: 1 },
+    session: { sessionKey, sessionId: `session of ${sessionKey}`, generation: 1n },
+    ...{ requiredGeneration: 0n, idempotencyKey: turnId, fingerprint: new Uint8Array([1]) },
+    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
+    origin: create(OriginSchema),
+    ...{ routeId: "", maxWaitMs: undefined, parameters: "{}", parentTurnId: undefined },
+    callChain: [],
+    messages: [textMessage(Role.USER, `hi ${sessionKey}`)],
+    ...more,
+  };
+}
+
+/** How most turns are admitted. */
+export const HOW = { seed: [], front: false, mayWait: true, maxWaiting: 200, replica: "a" };
+
+/** Admits a turn, together with what else is admitted now. */
+export function admit(
+  steps: TurnSteps,
+  turn: NewLaneTurn,
+  claimRunId?: string,
+  more: Partial<LaneAdmission["admission"]> = {},
+): Promise<Admitted | undefined> {
+  return steps.admit({ turn, admission: { ...HOW, input: turn.messages, claimRunId, ...more } });
+}
+
+/** Counts statements, by name, and what is in each. */
+export function counted(sql: Sql): {
+  readonly sql: Sql;
+  readonly sizes: (name: string) => number[];
+} {
+  const seen: { name: string; size: number }[] = [];
+  return {
+    sql: {
+      query: (statement, params) => {
+        const name = typeof statement === "string" ? statement : statement.name;
+        seen.push({ name, size: (params?.[0] as readonly unknown[] | undefined)?.length ?? 0 });
+        return sql.query(statement, params);
+      },
+    },
+    sizes: (name) => seen.filter((one) => one.name === name).map(({ size }) => size),
+  };
+}
