@@ -11,10 +11,10 @@ import {
   markCallerGone,
 } from "../store/find-request.ts";
 import { dropOldest } from "../store/drop-oldest.ts";
-import { type Admitted, insertLaneTurn, type LaneAdmission } from "../store/insert-lane-turn.ts";
+import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { type LaneRow, lockOrCreateLane } from "../store/lane-row.ts";
-import type { Admission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
+import type { Admission, LaneAdmission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
 import { readKnownSession } from "../store/read-known-session.ts";
 import { readTurn } from "../store/read-turn.ts";
 import { requestStop, stopWaitingFront } from "../store/request-stop.ts";

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/store-turns.ts";
 import { startServer, World } from "../testing/world.ts";
-import { type Admitted, insertLaneTurns, type LaneAdmission } from "./insert-lane-turn.ts";
+import { type Admitted, insertLaneTurns } from "./insert-lane-turn.ts";
 import { readLane } from "./lane-row.ts";
-import type { NewLaneTurn } from "./new-turn.ts";
+import type { LaneAdmission, NewLaneTurn } from "./new-turn.ts";
 import { readQueue } from "./read-position.ts";
 import { TurnSteps } from "./turn-steps.ts";
 

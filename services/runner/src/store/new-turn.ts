@@ -64,3 +64,9 @@ export interface Admission {
   readonly mayWait: boolean;
   readonly maxWaiting: number;
 }
+
+/** A turn with how it is to be admitted. */
+export interface LaneAdmission {
+  readonly turn: NewLaneTurn;
+  readonly admission: Admission;
+}

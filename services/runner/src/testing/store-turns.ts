@@ -3,8 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { textMessage } from "../domain/context.ts";
-import type { Admitted, LaneAdmission } from "../store/insert-lane-turn.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
+import type { Admitted } from "../store/insert-lane-turn.ts";
+import type { LaneAdmission, NewLaneTurn } from "../store/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
 import type { TurnSteps } from "../store/turn-steps.ts";
 
