@@ -33,7 +33,7 @@ test("turns that wait in one lane share a statement, and stand in the order of t
   expect(admitted.map((one) => [one?.laneSeq, one?.isClaimed, one?.position])).toEqual(
     turns.map((_, index) => [BigInt(index + 1), index === 0, index]),
   );
-  expect(sizes("runner_insert_lane_turns")).toEqual([64, 36]);
+  expect(sizes("runner_insert_lots")).toEqual([64, 36]);
   expect(await readLane(world.db, TENANT, key)).toMatchObject({
     ...{ depth: 99, activeTurnId: turns[0]?.turnId },
   });
@@ -51,7 +51,7 @@ test("of a lot that is larger than its lane's room the first are admitted", asyn
   const more = await Promise.all(Array.from({ length: 4 }, submit));
   expect(positions(more)).toEqual([4, 5, undefined, undefined]);
   expect(positions(await Promise.all([submit(), submit()]))).toEqual([undefined, undefined]);
-  expect(sizes("runner_insert_lane_turns")).toEqual([4, 4, 2]);
+  expect(sizes("runner_insert_lots")).toEqual([4, 4, 2]);
   expect((await readLane(world.db, TENANT, key))?.depth).toBe(5);
 });
 
@@ -73,7 +73,7 @@ test("a repeat that comes with its request waits for no second statement", async
     [undefined, undefined],
     [3, 4n],
   ]);
-  expect(sizes("runner_insert_lane_turns")).toEqual([3, 2]);
+  expect(sizes("runner_insert_lots")).toEqual([3, 2]);
 });
 
 /** A turn as any may come: of few lanes, so that most meet. */
