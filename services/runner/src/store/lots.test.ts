@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/store-turns.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/turns-at-once.ts";
 import { startServer, World } from "../testing/world.ts";
 import { type Admitted, insertLaneTurns } from "./insert-lane-turn.ts";
 import { readLane } from "./lane-row.ts";
@@ -10,15 +10,12 @@ import type { LaneAdmission, NewLaneTurn } from "./new-turn.ts";
 import { readQueue } from "./read-position.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
-// Postgres on a machine that has other work too.
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 let world: World;
 beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();

@@ -5,7 +5,7 @@ import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
-import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/store-turns.ts";
+import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../testing/turns-at-once.ts";
 import { startServer, World } from "../testing/world.ts";
 import { insertLaneTurn } from "./insert-lane-turn.ts";
 import { readLane } from "./lane-row.ts";

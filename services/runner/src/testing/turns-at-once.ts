@@ -1,14 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { textMessage } from "../domain/context.ts";
 import type { Admitted } from "../store/insert-lane-turn.ts";
 import type { LaneAdmission, NewLaneTurn } from "../store/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
 import type { TurnSteps } from "../store/turn-steps.ts";
+import { newTurn as anyTurn } from "./stored-turns.ts";
 
-export const TENANT = "t1";
+export { TENANT } from "./stored-turns.ts";
+
 let lanes = 0;
 
 /** Lanes whose names do not sort as they were made. */
@@ -17,17 +16,11 @@ export function laneKeys(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `agent:main:${(index * 7) % count}-${from}`);
 }
 
-/** A message of one line. */
+/** Of a session of its lane's own. */
 export function newTurn(sessionKey: string, more: Partial<NewLaneTurn> = {}): NewLaneTurn {
-  const turnId = randomUUID();
   return {
-    ...{ tenant: TENANT, principal: "p1", turnId, agentId: "main", turnClass: 1, onConflict: 1 },
+    ...anyTurn(sessionKey),
     session: { sessionKey, sessionId: `session of ${sessionKey}`, generation: 1n },
-    ...{ requiredGeneration: 0n, idempotencyKey: turnId, fingerprint: new Uint8Array([1]) },
-    ...{ keyIsGenerated: false, clientRetryCount: 0, requestId: "r", traceId: "", traceparent: "" },
-    origin: create(OriginSchema),
-    ...{ routeId: "", maxWaitMs: undefined, parameters: "{}", parentTurnId: undefined },
-    callChain: [],
     messages: [textMessage(Role.USER, `hi ${sessionKey}`)],
     ...more,
   };
