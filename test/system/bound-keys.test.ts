@@ -21,6 +21,7 @@ interface Hidden {
   readonly turnId: string;
   readonly routeId: string;
   readonly deliveryId: string;
+  readonly scheduleId: string;
 }
 
 const MARKER = "the marker of a hidden conversation";
@@ -81,6 +82,15 @@ const ATTEMPTS: Readonly<Record<string, (hidden: Hidden) => object>> = {
   GetDelivery: ({ deliveryId }) => ({ deliveryId }),
   ListDeliveries: () => ({}),
   GetCaller: () => ({}),
+  ListRequests: ({ turnId }) => ({ turnId }),
+  CreateSchedule: ({ scheduleId, routeId }) => ({
+    ...{ spec: { scheduleId, cron: "0 8 1 1 *", message: "mine", routeId } },
+  }),
+  ListSchedules: () => ({}),
+  DeleteSchedule: ({ scheduleId }) => ({ scheduleId }),
+  PauseSchedule: ({ scheduleId }) => ({ scheduleId }),
+  ResumeSchedule: ({ scheduleId }) => ({ scheduleId }),
+  RunSchedule: ({ scheduleId }) => ({ requestId: "by-hand", scheduleId }),
   CreateApiKey: () => ({ requestId: randomUUID(), scopes: ["operator"] }),
   ListApiKeys: () => ({ includeEnded: true }),
   RotateApiKey: () => ({ requestId: "1", apiKeyId: widestKeyId }),
@@ -143,7 +153,11 @@ async function makeHidden(sessionKey: string): Promise<Hidden> {
     const { delivery } = await call("delivery.v1.DeliveryService/GetDelivery", { deliveryId });
     return (delivery as { state: string }).state === "DELIVERY_STATE_SENT";
   });
-  return { sessionKey, sessionId: ref.sessionId, turnId, routeId, deliveryId };
+  const scheduleId = "hidden-report";
+  await call("ingress.v1.IngressService/CreateSchedule", {
+    ...{ spec: { scheduleId, cron: "0 8 1 1 *", message: MARKER, routeId } },
+  });
+  return { sessionKey, sessionId: ref.sessionId, turnId, routeId, deliveryId, scheduleId };
 }
 
 interface Told {
@@ -181,6 +195,7 @@ async function stateOf(): Promise<unknown> {
     await call("delivery.v1.DeliveryService/ListRouteChanges", { routeId }),
     await call("delivery.v1.DeliveryService/GetDelivery", { deliveryId }),
     await call("runner.v1.RunnerService/ListMessages", { sessionKey }),
+    await call("ingress.v1.IngressService/ListSchedules", {}),
   ];
 }
 
@@ -234,6 +249,7 @@ describe("another tenant's key with all scopes", () => {
       turnId: "01900000-0000-7000-8000-00000000dead",
       routeId: "01900000-0000-7000-8000-00000000dead",
       deliveryId: "01900000-0000-7000-8000-00000000dead",
+      scheduleId: "never-report",
     };
     const plain = (text: string): string =>
       Object.entries({ ...never, ...hidden }).reduce(

@@ -184,7 +184,9 @@ test("docs/keys.md: keys are made, rotated, revoked, bound and limited as the pa
   expect(answers[0]).toContain('"keyText":"lk1_');
   expect(answers[1]).not.toContain("keyText");
   expect(answers[2]?.match(/apiKeyId/g)).toHaveLength(1);
-  expect(bound).toMatch(/"sessionKey":"agent:main:desk:1"[^]* 200\n[^]* 403\n[^]* 403\n$/);
+  expect(bound).toMatch(
+    /"sessionKey":"agent:main:desk:1"[^]* 200\n[^]* 403\n\{\} 200\n[^]* 403\n$/,
+  );
   expect(bound).not.toContain("elsewhere");
   expect(limited).toMatch(
     /200 OK[^]*remaining: 1[^]*200 OK[^]*remaining: 0[^]*429[^]*retry-after:/i,

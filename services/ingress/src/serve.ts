@@ -152,7 +152,7 @@ function routesOf(
 function ownRoutes(parts: IngressParts, context: IngressContext): OwnRoutes {
   const { requestStore, settingsStore, channels, apiKeyStore, scheduleStore: store } = parts;
   const { store: accountStore } = channels;
-  const schedules = { ...context, store };
+  const schedules = { ...context, store, delivery: parts.clients.delivery };
   const { credentials, log } = context;
   const onChanged: OnKeyChanged = (what, apiKeyId, { tenant, principal }) => {
     credentials.forget(apiKeyId);

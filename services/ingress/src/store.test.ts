@@ -136,6 +136,28 @@ describe("the request log in Postgres", () => {
     expect(listed.map(({ requestId }) => requestId)).toEqual(found);
   });
 
+  test("finds what a bound credential asked for itself, and what is of its keys", async () => {
+    const store = requestStore(db);
+    const tenant = "bounds";
+    const of = (requestId: string, principal: string, sessionKey: string) =>
+      entry(requestId, { tenant, principal, sessionKey });
+    await store.insert([
+      of("shop", "p", "agent:main:shop:1"),
+      of("helper", "p", "agent:helper:shop:1"),
+      of("stateless", "p", ""),
+      of("own", "mine", ""),
+    ]);
+    const found = async (bounds: { agents?: string[]; keyPrefixes?: string[] }) => {
+      const of = { principal: "mine", agents: [], keyPrefixes: [], ...bounds };
+      return (await store.list({ ...first, tenant, bounds: of })).map(({ requestId }) => requestId);
+    };
+    expect(await found({ keyPrefixes: ["agent:main:shop:"] })).toEqual(["own", "shop"]);
+    expect(await found({ agents: ["helper"] })).toEqual(["own", "helper"]);
+    const both = { agents: ["helper"], keyPrefixes: ["agent:main:"] };
+    expect(await found(both)).toEqual(["own"]);
+    await store.deleteBefore(new Date("2027-01-01T00:00:00Z"), 4);
+  });
+
   test("deletes the oldest first, no more than it is told to", async () => {
     const store = requestStore(db);
     const now = new Date("2026-02-01T00:00:00Z");

@@ -190,6 +190,30 @@ describe("ingress's own service", () => {
     });
   });
 
+  test("ListRequests shows a bound key its own requests and those of its keys", async () => {
+    const shown = async (key: string) => {
+      const { json } = await call(`${INGRESS}/ListRequests`, {}, key);
+      const { requests = [] } = json as { requests?: { requestId: string }[] };
+      return requests.map(({ requestId }) => requestId).toSorted();
+    };
+    const send = (key: string, headers: object) =>
+      ask(lane, { headers: { authorization: `Bearer ${keyOf(key)}`, ...headers } });
+    await send("chat", { "x-session-key": "shop:1", "x-request-id": "of-shop" });
+    await send("chat", { "x-session-key": "desk:1", "x-request-id": "of-desk" });
+    await send("chat", { "x-request-id": "stateless" });
+    lane.credentials.add(keyOf("of-shop"), {
+      ...{ tenant: "acme", principal: "of-shop", keyPrefixes: ["agent:main:shop:"] },
+    });
+    lane.credentials.add(keyOf("of-other"), {
+      ...{ tenant: "acme", principal: "of-other", agents: ["other"] },
+    });
+    await send("of-shop", { "x-session-key": "desk:1", "x-request-id": "own-refused" });
+    const stored = () => lane.requests.entries.map(({ requestId }) => requestId);
+    await expect.poll(stored).toContain("own-refused");
+    expect(await shown("of-shop")).toEqual(["of-shop", "own-refused"]);
+    expect(await shown("of-other")).toEqual([]);
+  });
+
   test("ListRequests goes by pages and shows no other tenant's", async () => {
     for (let i = 0; i < 3; i++) {
       await ask(lane, { headers: { authorization: `Bearer ${keyOf("chat")}` } });

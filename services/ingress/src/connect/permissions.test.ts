@@ -63,7 +63,12 @@ describe("who may call", () => {
   test("what concerns the whole tenant is for credentials that are bound to nothing", () => {
     const wide = outside.filter((method) => permissionOf(method).reach === "tenant");
     const names = wide.map(({ name }) => name);
-    for (const name of ["ApplyAgents", "ApplyKeyPolicies", "ApplyTenantSettings", "ListRequests"]) {
+    for (const name of [
+      "ApplyAgents",
+      "ApplyKeyPolicies",
+      "ApplyTenantSettings",
+      "ApplySchedules",
+    ]) {
       expect(names).toContain(name);
     }
   });

@@ -102,17 +102,17 @@ const DELIVERY: Permissions<typeof DeliveryService> = {
 
 const INGRESS: Permissions<typeof IngressService> = {
   getCaller: byKey(ANYBODY),
-  listRequests: OPERATOR,
+  listRequests: byKey(OPERATOR),
   applyTenantSettings: ADMIN,
   getTenantSettings: OPERATOR_OR_ADMIN,
   applyInboundAccounts: ADMIN,
   listInboundAccounts: OPERATOR_OR_ADMIN,
-  createSchedule: byAgent(OPERATOR),
-  listSchedules: byAgent(OPERATOR),
-  deleteSchedule: byAgent(OPERATOR),
-  pauseSchedule: byAgent(OPERATOR),
-  resumeSchedule: byAgent(OPERATOR),
-  runSchedule: byAgent(OPERATOR),
+  createSchedule: byKey(OPERATOR),
+  listSchedules: byKey(OPERATOR),
+  deleteSchedule: byKey(OPERATOR),
+  pauseSchedule: byKey(OPERATOR),
+  resumeSchedule: byKey(OPERATOR),
+  runSchedule: byKey(OPERATOR),
   applySchedules: ADMIN,
 };
 

@@ -1,4 +1,5 @@
-import type { Queryable } from "@lanekeeper/postgres";
+import { keyIsWithin, type Queryable } from "@lanekeeper/postgres";
+import type { KeyBounds } from "@lanekeeper/session-key";
 import type { RequestEntry } from "./entry.ts";
 
 /** A stored entry, and its place in the order of storing. */
@@ -15,6 +16,8 @@ export interface RequestQuery {
   readonly turnId: string;
   /** Only entries before this one; undefined: from the newest. */
   readonly beforeEntryId: bigint | undefined;
+  /** Those of the principal itself, and those whose session's key it may reach; undefined: all. */
+  readonly bounds?: (KeyBounds & { readonly principal: string }) | undefined;
   readonly limit: number;
 }
 
@@ -88,6 +91,13 @@ function listStatement(query: RequestQuery): { text: string; values: unknown[] }
   if (query.traceId !== "") where("trace_id <> '' AND trace_id", "=", query.traceId);
   if (query.turnId !== "") where("turn_id <> '' AND turn_id", "=", query.turnId);
   if (query.beforeEntryId !== undefined) where("entry_id", "<", query.beforeEntryId);
+  if (query.bounds !== undefined) {
+    const { principal, agents, keyPrefixes } = query.bounds;
+    const [own, few, prefixes] = [principal, agents, keyPrefixes].map((v) => `$${values.push(v)}`);
+    conditions.push(
+      `(principal = ${own} OR ${keyIsWithin("session_key", `${few}`, `${prefixes}`)})`,
+    );
+  }
   const limit = `LIMIT $${values.push(query.limit)}`;
   const text = `${SELECT} WHERE ${conditions.join(" AND ")} ORDER BY entry_id DESC ${limit}`;
   return { text, values };

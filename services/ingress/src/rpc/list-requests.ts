@@ -6,11 +6,12 @@ import type {
   RequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import type { CallContext } from "@lanekeeper/rpc";
+import { isBound } from "@lanekeeper/session-key";
 import type { RequestStore, StoredRequest } from "../request-log/store.ts";
 import { storeReached } from "./store-reached.ts";
 import { pageToken, parsePageSize, parsePageToken } from "./page-token.ts";
 
-/** Lists the tenant's requests over HTTP, newest first. */
+/** Lists the tenant's requests over HTTP, newest first; of a bound credential its own and those of its keys. */
 export function listRequests(store: Pick<RequestStore, "list">) {
   return async (
     request: ListRequestsRequest,
@@ -19,7 +20,8 @@ export function listRequests(store: Pick<RequestStore, "list">) {
     const { requestId, traceId, turnId } = request;
     const size = parsePageSize(request.pageSize);
     const beforeEntryId = parsePageToken(request.pageToken);
-    const query = { tenant: call.tenant, requestId, traceId, turnId, beforeEntryId };
+    const bounds = isBound(call) ? call : undefined;
+    const query = { tenant: call.tenant, requestId, traceId, turnId, beforeEntryId, bounds };
     const found = await storeReached("the request log", store.list({ ...query, limit: size + 1 }));
     const page = found.slice(0, size);
     const last = page.at(-1);

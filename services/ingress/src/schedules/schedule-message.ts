@@ -5,7 +5,12 @@ import type {
   ScheduleSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/schedule";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { rawKeyOf, type Schedule, type ScheduleConflict, type ScheduleRun } from "./schedule.ts";
+import {
+  type Schedule,
+  type ScheduleConflict,
+  type ScheduleRun,
+  sessionKeyOf,
+} from "./schedule.ts";
 
 const ON_CONFLICT: Readonly<Record<ScheduleConflict, OnConflict>> = {
   enqueue: OnConflict.ENQUEUE,
@@ -25,7 +30,7 @@ export function scheduleMessage(schedule: Schedule): MessageInitShape<typeof Sch
       ...{ scheduleId, agentId, cron, timeZone, message, routeId },
       onConflict: onConflictOf(schedule.onConflict),
     },
-    sessionKey: `agent:${agentId}:${rawKeyOf(scheduleId)}`,
+    sessionKey: sessionKeyOf(schedule),
     ...{ paused, fromConfig, principal },
     createTime: timestampFromDate(schedule.createTime),
     ...time("nextDueTime", schedule.nextDueTime),

@@ -3,10 +3,14 @@ import { createHash } from "node:crypto";
 /** What becomes of a run whose lane is busy. */
 export type ScheduleConflict = "enqueue" | "reject";
 
-/** What is run, and when. */
-export interface ScheduleSpec {
+/** Whose it is, and what it is called. */
+export interface ScheduleName {
   readonly scheduleId: string;
   readonly agentId: string;
+}
+
+/** What is run, and when. */
+export interface ScheduleSpec extends ScheduleName {
   readonly cron: string;
   readonly timeZone: string;
   readonly message: string;
@@ -42,6 +46,11 @@ export interface Schedule extends ScheduleSpec {
 /** The name under which its turns run: of the system's namespace, closed to outside credentials. */
 export function rawKeyOf(scheduleId: string): string {
   return `cron:${scheduleId}`;
+}
+
+/** The canonical key that its turns run under, and by which a bound credential may reach it. */
+export function sessionKeyOf({ agentId, scheduleId }: ScheduleName): string {
+  return `agent:${agentId}:${rawKeyOf(scheduleId)}`;
 }
 
 /** The turn of a due time: the same from every replica, however often it is tried. */

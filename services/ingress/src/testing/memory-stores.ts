@@ -1,4 +1,5 @@
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import { type Credential, hashKey, SCOPES } from "../credentials/credential.ts";
 import type {
   ChannelKind,
@@ -157,9 +158,12 @@ export class MemoryRequests implements RequestStore {
 
   async list(query: Parameters<RequestStore["list"]>[0]): Promise<StoredRequest[]> {
     if (this.isDown) throw new DatabaseUnavailableError("the database is down");
-    const { tenant, requestId, traceId, turnId, beforeEntryId, limit } = query;
+    const { tenant, requestId, traceId, turnId, beforeEntryId, bounds, limit } = query;
     const matches = (entry: StoredRequest): boolean =>
       entry.tenant === tenant &&
+      (bounds === undefined ||
+        entry.principal === bounds.principal ||
+        isKeyWithin(entry.sessionKey, bounds)) &&
       (requestId === "" || entry.requestId === requestId) &&
       (traceId === "" || entry.traceId === traceId) &&
       (turnId === "" || entry.turnId === turnId) &&

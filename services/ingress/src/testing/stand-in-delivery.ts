@@ -6,7 +6,8 @@ import {
   type WatchSessionsRequestSchema,
   type WatchSessionsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import type { CallContext, Routes, ServerStreamHandler } from "@lanekeeper/rpc";
+import { type CallContext, notFound, type Routes, type ServerStreamHandler } from "@lanekeeper/rpc";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import { partialRoutes } from "./partial-routes.ts";
 
 type Watch = ServerStreamHandler<
@@ -19,6 +20,8 @@ export class StandInDelivery {
   readonly watches: { readonly request: WatchSessionsRequest; readonly call: CallContext }[] = [];
   watch: Watch = async function* () {};
   readonly registered: RegisterRouteRequest[] = [];
+  /** The key that a route stands under, by its id. */
+  readonly routeKeys = new Map<string, string>();
   /** What answers no turn, as it was enqueued; repeats are one. */
   readonly said = new Map<string, EnqueueDeliveryRequest>();
 
@@ -28,6 +31,10 @@ export class StandInDelivery {
         this.registered.push(request);
         const routeId = `route ${request.kind} ${request.address} ${request.threadId}`;
         return { route: { routeId }, signingSecret: "whsec_stand-in" };
+      },
+      listRouteChanges: async ({ routeId }, call) => {
+        if (!isKeyWithin(this.routeKeys.get(routeId) ?? "", call)) throw notFound("route", routeId);
+        return {};
       },
       enqueueDelivery: async (request) => {
         this.said.set(request.requestId, request);

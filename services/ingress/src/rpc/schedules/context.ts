@@ -1,15 +1,18 @@
 import type { AgentDirectory } from "../../agents/agent-directory.ts";
 import { isUnavailable } from "@lanekeeper/postgres";
-import { type Caller, notFound, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
+import type { DeliveryClient } from "@lanekeeper/client";
+import { type Caller, notFound, storeUnavailable } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
+import { isKeyWithin } from "@lanekeeper/session-key";
 import type { IngressLimits } from "../../limits.ts";
-import type { Schedule } from "../../schedules/schedule.ts";
+import { type Schedule, type ScheduleName, sessionKeyOf } from "../../schedules/schedule.ts";
 import type { TurnStarting } from "../../schedules/start-turn.ts";
 import type { ScheduleStore } from "../../schedules/store.ts";
 
 /** What the RPCs about schedules work with. */
 export interface ScheduleRpcs extends TurnStarting {
   readonly store: Omit<ScheduleStore, "claim" | "settle" | "postpone">;
+  readonly delivery: Pick<DeliveryClient, "listRouteChanges">;
   readonly agents: Pick<AgentDirectory, "require" | "requireDefault">;
   readonly clock: Clock;
   readonly limits: Pick<
@@ -18,22 +21,23 @@ export interface ScheduleRpcs extends TurnStarting {
   >;
 }
 
-/** Whether the credential is bound to agents, this one not among them. */
-export function mayUse({ agents }: Caller, { agentId }: Pick<Schedule, "agentId">): boolean {
-  return agents.length === 0 || agents.includes(agentId);
+/** Whether the key of its turns is one that the credential may reach. */
+export function mayUse(caller: Caller, schedule: ScheduleName): boolean {
+  return isKeyWithin(sessionKeyOf(schedule), caller);
 }
 
-/** A schedule that the caller may touch. @throws NOT_FOUND, PERMISSION_DENIED, STORE_UNAVAILABLE */
+/**
+ * A schedule that the caller may touch. One that is out of its bounds is like one that never was.
+ * @throws NOT_FOUND, STORE_UNAVAILABLE
+ */
 export async function requireSchedule(
   { store }: Pick<ScheduleRpcs, "store">,
   caller: Caller,
   scheduleId: string,
 ): Promise<Schedule> {
   const found = await reached(store.find(caller.tenant, scheduleId));
-  if (found === undefined) throw notFound("schedule", scheduleId);
-  if (mayUse(caller, found)) return found;
-  const { agentId } = found;
-  throw permissionDenied(`the credential may not use the agent ${agentId}`, { agent: agentId });
+  if (found === undefined || !mayUse(caller, found)) throw notFound("schedule", scheduleId);
+  return found;
 }
 
 /** @throws STORE_UNAVAILABLE where the database is away */

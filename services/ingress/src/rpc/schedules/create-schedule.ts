@@ -3,14 +3,25 @@ import type {
   CreateScheduleRequest,
   CreateScheduleResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/schedule";
-import { type CallContext, LanekeeperError, later } from "@lanekeeper/rpc";
+import {
+  type CallContext,
+  type Caller,
+  LanekeeperError,
+  later,
+  permissionDenied,
+} from "@lanekeeper/rpc";
+import { isBound } from "@lanekeeper/session-key";
 import { parseSpec } from "../../schedules/parse-spec.ts";
 import { nextTime } from "../../schedules/plan-run.ts";
+import { type ScheduleSpec, sessionKeyOf } from "../../schedules/schedule.ts";
 import { scheduleMessage } from "../../schedules/schedule-message.ts";
-import { reached, type ScheduleRpcs } from "./context.ts";
+import { mayUse, reached, type ScheduleRpcs } from "./context.ts";
 
-/** @throws INVALID_REQUEST, UNKNOWN_MODEL, AGENT_REQUIRED, IDEMPOTENCY_MISMATCH, QUOTA */
-export function createSchedule({ store, agents, clock, limits }: ScheduleRpcs) {
+/**
+ * @throws INVALID_REQUEST, UNKNOWN_MODEL, AGENT_REQUIRED, IDEMPOTENCY_MISMATCH, QUOTA; of a bound
+ * credential PERMISSION_DENIED where the schedule's key, NOT_FOUND where its route's key is none of its own
+ */
+export function createSchedule({ store, agents, delivery, clock, limits }: ScheduleRpcs) {
   return async (
     request: CreateScheduleRequest,
     call: CallContext,
@@ -19,6 +30,8 @@ export function createSchedule({ store, agents, clock, limits }: ScheduleRpcs) {
     if (asked.agentId !== "") await agents.require(call, asked.agentId, asked.agentId);
     const agentId = asked.agentId || (await agents.requireDefault(call));
     const spec = { ...asked, agentId };
+    requireBounds(call, spec);
+    await requireRoute(delivery, call, spec.routeId);
     const result = await reached(
       store.create(
         { spec, nextDueTime: nextTime(times, clock.now()) },
@@ -34,6 +47,23 @@ export function createSchedule({ store, agents, clock, limits }: ScheduleRpcs) {
         throw quota(limits.maxSchedules);
     }
   };
+}
+
+/** By the key's text alone, so that it tells nothing of what is there. */
+function requireBounds(caller: Caller, spec: ScheduleSpec): void {
+  if (mayUse(caller, spec)) return;
+  const message = "the schedule's key is none of those that the credential is bound to";
+  throw permissionDenied(message, { session_key: sessionKeyOf(spec) });
+}
+
+/** Its replies would go where others are. Delivery judges, as of any call about a route. */
+async function requireRoute(
+  delivery: ScheduleRpcs["delivery"],
+  parent: CallContext,
+  routeId: string,
+): Promise<void> {
+  if (routeId === "" || !isBound(parent)) return;
+  await delivery.listRouteChanges({ routeId, pageSize: 1 }, { parent });
 }
 
 /** Room comes when an operator makes some; a day is a polite time to ask again by oneself. */

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ask } from "../../testing/ask.ts";
 import {
@@ -138,13 +139,66 @@ test("operators alone, and those of an agent only its schedules", async () => {
   const { json } = await call("ListSchedules", {}, bound);
   expect(json["schedules"]).toMatchObject([{ spec: { scheduleId: "helps" } }]);
   for (const method of ["DeleteSchedule", "PauseSchedule", "ResumeSchedule"]) {
-    expect((await call(method, { scheduleId: "report" }, bound)).status).toBe(403);
+    expect((await call(method, { scheduleId: "report" }, bound)).status).toBe(404);
   }
   const run = { scheduleId: "report", requestId: "r" };
-  expect((await call("RunSchedule", run, bound)).status).toBe(403);
+  expect((await call("RunSchedule", run, bound)).status).toBe(404);
   const elsewhere = lane.credentials.add("lk_elsewhere_0123456789abcdef", { tenant: "other" });
   expect((await call("PauseSchedule", { scheduleId: "report" }, elsewhere)).status).toBe(404);
   expect((await call("ListSchedules", {}, elsewhere)).json).toEqual({});
+});
+
+test("a key that is bound to prefixes manages the schedules whose key begins so, and knows of no others", async () => {
+  await call("CreateSchedule", { spec: SPEC });
+  const shop = lane.credentials.add("lk_of_shop_0123456789abcdef", {
+    keyPrefixes: ["agent:main:cron:shop-", "agent:main:shop:"],
+  });
+  const spec = { ...SPEC, scheduleId: "shop-report" };
+  expect((await call("CreateSchedule", { spec }, shop)).status).toBe(200);
+  const { json } = await call("ListSchedules", {}, shop);
+  expect(json["schedules"]).toMatchObject([{ spec: { scheduleId: "shop-report" } }]);
+  for (const method of ["PauseSchedule", "ResumeSchedule"]) {
+    expect((await call(method, { scheduleId: "shop-report" }, shop)).status).toBe(200);
+  }
+  const byHand = { requestId: "by-hand" };
+  const run = await call("RunSchedule", { scheduleId: "shop-report", ...byHand }, shop);
+  expect(run.json).toMatchObject({ disposition: "DISPOSITION_STARTED" });
+
+  for (const method of ["DeleteSchedule", "PauseSchedule", "ResumeSchedule", "RunSchedule"]) {
+    const told = async (scheduleId: string) => {
+      const body = { scheduleId, ...(method === "RunSchedule" ? byHand : {}) };
+      const { status, json } = await call(method, body, shop);
+      return [method, status, String(json["message"]).replaceAll(scheduleId, "<id>")];
+    };
+    const ofNone = await told("never-was");
+    expect(ofNone[1]).toBe(404);
+    expect(await told("report")).toEqual(ofNone);
+  }
+  const before = await listed();
+  const outside = await call("CreateSchedule", { spec: { ...SPEC, scheduleId: "mine" } }, shop);
+  expect([outside.status, outside.text]).toEqual([403, expect.stringContaining("bound")]);
+  const taken = await call("CreateSchedule", { spec: { ...SPEC, message: "Mine." } }, shop);
+  expect(taken.status).toBe(403);
+  expect(await listed()).toEqual(before);
+  expect((await call("DeleteSchedule", { scheduleId: "shop-report" }, shop)).status).toBe(200);
+  expect(await ids()).toEqual(["report"]);
+});
+
+test("a bound key's schedule may answer at a route of its own keys alone", async () => {
+  const [own, others] = [randomUUID(), randomUUID()];
+  lane.delivery.routeKeys.set(own, "agent:main:shop:1").set(others, "agent:main:desk:1");
+  const shop = lane.credentials.add("lk_at_shop_0123456789abcdef", {
+    keyPrefixes: ["agent:main:"],
+  });
+  const desk = lane.credentials.add("lk_at_desk_0123456789abcdef", {
+    keyPrefixes: ["agent:main:cron:", "agent:main:shop:"],
+  });
+  const make = (scheduleId: string, routeId: string, key?: string) =>
+    call("CreateSchedule", { spec: { ...SPEC, scheduleId, routeId } }, key);
+  expect((await make("a", own, desk)).status).toBe(200);
+  expect((await make("b", others, desk)).status).toBe(404);
+  expect((await make("b", others, shop)).status).toBe(200);
+  expect((await make("c", randomUUID())).status).toBe(200);
 });
 
 test("the configuration's are made, changed and removed as one; others and pauses stay", async () => {

@@ -547,7 +547,8 @@ export const IngressService: GenService<{
     output: typeof GetCallerResponseSchema;
   },
   /**
-   * Lists what came in over HTTP, newest first; refused requests too.
+   * Lists what came in over HTTP, newest first; refused requests too. A credential that is bound to agents or
+   * key prefixes sees what it asked for itself, and what reached its keys.
    *
    * @generated from rpc lanekeeper.ingress.v1.IngressService.ListRequests
    */
@@ -599,7 +600,8 @@ export const IngressService: GenService<{
   },
   /**
    * Makes a schedule: turns of class SYSTEM that come by the clock, each due time once over all
-   * replicas.
+   * replicas. Of a credential that is bound, a key outside its bounds is PERMISSION_DENIED, and a route of
+   * another key NOT_FOUND. To the calls below a schedule outside the bounds is like one that never was.
    *
    * @generated from rpc lanekeeper.ingress.v1.IngressService.CreateSchedule
    */
