@@ -96,6 +96,9 @@ export const LIMITS = {
   toolOutputBytes: 64 * 1024,
   minToolOutputBytes: 1_024,
   maxToolOutputBytes: 1024 * 1024,
+  /** Files that tools make for one answer: half of what delivery takes with it, in number and in bytes. */
+  filesPerTurn: 32,
+  fileBytesPerTurn: 2 * 1024 * 1024,
   /** Calls in a turn: a few to each call of the model. */
   toolStepsPerTurn: 64,
   maxToolStepsPerTurn: 1_000,

@@ -3,6 +3,7 @@ import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { CallToolResultSchema, type ContentBlock } from "@modelcontextprotocol/sdk/types.js";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { LIMITS } from "../limits.ts";
+import { fileOfBlock } from "./mcp-files.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { McpTool } from "./mcp-connection.ts";
 import type { McpPool } from "./mcp-pool.ts";
@@ -64,9 +65,10 @@ async function call(
     const options = { signal, timeout: LIMITS.maxToolMs };
     const result = await client.callTool({ name, arguments: given }, CallToolResultSchema, options);
     const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
-    const said = content.map(textOfBlock).join("\n");
+    const files = content.flatMap((block) => fileOfBlock(block) ?? []);
+    const said = content.flatMap((block) => textOfBlock(block) ?? []).join("\n");
     const text = said === "" && structuredContent ? JSON.stringify(structuredContent) : said;
-    return { text, isError: isError === true };
+    return { text, isError: isError === true, ...(files.length === 0 ? {} : { files }) };
   } catch (error) {
     signal.throwIfAborted();
     const message = error instanceof Error ? error.message : "unknown error";
@@ -84,17 +86,17 @@ function parseObject(json: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Tools answer in text here; of the rest is told what it is. */
-function textOfBlock(block: ContentBlock): string {
+/** What the model is shown; undefined of what is a file, and told as one. */
+function textOfBlock(block: ContentBlock): string | undefined {
   switch (block.type) {
     case "text":
       return block.text;
     case "resource":
-      return "text" in block.resource ? block.resource.text : `[resource ${block.resource.uri}]`;
+      return "text" in block.resource ? block.resource.text : undefined;
     case "resource_link":
       return `[resource ${block.uri}]`;
     case "image":
     case "audio":
-      return `[${block.type} ${block.mimeType}]`;
+      return undefined;
   }
 }

@@ -95,6 +95,20 @@ test("a program's tools are the agent's, with their schemas, their answers and t
   expect(await call(add, { a: "x" })).toMatchObject({ isError: true });
 });
 
+test("pictures, sounds and files that a server answers with are files, each by a name", async () => {
+  const { listed, call } = await toolsOf(stdio());
+  const { text, files = [] } = await call((await listed()).get("test__draw"));
+  expect(text).toBe("drawn\na note\n[resource https://example.com/x]");
+  const shown = files.map(({ fileName, mediaType, source }) => {
+    return [fileName, mediaType, Buffer.from(source.value ?? "").toString()];
+  });
+  expect(shown).toEqual([
+    ["image.png", "image/png", "png"],
+    ["audio.wav", "audio/wav", "wave"],
+    ["a b.pdf", "application/pdf", "pdf"],
+  ]);
+});
+
 test("a call ends with the agent's limits of time and output", async () => {
   const hasty = await toolsOf(stdio(), {}, { timeout: { seconds: 1n } });
   const hang = (await hasty.listed()).get("test__hang");

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import {
+  type FilePart,
   type Message,
   MessageSchema,
   type Part,
@@ -143,7 +144,7 @@ class Said {
       state: "COMPLETED",
       errorReason: "",
       errorMessage: "",
-      reply: wholeAnswer(this.produced, clientCalls),
+      reply: wholeAnswer(this.produced, this.#job.steps.files, clientCalls),
       produced: this.produced,
       keepsInput: true,
       seeds: this.#job.seeds,
@@ -155,15 +156,23 @@ class Said {
   }
 }
 
-/** The answer as its callers were told it: all that the agent said, and the calls that the client is to run. */
-function wholeAnswer(produced: readonly Message[], clientCalls: readonly ToolCall[]): Message {
+/**
+ * The answer: all that the agent said, as its callers were told it, the files that its tools made, and the
+ * calls that the client is to run.
+ */
+function wholeAnswer(
+  produced: readonly Message[],
+  files: readonly FilePart[],
+  clientCalls: readonly ToolCall[],
+): Message {
   const text = produced
     .filter(({ role }) => role === Role.ASSISTANT)
     .map(textOf)
     .join("");
-  const parts: Part[] = clientCalls.map((value) =>
-    create(PartSchema, { content: { case: "toolCall", value } }),
-  );
+  const parts: Part[] = [
+    ...files.map((value) => create(PartSchema, { content: { case: "file", value } })),
+    ...clientCalls.map((value) => create(PartSchema, { content: { case: "toolCall", value } })),
+  ];
   const textPart = create(PartSchema, { content: { case: "text", value: text } });
   const all = text === "" && parts.length > 0 ? parts : [textPart, ...parts];
   return create(MessageSchema, { role: Role.ASSISTANT, parts: all });

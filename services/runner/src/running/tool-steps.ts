@@ -1,8 +1,20 @@
-import type { Message, ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import type {
+  FilePart,
+  Message,
+  ToolCall,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { callsOf, toolResultMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
-import { beginStep, finishStep, readSteps, type ToolStep } from "../store/tool-steps.ts";
-import type { Tool, ToolContext } from "../tools/tool.ts";
+import { ReplyFiles } from "../domain/reply-files.ts";
+import { LIMITS } from "../limits.ts";
+import {
+  beginStep,
+  finishStep,
+  readSteps,
+  type StepResult,
+  type ToolStep,
+} from "../store/tool-steps.ts";
+import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { RunnerDeps } from "./deps.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { persist } from "./persist.ts";
@@ -32,10 +44,16 @@ export const PERHAPS_DONE =
  */
 export class ToolSteps {
   readonly #options: ToolStepsOptions;
+  readonly #files = new ReplyFiles(LIMITS);
   #lastStep = 0;
 
   constructor(options: ToolStepsOptions) {
     this.#options = options;
+  }
+
+  /** What tools have made for the turn's answer. */
+  get files(): readonly FilePart[] {
+    return this.#files.all;
   }
 
   /** What earlier runs of the turn said and did with tools, finished where it was not begun. */
@@ -75,7 +93,8 @@ export class ToolSteps {
         results.push(await this.#runStep(call, undefined, tools, step.step));
         continue;
       }
-      const { text, isError } = step.result ?? { text: PERHAPS_DONE, isError: true };
+      const { text, isError, files } = step.result ?? UNKNOWN;
+      this.#files.adopt(files);
       results.push(toolResultMessage(call.callId, text, isError));
     }
     return results;
@@ -106,17 +125,27 @@ export class ToolSteps {
     stream.emit({ case: "toolActivity", value: { name: call.name, finished: false } });
     if (heartbeat !== undefined) heartbeat.phase = `tool:${call.name}`.slice(0, 200);
     const tool = tools.get(call.name);
-    const { text, isError } = await runTool(deps, tool, call, { ...context, step }, limits);
+    const outcome = await runTool(deps, tool, call, { ...context, step }, limits);
+    const result = this.#resultOf(outcome);
     if (heartbeat !== undefined) heartbeat.phase = "model";
     const isHeld = await persist(deps, "finish a tool step", () =>
-      finishStep(deps.db, context, step, { text, isError }),
+      finishStep(deps.db, context, step, result),
     );
     context.signal.throwIfAborted();
     if (!isHeld) throw new RunAborted({ kind: "lost" });
     stream.emit({ case: "toolActivity", value: { name: call.name, finished: true } });
-    return toolResultMessage(call.callId, text, isError);
+    return toolResultMessage(call.callId, result.text, result.isError);
+  }
+
+  /** The model is told of the files; who asked gets them. */
+  #resultOf({ text, isError, files: made = [] }: ToolOutcome): StepResult {
+    if (isError || made.length === 0) return { text, isError, files: [] };
+    const { kept, note } = this.#files.take(made);
+    return { text: text === "" ? note : `${text}\n${note}`, isError, files: kept };
   }
 }
+
+const UNKNOWN: StepResult = { text: PERHAPS_DONE, isError: true, files: [] };
 
 /** One message of the agent with the steps that its calls made. */
 interface Round {

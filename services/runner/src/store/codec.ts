@@ -1,5 +1,10 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Message, MessageSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import {
+  type FilePart,
+  FilePartSchema,
+  type Message,
+  MessageSchema,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { type Origin, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 
 /** Messages as they are stored: protobuf, which the transcript's readers are answered in anyway. */
@@ -17,6 +22,14 @@ export function messageOf(bytes: Uint8Array): Message {
 
 export function messagesOf(bytes: readonly Uint8Array[]): Message[] {
   return bytes.map(messageOf);
+}
+
+export function filesBytes(files: readonly FilePart[]): Uint8Array[] {
+  return files.map((file) => toBinary(FilePartSchema, file));
+}
+
+export function filesOf(bytes: readonly Uint8Array[]): FilePart[] {
+  return bytes.map((file) => fromBinary(FilePartSchema, file));
 }
 
 export function originBytes(origin: Origin): Uint8Array {

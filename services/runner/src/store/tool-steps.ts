@@ -1,5 +1,5 @@
-import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { messageBytes, messageOf } from "./codec.ts";
+import type { FilePart, Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { filesBytes, filesOf, messageBytes, messageOf } from "./codec.ts";
 import { first, rows, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 
@@ -11,7 +11,15 @@ export interface ToolStep {
   /** The agent's message that made the call; stands with the first step of that message. */
   readonly said: Message | undefined;
   /** Undefined: begun, and perhaps done. */
-  readonly result: { readonly text: string; readonly isError: boolean } | undefined;
+  readonly result: StepResult | undefined;
+}
+
+/** What came of a step. */
+export interface StepResult {
+  readonly text: string;
+  readonly isError: boolean;
+  /** They go with the turn's answer. */
+  readonly files: readonly FilePart[];
 }
 
 /** Under the turn's row: a run that was taken over waits for its successor, and then finds nothing. */
@@ -54,7 +62,9 @@ export async function beginStep(
 const FINISH_STEP = {
   name: "runner_finish_step",
   text: `${HELD}
-UPDATE tool_steps s SET result = coalesce(s.result, $5), is_error = CASE WHEN s.result IS NULL THEN $6 ELSE s.is_error END
+UPDATE tool_steps s SET result = coalesce(s.result, $5),
+  is_error = CASE WHEN s.result IS NULL THEN $6 ELSE s.is_error END,
+  files = CASE WHEN s.result IS NULL THEN $7::bytea[] ELSE s.files END
 FROM held
 WHERE s.tenant = $1 AND s.turn_id = $2 AND s.step = $4 AND s.run_id = $3
 RETURNING s.step`,
@@ -65,17 +75,18 @@ export async function finishStep(
   sql: Sql,
   held: { readonly tenant: string; readonly turnId: string; readonly runId: string },
   step: number,
-  result: { readonly text: string; readonly isError: boolean },
+  result: StepResult,
 ): Promise<boolean> {
   const { tenant, turnId, runId } = held;
-  const params = [tenant, turnId, runId, step, result.text, result.isError];
+  const { text, isError, files } = result;
+  const params = [tenant, turnId, runId, step, text, isError, filesBytes(files)];
   return (await first(sql, FINISH_STEP, params)) !== undefined;
 }
 
 const READ_STEPS = {
   name: "runner_read_steps",
   text: `
-SELECT step, call_id, name, said, result, is_error FROM tool_steps
+SELECT step, call_id, name, said, result, is_error, files FROM tool_steps
 WHERE tenant = $1 AND turn_id = $2 ORDER BY step`,
 };
 
@@ -88,6 +99,7 @@ export async function readSteps(sql: Sql, tenant: string, turnId: string): Promi
     readonly said: Buffer | null;
     readonly result: string | null;
     readonly is_error: boolean;
+    readonly files: Buffer[];
   }
   const found = await rows<Row>(sql, READ_STEPS, [tenant, turnId]);
   return found.map((row) => ({
@@ -95,6 +107,9 @@ export async function readSteps(sql: Sql, tenant: string, turnId: string): Promi
     callId: row.call_id,
     name: row.name,
     said: row.said === null ? undefined : messageOf(row.said),
-    result: row.result === null ? undefined : { text: row.result, isError: row.is_error },
+    result:
+      row.result === null
+        ? undefined
+        : { text: row.result, isError: row.is_error, files: filesOf(row.files) },
   }));
 }

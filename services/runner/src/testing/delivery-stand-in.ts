@@ -27,6 +27,7 @@ export class DeliveryStandIn implements Delivery {
     readonly turnId: string;
     readonly routeId: string;
     readonly text: string;
+    readonly parts: EnqueueDeliveryRequest["parts"];
   }[] = [];
 
   /** Routes to parent sessions, by the key of the child. */
@@ -73,8 +74,9 @@ export class DeliveryStandIn implements Delivery {
     }
     const { requestId, turnId, routeId } = request;
     if (!this.taken.some((before) => before.requestId === requestId)) {
-      const text = request.parts.map(({ content }) => String(content?.value ?? "")).join("");
-      this.taken.push({ requestId, turnId, routeId, text });
+      const { parts } = request;
+      const text = parts.map(({ content }) => String(content?.value ?? "")).join("");
+      this.taken.push({ requestId, turnId, routeId, text, parts });
       const route = [...this.routes.values()].find((one) => one.routeId === routeId);
       if (route !== undefined) void this.onToParent?.({ turnId, text, parentKey: route.address });
     }

@@ -22,6 +22,19 @@ function serverWithTools(authorization = "") {
     text(authorization),
   );
   server.registerTool("fail", { description: "Fails." }, () => text("no luck", { isError: true }));
+  server.registerTool("draw", { description: "Draws." }, () => ({
+    content: [
+      { type: "text", text: "drawn" },
+      { type: "image", data: btoa("png"), mimeType: "image/png" },
+      { type: "audio", data: btoa("wave"), mimeType: "audio/wav" },
+      {
+        type: "resource",
+        resource: { uri: "file:///tmp/a%20b.pdf", mimeType: "application/pdf", blob: btoa("pdf") },
+      },
+      { type: "resource", resource: { uri: "mem://notes", text: "a note" } },
+      { type: "resource_link", uri: "https://example.com/x", name: "x" },
+    ],
+  }));
   server.registerTool("long", { description: "Says much." }, () => text("é".repeat(5_000)));
   server.registerTool("flood", { description: "Says too much." }, () =>
     text("x".repeat(5 * 1024 * 1024)),

@@ -1,3 +1,4 @@
+import type { FilePart } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ToolSpec } from "../models/model.ts";
 
 /** How much of its budget the context took when the model was last asked; estimates, in tokens. */
@@ -30,6 +31,8 @@ export interface ToolContext {
 export interface ToolOutcome {
   readonly text: string;
   readonly isError: boolean;
+  /** Made for whoever asked: they go with the turn's answer. */
+  readonly files?: readonly FilePart[];
 }
 
 /** A tool of the agent's own. */
