@@ -27,6 +27,8 @@ export interface IngressLimits {
   readonly admissionTimeoutMs: number;
   /** How long a replica may take to say `accepted` before another is asked. */
   readonly attachAttemptMs: number;
+  /** How long a plain request's turn is waited for in the call that submits it; then it is attached to. */
+  readonly awaitMs: number;
   /** How long a plain request waits for its answer; then WAIT_EXPIRED. */
   readonly plainWaitMs: number;
   /** How long a stream of an accepted turn may stay broken; then WAIT_EXPIRED. */
@@ -132,6 +134,9 @@ export const DEFAULT_LIMITS: IngressLimits = {
   admissionTimeoutMs: 15 * SECOND_MS,
   // Admission is one transaction of a few milliseconds; this much is a replica that hangs.
   attachAttemptMs: 5 * SECOND_MS,
+  // One call instead of a stream where the answer is short work; a model that takes longer hides what a
+  // second call costs.
+  awaitMs: SECOND_MS,
   // Common HTTP clients give up after 5 minutes of silence (undici's headersTimeout is 300 s).
   plainWaitMs: 240 * SECOND_MS,
   // A replica that died is replaced by another after a lease (15 s) and a sweep.

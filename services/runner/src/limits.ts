@@ -129,8 +129,10 @@ export const LIMITS = {
   /** Statements of one kind at once: a second goes on where one waits for a lane that another replica locks. */
   stepsInFlight: 2,
   admissionsInFlight: 2,
-  /** Attachments of one replica; each holds a stream. */
+  /** Attachments of one replica; each holds a stream, or a call that waits. */
   attachmentsPerReplica: 20_000,
+  /** AwaitTurn waits no longer: its frame holds a place in a stream that others need. */
+  maxAwaitMs: 10_000,
 
   /** What is said reaches the database in portions: at most so late, and so large. */
   streamFlushMs: 100,

@@ -74,7 +74,7 @@ async function attempt<O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const ended = abortError(call.signals);
   if (ended !== undefined) throw ended;
-  const stream = settings.exchange?.pick(method.localName);
+  const stream = settings.exchange?.pick(method.localName, bytes.length);
   const answer = stream && (await framed(stream, method, bytes, call));
   if (answer !== undefined) return answer;
   const response = await unary(channel, settings, method, bytes, call, waitForReady);

@@ -4,6 +4,11 @@ export interface ExchangeClientLimits {
   readonly warmUpCalls: number;
   /** Calls on the way in one stream; more go as unary calls. Below the server's 1,024. */
   readonly maxInFlight: number;
+  /**
+   * A larger request goes as a call of its own. It would hold up all others of the stream, and one that the
+   * server takes for too large would end them.
+   */
+  readonly maxRequestBytes: number;
   /** A stream is replaced at this age (±10 %), so that load spreads over new replicas. */
   readonly maxAgeMs: number;
   /** A stream without calls for so long is closed, so that it keeps no process alive. */
@@ -20,6 +25,7 @@ export interface ExchangeClientLimits {
 export const DEFAULT_EXCHANGE_CLIENT_LIMITS: ExchangeClientLimits = {
   warmUpCalls: 16,
   maxInFlight: 1_000,
+  maxRequestBytes: 64 * 1024,
   maxAgeMs: 240_000,
   idleMs: 60_000,
   redialMs: 100,

@@ -35,9 +35,10 @@ export class ExchangePool {
     this.#idleTimer = setInterval(() => this.#closeIdle(), limits.idleMs / IDLE_CHECKS).unref();
   }
 
-  /** An open stream for a call of this method; undefined: make a unary call. */
-  pick(name: string): ExchangeStream | undefined {
+  /** An open stream for a request of this method, of so many bytes; undefined: make a unary call. */
+  pick(name: string, bytes: number): ExchangeStream | undefined {
     if (this.#closed || !this.#shape.calls.has(name)) return undefined;
+    if (bytes > this.#limits.maxRequestBytes) return undefined;
     this.#calls += 1;
     if (this.#calls <= this.#limits.warmUpCalls) return undefined;
     const nowMs = Date.now();

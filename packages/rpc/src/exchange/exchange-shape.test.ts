@@ -1,5 +1,5 @@
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { expect, expectTypeOf, test } from "vitest";
 import type { Routes } from "../call/routes.ts";
 import type { exchangeHandler } from "./exchange-handler.ts";
@@ -23,5 +23,5 @@ test("its handler fits into the routes", () => {
 });
 
 test("a service without one has no shape", () => {
-  expect(exchangeShape(RunnerService)).toBeUndefined();
+  expect(exchangeShape(ApiKeyService)).toBeUndefined();
 });

@@ -52,6 +52,28 @@ test("many calls are on the way at once, and each gets its own answer", async ()
   expect(service.reports.every(({ transport }) => transport === "exchange")).toBe(true);
 });
 
+test("a request too large for a frame goes as a call of its own, and is refused alone", async () => {
+  const held = gate();
+  const service = await startExchange({
+    routes: {
+      shout: async ({ text }) => {
+        if (text === "held") await held.opened;
+        return { text: String(text.length) };
+      },
+    },
+  });
+  const client = framingClient(service.server.address);
+  await untilFramed(client, service);
+  const waiting = client.shout({ text: "held" });
+  expect((await client.shout({ text: "x".repeat(70_000) })).text).toBe("70000");
+  const tooLarge = failure(client.shout({ text: "x".repeat(4 * 1024 * 1024 + 1) }));
+  expect(await tooLarge).toMatchObject({ reason: "PAYLOAD_TOO_LARGE" });
+  held.open();
+  expect((await waiting).text).toBe("4");
+  const by = service.reports.map(({ transport, code }) => `${transport} ${code}`).sort();
+  expect(by).toEqual(["exchange OK", "grpc INVALID_ARGUMENT", "grpc OK"]);
+});
+
 test("a refused frame carries reason and typed detail, and fails nobody else", async () => {
   const service = await startExchange({
     routes: {

@@ -68,6 +68,7 @@ const IDENTITY: Permissions<typeof SessionIdentityService> = {
 const RUNNER: Permissions<typeof RunnerService> = {
   submitTurn: byKey(ADAPTER),
   attachTurn: byKey(ADAPTER_OR_OPERATOR),
+  awaitTurn: NOBODY,
   reportCutOff: NOBODY,
   findTurn: byKey(ADAPTER_OR_OPERATOR),
   getTurn: byKey(ADAPTER_OR_OPERATOR),
@@ -80,6 +81,7 @@ const RUNNER: Permissions<typeof RunnerService> = {
   exportSession: byKey(OPERATOR),
   applyAgents: ADMIN,
   listAgents: byKey(OPERATOR_OR_ADMIN),
+  exchange: NOBODY,
 };
 
 const DELIVERY: Permissions<typeof DeliveryService> = {

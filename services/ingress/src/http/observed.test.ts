@@ -36,8 +36,8 @@ describe("a request is seen", () => {
       "http.route": "/v1/chat/completions",
       "http.response.status_code": 200,
     });
-    const attach = lane.runner.calls.find(({ method }) => method === "attachTurn");
-    expect(attach?.call.traceparent).toContain(TRACE);
+    const submitted = lane.runner.calls.find(({ method }) => method === "awaitTurn");
+    expect(submitted?.call.traceparent).toContain(TRACE);
     await expect.poll(line).toMatchObject({ trace_id: TRACE });
     await expect.poll(() => lane.requests.entries[0]).toMatchObject({ traceId: TRACE });
   });

@@ -8,11 +8,17 @@ import { Code, draining, LanekeeperError, RpcError } from "@lanekeeper/rpc";
  */
 export class Leave {
   readonly #controller = new AbortController();
+  readonly #left = new AbortController();
   #turnId: string | undefined;
   #hasLeft = false;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** The client has left: before `signal` where the turn is not accepted. */
+  get left(): AbortSignal {
+    return this.#left.signal;
   }
 
   /** The turn was accepted; whoever has left meanwhile is let go. */
@@ -23,6 +29,7 @@ export class Leave {
 
   clientLeft(): void {
     this.#hasLeft = true;
+    this.#left.abort(clientLeft());
     if (this.#turnId !== undefined) this.#controller.abort(clientLeft());
   }
 

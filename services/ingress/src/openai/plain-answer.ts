@@ -30,7 +30,7 @@ async function untilEnded(
   context: IngressContext,
   { turn, exchange }: Answering,
 ): Promise<TurnEnded> {
-  const began = queueWaitTimer(context);
+  const began = queueWaitTimer(context, turn);
   for await (const event of turn.events) {
     if (event.case === "runBegun") began();
     if (event.case === "runBegun") exchange.facts.runId = event.value.runId;

@@ -46,7 +46,7 @@ async function tell(
   answering: Answering,
   { answer, stream }: Telling,
 ): Promise<void> {
-  const began = queueWaitTimer(context);
+  const began = queueWaitTimer(context, answering.turn);
   await stream.data(...answer.open());
   for await (const event of answering.turn.events) {
     if (event.case === "runBegun") began();

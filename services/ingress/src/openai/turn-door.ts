@@ -127,6 +127,7 @@ async function open<A extends StreamableAsk>(
     caller,
     requestId,
     signal: leave.signal,
+    left: leave.left,
     wholeAnswer: !ask.stream,
     onSession: (session) => {
       facts.session = session;

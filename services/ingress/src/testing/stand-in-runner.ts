@@ -1,6 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import {
   type AttachTurnRequest,
+  type AwaitTurnRequest,
   RunnerService,
   type SubmitTurnRequest,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
@@ -48,6 +50,8 @@ export class StandInRunner {
   disposition: Disposition = Disposition.STARTED;
   /** Thrown by AttachTurn and SubmitTurn instead of accepting, if set. */
   refusal: Error | undefined;
+  /** It knows no AwaitTurn. */
+  isOlder = false;
   /** The next so many calls break right after acceptance, before the caller hears of it. */
   breakBeforeAccepted = 0;
   /** No turn is accepted before this resolves. */
@@ -59,6 +63,7 @@ export class StandInRunner {
   get routes(): Routes<typeof RunnerService> {
     return partialRoutes(RunnerService, {
       attachTurn: (request, call) => this.#attach(request, call),
+      awaitTurn: (request, call) => this.#await(request, call),
       submitTurn: async (request, call) => {
         this.#note("submitTurn", request, call);
         if (this.refusal !== undefined) throw this.refusal;
@@ -116,15 +121,42 @@ export class StandInRunner {
     resolve();
   }
 
+  /** Attachments so far, streams and calls that wait. */
   attachCount(): number {
-    return this.calls.filter(({ method }) => method === "attachTurn").length;
+    return this.calls.filter(({ method }) => method === "attachTurn" || method === "awaitTurn")
+      .length;
+  }
+
+  async #await(request: AwaitTurnRequest, call: CallContext) {
+    if (this.isOlder) throw new RpcError(Code.UNIMPLEMENTED, "no such call");
+    this.#note("awaitTurn", request, call);
+    const { submit, wait } = request;
+    if (submit === undefined || wait === undefined) throw new Error("nothing to wait for");
+    const { turn, accepted } = await this.#accept({ case: "submit", value: submit }, call);
+    const { broke, left } = this.#interruptions(call);
+    const over = new Promise<"over">((resolve) => {
+      setTimeout(resolve, durationMs(wait), "over").unref();
+    });
+    while (!turn.hasEnded) {
+      if ((await Promise.race([turn.change, broke, left, over])) === "over") break;
+    }
+    const hasBegun = turn.events.some(({ event }) => event.case === "runBegun");
+    const waited = hasBegun ? { waited: durationFromMs(1) } : {};
+    const last = turn.events.at(-1)?.event;
+    return { accepted, ...waited, ...(last?.case === "ended" ? { ended: last.value } : {}) };
   }
 
   async *#attach(request: AttachTurnRequest, call: CallContext) {
     this.#note("attachTurn", request, call);
+    const { turn, accepted } = await this.#accept(request.target, call);
+    yield { event: { case: "accepted" as const, value: accepted } };
+    yield* this.#events(turn, Number(request.afterStreamSeq), call);
+  }
+
+  async #accept(target: AttachTurnRequest["target"], call: CallContext) {
     if (this.refusal !== undefined) throw this.refusal;
     await this.acceptance;
-    const { turn, isNew } = this.#target(request, call);
+    const { turn, isNew } = this.#target(target, call);
     if (this.breakBeforeAccepted > 0) {
       this.breakBeforeAccepted -= 1;
       throw broken();
@@ -132,12 +164,10 @@ export class StandInRunner {
     const { turnId, position, intoTurnId, session } = turn;
     const disposition = isNew ? turn.disposition : Disposition.JOINED;
     const accepted = { turnId, disposition, position, intoTurnId };
-    const value = session ? { ...accepted, session } : accepted;
-    yield { event: { case: "accepted" as const, value } };
-    yield* this.#events(turn, Number(request.afterStreamSeq), call);
+    return { turn, accepted: session ? { ...accepted, session } : accepted };
   }
 
-  async *#events(turn: StandInTurn, after: number, call: CallContext) {
+  #interruptions(call: CallContext): { broke: Promise<never>; left: Promise<never> } {
     const broke = this.#break.promise.then(() => {
       throw broken();
     });
@@ -146,6 +176,11 @@ export class StandInRunner {
       call.signal.addEventListener("abort", () => reject(call.signal.reason as Error));
     });
     left.catch(() => undefined);
+    return { broke, left };
+  }
+
+  async *#events(turn: StandInTurn, after: number, call: CallContext) {
+    const { broke, left } = this.#interruptions(call);
     for (let index = after; ; ) {
       const event = turn.events[index];
       if (event === undefined && turn.hasEnded) return;
@@ -171,7 +206,7 @@ export class StandInRunner {
   }
 
   #target(
-    { target }: AttachTurnRequest,
+    target: AttachTurnRequest["target"],
     { principal }: CallContext,
   ): { turn: StandInTurn; isNew: boolean } {
     if (target.case === "submit") return this.#admit(target.value, principal);

@@ -186,7 +186,7 @@ function pause({ clock, limits }: Attaching, failures: number, signal: AbortSign
  * Whether attaching again can help. A connection that dies under a stream shows as any of these
  * codes, by how it died; a refusal always carries a reason.
  */
-function isBroken(error: unknown): boolean {
+export function isBroken(error: unknown): boolean {
   if (isRetryable(error) || hasReason(error, "SLOW_CONSUMER")) return true;
   if (!(error instanceof RpcError) || error instanceof LanekeeperError) return false;
   return BROKEN_CODES.has(error.code);

@@ -35,6 +35,23 @@ export async function* followTurn(
   }
 }
 
+/** The events of a turn from where a call that waited for it has left off. */
+export async function* followOn(
+  deps: Attaching,
+  turnId: string,
+  ended: TurnEnded | undefined,
+  call: AttachCall,
+): AsyncGenerator<TurnEvent, void> {
+  const next = ended === undefined ? turnId : hostOf(ended);
+  if (next === undefined) {
+    yield { case: "ended", value: ended as TurnEnded };
+    return;
+  }
+  for await (const event of followTurn(deps, { case: "turnId", value: next }, call)) {
+    if (event.case !== "accepted") yield event;
+  }
+}
+
 function hostOf(ended: TurnEnded): string | undefined {
   const isPart = ended.state === TurnState.COALESCED && ended.reply === undefined;
   return isPart && ended.intoTurnId !== "" ? ended.intoTurnId : undefined;

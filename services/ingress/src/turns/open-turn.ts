@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   type CallOptions,
   type Caller,
@@ -16,15 +17,17 @@ import type {
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { AgentDirectory } from "../agents/agent-directory.ts";
 import type { AttachTarget, Attaching, TurnEvent } from "./attach-turn.ts";
+import { type Awaiting, awaitTurn } from "./await-turn.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { type DispositionWord, dispositionWord } from "./disposition.ts";
-import { followTurn } from "./follow-turn.ts";
+import { followOn, followTurn } from "./follow-turn.ts";
 import type { TurnAsk } from "./turn-ask.ts";
 
 /** What opening a turn needs. */
 export interface Opening extends Attaching {
   readonly identity: Pick<IdentityClient, "resolveSession">;
-  readonly runner: Pick<RunnerClient, "attachTurn" | "findTurn">;
+  readonly runner: Pick<RunnerClient, "attachTurn" | "awaitTurn" | "findTurn">;
+  readonly limits: Attaching["limits"] & Awaiting["limits"];
   readonly agents: AgentDirectory;
 }
 
@@ -38,6 +41,8 @@ export interface TurnRequest {
   readonly requestId: string;
   /** Ends the attachment; the turn goes on. */
   readonly signal: AbortSignal;
+  /** The caller has left; before `signal` where the turn has not been accepted. */
+  readonly left: AbortSignal;
   /** Only the end of the turn is of interest, which brings the answer whole. */
   readonly wholeAnswer: boolean;
   /** Told as soon as the name has led to a session, also where the turn is refused then. */
@@ -50,6 +55,10 @@ export interface OpenTurn {
   readonly session: SessionRef | undefined;
   readonly disposition: DispositionWord;
   readonly position: number;
+  /** When it was accepted, or was about to be: monotonic milliseconds. */
+  readonly acceptedMs: number;
+  /** From acceptance until its run began, in milliseconds; undefined: `events` tells of it. */
+  readonly waitedMs?: number;
   /** What follows `accepted`; ends with `ended`. To be read, or returned from, once. */
   readonly events: AsyncGenerator<TurnEvent, void>;
 }
@@ -69,15 +78,53 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
       ? { case: "submit", value: await submission(deps, request) }
       : { case: "turnId", value: known.turnId };
   const { signal, wholeAnswer } = request;
+  if (target.case === "submit" && wholeAnswer) {
+    const opened = await openAwaited(deps, request, target.value);
+    if (opened !== undefined) return opened;
+  }
   const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
   const accepted = await firstEvent(events);
   return {
+    acceptedMs: deps.clock.monotonicMs(),
     turnId: accepted.turnId,
     session: accepted.session ?? known?.session,
     disposition: known === undefined ? dispositionWord(accepted.disposition) : "joined",
     position: accepted.position,
     events,
   };
+}
+
+/** A turn that may end within the call that submits it. Undefined: attach to it. */
+async function openAwaited(
+  deps: Opening,
+  request: TurnRequest,
+  submit: MessageInitShape<typeof SubmitTurnRequestSchema>,
+): Promise<OpenTurn | undefined> {
+  const { signal, left, wholeAnswer } = request;
+  const call = callOptions(request);
+  const acceptedMs = deps.clock.monotonicMs();
+  const answer = await awaitTurn(deps, submit, { ...call, signal: left });
+  if (answer === undefined) return undefined;
+  const { accepted, ended, waited } = answer;
+  if (accepted === undefined) {
+    throw new LanekeeperError("INTERNAL", "the runner accepted a turn without telling it");
+  }
+  const { turnId, session, disposition, position } = accepted;
+  return {
+    ...{ turnId, session, disposition: dispositionWord(disposition), position, acceptedMs },
+    ...(waited === undefined ? {} : { waitedMs: durationMs(waited) }),
+    events:
+      signal.aborted && ended === undefined
+        ? notFollowed(turnId, signal.reason)
+        : followOn(deps, turnId, ended, { ...call, signal, wholeAnswer }),
+  };
+}
+
+/** The process began to end before it was known that the turn had been accepted. */
+// oxlint-disable-next-line require-yield
+async function* notFollowed(turnId: string, cause: unknown): AsyncGenerator<TurnEvent, void> {
+  const message = "this replica is shutting down; ask again to join the turn";
+  throw new LanekeeperError("WAIT_EXPIRED", message, { cause, metadata: { turn_id: turnId } });
 }
 
 /** Retries reach over a restart of a neighbour, about 6 s. */

@@ -63,7 +63,7 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
   });
 
   test("a replica that hangs before `accepted` is given up on", async () => {
-    await using other = await startTestIngress({ limits: { attachAttemptMs: 200 } });
+    await using other = await startTestIngress({ limits: { attachAttemptMs: 200, awaitMs: 1 } });
     other.runner.acceptance = new Promise(() => undefined);
     const answer = ask(other, KEYED);
     await expect.poll(() => other.runner.attachCount()).toBeGreaterThan(0);
@@ -81,10 +81,10 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
   });
 
   test("an accepted turn that no runner serves any more is WAIT_EXPIRED with its id", async () => {
-    await using other = await startTestIngress({ limits: { reattachTimeoutMs: 50 } });
+    await using other = await startTestIngress({ limits: { reattachTimeoutMs: 50, awaitMs: 1 } });
     other.runner.script = holdTurn;
     const answer = ask(other, KEYED);
-    await expect.poll(() => other.runner.turns.length).toBe(1);
+    await expect.poll(() => other.runner.calls.at(-1)?.method).toBe("attachTurn");
     other.runner.refusal = new RpcError(Code.UNAVAILABLE, "gone");
     other.runner.breakStreams();
     const { status, json, headers } = await answer;

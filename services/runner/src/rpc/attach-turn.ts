@@ -5,12 +5,10 @@ import {
   AttachTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { type CallContext, invalid, LanekeeperError } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { isTerminal } from "../domain/turn-state.ts";
-import { LIMITS } from "../limits.ts";
 import type { AdmissionResult } from "../running/admission.ts";
-import { cancelTurn } from "../running/cancel.ts";
 import { follow } from "../running/follow.ts";
 import { markCallerGone } from "../store/find-request.ts";
 import { readPosition } from "../store/read-position.ts";
@@ -21,6 +19,7 @@ import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { parseSubmit } from "./parse-submit.ts";
+import { isCaller, onLeft, requireRoom } from "./attachment.ts";
 import { asTold } from "./told.ts";
 
 /** Attaches to a turn, or accepts one and attaches; ends with the turn. */
@@ -39,7 +38,7 @@ async function* attach(
   call: CallContext,
 ): AsyncGenerator<AttachTurnResponse> {
   if (request.afterStreamSeq < 0n) throw invalid("after_stream_seq", "is below 0");
-  if (context.attachments.total >= LIMITS.attachmentsPerReplica) throw tooMany();
+  requireRoom(context);
   const result = await resultOf(context, request, call);
   const { turn } = result;
   const leave = context.attachments.enter(turn);
@@ -63,14 +62,6 @@ async function* attach(
       onLeft(context, turn, call, request.cancelOnDisconnect && isLast);
     }
   }
-}
-
-function tooMany(): LanekeeperError {
-  const limit = String(LIMITS.attachmentsPerReplica);
-  return new LanekeeperError("RATE_LIMITED", `this replica holds ${limit} attachments`, {
-    metadata: { limit },
-    retryAfterMs: 1_000,
-  });
 }
 
 /** What `ended` brings again. */
@@ -113,28 +104,4 @@ async function positionOf({ deps }: RunnerContext, turn: StoredTurn): Promise<nu
   if (isTerminal(turn.state) || turn.sessionKey === undefined) return 0;
   const found = await readPosition(deps.db, turn.tenant, turn.sessionKey, turn.turnId);
   return found?.position ?? 0;
-}
-
-/** Others may look on, such as operators; that a turn's caller was cut off is not theirs to tell. */
-function isCaller({ principal }: StoredTurn, call: CallContext): boolean {
-  return principal === call.principal;
-}
-
-/** Who leaves does not cancel, unless asked to; a retry without a key may join what was left. */
-function onLeft(
-  context: RunnerContext,
-  turn: StoredTurn,
-  call: CallContext,
-  isCancelling: boolean,
-): void {
-  const { deps } = context;
-  const { tenant, turnId } = turn;
-  // A server that ends cuts its streams off; its callers come back to another replica.
-  if (context.runner.isDraining || (!isCancelling && !isCaller(turn, call))) return;
-  const work = isCancelling
-    ? cancelTurn(context.cancelParts, tenant, turnId, "the caller hung up")
-    : markCallerGone(deps.db, tenant, turnId, true);
-  work.catch((err: unknown) =>
-    deps.log.warn({ err, turn_id: turnId }, "a caller's leaving was not recorded"),
-  );
 }

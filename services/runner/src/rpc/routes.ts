@@ -1,8 +1,16 @@
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { allowAll, type AnyServiceBinding, type Routes, service } from "@lanekeeper/rpc";
+import {
+  type Allow,
+  allowAll,
+  type AnyServiceBinding,
+  exchangeHandler,
+  type Routes,
+  service,
+} from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { applyAgents } from "./apply-agents.ts";
 import { attachTurn } from "./attach-turn.ts";
+import { awaitTurn } from "./await-turn.ts";
 import { cancelTurn } from "./cancel-turn.ts";
 import { exportSession } from "./export-session.ts";
 import { findTurn } from "./find-turn.ts";
@@ -17,11 +25,23 @@ import { submitTurn } from "./submit-turn.ts";
 import { told } from "./told.ts";
 import { watchLanes } from "./watch-lanes.ts";
 
+/**
+ * Ingress for its callers, and the operator's program. Delivery fans states of lanes out, and hands replies of
+ * subagents to the sessions that sent them.
+ */
+const ALLOW: Allow<typeof RunnerService> = {
+  ...allowAll(RunnerService, "ingress", "cli"),
+  watchLanes: ["ingress", "cli", "delivery"],
+  submitTurn: ["ingress", "cli", "delivery"],
+  exchange: ["ingress", "cli", "delivery"],
+};
+
 /** One handler per RPC: a method of the proto without one does not compile. */
 export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerService> {
-  return {
+  const routes = {
     submitTurn: told(submitTurn(context)),
     attachTurn: attachTurn(context),
+    awaitTurn: told(awaitTurn(context)),
     reportCutOff: told(reportCutOff(context)),
     findTurn: told(findTurn(context)),
     getTurn: told(getTurn(context)),
@@ -34,21 +54,16 @@ export function runnerRoutes(context: RunnerContext): Routes<typeof RunnerServic
     exportSession: exportSession(context),
     applyAgents: told(applyAgents(context)),
     listAgents: told(listAgents(context)),
-  };
+  } satisfies Omit<Routes<typeof RunnerService>, "exchange">;
+  return { ...routes, exchange: exchangeHandler({ desc: RunnerService, routes, allow: ALLOW }) };
 }
 
-/** Delivery fans states of lanes out, and hands replies of subagents to the sessions that sent them. */
-const alsoDelivery = {
-  watchLanes: ["ingress", "cli", "delivery"],
-  submitTurn: ["ingress", "cli", "delivery"],
-} as const;
-
-/** The service as it is served: to ingress for its callers, and to the operator's program. */
+/** The service as it is served. */
 export function runnerBinding(context: RunnerContext): AnyServiceBinding {
   return service({
     desc: RunnerService,
     routes: runnerRoutes(context),
-    allow: { ...allowAll(RunnerService, "ingress", "cli"), ...alsoDelivery },
-    tenantless: ["watchLanes"],
+    allow: ALLOW,
+    tenantless: ["watchLanes", "exchange"],
   });
 }

@@ -8,6 +8,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import type { TurnClass } from "../../identity/v1/lifecycle_pb.ts";
 import { file_lanekeeper_identity_v1_lifecycle } from "../../identity/v1/lifecycle_pb.ts";
 import type { SessionRef } from "../../identity/v1/session_pb.ts";
@@ -26,7 +28,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/runner_service.proto.
  */
 export const file_lanekeeper_runner_v1_runner_service: GenFile = /*@__PURE__*/
-  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEioQUKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJEisKCGRlYm91bmNlGBAgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GBEgASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3dCCAoGdGFyZ2V0IroBChJTdWJtaXRUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEhAKCHBvc2l0aW9uGAMgASgFEhQKDGludG9fdHVybl9pZBgEIAEoCRIzCgdzZXNzaW9uGAUgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmIrkBChFBdHRhY2hUdXJuUmVxdWVzdBIRCgd0dXJuX2lkGAEgASgJSAASOQoGc3VibWl0GAIgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABIYChBhZnRlcl9zdHJlYW1fc2VxGAMgASgDEhwKFGNhbmNlbF9vbl9kaXNjb25uZWN0GAQgASgIEhQKDHdob2xlX2Fuc3dlchgFIAEoCEIICgZ0YXJnZXQikgMKEkF0dGFjaFR1cm5SZXNwb25zZRISCgpzdHJlYW1fc2VxGAEgASgDEjwKCGFjY2VwdGVkGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlSAASMgoGcXVldWVkGAMgASgLMiAubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblF1ZXVlZEgAEjMKCXJ1bl9iZWd1bhgEIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlJ1bkJlZ3VuSAASFAoKdGV4dF9kZWx0YRgFIAEoCUgAEjMKCXRvb2xfY2FsbBgGIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlRvb2xDYWxsSAASMAoFZW5kZWQYByABKAsyHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuRW5kZWRIABI7Cg10b29sX2FjdGl2aXR5GAggASgLMiIubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbEFjdGl2aXR5SABCBwoFZXZlbnQirwEKClR1cm5RdWV1ZWQSEAoIcG9zaXRpb24YASABKAUSFQoNaG9sZGVyX3J1bl9pZBgCIAEoCRI3ChRob2xkZXJfaGVhcnRiZWF0X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgZ3YWl0ZWQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMaXNfYnVzeV9oaW50GAUgASgIIngKCFJ1bkJlZ3VuEjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAIgASgJEhgKEGRpc2NhcmRfcHJldmlvdXMYAyABKAgSDQoFbW9kZWwYBCABKAkiLgoMVG9vbEFjdGl2aXR5EgwKBG5hbWUYASABKAkSEAoIZmluaXNoZWQYAiABKAgiwwIKCVR1cm5FbmRlZBIuCgVzdGF0ZRgBIAEoDjIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5TdGF0ZRIUCgxlcnJvcl9yZWFzb24YAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCRIzCgdzZXNzaW9uGAQgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg4KBnJ1bl9pZBgFIAEoCRIsCgVyZXBseRgGIAEoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1lc3NhZ2USKgoFdXNhZ2UYByABKAsyGy5sYW5la2VlcGVyLnJ1bm5lci52MS5Vc2FnZRIVCg1maW5pc2hfcmVhc29uGAggASgJEhQKDGludG9fdHVybl9pZBgJIAEoCRINCgVtb2RlbBgKIAEoCSImChNSZXBvcnRDdXRPZmZSZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiFgoUUmVwb3J0Q3V0T2ZmUmVzcG9uc2UiPwoPRmluZFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDCI8ChBGaW5kVHVyblJlc3BvbnNlEigKBHR1cm4YASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuIjcKDkdldFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFAoMd2l0aF9yZXF1ZXN0GAIgASgIIm8KD0dldFR1cm5SZXNwb25zZRIoCgR0dXJuGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybhIyCgdyZXF1ZXN0GAIgASgLMiEubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblJlcXVlc3QivAEKEExpc3RUdXJuc1JlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkSLgoFc3RhdGUYAiABKA4yHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuU3RhdGUSEgoKcmVxdWVzdF9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIWCg5wYXJlbnRfdHVybl9pZBgFIAEoCRIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSJXChFMaXN0VHVybnNSZXNwb25zZRIpCgV0dXJucxgBIAMoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjIKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDAoEbm90ZRgCIAEoCSI+ChJDYW5jZWxUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4iJQoOR2V0TGFuZVJlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkiOwoPR2V0TGFuZVJlc3BvbnNlEigKBGxhbmUYASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lIjkKEExpc3RMYW5lc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVwoRTGlzdExhbmVzUmVzcG9uc2USKQoFbGFuZXMYASADKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ0ChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhQKCnNlc3Npb25faWQYASABKAlIABIVCgtzZXNzaW9uX2tleRgCIAEoCUgAEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJQgkKB3Nlc3Npb24iagoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USOQoIbWVzc2FnZXMYASADKAsyJy5sYW5la2VlcGVyLnJ1bm5lci52MS5UcmFuc2NyaXB0TWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTgoURXhwb3J0U2Vzc2lvblJlcXVlc3QSFAoKc2Vzc2lvbl9pZBgBIAEoCUgAEhUKC3Nlc3Npb25fa2V5GAIgASgJSABCCQoHc2Vzc2lvbiImChVFeHBvcnRTZXNzaW9uUmVzcG9uc2USDQoFbGluZXMYASABKAwygAsKDVJ1bm5lclNlcnZpY2USXwoKU3VibWl0VHVybhInLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlEmEKCkF0dGFjaFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkF0dGFjaFR1cm5SZXNwb25zZTABEmUKDFJlcG9ydEN1dE9mZhIpLmxhbmVrZWVwZXIucnVubmVyLnYxLlJlcG9ydEN1dE9mZlJlcXVlc3QaKi5sYW5la2VlcGVyLnJ1bm5lci52MS5SZXBvcnRDdXRPZmZSZXNwb25zZRJeCghGaW5kVHVybhIlLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVxdWVzdBomLmxhbmVrZWVwZXIucnVubmVyLnYxLkZpbmRUdXJuUmVzcG9uc2UiA5ACARJbCgdHZXRUdXJuEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0VHVyblJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVzcG9uc2UiA5ACARJhCglMaXN0VHVybnMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdFR1cm5zUmVzcG9uc2UiA5ACARJfCgpDYW5jZWxUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQ2FuY2VsVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVzcG9uc2USWwoHR2V0TGFuZRIkLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldExhbmVSZXF1ZXN0GiUubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlc3BvbnNlIgOQAgESYQoJTGlzdExhbmVzEiYubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVxdWVzdBonLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RMYW5lc1Jlc3BvbnNlIgOQAgESYQoKV2F0Y2hMYW5lcxInLmxhbmVrZWVwZXIucnVubmVyLnYxLldhdGNoTGFuZXNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlMAESagoMTGlzdE1lc3NhZ2VzEikubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBoqLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIgOQAgESagoNRXhwb3J0U2Vzc2lvbhIqLmxhbmVrZWVwZXIucnVubmVyLnYxLkV4cG9ydFNlc3Npb25SZXF1ZXN0GisubGFuZWtlZXBlci5ydW5uZXIudjEuRXhwb3J0U2Vzc2lvblJlc3BvbnNlMAESYgoLQXBwbHlBZ2VudHMSKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1JlcXVlc3QaKS5sYW5la2VlcGVyLnJ1bm5lci52MS5BcHBseUFnZW50c1Jlc3BvbnNlEmQKCkxpc3RBZ2VudHMSJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0QWdlbnRzUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_lane, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
+  fileDesc("CilsYW5la2VlcGVyL3J1bm5lci92MS9ydW5uZXJfc2VydmljZS5wcm90bxIUbGFuZWtlZXBlci5ydW5uZXIudjEioQUKEVN1Ym1pdFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDBI1CgdzZXNzaW9uGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmSAASHAoSc3RhdGVsZXNzX2FnZW50X2lkGAQgASgJSAASGgoScmVxdWlyZV9nZW5lcmF0aW9uGAUgASgIEjUKC29uX2NvbmZsaWN0GAYgASgOMiAubGFuZWtlZXBlci5ydW5uZXIudjEuT25Db25mbGljdBI1Cgp0dXJuX2NsYXNzGAcgASgOMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5UdXJuQ2xhc3MSLwoIbWVzc2FnZXMYCCADKAsyHS5sYW5la2VlcGVyLnJ1bm5lci52MS5NZXNzYWdlEiwKBm9yaWdpbhgJIAEoCzIcLmxhbmVrZWVwZXIucnVubmVyLnYxLk9yaWdpbhIQCghyb3V0ZV9pZBgKIAEoCRIrCghtYXhfd2FpdBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgpwYXJhbWV0ZXJzGAwgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaChJjbGllbnRfcmV0cnlfY291bnQYDSABKAUSGAoQa2V5X2lzX2dlbmVyYXRlZBgOIAEoCBIVCg1jaGlsZF90dXJuX2lkGA8gASgJEisKCGRlYm91bmNlGBAgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCG92ZXJmbG93GBEgASgOMh4ubGFuZWtlZXBlci5ydW5uZXIudjEuT3ZlcmZsb3dCCAoGdGFyZ2V0IroBChJTdWJtaXRUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRI2CgtkaXNwb3NpdGlvbhgCIAEoDjIhLmxhbmVrZWVwZXIucnVubmVyLnYxLkRpc3Bvc2l0aW9uEhAKCHBvc2l0aW9uGAMgASgFEhQKDGludG9fdHVybl9pZBgEIAEoCRIzCgdzZXNzaW9uGAUgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmIrkBChFBdHRhY2hUdXJuUmVxdWVzdBIRCgd0dXJuX2lkGAEgASgJSAASOQoGc3VibWl0GAIgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABIYChBhZnRlcl9zdHJlYW1fc2VxGAMgASgDEhwKFGNhbmNlbF9vbl9kaXNjb25uZWN0GAQgASgIEhQKDHdob2xlX2Fuc3dlchgFIAEoCEIICgZ0YXJnZXQikgMKEkF0dGFjaFR1cm5SZXNwb25zZRISCgpzdHJlYW1fc2VxGAEgASgDEjwKCGFjY2VwdGVkGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlSAASMgoGcXVldWVkGAMgASgLMiAubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblF1ZXVlZEgAEjMKCXJ1bl9iZWd1bhgEIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlJ1bkJlZ3VuSAASFAoKdGV4dF9kZWx0YRgFIAEoCUgAEjMKCXRvb2xfY2FsbBgGIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLlRvb2xDYWxsSAASMAoFZW5kZWQYByABKAsyHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuRW5kZWRIABI7Cg10b29sX2FjdGl2aXR5GAggASgLMiIubGFuZWtlZXBlci5ydW5uZXIudjEuVG9vbEFjdGl2aXR5SABCBwoFZXZlbnQirwEKClR1cm5RdWV1ZWQSEAoIcG9zaXRpb24YASABKAUSFQoNaG9sZGVyX3J1bl9pZBgCIAEoCRI3ChRob2xkZXJfaGVhcnRiZWF0X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIpCgZ3YWl0ZWQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMaXNfYnVzeV9oaW50GAUgASgIIngKCFJ1bkJlZ3VuEjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDgoGcnVuX2lkGAIgASgJEhgKEGRpc2NhcmRfcHJldmlvdXMYAyABKAgSDQoFbW9kZWwYBCABKAkiLgoMVG9vbEFjdGl2aXR5EgwKBG5hbWUYASABKAkSEAoIZmluaXNoZWQYAiABKAgiwwIKCVR1cm5FbmRlZBIuCgVzdGF0ZRgBIAEoDjIfLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm5TdGF0ZRIUCgxlcnJvcl9yZWFzb24YAiABKAkSFQoNZXJyb3JfbWVzc2FnZRgDIAEoCRIzCgdzZXNzaW9uGAQgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg4KBnJ1bl9pZBgFIAEoCRIsCgVyZXBseRgGIAEoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1lc3NhZ2USKgoFdXNhZ2UYByABKAsyGy5sYW5la2VlcGVyLnJ1bm5lci52MS5Vc2FnZRIVCg1maW5pc2hfcmVhc29uGAggASgJEhQKDGludG9fdHVybl9pZBgJIAEoCRINCgVtb2RlbBgKIAEoCSJ0ChBBd2FpdFR1cm5SZXF1ZXN0EjcKBnN1Ym1pdBgBIAEoCzInLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXF1ZXN0EicKBHdhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iqgEKEUF3YWl0VHVyblJlc3BvbnNlEjoKCGFjY2VwdGVkGAEgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlEi4KBWVuZGVkGAIgASgLMh8ubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybkVuZGVkEikKBndhaXRlZBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiImChNSZXBvcnRDdXRPZmZSZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkiFgoUUmVwb3J0Q3V0T2ZmUmVzcG9uc2UiPwoPRmluZFR1cm5SZXF1ZXN0EhcKD2lkZW1wb3RlbmN5X2tleRgBIAEoCRITCgtmaW5nZXJwcmludBgCIAEoDCI8ChBGaW5kVHVyblJlc3BvbnNlEigKBHR1cm4YASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuIjcKDkdldFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSFAoMd2l0aF9yZXF1ZXN0GAIgASgIIm8KD0dldFR1cm5SZXNwb25zZRIoCgR0dXJuGAEgASgLMhoubGFuZWtlZXBlci5ydW5uZXIudjEuVHVybhIyCgdyZXF1ZXN0GAIgASgLMiEubGFuZWtlZXBlci5ydW5uZXIudjEuVHVyblJlcXVlc3QivAEKEExpc3RUdXJuc1JlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkSLgoFc3RhdGUYAiABKA4yHy5sYW5la2VlcGVyLnJ1bm5lci52MS5UdXJuU3RhdGUSEgoKcmVxdWVzdF9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIWCg5wYXJlbnRfdHVybl9pZBgFIAEoCRIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSJXChFMaXN0VHVybnNSZXNwb25zZRIpCgV0dXJucxgBIAMoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjIKEUNhbmNlbFR1cm5SZXF1ZXN0Eg8KB3R1cm5faWQYASABKAkSDAoEbm90ZRgCIAEoCSI+ChJDYW5jZWxUdXJuUmVzcG9uc2USKAoEdHVybhgBIAEoCzIaLmxhbmVrZWVwZXIucnVubmVyLnYxLlR1cm4iJQoOR2V0TGFuZVJlcXVlc3QSEwoLc2Vzc2lvbl9rZXkYASABKAkiOwoPR2V0TGFuZVJlc3BvbnNlEigKBGxhbmUYASABKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lIjkKEExpc3RMYW5lc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVwoRTGlzdExhbmVzUmVzcG9uc2USKQoFbGFuZXMYASADKAsyGi5sYW5la2VlcGVyLnJ1bm5lci52MS5MYW5lEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ0ChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhQKCnNlc3Npb25faWQYASABKAlIABIVCgtzZXNzaW9uX2tleRgCIAEoCUgAEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJQgkKB3Nlc3Npb24iagoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USOQoIbWVzc2FnZXMYASADKAsyJy5sYW5la2VlcGVyLnJ1bm5lci52MS5UcmFuc2NyaXB0TWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTgoURXhwb3J0U2Vzc2lvblJlcXVlc3QSFAoKc2Vzc2lvbl9pZBgBIAEoCUgAEhUKC3Nlc3Npb25fa2V5GAIgASgJSABCCQoHc2Vzc2lvbiImChVFeHBvcnRTZXNzaW9uUmVzcG9uc2USDQoFbGluZXMYASABKAwijwQKD0V4Y2hhbmdlUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgDEioKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLdHJhY2VwYXJlbnQYAyABKAkSDgoGdGVuYW50GAQgASgJEhEKCXByaW5jaXBhbBgFIAEoCRISCgpyZXF1ZXN0X2lkGAYgASgJEg4KBnNjb3BlcxgHIAEoCRIUCgxrZXlfcHJlZml4ZXMYCCABKAkSDgoGYWdlbnRzGAkgASgJEjIKBmNhbmNlbBgKIAEoCzIgLmxhbmVrZWVwZXIucnVubmVyLnYxLkNhbmNlbENhbGxIABI8Cgphd2FpdF90dXJuGAsgASgLMiYubGFuZWtlZXBlci5ydW5uZXIudjEuQXdhaXRUdXJuUmVxdWVzdEgAEj4KC3N1Ym1pdF90dXJuGAwgASgLMicubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlcXVlc3RIABI6CglmaW5kX3R1cm4YDSABKAsyJS5sYW5la2VlcGVyLnJ1bm5lci52MS5GaW5kVHVyblJlcXVlc3RIABIzCgRtb3JlGA8gAygLMiUubGFuZWtlZXBlci5ydW5uZXIudjEuRXhjaGFuZ2VSZXF1ZXN0EhIKCnJlYWRzX21vcmUYECABKAhCBgoEY2FsbCIMCgpDYW5jZWxDYWxsItkCChBFeGNoYW5nZVJlc3BvbnNlEg8KB2NhbGxfaWQYASABKAMSIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEj0KCmF3YWl0X3R1cm4YAyABKAsyJy5sYW5la2VlcGVyLnJ1bm5lci52MS5Bd2FpdFR1cm5SZXNwb25zZUgAEj8KC3N1Ym1pdF90dXJuGAQgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuU3VibWl0VHVyblJlc3BvbnNlSAASOwoJZmluZF90dXJuGAUgASgLMiYubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXNwb25zZUgAEhIKCnJlYWRzX21vcmUYDiABKAgSNAoEbW9yZRgPIAMoCzImLmxhbmVrZWVwZXIucnVubmVyLnYxLkV4Y2hhbmdlUmVzcG9uc2VCCAoGcmVzdWx0Mr0MCg1SdW5uZXJTZXJ2aWNlEl8KClN1Ym1pdFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5TdWJtaXRUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLlN1Ym1pdFR1cm5SZXNwb25zZRJhCgpBdHRhY2hUdXJuEicubGFuZWtlZXBlci5ydW5uZXIudjEuQXR0YWNoVHVyblJlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5BdHRhY2hUdXJuUmVzcG9uc2UwARJcCglBd2FpdFR1cm4SJi5sYW5la2VlcGVyLnJ1bm5lci52MS5Bd2FpdFR1cm5SZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuQXdhaXRUdXJuUmVzcG9uc2USZQoMUmVwb3J0Q3V0T2ZmEikubGFuZWtlZXBlci5ydW5uZXIudjEuUmVwb3J0Q3V0T2ZmUmVxdWVzdBoqLmxhbmVrZWVwZXIucnVubmVyLnYxLlJlcG9ydEN1dE9mZlJlc3BvbnNlEl4KCEZpbmRUdXJuEiUubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXF1ZXN0GiYubGFuZWtlZXBlci5ydW5uZXIudjEuRmluZFR1cm5SZXNwb25zZSIDkAIBElsKB0dldFR1cm4SJC5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRUdXJuUmVxdWVzdBolLmxhbmVrZWVwZXIucnVubmVyLnYxLkdldFR1cm5SZXNwb25zZSIDkAIBEmEKCUxpc3RUdXJucxImLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RUdXJuc1JlcXVlc3QaJy5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0VHVybnNSZXNwb25zZSIDkAIBEl8KCkNhbmNlbFR1cm4SJy5sYW5la2VlcGVyLnJ1bm5lci52MS5DYW5jZWxUdXJuUmVxdWVzdBooLmxhbmVrZWVwZXIucnVubmVyLnYxLkNhbmNlbFR1cm5SZXNwb25zZRJbCgdHZXRMYW5lEiQubGFuZWtlZXBlci5ydW5uZXIudjEuR2V0TGFuZVJlcXVlc3QaJS5sYW5la2VlcGVyLnJ1bm5lci52MS5HZXRMYW5lUmVzcG9uc2UiA5ACARJhCglMaXN0TGFuZXMSJi5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TGFuZXNSZXF1ZXN0GicubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdExhbmVzUmVzcG9uc2UiA5ACARJhCgpXYXRjaExhbmVzEicubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1JlcXVlc3QaKC5sYW5la2VlcGVyLnJ1bm5lci52MS5XYXRjaExhbmVzUmVzcG9uc2UwARJqCgxMaXN0TWVzc2FnZXMSKS5sYW5la2VlcGVyLnJ1bm5lci52MS5MaXN0TWVzc2FnZXNSZXF1ZXN0GioubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2UiA5ACARJqCg1FeHBvcnRTZXNzaW9uEioubGFuZWtlZXBlci5ydW5uZXIudjEuRXhwb3J0U2Vzc2lvblJlcXVlc3QaKy5sYW5la2VlcGVyLnJ1bm5lci52MS5FeHBvcnRTZXNzaW9uUmVzcG9uc2UwARJiCgtBcHBseUFnZW50cxIoLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVxdWVzdBopLmxhbmVrZWVwZXIucnVubmVyLnYxLkFwcGx5QWdlbnRzUmVzcG9uc2USZAoKTGlzdEFnZW50cxInLmxhbmVrZWVwZXIucnVubmVyLnYxLkxpc3RBZ2VudHNSZXF1ZXN0GigubGFuZWtlZXBlci5ydW5uZXIudjEuTGlzdEFnZW50c1Jlc3BvbnNlIgOQAgESXQoIRXhjaGFuZ2USJS5sYW5la2VlcGVyLnJ1bm5lci52MS5FeGNoYW5nZVJlcXVlc3QaJi5sYW5la2VlcGVyLnJ1bm5lci52MS5FeGNoYW5nZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_rpc_status, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_runner_v1_agent, file_lanekeeper_runner_v1_lane, file_lanekeeper_runner_v1_message, file_lanekeeper_runner_v1_turn]);
 
 /**
  * A turn to accept.
@@ -576,6 +578,69 @@ export const TurnEndedSchema: GenMessage<TurnEnded> = /*@__PURE__*/
   messageDesc(file_lanekeeper_runner_v1_runner_service, 7);
 
 /**
+ * A turn to accept and wait for.
+ *
+ * @generated from message lanekeeper.runner.v1.AwaitTurnRequest
+ */
+export type AwaitTurnRequest = Message<"lanekeeper.runner.v1.AwaitTurnRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: lanekeeper.runner.v1.SubmitTurnRequest submit = 1;
+   */
+  submit?: SubmitTurnRequest | undefined;
+
+  /**
+   * Required: how long to wait for the end once the turn is accepted; 1 ms .. 10 s.
+   *
+   * @generated from field: google.protobuf.Duration wait = 2;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.AwaitTurnRequest.
+ * Use `create(AwaitTurnRequestSchema)` to create a new message.
+ */
+export const AwaitTurnRequestSchema: GenMessage<AwaitTurnRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 8);
+
+/**
+ * The turn is accepted, and has ended or not.
+ *
+ * @generated from message lanekeeper.runner.v1.AwaitTurnResponse
+ */
+export type AwaitTurnResponse = Message<"lanekeeper.runner.v1.AwaitTurnResponse"> & {
+  /**
+   * Always set.
+   *
+   * @generated from field: lanekeeper.runner.v1.SubmitTurnResponse accepted = 1;
+   */
+  accepted?: SubmitTurnResponse | undefined;
+
+  /**
+   * As AttachTurn tells it; unset: the turn goes on.
+   *
+   * @generated from field: lanekeeper.runner.v1.TurnEnded ended = 2;
+   */
+  ended?: TurnEnded | undefined;
+
+  /**
+   * From acceptance until its first run began; unset: none has.
+   *
+   * @generated from field: google.protobuf.Duration waited = 3;
+   */
+  waited?: Duration | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.AwaitTurnResponse.
+ * Use `create(AwaitTurnResponseSchema)` to create a new message.
+ */
+export const AwaitTurnResponseSchema: GenMessage<AwaitTurnResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 9);
+
+/**
  * A caller who was not told the whole answer. A repeat changes nothing.
  *
  * @generated from message lanekeeper.runner.v1.ReportCutOffRequest
@@ -594,7 +659,7 @@ export type ReportCutOffRequest = Message<"lanekeeper.runner.v1.ReportCutOffRequ
  * Use `create(ReportCutOffRequestSchema)` to create a new message.
  */
 export const ReportCutOffRequestSchema: GenMessage<ReportCutOffRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 8);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 10);
 
 /**
  * It is recorded.
@@ -609,7 +674,7 @@ export type ReportCutOffResponse = Message<"lanekeeper.runner.v1.ReportCutOffRes
  * Use `create(ReportCutOffResponseSchema)` to create a new message.
  */
 export const ReportCutOffResponseSchema: GenMessage<ReportCutOffResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 9);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 11);
 
 /**
  * A turn by its key.
@@ -637,7 +702,7 @@ export type FindTurnRequest = Message<"lanekeeper.runner.v1.FindTurnRequest"> & 
  * Use `create(FindTurnRequestSchema)` to create a new message.
  */
 export const FindTurnRequestSchema: GenMessage<FindTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 10);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 12);
 
 /**
  * The turn that was accepted under the key.
@@ -658,7 +723,7 @@ export type FindTurnResponse = Message<"lanekeeper.runner.v1.FindTurnResponse"> 
  * Use `create(FindTurnResponseSchema)` to create a new message.
  */
 export const FindTurnResponseSchema: GenMessage<FindTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 11);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 13);
 
 /**
  * One turn.
@@ -686,7 +751,7 @@ export type GetTurnRequest = Message<"lanekeeper.runner.v1.GetTurnRequest"> & {
  * Use `create(GetTurnRequestSchema)` to create a new message.
  */
 export const GetTurnRequestSchema: GenMessage<GetTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 12);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 14);
 
 /**
  * One turn.
@@ -714,7 +779,7 @@ export type GetTurnResponse = Message<"lanekeeper.runner.v1.GetTurnResponse"> & 
  * Use `create(GetTurnResponseSchema)` to create a new message.
  */
 export const GetTurnResponseSchema: GenMessage<GetTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 13);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 15);
 
 /**
  * Turns, by any of the ids that a person has at hand.
@@ -777,7 +842,7 @@ export type ListTurnsRequest = Message<"lanekeeper.runner.v1.ListTurnsRequest"> 
  * Use `create(ListTurnsRequestSchema)` to create a new message.
  */
 export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 14);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 16);
 
 /**
  * A page of turns.
@@ -805,7 +870,7 @@ export type ListTurnsResponse = Message<"lanekeeper.runner.v1.ListTurnsResponse"
  * Use `create(ListTurnsResponseSchema)` to create a new message.
  */
 export const ListTurnsResponseSchema: GenMessage<ListTurnsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 15);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 17);
 
 /**
  * Cancels. Known by its turn: a repeat changes nothing.
@@ -833,7 +898,7 @@ export type CancelTurnRequest = Message<"lanekeeper.runner.v1.CancelTurnRequest"
  * Use `create(CancelTurnRequestSchema)` to create a new message.
  */
 export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 16);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 18);
 
 /**
  * The turn as it stands: ended, or about to.
@@ -854,7 +919,7 @@ export type CancelTurnResponse = Message<"lanekeeper.runner.v1.CancelTurnRespons
  * Use `create(CancelTurnResponseSchema)` to create a new message.
  */
 export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 17);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 19);
 
 /**
  * One lane.
@@ -875,7 +940,7 @@ export type GetLaneRequest = Message<"lanekeeper.runner.v1.GetLaneRequest"> & {
  * Use `create(GetLaneRequestSchema)` to create a new message.
  */
 export const GetLaneRequestSchema: GenMessage<GetLaneRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 18);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 20);
 
 /**
  * One lane.
@@ -896,7 +961,7 @@ export type GetLaneResponse = Message<"lanekeeper.runner.v1.GetLaneResponse"> & 
  * Use `create(GetLaneResponseSchema)` to create a new message.
  */
 export const GetLaneResponseSchema: GenMessage<GetLaneResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 19);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 21);
 
 /**
  * Lanes that have work.
@@ -924,7 +989,7 @@ export type ListLanesRequest = Message<"lanekeeper.runner.v1.ListLanesRequest"> 
  * Use `create(ListLanesRequestSchema)` to create a new message.
  */
 export const ListLanesRequestSchema: GenMessage<ListLanesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 20);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 22);
 
 /**
  * A page of lanes.
@@ -952,7 +1017,7 @@ export type ListLanesResponse = Message<"lanekeeper.runner.v1.ListLanesResponse"
  * Use `create(ListLanesResponseSchema)` to create a new message.
  */
 export const ListLanesResponseSchema: GenMessage<ListLanesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 21);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 23);
 
 /**
  * A transcript.
@@ -1003,7 +1068,7 @@ export type ListMessagesRequest = Message<"lanekeeper.runner.v1.ListMessagesRequ
  * Use `create(ListMessagesRequestSchema)` to create a new message.
  */
 export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 22);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 24);
 
 /**
  * A page of a transcript.
@@ -1031,7 +1096,7 @@ export type ListMessagesResponse = Message<"lanekeeper.runner.v1.ListMessagesRes
  * Use `create(ListMessagesResponseSchema)` to create a new message.
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 23);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 25);
 
 /**
  * A whole transcript.
@@ -1068,7 +1133,7 @@ export type ExportSessionRequest = Message<"lanekeeper.runner.v1.ExportSessionRe
  * Use `create(ExportSessionRequestSchema)` to create a new message.
  */
 export const ExportSessionRequestSchema: GenMessage<ExportSessionRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 24);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 26);
 
 /**
  * Some lines of it. Joined in order, the parts are one JSONL document.
@@ -1092,7 +1157,227 @@ export type ExportSessionResponse = Message<"lanekeeper.runner.v1.ExportSessionR
  * Use `create(ExportSessionResponseSchema)` to create a new message.
  */
 export const ExportSessionResponseSchema: GenMessage<ExportSessionResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_runner_v1_runner_service, 25);
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 27);
+
+/**
+ * One call. It has its own deadline, trace, tenant and permission. Calls of one moment may come together,
+ * in the `more` of the first.
+ *
+ * @generated from message lanekeeper.runner.v1.ExchangeRequest
+ */
+export type ExchangeRequest = Message<"lanekeeper.runner.v1.ExchangeRequest"> & {
+  /**
+   * Chosen by the client, unique on the stream, from 1.
+   *
+   * @generated from field: int64 call_id = 1;
+   */
+  callId: bigint;
+
+  /**
+   * Counted from arrival; unset: the server's default.
+   *
+   * @generated from field: google.protobuf.Duration timeout = 2;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * W3C traceparent.
+   *
+   * @generated from field: string traceparent = 3;
+   */
+  traceparent: string;
+
+  /**
+   * As the metadata lanekeeper-tenant of a call of its own.
+   *
+   * @generated from field: string tenant = 4;
+   */
+  tenant: string;
+
+  /**
+   * As lanekeeper-principal.
+   *
+   * @generated from field: string principal = 5;
+   */
+  principal: string;
+
+  /**
+   * As lanekeeper-request-id.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+
+  /**
+   * As lanekeeper-scopes.
+   *
+   * @generated from field: string scopes = 7;
+   */
+  scopes: string;
+
+  /**
+   * As lanekeeper-key-prefixes.
+   *
+   * @generated from field: string key_prefixes = 8;
+   */
+  keyPrefixes: string;
+
+  /**
+   * As lanekeeper-agents.
+   *
+   * @generated from field: string agents = 9;
+   */
+  agents: string;
+
+  /**
+   * What is asked.
+   *
+   * @generated from oneof lanekeeper.runner.v1.ExchangeRequest.call
+   */
+  call: {
+    /**
+     * Stop working on the call with this call_id.
+     *
+     * @generated from field: lanekeeper.runner.v1.CancelCall cancel = 10;
+     */
+    value: CancelCall;
+    case: "cancel";
+  } | {
+    /**
+     * See AwaitTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.AwaitTurnRequest await_turn = 11;
+     */
+    value: AwaitTurnRequest;
+    case: "awaitTurn";
+  } | {
+    /**
+     * See SubmitTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.SubmitTurnRequest submit_turn = 12;
+     */
+    value: SubmitTurnRequest;
+    case: "submitTurn";
+  } | {
+    /**
+     * See FindTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.FindTurnRequest find_turn = 13;
+     */
+    value: FindTurnRequest;
+    case: "findTurn";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Further calls, none with a `more` of its own. Only to a server that has said `reads_more`.
+   *
+   * @generated from field: repeated lanekeeper.runner.v1.ExchangeRequest more = 15;
+   */
+  more: ExchangeRequest[];
+
+  /**
+   * Answers may come together. Said once, it holds for the stream.
+   *
+   * @generated from field: bool reads_more = 16;
+   */
+  readsMore: boolean;
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 28);
+
+/**
+ * Names a call by the frame's call_id.
+ *
+ * @generated from message lanekeeper.runner.v1.CancelCall
+ */
+export type CancelCall = Message<"lanekeeper.runner.v1.CancelCall"> & {
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.CancelCall.
+ * Use `create(CancelCallSchema)` to create a new message.
+ */
+export const CancelCallSchema: GenMessage<CancelCall> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 29);
+
+/**
+ * The answer to one call.
+ *
+ * @generated from message lanekeeper.runner.v1.ExchangeResponse
+ */
+export type ExchangeResponse = Message<"lanekeeper.runner.v1.ExchangeResponse"> & {
+  /**
+   * The client's.
+   *
+   * @generated from field: int64 call_id = 1;
+   */
+  callId: bigint;
+
+  /**
+   * What came of it.
+   *
+   * @generated from oneof lanekeeper.runner.v1.ExchangeResponse.result
+   */
+  result: {
+    /**
+     * It failed.
+     *
+     * @generated from field: google.rpc.Status error = 2;
+     */
+    value: Status;
+    case: "error";
+  } | {
+    /**
+     * See AwaitTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.AwaitTurnResponse await_turn = 3;
+     */
+    value: AwaitTurnResponse;
+    case: "awaitTurn";
+  } | {
+    /**
+     * See SubmitTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.SubmitTurnResponse submit_turn = 4;
+     */
+    value: SubmitTurnResponse;
+    case: "submitTurn";
+  } | {
+    /**
+     * See FindTurn.
+     *
+     * @generated from field: lanekeeper.runner.v1.FindTurnResponse find_turn = 5;
+     */
+    value: FindTurnResponse;
+    case: "findTurn";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Calls may come together. Said once, it holds for the stream.
+   *
+   * @generated from field: bool reads_more = 14;
+   */
+  readsMore: boolean;
+
+  /**
+   * Further answers, none with a `more` of its own. Only to a client that has said `reads_more`.
+   *
+   * @generated from field: repeated lanekeeper.runner.v1.ExchangeResponse more = 15;
+   */
+  more: ExchangeResponse[];
+};
+
+/**
+ * Describes the message lanekeeper.runner.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_runner_v1_runner_service, 30);
 
 /**
  * Run this turn when its lane is free; attach me; cancel it.
@@ -1120,6 +1405,17 @@ export const RunnerService: GenService<{
     methodKind: "server_streaming";
     input: typeof AttachTurnRequestSchema;
     output: typeof AttachTurnResponseSchema;
+  },
+  /**
+   * Accepts a turn as AttachTurn does and waits for its end, both in one answer: for callers who want the
+   * answer whole and hope that it comes soon. Where it does not they attach to the turn.
+   *
+   * @generated from rpc lanekeeper.runner.v1.RunnerService.AwaitTurn
+   */
+  awaitTurn: {
+    methodKind: "unary";
+    input: typeof AwaitTurnRequestSchema;
+    output: typeof AwaitTurnResponseSchema;
   },
   /**
    * Tells that a turn's caller was cut off before its whole answer was written, or was told
@@ -1241,6 +1537,17 @@ export const RunnerService: GenService<{
     methodKind: "unary";
     input: typeof ListAgentsRequestSchema;
     output: typeof ListAgentsResponseSchema;
+  },
+  /**
+   * The calls on the path of every turn, as frames of one stream: each is authorized, traced, deadlined and
+   * cancelled as its own call.
+   *
+   * @generated from rpc lanekeeper.runner.v1.RunnerService.Exchange
+   */
+  exchange: {
+    methodKind: "bidi_streaming";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lanekeeper_runner_v1_runner_service, 0);

@@ -1,0 +1,79 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type {
+  AwaitTurnResponseSchema,
+  TurnEnded,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
+import type { Clock } from "@lanekeeper/service";
+import type { RunnerContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import type { AdmissionResult } from "../running/admission.ts";
+import { follow } from "../running/follow.ts";
+import { accept, acceptedMessage } from "./accept.ts";
+import { onLeft, requireRoom } from "./attachment.ts";
+import type { Handler } from "./handler.ts";
+import { parseSpan } from "./parse-field.ts";
+import { parseSubmit } from "./parse-submit.ts";
+
+/**
+ * Accepts a turn and waits for its end for a while. Who calls is attached meanwhile, as by AttachTurn; who is
+ * told that the turn goes on has not left it.
+ */
+export const awaitTurn: Handler<"awaitTurn"> = (context) => async (request, call) => {
+  const { submit } = request;
+  if (submit === undefined) throw invalid("submit", "is required");
+  const waitMs = parseSpan("wait", request.wait, LIMITS.maxAwaitMs);
+  if (waitMs === undefined) throw invalid("wait", "is required");
+  requireRoom(context);
+  const result = await accept(context, parseSubmit(submit, call), true);
+  return { accepted: acceptedMessage(result), ...(await outcome(context, result, waitMs, call)) };
+};
+
+type Outcome = Pick<MessageInitShape<typeof AwaitTurnResponseSchema>, "ended" | "waited">;
+
+async function outcome(
+  context: RunnerContext,
+  { turn }: AdmissionResult,
+  waitMs: number,
+  call: CallContext,
+): Promise<Outcome> {
+  const { clock } = context.deps;
+  const acceptedMs = clock.monotonicMs();
+  const leave = context.attachments.enter(turn);
+  const wait = startWait(clock, waitMs, call.signal);
+  let waited = {};
+  let ended: TurnEnded | undefined;
+  try {
+    for await (const { event } of follow(context.followParts, turn, 0n, wait.signal)) {
+      if (event.case === "ended") ended = event.value;
+      // A turn that is requeued begins again; it waited once.
+      if (event.case !== "runBegun" || "waited" in waited) continue;
+      waited = { waited: durationFromMs(Math.round(clock.monotonicMs() - acceptedMs)) };
+    }
+  } catch (error) {
+    if (!wait.isOver()) throw error;
+  } finally {
+    wait.stop();
+    leave();
+    if (ended === undefined && call.signal.aborted) onLeft(context, turn, call, false);
+  }
+  return { ...waited, ...(ended === undefined ? {} : { ended }) };
+}
+
+/** Its signal is aborted when the time is over, or the caller has left. */
+function startWait(clock: Pick<Clock, "setTimer">, ms: number, left: AbortSignal) {
+  const controller = new AbortController();
+  const onLeaving = (): void => controller.abort(left.reason);
+  left.addEventListener("abort", onLeaving, { once: true });
+  if (left.aborted) onLeaving();
+  const timer = clock.setTimer(ms, () => controller.abort());
+  return {
+    signal: controller.signal,
+    isOver: () => controller.signal.aborted && !left.aborted,
+    stop: () => {
+      timer.cancel();
+      left.removeEventListener("abort", onLeaving);
+    },
+  };
+}
