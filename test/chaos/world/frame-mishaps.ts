@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import * as delivery from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import * as identity from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import * as runner from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Mishap } from "./call-proxy.ts";
 
@@ -28,6 +29,10 @@ const FRAMES: Readonly<Record<string, FrameSchemas>> = {
   [`/${identity.SessionIdentityService.typeName}/Exchange`]: {
     request: identity.ExchangeRequestSchema,
     response: identity.ExchangeResponseSchema,
+  },
+  [`/${runner.RunnerService.typeName}/Exchange`]: {
+    request: runner.ExchangeRequestSchema,
+    response: runner.ExchangeResponseSchema,
   },
   [`/${delivery.DeliveryService.typeName}/Exchange`]: {
     request: delivery.ExchangeRequestSchema,
