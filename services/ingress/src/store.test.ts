@@ -213,6 +213,7 @@ describe("inbound accounts in Postgres", () => {
   const hook = create(InboundAccountSchema, {
     ...{ kind: WEBHOOK, accountId: "helpdesk", secretEnv: "WEBHOOK_SECRET" },
     webhook: { replyUrl: "https://example.org", hmac: { signatureHeader: "x-sig", encoding: 2 } },
+    rateLimit: { requestsPerMinute: 600, burst: 0 },
   });
   const bot = create(InboundAccountSchema, {
     ...{ kind: TELEGRAM, accountId: "bot7", tokenEnv: "TELEGRAM_TOKEN", polling: true },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rateLimit } from "./rate-limit-schema.ts";
 
 /** A secret or token of a channel, by the environment variable that holds it. */
 function variable(words: string, example: string) {
@@ -44,11 +45,15 @@ export function takesEvents(entry: unknown): boolean {
   return named !== undefined || polling === true;
 }
 
+/** Posts that may come by the account. */
+const rate_limit = rateLimit.optional();
+
 /** A Slack team: replies go out by its token, events come in where the signing secret is named. */
 const slack = z.strictObject({
   token_env: variable("SLACK|TELEGRAM", "SLACK_BOT_TOKEN"),
   signing_secret_env: variable("SLACK", "SLACK_SIGNING_SECRET").optional(),
   agent,
+  rate_limit,
 });
 
 /** A bot: events come in by webhook where its secret token is named, or are asked for. */
@@ -58,10 +63,15 @@ const telegram = z
     webhook_secret_env: variable("TELEGRAM", "TELEGRAM_WEBHOOK_SECRET").optional(),
     polling: z.boolean().optional(),
     agent,
+    rate_limit,
   })
   .refine(
     ({ webhook_secret_env, polling }) => webhook_secret_env === undefined || polling !== true,
     "expected webhook_secret_env or polling, not both: Telegram gives updates in one way",
+  )
+  .refine(
+    ({ rate_limit: limit, polling }) => limit === undefined || polling !== true,
+    "expected no rate_limit with polling: what is asked for comes no faster than it is taken",
   );
 
 const header = z
@@ -72,6 +82,7 @@ const header = z
 const webhook = z.strictObject({
   secret_env: variable("WEBHOOK", "WEBHOOK_SECRET_HELPDESK"),
   agent,
+  rate_limit,
   channel: z
     .string()
     .regex(/^[a-z][a-z0-9_-]{0,31}$/, "expected a channel such as helpdesk")

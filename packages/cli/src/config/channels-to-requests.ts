@@ -8,6 +8,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import type { ApplyInboundAccountsRequestSchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { takesEvents, type WebhookEntry } from "./channels-schema.ts";
+import { rateLimitRequest } from "./rate-limit-schema.ts";
 import type { TenantConfig } from "./schema.ts";
 
 type Inbound = MessageInitShape<typeof InboundAccountSchema>;
@@ -44,12 +45,12 @@ type Channels = NonNullable<TenantConfig["channels"]>;
 function slackAccounts({ slack = {} }: Channels): Inbound[] {
   return Object.entries(slack)
     .filter(([, entry]) => takesEvents(entry))
-    .map(
-      ([accountId, { token_env: tokenEnv, signing_secret_env: secretEnv = "", agent = "" }]) => ({
-        kind: ChannelKind.SLACK,
-        ...{ accountId, agentId: agent, secretEnv, tokenEnv },
-      }),
-    );
+    .map(([accountId, entry]) => ({
+      ...{ kind: ChannelKind.SLACK, accountId, agentId: entry.agent ?? "" },
+      secretEnv: entry.signing_secret_env ?? "",
+      tokenEnv: entry.token_env,
+      ...limitOf(entry),
+    }));
 }
 
 function telegramAccounts({ telegram = {} }: Channels): Inbound[] {
@@ -60,6 +61,7 @@ function telegramAccounts({ telegram = {} }: Channels): Inbound[] {
       secretEnv: entry.webhook_secret_env ?? "",
       tokenEnv: entry.token_env,
       polling: entry.polling ?? false,
+      ...limitOf(entry),
     }));
 }
 
@@ -68,7 +70,12 @@ function webhooks({ webhook = {} }: Channels): Inbound[] {
     ...{ kind: ChannelKind.WEBHOOK, accountId, agentId: entry.agent ?? "" },
     secretEnv: entry.secret_env,
     webhook: rulesOf(entry),
+    ...limitOf(entry),
   }));
+}
+
+function limitOf({ rate_limit: limit }: Pick<WebhookEntry, "rate_limit">) {
+  return limit === undefined ? {} : { rateLimit: rateLimitRequest(limit) };
 }
 
 function rulesOf({ channel = "", reply_url: replyUrl = "", hmac }: WebhookEntry) {

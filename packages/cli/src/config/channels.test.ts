@@ -17,7 +17,11 @@ ${channels.replaceAll(/^/gm, "      ")}
 
 test("replies go out by every account; events come in where there is something to verify them by", () => {
   const parsed = tenant(`slack:
-  T1: { token_env: SLACK_TOKEN, signing_secret_env: SLACK_SECRET, agent: main }
+  T1:
+    token_env: SLACK_TOKEN
+    signing_secret_env: SLACK_SECRET
+    agent: main
+    rate_limit: { requests_per_minute: 600, burst: 60 }
   T2: { token_env: SLACK_TOKEN }
 telegram:
   posted_bot: { token_env: TELEGRAM_TOKEN, webhook_secret_env: TELEGRAM_SECRET }
@@ -35,8 +39,9 @@ webhook:
     [RouteKind.TELEGRAM, "polled_bot"],
   ]);
   const { SLACK, TELEGRAM, WEBHOOK } = ChannelKind;
+  const rateLimit = { requestsPerMinute: 600, burst: 60 };
   expect(inboundAccountsRequest(parsed).accounts).toMatchObject([
-    { kind: SLACK, accountId: "T1", agentId: "main", secretEnv: "SLACK_SECRET" },
+    { kind: SLACK, accountId: "T1", agentId: "main", secretEnv: "SLACK_SECRET", rateLimit },
     { kind: TELEGRAM, accountId: "posted_bot", secretEnv: "TELEGRAM_SECRET", polling: false },
     { kind: TELEGRAM, accountId: "polled_bot", tokenEnv: "TELEGRAM_TOKEN", polling: true },
     { kind: WEBHOOK, webhook: { channel: "crm", replyUrl: "https://crm.example/replies" } },
@@ -56,6 +61,10 @@ test.each([
   [
     "telegram: { b: { token_env: TELEGRAM_T, webhook_secret_env: TELEGRAM_S, polling: true } }",
     "not both",
+  ],
+  [
+    "telegram: { b: { token_env: TELEGRAM_T, polling: true, rate_limit: { requests_per_minute: 6 } } }",
+    "no rate_limit with polling",
   ],
   ["slack: { T1: { token_env: SLACK_T, signing_secret_env: DATABASE_URL } }", "SLACK in it"],
   ["webhook: { crm: { secret_env: CRM_SECRET } }", "WEBHOOK in it"],

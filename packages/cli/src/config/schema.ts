@@ -1,6 +1,7 @@
 import { duration } from "@lanekeeper/service";
 import { z } from "zod";
 import { channels } from "./channels-schema.ts";
+import { rateLimit } from "./rate-limit-schema.ts";
 import { agentProblem, schedules } from "./schedules.ts";
 
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -138,12 +139,6 @@ const sessions = z.strictObject({
     .refine((sources) => new Set(sources).size === sources.length, "expected each at most once")
     .optional(),
   required: z.boolean().optional(),
-});
-
-/** So many requests a minute, of any kind; each replica of ingress counts for itself. */
-const rateLimit = z.strictObject({
-  requests_per_minute: z.int().min(1).max(1_000_000),
-  burst: z.int().min(1).max(1_000_000).optional(),
 });
 
 const tenant = z

@@ -16,6 +16,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { rateLimitRequest } from "./rate-limit-schema.ts";
 import type { AgentEntry, McpEntry, TenantConfig } from "./schema.ts";
 
 /** What session-identity is told about a tenant. */
@@ -62,9 +63,7 @@ export function settingsRequest({
 }
 
 function rateLimit(name: "rateLimit" | "keyRateLimit", given: TenantConfig["rate_limit"]) {
-  if (given === undefined) return {};
-  const { requests_per_minute: requestsPerMinute, burst = 0 } = given;
-  return { [name]: { requestsPerMinute, burst } };
+  return given === undefined ? {} : { [name]: rateLimitRequest(given) };
 }
 
 /** What ingress is told about a tenant's clock. */

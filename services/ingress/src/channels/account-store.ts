@@ -31,10 +31,13 @@ interface Row {
   readonly token_env: string;
   readonly is_polled: boolean;
   readonly webhook: JsonValue | null;
+  readonly requests_per_minute: number | null;
+  readonly burst: number | null;
 }
 
 const SELECT = `
-  SELECT tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook
+  SELECT tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook,
+    requests_per_minute, burst
   FROM inbound_accounts`;
 
 const FIND = {
@@ -59,12 +62,14 @@ const REMOVE_OTHERS = `
 
 const PUT = `
   INSERT INTO inbound_accounts
-    (tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook)
-  SELECT $1, * FROM unnest(
-    $2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::jsonb[])
+    (tenant, kind, account_id, agent_id, secret_env, token_env, is_polled, webhook,
+      requests_per_minute, burst)
+  SELECT $1, * FROM unnest($2::smallint[], $3::text[], $4::text[], $5::text[], $6::text[],
+    $7::boolean[], $8::jsonb[], $9::integer[], $10::integer[])
   ON CONFLICT (kind, account_id, tenant) DO UPDATE SET
     agent_id = excluded.agent_id, secret_env = excluded.secret_env,
-    token_env = excluded.token_env, is_polled = excluded.is_polled, webhook = excluded.webhook`;
+    token_env = excluded.token_env, is_polled = excluded.is_polled, webhook = excluded.webhook,
+    requests_per_minute = excluded.requests_per_minute, burst = excluded.burst`;
 
 /** Inbound accounts in Postgres. */
 export function accountStore(db: Pick<Database<unknown>, "query" | "transaction">): AccountStore {
@@ -98,6 +103,9 @@ async function replace(
     accounts.map(({ webhook }) =>
       webhook === undefined ? null : JSON.stringify(toJson(WebhookRulesSchema, webhook)),
     ),
+    accounts.map(({ rateLimit }) => rateLimit?.requestsPerMinute ?? null),
+    // 0: as many as a minute has.
+    accounts.map(({ rateLimit }) => rateLimit?.burst || null),
   ]);
 }
 
@@ -109,10 +117,15 @@ function accountOf(row: Row): TenantAccount {
     secretEnv: row.secret_env,
     tokenEnv: row.token_env,
     polling: row.is_polled,
+    ...limitOf(row),
     // What a later release has written is not refused: the account goes on as far as it is understood.
     ...(row.webhook === null
       ? {}
       : { webhook: fromJson(WebhookRulesSchema, row.webhook, { ignoreUnknownFields: true }) }),
   });
   return { tenant: row.tenant, account };
+}
+
+function limitOf({ requests_per_minute: requestsPerMinute, burst }: Row) {
+  return requestsPerMinute === null ? {} : { rateLimit: { requestsPerMinute, burst: burst ?? 0 } };
 }

@@ -1,33 +1,29 @@
 import type { ServerResponse } from "node:http";
 import type { EventTaker, Outcome } from "@lanekeeper/adapter-kit";
-import { type Caller, LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
-import type { Clock, Log } from "@lanekeeper/service";
-import type { Entrance } from "../credentials/entrance.ts";
+import { LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
+import type { Log } from "@lanekeeper/service";
 import { type Exchange, type RequestFacts, sendJson } from "../http/exchange.ts";
 import { type BodyBudget, readBody } from "../http/read-body.ts";
 import { setDisposition } from "../http/lane-disposition.ts";
 import type { Route } from "../http/routes.ts";
 import type { IngressLimits } from "../limits.ts";
-import type { SettingsDirectory } from "../settings/directory.ts";
 import { dispositionWord } from "../turns/disposition.ts";
 import { isAccountId, type TenantAccount } from "./account.ts";
 import type { AccountDirectory } from "./account-directory.ts";
 import type { ChannelAdapter, RawEvent, Reading } from "./adapter.ts";
+import { awaitRoom, type RoomContext } from "./await-room.ts";
 import type { ChannelClients } from "./ports-for.ts";
 import { callerOf, takeFor } from "./take.ts";
 
 /** What the door of channels stands on. */
-export interface ChannelsContext {
+export interface ChannelsContext extends RoomContext {
   readonly accounts: AccountDirectory;
   readonly adapters: readonly ChannelAdapter[];
   readonly taker: EventTaker;
   readonly clients: ChannelClients;
   readonly bodyBudget: BodyBudget;
-  readonly clock: Clock;
   readonly log: Log;
   readonly limits: Pick<IngressLimits, "maxEventBytes">;
-  readonly credentials: Pick<Entrance, "count">;
-  readonly settings: Pick<SettingsDirectory, "get">;
 }
 
 /**
@@ -59,7 +55,12 @@ async function handle(
   try {
     const found = await verified(context, adapter, accountId, raw);
     facts.caller = callerOf(adapter, found, "adapter");
-    await count(context, facts.caller, res);
+    // The rest of the time is for the event.
+    const withinMs = adapter.ackWithinMs / 2 - (context.clock.monotonicMs() - startedMs);
+    await awaitRoom(context, found, facts.caller, {
+      withinMs: Math.max(0, withinMs),
+      tell: (headers) => setHeaders(res, headers),
+    });
     const reading = await adapter.read(raw, {
       account: found.account,
       token: context.accounts.token(found),
@@ -70,9 +71,8 @@ async function handle(
       return;
     }
     const owner = await ownerOf(context, adapter, found, reading, raw);
-    const spentMs = context.clock.monotonicMs() - startedMs;
-    const withinMs = Math.max(1, adapter.ackWithinMs - spentMs);
-    const outcome = await take(context, adapter, owner, reading, facts, withinMs);
+    const leftMs = adapter.ackWithinMs - (context.clock.monotonicMs() - startedMs);
+    const outcome = await take(context, adapter, owner, reading, facts, Math.max(1, leftMs));
     if (facts.disposition !== undefined) setDisposition(res, facts.disposition);
     const { status, body: told } = adapter.answer(outcome);
     sendJson(res, status, told);
@@ -81,16 +81,8 @@ async function handle(
   }
 }
 
-/** Posts of a tenant's accounts and requests of its keys share the tenant's limit. @throws RATE_LIMITED */
-async function count(
-  { credentials, settings }: ChannelsContext,
-  caller: Caller,
-  res: ServerResponse,
-): Promise<void> {
-  const { rateLimit } = await settings.get(caller.tenant);
-  credentials.count(caller, rateLimit, (told) => {
-    for (const [name, value] of Object.entries(told)) res.setHeader(name, value);
-  });
+function setHeaders(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
 }
 
 function addressed(

@@ -5,6 +5,7 @@ import {
   type WebhookRules,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { invalid } from "@lanekeeper/rpc";
+import { parseRateLimit } from "../rpc/rate-limit.ts";
 import { isAccountId, isChannelVariable } from "./account.ts";
 
 const KINDS: ReadonlySet<number> = new Set([
@@ -28,6 +29,10 @@ export function parseAccount(field: string, account: InboundAccount): InboundAcc
     throw invalid(`${field}.agent_id`, "is no agent's id");
   }
   parseVariables(field, account);
+  parseRateLimit(`${field}.rate_limit`, account.rateLimit);
+  if (account.rateLimit !== undefined && account.polling) {
+    throw invalid(`${field}.rate_limit`, "is for accounts whose events are posted");
+  }
   if (webhook !== undefined) parseWebhook(`${field}.webhook`, kind, webhook);
   return account;
 }

@@ -16,6 +16,14 @@ export interface EntranceOptions {
   readonly limits: IngressLimits;
 }
 
+/** What bounds a channel's account. */
+export interface AccountLimits {
+  readonly ofAccount: RateLimit | undefined;
+  readonly ofTenant: RateLimit | undefined;
+  /** For how long a post can wait for its room. */
+  readonly withinMs: number;
+}
+
 /** Where every request from outside comes through, whichever its door: known, within its limits, noted. */
 export class Entrance implements AsyncDisposable {
   readonly #check: CredentialCheck;
@@ -41,20 +49,21 @@ export class Entrance implements AsyncDisposable {
     const credential = await this.#check.authenticate(authorization);
     onKnown(credential);
     this.#lastUses.note(credential.principal);
-    this.#rateLimits.take(credential, tell);
+    this.#rateLimits.take({ ...credential, of: "key" }, tell);
     return credential;
   }
 
   /**
-   * Counts a request of somebody who shows no key, such as a channel's account, against his tenant's
-   * limit. @throws RATE_LIMITED
+   * Counts a post of a channel's account, which shows no key, against its own limit and its tenant's. Gives
+   * for how many ms it has to wait for its room. @throws RATE_LIMITED where it cannot wait for so long
    */
   count(
     { tenant, principal }: Pick<Caller, "tenant" | "principal">,
-    tenantRateLimit: RateLimit | undefined,
+    { ofAccount: rateLimit, ofTenant: tenantRateLimit, withinMs }: AccountLimits,
     tell: TellHeaders,
-  ): void {
-    this.#rateLimits.take({ tenant, principal, rateLimit: undefined, tenantRateLimit }, tell);
+  ): number {
+    const limited = { of: "account", tenant, principal, rateLimit, tenantRateLimit } as const;
+    return this.#rateLimits.take(limited, tell, withinMs);
   }
 
   /** Whether a credential that was let in still would be; counts as no request. @throws as above */

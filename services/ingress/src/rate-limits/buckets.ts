@@ -30,26 +30,28 @@ export class Buckets {
     return this.#fullAtMs.size;
   }
 
-  /** Looks, and takes nothing. */
-  level(name: string, limit: RateLimit, nowMs: number): BucketLevel {
+  /**
+   * Looks, and takes nothing. For who would wait, up to `waitsMs`: behind those who wait already.
+   */
+  level(name: string, limit: RateLimit, nowMs: number, waitsMs = 0): BucketLevel {
     const perRequestMs = MINUTE_MS / limit.requestsPerMinute;
     const wholeMs = perRequestMs * limit.burst;
     // The limit may have been another when it was last taken from.
-    const emptyMs = Math.min(this.#missingMs(name, nowMs), wholeMs);
+    const emptyMs = Math.min(this.#missingMs(name, nowMs), wholeMs + waitsMs);
     const room = (wholeMs - emptyMs) / perRequestMs;
     // A hair of rounding is no reason to refuse.
-    const remaining = Math.floor(room + 1e-9);
+    const remaining = Math.max(0, Math.floor(room + 1e-9));
     const waitMs = remaining >= 1 ? 0 : perRequestMs * (1 - room);
     return { limit, remaining, resetMs: emptyMs, waitMs };
   }
 
   /** Takes one request, whether or not there was room; tells how it stands then. */
-  take(name: string, limit: RateLimit, nowMs: number): BucketLevel {
-    const { resetMs } = this.level(name, limit, nowMs);
+  take(name: string, limit: RateLimit, nowMs: number, waitsMs = 0): BucketLevel {
+    const { resetMs } = this.level(name, limit, nowMs, waitsMs);
     this.#fullAtMs.delete(name);
     this.#fullAtMs.set(name, nowMs + resetMs + MINUTE_MS / limit.requestsPerMinute);
     this.#forget(nowMs);
-    return this.level(name, limit, nowMs);
+    return this.level(name, limit, nowMs, waitsMs);
   }
 
   #missingMs(name: string, nowMs: number): number {

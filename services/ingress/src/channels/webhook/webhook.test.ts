@@ -193,6 +193,30 @@ test("posts of a tenant's accounts share its limit; over it the sender is told w
   expect(lane.runner.turns).toHaveLength(1);
 });
 
+test("an account has its own limit: a burst waits for its room and is not lost, beyond that 429 tells when", async () => {
+  addAccount(lane, {
+    ...{ ...HELPDESK, accountId: "limited" },
+    rateLimit: { requestsPerMinute: 600, burst: 1 },
+  });
+  addAccount(lane, {
+    ...{ ...HELPDESK, accountId: "slow" },
+    rateLimit: { requestsPerMinute: 1, burst: 1 },
+  });
+  const event = { session_key: "ticket:77", text: "Hello", sender_id: "ada" };
+  const post = (account: string, id: string) =>
+    postEvent(lane, event, { id, path: `/channels/webhook/${account}` });
+  const burst = await Promise.all(["1", "2", "3", "4"].map((id) => post("limited", id)));
+  expect(burst.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+  expect((await post("slow", "1")).status).toBe(202);
+  const refused = await post("slow", "2");
+  expect([refused.status, refused.json]).toMatchObject([
+    429,
+    { error: { code: "RATE_LIMITED", lanekeeper: { metadata: { limit_of: "account" } } } },
+  ]);
+  expect(refused.headers).toMatchObject({ "retry-after": expect.stringMatching(/^(5\d|60)$/) });
+  expect(lane.runner.turns).toHaveLength(5);
+});
+
 test("the line of a post tells its channel and its account", async () => {
   await postEvent(lane, { session_key: "ticket:77", text: "Hello", sender_id: "ada" });
   const line = () => lane.log.lines.find(({ msg }) => msg === "request");

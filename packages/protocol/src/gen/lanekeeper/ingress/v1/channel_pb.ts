@@ -6,13 +6,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { RateLimit } from "./rate_limit_pb.ts";
+import { file_lanekeeper_ingress_v1_rate_limit } from "./rate_limit_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lanekeeper/ingress/v1/channel.proto.
  */
 export const file_lanekeeper_ingress_v1_channel: GenFile = /*@__PURE__*/
-  fileDesc("CiNsYW5la2VlcGVyL2luZ3Jlc3MvdjEvY2hhbm5lbC5wcm90bxIVbGFuZWtlZXBlci5pbmdyZXNzLnYxItYBCg5JbmJvdW5kQWNjb3VudBIwCgRraW5kGAEgASgOMiIubGFuZWtlZXBlci5pbmdyZXNzLnYxLkNoYW5uZWxLaW5kEhIKCmFjY291bnRfaWQYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSEgoKc2VjcmV0X2VudhgEIAEoCRIRCgl0b2tlbl9lbnYYBSABKAkSDwoHcG9sbGluZxgGIAEoCBI0Cgd3ZWJob29rGAcgASgLMiMubGFuZWtlZXBlci5pbmdyZXNzLnYxLldlYmhvb2tSdWxlcyJjCgxXZWJob29rUnVsZXMSDwoHY2hhbm5lbBgBIAEoCRIRCglyZXBseV91cmwYAiABKAkSLwoEaG1hYxgDIAEoCzIhLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5IbWFjU2NoZW1lIowBCgpIbWFjU2NoZW1lEhgKEHNpZ25hdHVyZV9oZWFkZXIYASABKAkSDgoGcHJlZml4GAIgASgJEjoKCGVuY29kaW5nGAMgASgOMigubGFuZWtlZXBlci5pbmdyZXNzLnYxLlNpZ25hdHVyZUVuY29kaW5nEhgKEHRpbWVzdGFtcF9oZWFkZXIYBCABKAkqeAoLQ2hhbm5lbEtpbmQSHAoYQ0hBTk5FTF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hBTk5FTF9LSU5EX1dFQkhPT0sQARIWChJDSEFOTkVMX0tJTkRfU0xBQ0sQAhIZChVDSEFOTkVMX0tJTkRfVEVMRUdSQU0QAypyChFTaWduYXR1cmVFbmNvZGluZxIiCh5TSUdOQVRVUkVfRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIaChZTSUdOQVRVUkVfRU5DT0RJTkdfSEVYEAESHQoZU0lHTkFUVVJFX0VOQ09ESU5HX0JBU0U2NBACYgZwcm90bzM");
+  fileDesc("CiNsYW5la2VlcGVyL2luZ3Jlc3MvdjEvY2hhbm5lbC5wcm90bxIVbGFuZWtlZXBlci5pbmdyZXNzLnYxIowCCg5JbmJvdW5kQWNjb3VudBIwCgRraW5kGAEgASgOMiIubGFuZWtlZXBlci5pbmdyZXNzLnYxLkNoYW5uZWxLaW5kEhIKCmFjY291bnRfaWQYAiABKAkSEAoIYWdlbnRfaWQYAyABKAkSEgoKc2VjcmV0X2VudhgEIAEoCRIRCgl0b2tlbl9lbnYYBSABKAkSDwoHcG9sbGluZxgGIAEoCBI0Cgd3ZWJob29rGAcgASgLMiMubGFuZWtlZXBlci5pbmdyZXNzLnYxLldlYmhvb2tSdWxlcxI0CgpyYXRlX2xpbWl0GAggASgLMiAubGFuZWtlZXBlci5pbmdyZXNzLnYxLlJhdGVMaW1pdCJjCgxXZWJob29rUnVsZXMSDwoHY2hhbm5lbBgBIAEoCRIRCglyZXBseV91cmwYAiABKAkSLwoEaG1hYxgDIAEoCzIhLmxhbmVrZWVwZXIuaW5ncmVzcy52MS5IbWFjU2NoZW1lIowBCgpIbWFjU2NoZW1lEhgKEHNpZ25hdHVyZV9oZWFkZXIYASABKAkSDgoGcHJlZml4GAIgASgJEjoKCGVuY29kaW5nGAMgASgOMigubGFuZWtlZXBlci5pbmdyZXNzLnYxLlNpZ25hdHVyZUVuY29kaW5nEhgKEHRpbWVzdGFtcF9oZWFkZXIYBCABKAkqeAoLQ2hhbm5lbEtpbmQSHAoYQ0hBTk5FTF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hBTk5FTF9LSU5EX1dFQkhPT0sQARIWChJDSEFOTkVMX0tJTkRfU0xBQ0sQAhIZChVDSEFOTkVMX0tJTkRfVEVMRUdSQU0QAypyChFTaWduYXR1cmVFbmNvZGluZxIiCh5TSUdOQVRVUkVfRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIaChZTSUdOQVRVUkVfRU5DT0RJTkdfSEVYEAESHQoZU0lHTkFUVVJFX0VOQ09ESU5HX0JBU0U2NBACYgZwcm90bzM", [file_lanekeeper_ingress_v1_rate_limit]);
 
 /**
  * An account whose events are taken, at POST /channels/<kind>/<account>.
@@ -72,6 +74,14 @@ export type InboundAccount = Message<"lanekeeper.ingress.v1.InboundAccount"> & {
    * @generated from field: lanekeeper.ingress.v1.WebhookRules webhook = 7;
    */
   webhook?: WebhookRules | undefined;
+
+  /**
+   * How many posts may come by it; unset: as many as the tenant's `rate_limit` has room for, which they count
+   * against too. Nothing where it is polled.
+   *
+   * @generated from field: lanekeeper.ingress.v1.RateLimit rate_limit = 8;
+   */
+  rateLimit?: RateLimit | undefined;
 };
 
 /**
