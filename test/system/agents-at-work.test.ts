@@ -1,9 +1,15 @@
+import { createHash, randomUUID } from "node:crypto";
 import { createDeliveryClient, createIdentityClient, createRunnerClient } from "@lanekeeper/client";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually, startConstellation, startWebhookSink } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
+
+/** A server of tools, one of which draws. */
+const TOOLS = new URL("../../services/runner/src/testing/mcp-server.mjs", import.meta.url).pathname;
 
 /** A budget that a few messages fill. */
 const CONFIG = `
@@ -16,9 +22,12 @@ tenants:
         tools: [sessions_spawn, memory_save]
         context_token_budget: 2000
         compaction: { at_percent: 50 }
+      drawer:
+        model: scripted
+        mcp_servers: { paint: { command: ${process.execPath}, args: [${TOOLS}], tools: [draw] } }
 `;
 
-test("through the real services: a session is compacted by its run, and a subagent's answer survives the end of runner and delivery, and what comes of it reaches the session's route", async () => {
+test("through the real services: a session is compacted by its run, and a subagent's answer survives the end of runner and delivery, and what comes of it reaches the session's route, as does what a tool drew", async () => {
   await using sink = await startWebhookSink();
   const env = {
     LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
@@ -88,6 +97,26 @@ test("through the real services: a session is compacted by its run, and a subage
   const all = await runner.listTurns({ sessionKey: "agent:main:parent" });
   expect(all.turns.length).toBe(2);
   expect((await sink.post(0)).body).toContain("has answered");
+
+  // A file that a tool made goes where the answer goes.
+  const { session } = await identity.resolveSession({
+    name: { case: "rawKey", value: "agent:drawer:room" },
+  });
+  const drawing = session?.ref?.sessionKey ?? "";
+  const { route } = await delivery.registerRoute({ sessionKey: drawing, ...place });
+  const ask = { case: "text" as const, value: "!tool paint__draw" };
+  await runner.submitTurn({
+    idempotencyKey: randomUUID(),
+    fingerprint: createHash("sha256").update(ask.value).digest(),
+    target: { case: "session", value: session?.ref ?? {} },
+    turnClass: TurnClass.PERSON,
+    messages: [{ role: Role.USER, parts: [{ content: ask }] }],
+    routeId: route?.routeId ?? "",
+  });
+  const picture = { type: "file", file_name: "image.png", media_type: "image/png" };
+  expect((await sink.post(1)).json).toMatchObject({
+    parts: expect.arrayContaining([{ ...picture, data: Buffer.from("png").toString("base64") }]),
+  });
   delivery.$close();
   identity.$close();
   runner.$close();
