@@ -22,7 +22,7 @@ export async function learnSession(
   if (session === undefined || ref === undefined || session.parentSessionId === "") return;
   if ((await readSession(deps.db, tenant, ref.sessionId)) !== undefined) return;
   await learnParents(deps, tenant, session.parentSessionId, call);
-  const rotation = await rotationInto(deps, ref.sessionKey, ref.sessionId, call);
+  const rotation = await rotationInto(deps, ref, call);
   await seeSession(deps.db, tenant, {
     ...ref,
     parentSessionId: session.parentSessionId,
@@ -62,10 +62,7 @@ async function askFor(
     if (current?.sessionId !== sessionId) return undefined;
     // Of one that still stands the rotation is not told with it.
     const rotation =
-      before ??
-      (session?.parentSessionId
-        ? await rotationInto(deps, current.sessionKey, sessionId, call)
-        : undefined);
+      before ?? (session?.parentSessionId ? await rotationInto(deps, current, call) : undefined);
     return {
       sessionId,
       sessionKey: current.sessionKey,
@@ -80,14 +77,19 @@ async function askFor(
   }
 }
 
-/** REPLAY names a last turn and COMPACTION its run; the rotation that made the session tells both. */
+/**
+ * REPLAY names a last turn and COMPACTION its run; the rotation that made the session tells both. Of who
+ * stands under the key it is the last one; who was rotated away since is told with its own. What is
+ * learnt is kept for good, so that the moment at which it is asked must not matter.
+ */
 async function rotationInto(
   { identity }: ParentDeps,
-  sessionKey: string,
-  sessionId: string,
+  { sessionKey, sessionId }: { readonly sessionKey: string; readonly sessionId: string },
   call: CallOptions,
 ): Promise<Rotation | undefined> {
   const { rotations } = await identity.listRotations({ sessionKey, pageSize: 1 }, call);
   const last = rotations[0];
-  return last?.current?.sessionId === sessionId ? last : undefined;
+  if (last?.current?.sessionId === sessionId) return last;
+  const by = { case: "sessionId" as const, value: sessionId };
+  return (await identity.getSession({ session: by }, call)).rotation;
 }
