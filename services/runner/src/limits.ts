@@ -170,7 +170,7 @@ export const LIMITS = {
   retentionSweepMs: 60_000,
   /** Rows that one statement takes away: some 50 ms of work. */
   retentionBatch: 5_000,
-  /** A finished turn's events can be replayed for this long. */
+  /** A finished turn's events can be replayed for this long; its tool steps go with them. */
   eventsRetentionMs: 3_600_000,
   /** A repeated request joins its turn for this long, and at least until the turn is settled. */
   idempotencyRetentionMs: 86_400_000,

@@ -9,8 +9,9 @@ import { forgetChildTurns, insertChildTurn } from "../store/child-turns.ts";
 import { forgetRefused } from "../store/outbox.ts";
 import { forgetSlots, writeSlots } from "../store/run-slots.ts";
 import { forgetEdges, forgetEvents, forgetRequests } from "../store/sweep.ts";
+import { forgetSteps } from "../store/tool-steps.ts";
 import { gate } from "../testing/gate.ts";
-import { heldAnswer } from "../testing/model-double.ts";
+import { end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
@@ -78,6 +79,39 @@ test.concurrent("what a turn says is kept while it runs, however old, and its re
   expect(repeat).toMatchObject({ disposition: Disposition.JOINED, turnId: first.turnId });
   held.open();
   await first.ended;
+});
+
+test.concurrent("the steps of a turn that has ended go with its events, those of one that runs stay", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { tools: ["session_status"] });
+  const held = gate();
+  world.model.behaviour = async function* ({ messages }) {
+    const isHeld = messages.some((message) => textOf(message) === "held");
+    if (messages.at(-1)?.parts[0]?.content.case === "toolResult") {
+      if (isHeld) await held.opened;
+      yield { type: "text", text: "done" };
+      yield end();
+    } else {
+      yield toolCall("c1", "session_status");
+      yield end("tool_calls");
+    }
+  };
+  const ended = new Attached(replica, { submit: turnFor(world, "one") });
+  await ended.ended;
+  const key = "agent:main:elsewhere";
+  const running = new Attached(replica, { submit: turnFor(world, "held", { key }) });
+  const stepsOf = async () => {
+    const stored = "SELECT turn_id FROM tool_steps WHERE result IS NOT NULL";
+    return (await world.db.query<{ turn_id: string }>(stored)).rows.map((row) => row.turn_id);
+  };
+  await eventually(async () => (await stepsOf()).length === 2);
+  expect(await forgetSteps(world.db, LIMITS.eventsRetentionMs, 10)).toBe(0);
+  await age(world, "turns", "end_time", LIMITS.eventsRetentionMs + 1_000);
+  expect(await forgetSteps(world.db, LIMITS.eventsRetentionMs, 10)).toBe(1);
+  expect(await stepsOf()).toEqual([running.turnId]);
+  held.open();
+  await running.ended;
 });
 
 test.concurrent("a request is one turn for a day; after that it is a new one", async () => {

@@ -18,6 +18,7 @@ import {
 import { forgetSlots } from "../store/run-slots.ts";
 import type { Relay } from "./relay.ts";
 import type { Collaborators, LaneTurn, Runner } from "./runner.ts";
+import { forgetSteps } from "../store/tool-steps.ts";
 
 /** Tables that the statements of every turn look into. */
 const TURN_TABLES = [
@@ -190,6 +191,7 @@ export class Sweeper {
     const { db } = this.#options.parts.deps;
     const { eventsRetentionMs, idempotencyRetentionMs, retentionBatch } = LIMITS;
     await this.#whileFull(() => forgetEvents(db, eventsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetSteps(db, eventsRetentionMs, retentionBatch));
     await this.#whileFull(() => forgetRequests(db, idempotencyRetentionMs, retentionBatch));
     await forgetEdges(db);
     await forgetSlots(db, LIMITS.retentionSweepMs);

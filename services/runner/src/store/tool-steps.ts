@@ -113,3 +113,20 @@ export async function readSteps(sql: Sql, tenant: string, turnId: string): Promi
         : { text: row.result, isError: row.is_error, files: filesOf(row.files) },
   }));
 }
+
+const FORGET = {
+  name: "runner_forget_steps",
+  text: `
+DELETE FROM tool_steps s USING (
+  SELECT s.tenant, s.turn_id, s.step FROM tool_steps s
+  JOIN turns t ON t.tenant = s.tenant AND t.turn_id = s.turn_id
+  WHERE t.end_time < clock_timestamp() - $1 * interval '1 ms'
+  LIMIT $2
+) old
+WHERE s.tenant = old.tenant AND s.turn_id = old.turn_id AND s.step = old.step`,
+};
+
+/** Removes the steps of turns that ended long ago, which no run goes on with. Gives how many. */
+export async function forgetSteps(sql: Sql, olderThanMs: number, limit: number): Promise<number> {
+  return (await sql.query(FORGET, [olderThanMs, limit])).rowCount;
+}
