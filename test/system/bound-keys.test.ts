@@ -219,6 +219,32 @@ describe("a key that is bound to other conversations", () => {
     expect(JSON.stringify(apiKeys)).toContain(widestKeyId);
   });
 
+  test("has no turn of its own answered where others are", async () => {
+    const { call } = lanekeeper;
+    const { session } = await call("identity.v1.SessionIdentityService/GetSession", {
+      sessionKey: "agent:main:mine:1",
+    });
+    const submit = (routeId: string) => ({
+      ...{ idempotencyKey: randomUUID(), fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
+      ...{ session: (session as { ref: object }).ref, routeId },
+      messages: [{ role: "ROLE_USER", parts: [{ text: "let me out" }] }],
+    });
+    const method = RunnerService.method.submitTurn;
+    const ofNone = await attempt(method, boundKey, submit(randomUUID()));
+    const theirs = await attempt(method, boundKey, submit(hidden.routeId));
+    expect([ofNone.status, theirs.status]).toEqual([404, 404]);
+    const target = { case: "submit", value: {} } as const;
+    const edge = createEdgeClients({ baseUrl: lanekeeper.baseUrl, apiKey: boundKey });
+    const value = { ...target.value, routeId: hidden.routeId };
+    const attached = edge.runner.attachTurn({ target: { ...target, value } }).next();
+    await expect(attached).rejects.toMatchObject({ reason: "NOT_FOUND" });
+    const route = await attempt(DeliveryService.method.registerRoute, boundKey, {
+      ...{ sessionKey: "agent:main:mine:1", kind: "ROUTE_KIND_WEBHOOK", address: sink.url },
+    });
+    const { route: own } = JSON.parse(route.text) as { route: { routeId: string } };
+    expect((await attempt(method, boundKey, submit(own.routeId))).status).toBe(200);
+  });
+
   test("watches its own alone", async () => {
     const edge = createEdgeClients({ baseUrl: lanekeeper.baseUrl, apiKey: boundKey });
     const seen: string[] = [];

@@ -17,6 +17,7 @@ import {
 import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
 import { noteRpcCaller } from "../http/rpc-caller.ts";
+import { requireOwnRoutes } from "./own-routes.ts";
 import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
 import { whileValid } from "./while-valid.ts";
@@ -51,11 +52,12 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
     routes: whileValid(desc, routes, door),
     authorize,
   });
+  const runner = proxyRoutes(RunnerService, door.runner);
   return connectHandler({
     hooks: door.hooks,
     services: [
       served(SessionIdentityService, proxyRoutes(SessionIdentityService, door.identity)),
-      served(RunnerService, tellSubmitted(proxyRoutes(RunnerService, door.runner))),
+      served(RunnerService, tellSubmitted(requireOwnRoutes(runner, door.delivery))),
       served(DeliveryService, proxyRoutes(DeliveryService, door.delivery)),
       served(IngressService, tellRun(door.ingress)),
       served(ApiKeyService, door.apiKeys),

@@ -1,10 +1,10 @@
 import type { AgentDirectory } from "../../agents/agent-directory.ts";
 import { isUnavailable } from "@lanekeeper/postgres";
-import type { DeliveryClient } from "@lanekeeper/client";
 import { type Caller, notFound, storeUnavailable } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import { isKeyWithin } from "@lanekeeper/session-key";
 import type { IngressLimits } from "../../limits.ts";
+import type { RouteJudge } from "../require-route.ts";
 import { type Schedule, type ScheduleName, sessionKeyOf } from "../../schedules/schedule.ts";
 import type { TurnStarting } from "../../schedules/start-turn.ts";
 import type { ScheduleStore } from "../../schedules/store.ts";
@@ -12,7 +12,7 @@ import type { ScheduleStore } from "../../schedules/store.ts";
 /** What the RPCs about schedules work with. */
 export interface ScheduleRpcs extends TurnStarting {
   readonly store: Omit<ScheduleStore, "claim" | "settle" | "postpone">;
-  readonly delivery: Pick<DeliveryClient, "listRouteChanges">;
+  readonly delivery: RouteJudge;
   readonly agents: Pick<AgentDirectory, "require" | "requireDefault">;
   readonly clock: Clock;
   readonly limits: Pick<

@@ -10,11 +10,11 @@ import {
   later,
   permissionDenied,
 } from "@lanekeeper/rpc";
-import { isBound } from "@lanekeeper/session-key";
 import { parseSpec } from "../../schedules/parse-spec.ts";
 import { nextTime } from "../../schedules/plan-run.ts";
 import { type ScheduleSpec, sessionKeyOf } from "../../schedules/schedule.ts";
 import { scheduleMessage } from "../../schedules/schedule-message.ts";
+import { requireRoute } from "../require-route.ts";
 import { mayUse, reached, type ScheduleRpcs } from "./context.ts";
 
 /**
@@ -54,16 +54,6 @@ function requireBounds(caller: Caller, spec: ScheduleSpec): void {
   if (mayUse(caller, spec)) return;
   const message = "the schedule's key is none of those that the credential is bound to";
   throw permissionDenied(message, { session_key: sessionKeyOf(spec) });
-}
-
-/** Its replies would go where others are. Delivery judges, as of any call about a route. */
-async function requireRoute(
-  delivery: ScheduleRpcs["delivery"],
-  parent: CallContext,
-  routeId: string,
-): Promise<void> {
-  if (routeId === "" || !isBound(parent)) return;
-  await delivery.listRouteChanges({ routeId, pageSize: 1 }, { parent });
 }
 
 /** Room comes when an operator makes some; a day is a polite time to ask again by oneself. */
