@@ -7,6 +7,12 @@ export const LIMITS = {
   heartbeatsPerLease: 3,
   /** A chain of nested sends: deeper ones are loops in practice, and each hop holds a lane. */
   hopBudget: 8,
+  /**
+   * Sends and tasks that come of one request from outside, in whatever order, results and what comes of those
+   * included: a list of some hundred tasks handed out one after another is work; more is a loop, or a tree
+   * that doubles. A person's next message has as many again.
+   */
+  nestedTurnsPerRequest: 256,
   /** Waiting turns of a lane where the agent states none: minutes of work for any model. */
   waitingTurnsPerLane: 128,
   /** An agent may ask for more, up to what a page of a lane can still be told from. */
@@ -184,6 +190,15 @@ export const LIMITS = {
   outboxTimeoutMs: 4_000,
   /** A claim of an outbox row: above the hand-over's bound, so that two rarely try the same. */
   outboxClaimMs: 5_000,
+  /**
+   * Replies of a lane that delivery does not have: it is away, or their route holds its 14,400. Ten replies a
+   * minute for more than an hour and a half; then turns whose reply would join them are refused. Those
+   * that were accepted before still answer, so that there may be as many more as turns wait.
+   */
+  unsentRepliesPerLane: 1_000,
+  /** Of all lanes of a tenant: some GiB of long replies. Looked at so often, and met by as much late. */
+  unsentRepliesPerTenant: 100_000,
+  outboxLookMs: 5_000,
   /** Outbox rows of one statement; each has a whole reply. */
   outboxBatch: 32,
 

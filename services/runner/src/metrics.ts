@@ -20,6 +20,8 @@ export interface RunnerMetrics {
   compacted(): void;
   /** A hand-over to delivery. */
   handedOver(result: (typeof HANDOVERS)[number]): void;
+  /** Replies of all tenants that delivery does not have, as seen by all replicas. */
+  unsent(count: number): void;
 }
 
 const TAKEOVERS = ["run again", "ending repeated"] as const;
@@ -40,6 +42,7 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
   const outbox = metrics.counter("outbox_handovers_total", "Replies handed to delivery", [
     "result",
   ]);
+  const unsent = metrics.gauge("outbox_unsent_replies", "Replies that wait for delivery");
   // Told from the start: of a counter that appears with its first event, no alert sees that event.
   for (const how of TAKEOVERS) takeovers.inc({ how }, 0);
   for (const result of HANDOVERS) outbox.inc({ result }, 0);
@@ -53,5 +56,6 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
     laneDepth: (count) => depth.observe(count),
     compacted: () => compactions.inc(),
     handedOver: (result) => outbox.inc({ result }),
+    unsent: (count) => unsent.set(count),
   };
 }

@@ -74,6 +74,7 @@ const context: ToolContext = {
   runId: "r",
   step: 1,
   callChain: [],
+  rootTurnId: "t",
   traceparent: "",
   contextUse: { usedTokens: 0, budgetTokens: 1 },
   signal: new AbortController().signal,
@@ -135,6 +136,13 @@ test.each([
     await expect.poll(() => log.text()).toContain(String(LIMITS.mcpMessageBytes));
   },
 );
+
+test("of what a program says at once on standard error so much is logged", async () => {
+  const { listed, call, log } = await toolsOf(stdio());
+  await call((await listed()).get("test__shout"));
+  const said = () => log.lines.find((line) => line["msg"] === "said")?.["said"];
+  await expect.poll(said).toBe("e".repeat(LIMITS.mcpLogChars));
+});
 
 test("a replica keeps as many connections as it may; the one that was not needed for longest goes", async () => {
   const server = await web();

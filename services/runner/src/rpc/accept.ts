@@ -25,7 +25,7 @@ export async function accept(
   parsed: ParsedSubmit,
   hasCaller: boolean,
 ): Promise<AdmissionResult> {
-  const { deps, runner, agents, runs, slots } = context;
+  const { deps, runner, agents, runs, slots, relay } = context;
   if (runner.isDraining) throw draining();
   const agent = await agents.listed(parsed.tenant, parsed.agentId);
   if (agent === undefined && !(await isKnown(context, parsed))) {
@@ -48,6 +48,7 @@ export async function accept(
     mayClaim: runner.mayClaim && !isBound,
     hasCaller,
     maxWaiting: maxWaiting(agent, parsed),
+    outboxIsFull: relay.backlog.refuses(parsed),
   }).catch((error: unknown) => slot.free().then(() => Promise.reject(error)));
   if (result.claimedRunId === undefined) await slot.free();
   report(context, result);

@@ -39,6 +39,7 @@ export function turnMessage(turn: StoredTurn, runs: readonly RunRecord[], positi
     errorMessage: turn.errorMessage,
     intoTurnId: turn.intoTurnId ?? "",
     parentTurnId: turn.parentTurnId ?? "",
+    rootTurnId: turn.rootTurnId ?? "",
     runs: runs.filter(({ turnId }) => turnId === turn.turnId).map((run) => runMessage(turn, run)),
     ...(turn.reply === undefined ? {} : { reply: turn.reply }),
     ...(isTerminal(turn.state)

@@ -23,6 +23,8 @@ import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { joinTurn } from "./join-turn.ts";
+import { spendOnNested } from "./nested-budget.ts";
+import { refuseIfUnsent, tenantOutboxFull } from "./outbox-backlog.ts";
 import { RunAborted } from "./run-abort.ts";
 import { refuseIfFull } from "./refuse-if-full.ts";
 
@@ -46,6 +48,8 @@ export interface AdmissionOptions {
   /** The caller waits here: this replica is preferred to run the turn. */
   readonly hasCaller: boolean;
   readonly maxWaiting: number;
+  /** As many replies of the tenant as may wait for delivery, and this turn's would join them. */
+  readonly outboxIsFull?: boolean;
 }
 
 /** A lane may change between the refusal and the look at why; it does not do so for ever. */
@@ -54,7 +58,7 @@ const ATTEMPTS = 5;
 /**
  * Accepts a turn, or joins the one that the same request was accepted as. The answer is given after
  * the commit. A refusal stores nothing.
- * @throws IDEMPOTENCY_MISMATCH, SESSION_BUSY, QUEUE_FULL, WOULD_DEADLOCK.
+ * @throws IDEMPOTENCY_MISMATCH, SESSION_BUSY, QUEUE_FULL, QUOTA, WOULD_DEADLOCK, HOP_LIMIT.
  */
 export async function admit(
   deps: RunnerDeps,
@@ -66,6 +70,11 @@ export async function admit(
     if (options.hasCaller) await markCallerGone(deps.db, turn.tenant, cutOff.turnId, false);
     return joined(deps, turn, cutOff);
   }
+  if (options.outboxIsFull === true) {
+    const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
+    if (known === undefined) throw tenantOutboxFull();
+    return joined(deps, turn, known);
+  }
   for (let attempt = 1; ; attempt++) {
     const result = await admitOnce(deps, turn, options).catch((error: unknown) => {
       if (isUniqueViolation(error, "idempotency_pkey")) return undefined;
@@ -75,7 +84,10 @@ export async function admit(
     if (result !== undefined) return result;
     const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
     if (known !== undefined) return joined(deps, turn, known);
-    if (turn.session !== undefined) await refuseIfFull(deps, turn as NewLaneTurn, options);
+    if (isOfLane(turn)) {
+      await refuseIfUnsent(deps, turn);
+      await refuseIfFull(deps, turn, options);
+    }
     if (attempt >= ATTEMPTS) throw later("SESSION_BUSY", "the lane changes too fast", 100);
   }
 }
@@ -123,13 +135,17 @@ async function admitLooking(
     ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
     : { seed: [], input: turn.messages };
   const host = await joinTurn(deps, sql, turn, lane, said.input);
-  if (host !== undefined) return host;
+  if (host !== undefined) {
+    await spendOnNested(sql, turn);
+    return host;
+  }
   const stop = stopAskedBy(turn.onConflict);
   const stopped = stop === undefined ? undefined : await stopOthers(sql, turn, lane, stop);
   const isFull = lane.depth >= options.maxWaiting && turn.childTurnId === undefined;
   const droppedTurnId = isFull && mayDrop(turn) ? await dropOldest(sql, turn) : undefined;
   const result = await insert(deps, (one) => insertLaneTurn(sql, one), turn, options, said);
   if (result === undefined) throw new Refused();
+  await spendOnNested(sql, turn);
   await recordFamily(sql, result.turn, turn);
   return stopped === undefined || stop === undefined
     ? { ...result, droppedTurnId }

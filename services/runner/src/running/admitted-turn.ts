@@ -20,6 +20,7 @@ export function storedTurn(
     ...row,
     sessionKey: turn.session?.sessionKey,
     origin: turn.origin,
+    rootTurnId: turn.rootTurnId,
     admittedSessionId: turn.session?.sessionId ?? "",
     admittedGeneration: turn.session?.generation ?? 0n,
     requiredGeneration: turn.requiredGeneration,

@@ -63,6 +63,7 @@ export async function outcomeTurn(
     parentTurnId: undefined,
     // The chain that sent the child has gone its way: this is the beginning of another.
     callChain: [],
+    rootTurnId: turn.rootTurnId ?? turn.parentTurnId,
     childTurnId,
   };
 }

@@ -168,6 +168,7 @@ function stepsOf(
       turnId: turn.turnId,
       runId: run.runId,
       callChain: [...turn.callChain, turn.sessionKey],
+      rootTurnId: turn.rootTurnId ?? turn.turnId,
       traceparent: turn.traceparent,
       contextUse,
       signal: run.signal,

@@ -18,6 +18,7 @@ import type { SessionMessage, SessionMessageOutcome } from "../tools/tool-deps.t
 import type { RunnerDeps } from "./deps.ts";
 import { follow, type FollowParts } from "./follow.ts";
 import type { LocalRuns } from "./local-runs.ts";
+import { nestedKey, refuseSpentChain, refuseSpentRequest } from "./nested-budget.ts";
 import { persist } from "./persist.ts";
 import { RunAborted } from "./run-abort.ts";
 import { traceIdOf } from "./trace-id.ts";
@@ -47,6 +48,7 @@ export async function submitNested(
 ): Promise<SessionMessageOutcome> {
   const { from, wait, onConflict } = message;
   refuseSpentChain(from);
+  await refuseSpentRequest(parts.deps.db, from);
   const session = await resolve(parts, message);
   if (STOPPING.has(onConflict) && from.callChain.includes(session.sessionKey)) {
     throw deadlock(session.sessionKey);
@@ -63,13 +65,6 @@ const STOPPING: ReadonlySet<OnConflict> = new Set([
   OnConflict.ROLLBACK,
   OnConflict.STEER,
 ]);
-
-/** @throws HOP_LIMIT */
-export function refuseSpentChain({ callChain }: Pick<ToolContext, "callChain">): void {
-  if (callChain.length < LIMITS.hopBudget) return;
-  const message = `the chain of sends has used its ${LIMITS.hopBudget} hops`;
-  throw new LanekeeperError("HOP_LIMIT", message);
-}
 
 /** A turn without a session cannot be told anything once it is over. */
 export function tellsOf(
@@ -140,11 +135,11 @@ export function nestedTurn(
     requiredGeneration: 0n,
     turnClass: TurnClass.SYSTEM,
     onConflict,
-    idempotencyKey: `${from.turnId}/${from.step}`,
+    idempotencyKey: nestedKey(from),
     fingerprint: createHash("sha256").update(content).digest(),
     keyIsGenerated: false,
     clientRetryCount: 0,
-    requestId: `${from.turnId}/${from.step}`,
+    requestId: nestedKey(from),
     traceId: traceIdOf(from.traceparent),
     traceparent: from.traceparent,
     origin: create(OriginSchema, { source, rawKey }),
@@ -154,7 +149,8 @@ export function nestedTurn(
     messages: [textMessage(Role.USER, text)],
     parentTurnId: from.turnId,
     callChain: from.callChain,
-    nested: { parentRunId: from.runId, tells },
+    rootTurnId: from.rootTurnId,
+    nested: { parentRunId: from.runId, rootTurnId: from.rootTurnId, tells },
   };
 }
 

@@ -7,6 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox.ts";
 import { OutboxSteps } from "../store/outbox-steps.ts";
 import type { RunnerDeps } from "./deps.ts";
+import { OutboxBacklog } from "./outbox-backlog.ts";
 
 type RelayDeps = Pick<RunnerDeps, "db" | "delivery" | "log" | "metrics">;
 
@@ -15,6 +16,8 @@ type RelayDeps = Pick<RunnerDeps, "db" | "delivery" | "log" | "metrics">;
  * replica may repeat what another was doing. Delivery's outage stops no lane; it only makes rows wait.
  */
 export class Relay {
+  /** What waits because delivery does not take it. */
+  readonly backlog: OutboxBacklog;
   readonly #deps: RelayDeps;
   readonly #steps: OutboxSteps;
   readonly #busy = new Map<string, Promise<void>>();
@@ -24,6 +27,7 @@ export class Relay {
 
   constructor(deps: RelayDeps) {
     this.#deps = deps;
+    this.backlog = new OutboxBacklog(deps);
     this.#steps = new OutboxSteps(deps.db);
   }
 

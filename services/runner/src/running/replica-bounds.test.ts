@@ -51,7 +51,7 @@ test("a replica that holds as many attachments as it may says so, with the bound
 
 test("where as many turns wait to be stored as may, one more is refused with the bound", async () => {
   const overloaded = () => Promise.reject(new BatcherOverloadedError(LIMITS.stepsWaiting));
-  const deps = { ids: { uuid: () => "u" }, replica: "a", steps: { admit: overloaded } };
+  const deps = { runIds: { mint: () => "u" }, replica: "a", steps: { admit: overloaded } };
   const turn = { session: { sessionKey: "agent:main:x" }, messages: [], onConflict: 1 };
   const options = { mayClaim: true, hasCaller: false, maxWaiting: 1 };
   const work = admit(deps as unknown as RunnerDeps, turn as unknown as NewTurn, options);
@@ -141,5 +141,6 @@ test("a chain of sends that has used its hops spawns nothing either", async () =
   await expect(spawn({} as NestedParts, task)).rejects.toMatchObject({
     reason: "HOP_LIMIT",
     message: expect.stringContaining("8 hops"),
+    metadata: { bound: "hop_budget", limit: "8" },
   });
 });

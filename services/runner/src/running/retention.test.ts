@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { forgetChildTurns, insertChildTurn } from "../store/child-turns.ts";
+import { countNested, forgetNestedCounts } from "../store/nested-counts.ts";
 import { forgetRefused } from "../store/outbox.ts";
 import { forgetSlots, writeSlots } from "../store/run-slots.ts";
 import { forgetEdges, forgetEvents, forgetRequests } from "../store/sweep.ts";
@@ -164,6 +165,12 @@ test.concurrent("slots of replicas that are gone, waits of runs that hold no lan
   await forgetChildTurns(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
   const children = await db.query("SELECT FROM child_turns");
   expect(children.rowCount).toBe(1);
+  for (const ms of [2 * A_DAY_MS, LIMITS.childTurnsRetentionMs - A_DAY_MS]) {
+    await countNested(db, { tenant: TENANT, rootTurnId: randomUUID() }, 1);
+    await age(world, "nested_counts", "sent_time", ms);
+  }
+  await forgetNestedCounts(db, LIMITS.childTurnsRetentionMs, LIMITS.retentionBatch);
+  expect((await db.query("SELECT FROM nested_counts")).rowCount).toBe(1);
   held.open();
   await active.ended;
 });

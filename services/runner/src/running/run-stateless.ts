@@ -103,6 +103,7 @@ async function jobOf(
     turnId,
     runId,
     callChain,
+    rootTurnId: turnId,
     traceparent,
     contextUse,
     signal,

@@ -273,6 +273,7 @@ function contextOf(world: World, turnId: string, runId: string) {
     runId,
     step: 1,
     callChain: [KEY],
+    rootTurnId: turnId,
     traceparent: "",
     contextUse: { usedTokens: 0, budgetTokens: 1 },
     signal: new AbortController().signal,

@@ -6,13 +6,8 @@ import { parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { SessionMessageOutcome, SubagentTask } from "../tools/tool-deps.ts";
-import {
-  nestedTurn,
-  type NestedParts,
-  refuseSpentChain,
-  sendNested,
-  tellsOf,
-} from "./nested-send.ts";
+import { refuseSpentChain, refuseSpentRequest } from "./nested-budget.ts";
+import { nestedTurn, type NestedParts, sendNested, tellsOf } from "./nested-send.ts";
 
 const SOURCE = "sessions_spawn";
 
@@ -33,6 +28,7 @@ export async function spawn(
     throw invalid("wait", "must be true in a turn without a session: nobody could be told later");
   }
   refuseSpentChain(from);
+  await refuseSpentRequest(parts.deps.db, from);
   const rawKey = childKey(from, task.agentId ?? from.agentId);
   const session = await resolve(parts, from, rawKey);
   const routeId = await routeToParent(parts, from, session.sessionKey);

@@ -1,20 +1,27 @@
 import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import {
+  type Message,
+  MessageSchema,
+  Role,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
+import { ModelError } from "../models/model-error.ts";
 import { messageBytes } from "../store/codec.ts";
 import { readPinned, saveMemory } from "../store/memories.ts";
 import { seeSession } from "../store/sessions.ts";
 import { type Gate, gate } from "../testing/gate.ts";
-import { heldAnswer } from "../testing/model-double.ts";
-import { applyMain, Attached, KEY, TENANT, turnFor, user } from "../testing/requests.ts";
+import { end, heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 import { readHistory } from "./history.ts";
+import { partsOf } from "./relay.ts";
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
@@ -114,4 +121,53 @@ test.concurrent("a context reaches back through so many generations and no furth
   const texts = said.map(({ message }) => textOf(message));
   expect(texts).toHaveLength(LIMITS.parentDepth);
   expect([texts[0], texts.at(-1)]).toEqual(["generation 7", "generation 70"]);
+});
+
+test.concurrent("of so many turns the inputs are compared with what a client resends, and of none before them", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = async function* (request) {
+    yield { type: "text", text: `answer to ${textOf(request.messages.at(-1) ?? user(""))}` };
+    yield end();
+  };
+  const ask = (messages: Message[]) =>
+    new Attached(replica, { submit: turnFor(world, `${messages.length}`, { messages }) });
+  for (let n = 1; n <= LIMITS.rememberedTurns + 1; n++) await ask([user(`m${n}`)]).ended;
+  /** A client that has seen the answer to one turn, and resends what came after it. */
+  const resent = async (from: number) => {
+    const seen = said(Role.ASSISTANT, `answer to m${from}`);
+    const attached = ask([user(`m${from}`), seen, user(`m${from + 1}`), user("more")]);
+    await attached.ended;
+    const { request } = await replica.client.getTurn({
+      ...{ turnId: attached.turnId, withRequest: true },
+    });
+    return request?.messages.map(textOf);
+  };
+  expect(await resent(1)).toEqual(["m2", "more"]);
+  // One turn more has ended since.
+  expect(await resent(3)).toEqual(["more"]);
+});
+
+test.concurrent("of what a provider says of a failure session-identity is told so many characters", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = async function* () {
+    yield { type: "text", text: "" };
+    throw new ModelError("MODEL_FAILED", "x".repeat(2_000));
+  };
+  await new Attached(replica, { submit: turnFor(world, "one") }).ended;
+  const [told] = world.identity.endings;
+  expect(told?.errorMessage).toBe("x".repeat(LIMITS.errorMessageChars));
+});
+
+test("of a reply as many parts are handed to delivery as that takes", () => {
+  const text = (value: string) => ({ content: { case: "text" as const, value } });
+  const parts = Array.from({ length: LIMITS.partsPerDelivery + 6 }, (_, n) => text(`part ${n}`));
+  // What cannot be delivered takes nobody's place.
+  const reply = create(MessageSchema, { role: Role.ASSISTANT, parts: [text(""), ...parts] });
+  expect(partsOf(reply).map(({ content }) => content?.value)).toEqual(
+    parts.slice(0, 64).map(({ content }) => content.value),
+  );
 });

@@ -4,6 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { forgetChildTurns } from "../store/child-turns.ts";
 import { endWaiting } from "../store/end-unanswered.ts";
 import { failAbandoned } from "../store/finish-stateless.ts";
+import { forgetNestedCounts } from "../store/nested-counts.ts";
 import { forgetRefused, outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
@@ -86,6 +87,7 @@ export class Sweeper {
       sweep("idle lanes", () => this.#idleLanes()),
       sweep("expired waits", () => this.#expired()),
       sweep("outbox", () => this.#outbox()),
+      sweep("backlog", () => this.#options.relay.backlog.measure(), LIMITS.outboxLookMs),
       sweep("steers", () => this.#steers()),
       sweep("outcomes of nested turns", () => this.#options.tellChildren()),
       sweep("abandoned turns", () => this.#abandoned()),
@@ -198,7 +200,9 @@ export class Sweeper {
     await this.#whileFull(() =>
       forgetRefused(db, LIMITS.refusedRepliesRetentionMs, retentionBatch),
     );
-    await this.#whileFull(() => forgetChildTurns(db, LIMITS.childTurnsRetentionMs, retentionBatch));
+    const { childTurnsRetentionMs } = LIMITS;
+    await this.#whileFull(() => forgetChildTurns(db, childTurnsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetNestedCounts(db, childTurnsRetentionMs, retentionBatch));
   }
 
   /** A batch a sweep is less than a busy installation writes between two of them. */

@@ -31,12 +31,12 @@ export function insertJoined(how: keyof typeof JOINED): string {
     tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
     front, principal, request_id, idempotency_key, trace_id, traceparent, origin, route_id,
     admitted_session_id, admitted_generation, required_generation, accept_time, seed, input,
-    parameters, parent_turn_id, call_chain, replica, into_turn_id, expire_time, steer, end_time,
-    ended_stream_seq)
+    parameters, parent_turn_id, root_turn_id, call_chain, replica, into_turn_id, expire_time, steer,
+    end_time, ended_stream_seq)
   SELECT $1, $3, $5, $4, ${state}, $6, ${disposition}, $7, lane.lane_seq,
     false, $8, $9, $10, $11, $12, $13, $14,
     $15, $16, $17, clock_timestamp(), '{}', $20::bytea[],
-    $18, $19, $21, $22, $2, clock_timestamp() + $25::bigint * interval '1 ms', ${rest}
+    $18, $19, $26, $21, $22, $2, clock_timestamp() + $25::bigint * interval '1 ms', ${rest}
   FROM lane
   RETURNING *
 ), known AS (
@@ -77,5 +77,6 @@ export function joinedParams(
     turn.fingerprint,
     turn.keyIsGenerated,
     turn.maxWaitMs ?? null,
+    turn.rootTurnId ?? null,
   ];
 }

@@ -1,8 +1,10 @@
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type Column, itemParams, itemTable, layEndToEnd, type Slice } from "@lanekeeper/postgres";
+import { LIMITS } from "../limits.ts";
 import { messagesBytes, originBytes } from "./codec.ts";
 import type { LaneAdmission } from "./new-turn.ts";
+import { outboxIsFull } from "./outbox-bounds.ts";
 
 /** With where its lists stand in those of all items. */
 interface Item extends LaneAdmission {
@@ -42,6 +44,7 @@ const COLUMNS: readonly Column<Item>[] = [
   { name: "input_to", type: "int", of: ({ input }) => input.to },
   { name: "parameters", type: "text", of: ({ turn }) => turn.parameters },
   { name: "parent_turn_id", type: "uuid", of: ({ turn }) => turn.parentTurnId },
+  { name: "root_turn_id", type: "uuid", of: ({ turn }) => turn.rootTurnId },
   { name: "chain_from", type: "int", of: ({ chain }) => chain.from },
   { name: "chain_to", type: "int", of: ({ chain }) => chain.to },
   { name: "replica", type: "text", of: ({ admission }) => admission.replica },
@@ -98,7 +101,8 @@ WITH ${itemTable(COLUMNS)}, fresh AS MATERIALIZED (
     tenant, turn_id, agent_id, session_key, state, turn_class, disposition, on_conflict, lane_seq,
     front, principal, request_id, idempotency_key, trace_id, traceparent, origin, route_id,
     admitted_session_id, admitted_generation, required_generation, accept_time, expire_time,
-    seed, input, parameters, parent_turn_id, call_chain, run_id, replica, renewed_at)
+    seed, input, parameters, parent_turn_id, root_turn_id, call_chain, run_id, replica,
+    renewed_at)
   SELECT a.tenant, a.turn_id, a.agent_id, a.session_key, 1, a.turn_class,
     CASE WHEN a.is_claimed THEN ${Disposition.STARTED} ELSE ${Disposition.QUEUED} END,
     a.on_conflict, a.lane_seq,
@@ -106,6 +110,7 @@ WITH ${itemTable(COLUMNS)}, fresh AS MATERIALIZED (
     a.session_id, a.generation, a.required_generation,
     clock_timestamp(), clock_timestamp() + a.max_wait_ms * interval '1 ms',
     ${SEED}[a.seed_from:a.seed_to], ${INPUT}[a.input_from:a.input_to], a.parameters, a.parent_turn_id,
+    a.root_turn_id,
     ${CHAIN}[a.chain_from:a.chain_to],
     CASE WHEN a.is_claimed THEN a.claim_run_id END, a.replica,
     CASE WHEN a.is_claimed THEN clock_timestamp() END
@@ -128,15 +133,18 @@ SELECT a.place::int, a.first_place::int, a.rank::int, a.lane_seq, a.is_claimed, 
   END AS before
 FROM admitted a JOIN turn USING (turn_id)`;
 
-const NOT_KNOWN = `FROM item i
+/** New, and its reply, if it goes through delivery, has room; what no bound holds back has none here either. */
+const MAY_COME = `FROM item i
   WHERE NOT EXISTS (SELECT FROM idempotency k
-    WHERE k.tenant = i.tenant AND k.principal = i.principal AND k.key = i.key)`;
+    WHERE k.tenant = i.tenant AND k.principal = i.principal AND k.key = i.key)
+  AND (i.route_id = '' OR i.max_waiting = ${LIMITS.unboundedTurns}
+    OR NOT ${outboxIsFull("i.tenant", "i.session_key")})`;
 
 /** Of different lanes: the usual case is spared a sort and a window, a seventh of its time. */
 export const INSERT_ONE_EACH = {
   name: "runner_insert_lane_turns",
   text: insertLaneTurnsText(`1 AS rank, i.place AS first_place, 1 AS room
-  ${NOT_KNOWN}`),
+  ${MAY_COME}`),
 };
 
 /** The room is what a free lane has. */
@@ -146,7 +154,7 @@ export const INSERT_LOTS = {
     first_value(i.place) OVER lot AS first_place, least(count(*) OVER lot,
       greatest(1, i.max_waiting::bigint + (first_value(i.claim_run_id) OVER lot IS NOT NULL)::int)
     )::int AS room
-  ${NOT_KNOWN}
+  ${MAY_COME}
   WINDOW lot AS (PARTITION BY i.tenant, i.session_key ORDER BY i.place
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)`),
 };

@@ -32,6 +32,8 @@ export interface NewTurn {
   readonly messages: readonly Message[];
   readonly parentTurnId: string | undefined;
   readonly callChain: readonly string[];
+  /** The turn of a request from outside that it comes of; undefined: it is such a request's itself. */
+  readonly rootTurnId?: string | undefined;
   /** How old a turn may be that this one is coalesced into; undefined: as old as the default has it. */
   readonly debounceMs?: number | undefined;
   /** A full lane makes room for it by dropping its oldest waiting turn. */
@@ -46,6 +48,8 @@ export interface NewTurn {
 export interface NestedTurn {
   /** Of `parentTurnId`: a run that was taken over sends nothing. */
   readonly parentRunId: string;
+  /** Of the turn, where it counts. */
+  readonly rootTurnId: string;
   /** Undefined: its outcome is nobody's to hear of. */
   readonly tells: Omit<ChildTurn, "tenant" | "childTurnId"> | undefined;
 }

@@ -41,6 +41,8 @@ export interface StoredTurn {
   readonly input: readonly Message[];
   readonly parameters: { readonly [name: string]: unknown };
   readonly parentTurnId: string | undefined;
+  /** The turn of a request from outside that it comes of; undefined: it is such a request's itself. */
+  readonly rootTurnId: string | undefined;
   readonly callChain: readonly string[];
   readonly runId: string | undefined;
   readonly replica: string;
@@ -69,7 +71,8 @@ export const TURN_COLUMNS = `
   t.tenant, t.turn_id, t.agent_id, t.session_key, t.state, t.turn_class, t.disposition, t.on_conflict,
   t.lane_seq, t.front, t.principal, t.request_id, t.idempotency_key, t.trace_id, t.traceparent,
   t.origin, t.route_id, t.admitted_session_id, t.admitted_generation, t.required_generation,
-  t.accept_time, t.seed, t.input, t.parameters, t.parent_turn_id, t.call_chain, t.run_id, t.replica,
+  t.accept_time, t.seed, t.input, t.parameters, t.parent_turn_id, t.root_turn_id, t.call_chain, t.run_id,
+  t.replica,
   t.run_count, t.prepared_run_id, t.stop, t.stop_note, t.steer, t.session_id, t.generation,
   t.end_time, t.error_reason, t.error_message, t.into_turn_id, t.reply, t.input_tokens,
   t.output_tokens, t.finish_reason, t.model, t.ended_stream_seq`;
@@ -100,6 +103,7 @@ export interface TurnRow {
   readonly input: Buffer[];
   readonly parameters: string;
   readonly parent_turn_id: string | null;
+  readonly root_turn_id: string | null;
   readonly call_chain: string[];
   readonly run_id: string | null;
   readonly replica: string;
@@ -180,6 +184,7 @@ function contentOf(row: TurnRow) {
     input: messagesOf(row.input),
     parameters: JSON.parse(row.parameters) as { readonly [name: string]: unknown },
     parentTurnId: row.parent_turn_id ?? undefined,
+    rootTurnId: row.root_turn_id ?? undefined,
     callChain: row.call_chain,
   };
 }

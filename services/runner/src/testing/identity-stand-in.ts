@@ -48,6 +48,7 @@ export class IdentityStandIn implements AsyncDisposable {
     readonly runId: string;
     readonly turnId: string;
     readonly outcome: number;
+    readonly errorMessage: string;
   }[] = [];
   readonly granted: { readonly runId: string; readonly turnId: string }[] = [];
   readonly #keys = new Map<string, KeyRow>();
@@ -316,9 +317,9 @@ export class IdentityStandIn implements AsyncDisposable {
     }
     const active = holding(row, fence);
     if (event.case === "ended") {
-      const { outcome } = event.value;
+      const { outcome, errorMessage } = event.value;
       this.#ended.set(active.runId, { outcome, sessionKey: row.sessionKey });
-      this.endings.push({ runId: active.runId, turnId: active.turnId, outcome });
+      this.endings.push({ runId: active.runId, turnId: active.turnId, outcome, errorMessage });
       row.active = undefined;
       return { applied: true };
     }

@@ -39,6 +39,10 @@ function serverWithTools(authorization = "") {
   server.registerTool("flood", { description: "Says too much." }, () =>
     text("x".repeat(5 * 1024 * 1024)),
   );
+  server.registerTool("shout", { description: "Says much on standard error." }, () => {
+    process.stderr.write("e".repeat(5_000));
+    return text("said");
+  });
   server.registerTool(
     "hang",
     { description: "Never answers." },

@@ -17,6 +17,7 @@ const context: ToolContext = {
   runId: "r",
   step: 1,
   callChain: ["agent:main:a"],
+  rootTurnId: "t",
   traceparent: "",
   contextUse: { usedTokens: 0, budgetTokens: 100 },
   signal: new AbortController().signal,

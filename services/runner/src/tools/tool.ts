@@ -22,6 +22,8 @@ export interface ToolContext {
   readonly step: number;
   /** Session keys of the chain of nested sends that led here, outermost first, this one included. */
   readonly callChain: readonly string[];
+  /** The turn of the request from outside that the turn comes of; its own, where it is one's. */
+  readonly rootTurnId: string;
   readonly traceparent: string;
   readonly contextUse: ContextUse;
   readonly signal: AbortSignal;

@@ -184,7 +184,8 @@ export const ErrorReason = {
   WOULD_DEADLOCK: 22,
 
   /**
-   * The chain of nested sends has used its hops.
+   * The chain of nested sends has used its hops, or too many sends and tasks have come of one request from
+   * outside; metadata `bound` tells which.
    *
    * @generated from enum value: ERROR_REASON_HOP_LIMIT = 23;
    */
