@@ -46,7 +46,7 @@ test("a loop of tasks and their results ends by its bound, and a person's next m
   deliverTo(world, replica);
   const counted = gate();
   world.model.behaviour = endless(() => counted.opened);
-  const { turnId: rootTurnId = "" } = await replica.client.submitTurn(turnFor(world, "go"));
+  const { turnId: rootTurnId } = await replica.client.submitTurn(turnFor(world, "go"));
   const root = { tenant: TENANT, rootTurnId };
   await eventually(async () => (await readNestedCount(world.db, root)) === 1);
   // As after so many rounds.
