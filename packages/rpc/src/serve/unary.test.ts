@@ -114,7 +114,7 @@ test("a call without a deadline gets the server's, and its signal says so", asyn
 test("a longer deadline is cut to the server's maximum", async () => {
   let deadline: Date | undefined;
   const { server } = await startEcho({
-    limits: { maxTimeoutMs: 1_000 },
+    limits: { maxTimeoutMs: 20_000 },
     routes: {
       echo: async (_, call) => {
         deadline = call.deadline;
@@ -123,7 +123,7 @@ test("a longer deadline is cut to the server's maximum", async () => {
     },
   });
   await echoClient(server.address).echo({}, { timeoutMs: 3_600_000 });
-  expect(deadline?.getTime()).toBeLessThanOrEqual(Date.now() + 1_000);
+  expect(deadline?.getTime()).toBeLessThanOrEqual(Date.now() + 20_000);
 });
 
 test("a caller that cancels aborts the handler", async () => {

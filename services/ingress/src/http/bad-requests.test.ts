@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { type Ask, ask } from "../testing/ask.ts";
 import { nothingWritten } from "../testing/nothing-written.ts";
-import { rawRequest } from "../testing/raw-request.ts";
+import { closed, rawRequest } from "../testing/raw-request.ts";
 
 const lane = nothingWritten();
 
@@ -150,7 +150,7 @@ describe("whoever sends slowly is cut off:", () => {
     socket.setEncoding("latin1").on("data", (part: string) => (text += part));
     // Never idle for long, and never done.
     const timer = setInterval(() => socket.write("x"), 10);
-    await new Promise((resolve) => socket.once("close", resolve));
+    await closed(socket);
     clearInterval(timer);
     expect(text).toMatch(/^HTTP\/1\.1 408 /);
   });

@@ -1,10 +1,10 @@
-import { once } from "node:events";
 import { connect } from "node:net";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { later, LanekeeperError } from "@lanekeeper/rpc";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Ask, ask, HELLO } from "../testing/ask.ts";
 import { addAccount, CHANNEL_ENV, HELPDESK, postEvent } from "../testing/channels.ts";
+import { closed } from "../testing/raw-request.ts";
 import { answerHello } from "../testing/stand-in-runner.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 
@@ -184,7 +184,7 @@ test.each([
   let text = "";
   socket.setEncoding("utf8").on("data", (part: string) => (text += part));
   socket.on("error", () => undefined).write(bytes);
-  await once(socket, "close");
+  await closed(socket);
   expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(text).toMatch(/\r\nx-request-id: [0-9a-f-]{36}\r\n/);
   expect(text).toContain("\r\nx-lane-disposition: rejected\r\n");

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { ask } from "../testing/ask.ts";
+import { closed } from "../testing/raw-request.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 
 let lane: TestIngress;
@@ -78,7 +79,7 @@ test("connections over the bound are closed at once and counted; the room comes 
   lane = await startTestIngress({ limits: { maxConnections: 3 } });
   await Promise.all([idle(), idle(), idle()]);
   const refused = await idle();
-  await once(refused, "close");
+  await closed(refused);
   expect(await lane.metrics()).toMatch(/http_connections_refused_total\S* 1/);
   open[0]?.destroy();
   const status = async () => (await ask(lane).catch(() => undefined))?.status;
@@ -91,7 +92,7 @@ test("who begins a request and sends no more of it is cut off, idle or not", asy
   const socket = await idle("POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-le");
   let said = "";
   socket.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await once(socket, "close");
+  await closed(socket);
   expect(said).toContain("408");
   expect(lane.runner.turns).toHaveLength(0);
 });

@@ -1,8 +1,8 @@
-import { once } from "node:events";
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask, HELLO } from "../testing/ask.ts";
+import { closed } from "../testing/raw-request.ts";
 import { rawStream } from "../testing/raw-stream.ts";
 import { holdTurn } from "../testing/stand-in-runner.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
@@ -139,7 +139,7 @@ async function raw(port: number, bytes: string): Promise<string> {
   socket.setEncoding("utf8").on("data", (part: string) => (text += part));
   socket.on("error", () => undefined);
   socket.write(bytes);
-  await once(socket, "close");
+  await closed(socket);
   return text;
 }
 

@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { TestIngress } from "./test-ingress.ts";
 
 /** Sends bytes as they are, and gives what comes back until the server closes. */
@@ -11,6 +10,11 @@ export async function rawRequest(
   let text = "";
   socket.setEncoding("latin1").on("data", (part: string) => (text += part));
   socket.on("error", () => undefined).write(bytes);
-  await once(socket, "close");
+  await closed(socket);
   return text;
+}
+
+/** Whoever is closed while it still sends is told ECONNRESET, by chance; `events.once` would throw it. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
 }

@@ -1,4 +1,5 @@
 import type { Db } from "../store/db.ts";
+import { HELD_FOR_LONG } from "./locks.ts";
 
 /** A change as the engine writes it, in a transaction that stays open until `commit`. */
 export async function changeUncommitted(db: Db, tenant: string, key: string) {
@@ -11,6 +12,7 @@ export async function changeUncommitted(db: Db, tenant: string, key: string) {
     written = resolve;
   });
   const done = db.transaction(async (tx) => {
+    await tx.query(HELD_FOR_LONG);
     await tx.query(
       `with changed as (
          update session_keys set revision = revision + 1 where tenant = $1 and session_key = $2 returning *
