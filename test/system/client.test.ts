@@ -49,10 +49,12 @@ async function resolve(rawKey: string): Promise<SessionRef> {
 
 async function reset(ref: SessionRef): Promise<void> {
   const { sessionKey, generation: value } = ref;
-  await identity.rotateSession({
+  const request = {
     ...{ requestId: randomUUID(), sessionKey, reason: RotationReason.RESET },
-    precondition: { case: "expectedGeneration", value },
-  });
+    precondition: { case: "expectedGeneration", value } as const,
+  };
+  // A killed service is away for seconds.
+  await identity.rotateSession(request, { timeoutMs: 60_000 });
 }
 
 describe("the README of packages/client", () => {

@@ -20,9 +20,9 @@ const BREAKING = "--! breaking";
 /** Reads the migrations of a folder in order. Throws where one cannot tell the order. */
 export async function readMigrations(directory: string): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith(".sql")).sort();
-  const migrations = await Promise.all(
-    names.map(async (name) => parseMigration(name, await readFile(join(directory, name), "utf8"))),
-  );
+  const texts = await Promise.all(names.map((name) => readFile(join(directory, name), "utf8")));
+  // In their order: of several that are wrong the first is told.
+  const migrations = names.map((name, index) => parseMigration(name, texts[index] ?? ""));
   for (const [index, { version, name }] of migrations.entries()) {
     const earlier = migrations[index - 1];
     if (earlier?.version === version) {
