@@ -4,6 +4,7 @@ import type { Ending } from "../domain/ending.ts";
 import type { TurnStateName } from "../domain/turn-state.ts";
 import { toldBy } from "../domain/transcript.ts";
 import { LIMITS } from "../limits.ts";
+import { releaseClaim } from "../store/claim-head.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
 import { freeSteers, settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
@@ -169,7 +170,9 @@ export async function giveBack(
   const held = heldBy(run);
   const done = await persist(deps, "give a turn back", async () => {
     await discardPrepared(deps.db, held);
-    return requeue(deps.db, held, { outcome, errorReason });
+    if (await requeue(deps.db, held, { outcome, errorReason })) return true;
+    // An activation that a database lost when it died left the turn a claim.
+    return releaseClaim(deps.db, held);
   });
   if (done) return { kind: "requeued" };
   if (!(await isStillHeld(deps, run.turn, run.runId))) return LOST;

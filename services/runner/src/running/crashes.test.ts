@@ -4,6 +4,7 @@ import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
+import { stateCode } from "../domain/turn-state.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
@@ -348,6 +349,32 @@ test.concurrent("a drained replica gives its turns back and another one answers 
     RunOutcome.REQUEUED,
     RunOutcome.COMPLETED,
   ]);
+});
+
+test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {
+  await using world = await World.start(server);
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const attached = new Attached(a, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  const { turnId } = attached;
+  // Nobody waits for that write to reach the disk.
+  await world.db.transaction(async (sql) => {
+    const claim = "UPDATE turns SET state = $2, run_count = 0 WHERE turn_id = $1";
+    await sql.query(claim, [turnId, stateCode("QUEUED")]);
+    await sql.query("DELETE FROM runs WHERE turn_id = $1", [turnId]);
+  });
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened, "here");
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  expect(await new Attached(b, { turnId }).ended).toMatchObject({ state: TurnState.COMPLETED });
+  expect(await transcript(b)).toEqual(["one", "here"]);
 });
 
 test.concurrent("two replicas on one database never run two turns of a lane at once", async () => {
