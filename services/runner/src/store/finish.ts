@@ -45,7 +45,9 @@ const TOLD = COLUMNS.length;
  * Step three of a commit, in one statement: the transcript, the outbox row, the turn's end, the lane
  * free. Everything hangs on the lane's compare-and-set on the holder, and then on the turn's, so that a
  * repeat (by this replica or by a successor) finds nothing to do; a lane is freed with the turn that
- * holds it or not at all. Lanes are locked first, in key order.
+ * holds it or not at all. Lanes are locked first, in key order. A message that was handed over while the
+ * ending was being stored, and that the ending did not see, is a turn of its own again before the lane is
+ * free, so that nothing later goes before it.
  */
 const FINISH = {
   name: "runner_finish",
@@ -62,8 +64,15 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
                 AND ${mayBecomeFrom("t.state", "COMPLETED")})
   ORDER BY l.tenant, l.session_key
   FOR UPDATE OF l
+), freed AS (
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL
+  FROM item i JOIN held USING (tenant, session_key)
+  WHERE s.tenant = i.tenant AND s.into_turn_id = i.turn_id AND s.state = 1 AND s.steer IS NOT NULL
+    AND s.steer = 1 AND s.session_key = i.session_key
+  RETURNING i.place
 ), lane AS (
   UPDATE lanes l SET active_turn_id = NULL, holder_run_id = NULL,
+    depth = l.depth + (SELECT count(*) FROM freed WHERE freed.place = i.place),
     persons_served = CASE WHEN i.turn_class = ${TurnClass.PERSON} THEN l.persons_served + 1 ELSE 0 END
   FROM item i JOIN held USING (tenant, session_key)
   WHERE l.tenant = i.tenant AND l.session_key = i.session_key AND l.holder_run_id = i.run_id
@@ -109,7 +118,8 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
 )
 SELECT turn.place::int, lane.depth, turn.route_id <> '' AS "isRouted", turn.end_time AS "endTime",
   EXISTS (SELECT FROM turns s WHERE s.tenant = turn.tenant AND s.session_key = turn.session_key
-          AND s.state = 1 AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL) AS "hasSteers"
+          AND s.state = 1 AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL AND s.steer = 2)
+    AS "hasSteers"
 FROM lane JOIN turn USING (place)`,
 };
 

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
 import { startServer, World } from "../testing/world.ts";
 import { claimHead } from "./claim-head.ts";
 import { findHost } from "./coalesce.ts";
 import { endWaiting, requeue } from "./end-unanswered.ts";
-import { readLane } from "./lane-row.ts";
+import { lockLane, readLane } from "./lane-row.ts";
 import { moveWaiting } from "./move-waiting.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { readTurn } from "./read-turn.ts";
@@ -33,6 +34,8 @@ const CANCELLED = {
   ...{ state: "CANCELLED" as const, errorReason: "", errorMessage: "", endedStreamSeq: 1n },
 };
 
+const claimant = () => ({ runId: randomUUID(), replica: "a", anyCaller: true });
+
 describe("messages handed to a turn that is given back", () => {
   /** A turn that was handed a message and waits for its next run; then a later one comes. */
   async function givenBack(guestFields: Partial<NewLaneTurn> = {}) {
@@ -46,8 +49,6 @@ describe("messages handed to a turn that is given back", () => {
     await stored.admit(later);
     return { host, held, guest, later };
   }
-
-  const claimant = () => ({ runId: randomUUID(), replica: "a", anyCaller: true });
 
   test("and is cancelled then: they are turns again at once, and nothing that came later goes before", async () => {
     const { held, guest } = await givenBack();
@@ -88,6 +89,33 @@ describe("messages handed to a turn that is given back", () => {
     await endWaiting(world.db, { ...held, ...CANCELLED });
     expect(await expired()).toContain(guest.turnId);
   });
+});
+
+test("a message that is handed over while its host's ending is being stored is not overtaken", async () => {
+  const { turn: host, held } = await stored.activeTurn();
+  const guest = newTurn(held.sessionKey);
+  let preparing: Promise<unknown> | undefined;
+  await world.db.transaction(async (sql) => {
+    await lockLane(sql, TENANT, held.sessionKey);
+    expect(await findSteerHost(sql, guest, host.turnId, 32)).toBeDefined();
+    // Waits for the host's row, and sees what was there before it waited.
+    preparing = steps.prepare({ held, ending: completed("a"), endedStreamSeq: 3n });
+    await eventually(async () => {
+      const waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+      return (await world.db.query(waits)).rowCount > 0;
+    });
+    await insertSteered(sql, guest, host.turnId, guest.messages, "a");
+  });
+  const later = newTurn(held.sessionKey);
+  await stored.admit(later);
+  const prepared = await preparing;
+  if ((prepared as { kind: string }).kind === "stored") {
+    const ending = completed("a");
+    const end = { held: { ...held, turnClass: 1 }, ending, told: [], chunk: undefined };
+    expect(await steps.finish(end)).toMatchObject({ depth: 2 });
+    const claimed = await claimHead(world.db, TENANT, held.sessionKey, claimant());
+    expect(claimed).toMatchObject({ turn: { turnId: guest.turnId } });
+  } else expect(prepared).toEqual({ kind: "steered" });
 });
 
 describe("what joins another turn is answered as it would have been", () => {

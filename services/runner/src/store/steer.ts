@@ -12,7 +12,10 @@ import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "./turn-row.
 const QUEUED = stateCode("QUEUED");
 const COALESCED = stateCode("COALESCED");
 
-/** Locks the host's row: its ending is stored either before this, or with the steer in sight. */
+/**
+ * Locks the host's row: its ending is stored either before this, and then it is none, or after it. One that
+ * had begun to be stored does not see the message; the turn's end finds it then.
+ */
 const FIND_STEER_HOST = {
   name: "runner_find_steer_host",
   text: `
