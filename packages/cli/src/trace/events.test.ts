@@ -53,7 +53,14 @@ const found = {
       acceptTime: at(10),
       endTime: at(800),
       runs: [
-        { runId: "run1", session, runEpoch: 4n, replica: "host-1", startTime: at(100) },
+        {
+          runId: "run1",
+          session,
+          runEpoch: 4n,
+          replica: "host-1",
+          startTime: at(100),
+          model: "gpt",
+        },
         {
           runId: "run2",
           session,
@@ -120,7 +127,7 @@ test("one request is told in the order of time, from receipt to what the caller 
     "runner: accepted as turn t1 (QUEUED) in the lane of agent:main:a, number 7, on conflict ENQUEUE, the reply also goes to route route1",
     "session-identity: RESET by ops: generation 2 became 3: asked to",
     "session-identity: begin_run accepted: session s1, generation 3, run run1, epoch 4",
-    "runner: run run1 began under session s1, generation 3, epoch 4, on host-1",
+    "runner: run run1 began under session s1, generation 3, epoch 4, on host-1, asking gpt",
     "runner: run run2 began under session s1, generation 3, epoch 5, on host-2, attempt 2",
     "session-identity: run_ended by runner refused: TAKEN_OVER: another run holds the key; shown generation 3, epoch 4, run run1, current generation 3, epoch 5, run run2, 3 times",
     "runner: run run2 ended COMPLETED",

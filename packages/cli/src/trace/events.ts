@@ -102,17 +102,18 @@ function into({ intoTurnId }: Turn): string {
 }
 
 function runEvents(run: TurnRun, index: number): TraceEvent[] {
-  const { session, runId, runEpoch, replica, outcome } = run;
+  const { session, runId, runEpoch, replica, outcome, model } = run;
   const under =
     session === undefined
       ? ""
       : ` under session ${session.sessionId}, generation ${session.generation}`;
+  const asks = model === "" ? "" : `, asking ${model}`;
   const again = index === 0 ? "" : `, attempt ${index + 1}`;
   return [
     ...event(
       "runner",
       run.startTime,
-      `run ${runId} began${under}, epoch ${runEpoch}, on ${replica}${again}`,
+      `run ${runId} began${under}, epoch ${runEpoch}, on ${replica}${asks}${again}`,
     ),
     ...event(
       "runner",

@@ -1,6 +1,9 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ModelError } from "../models/model-error.ts";
+import { gate } from "../testing/gate.ts";
 import { applyMain, Attached, turnFor, user } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
@@ -44,4 +47,26 @@ test.concurrent("instructions hold for one turn: behind the prompt, and in no tr
     "assistant: echo: hello",
     "user: again",
   ]);
+});
+
+test.concurrent("a run is told with the model that it asks from its beginning on, also where that gives no answer", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const asked = gate();
+  world.model.behaviour = async function* () {
+    yield { type: "text", text: "…" };
+    await asked.opened;
+    throw new ModelError("MODEL_FAILED", "no luck");
+  };
+  const attached = new Attached(replica, { submit: turnFor(world, "hello") });
+  await eventually(() => attached.text !== "");
+  const tell = async () => (await replica.client.getTurn({ turnId: attached.turnId })).turn;
+  const state = TurnState.ACTIVE;
+  expect(await tell()).toMatchObject({ state, model: "", runs: [{ model: world.model.name }] });
+  asked.open();
+  expect((await attached.ended).model).toBe("");
+  expect(await tell()).toMatchObject({
+    ...{ state: TurnState.FAILED, model: "", runs: [{ model: world.model.name }] },
+  });
 });

@@ -75,5 +75,6 @@ function runMessage(turn: StoredTurn, run: RunRecord): MessageInitShape<typeof T
     outcome: run.outcome as RunOutcome,
     errorReason: run.errorReason,
     errorMessage: run.errorMessage,
+    model: run.model,
   };
 }

@@ -23,6 +23,8 @@ export interface Grant {
   readonly session: Session | undefined;
   /** This call rolled the session over. */
   readonly rolledOver: boolean;
+  /** The model that is asked, as session-identity was told; empty: not known yet. */
+  readonly model: string;
   /** When the lease ends, on this process' monotonic clock, unless it is renewed. */
   readonly leaseUntilMs: number;
 }
@@ -120,10 +122,14 @@ async function beginOnce(
     },
     { ...callFor(turn), timeoutMs: deps.leaseMs },
   );
-  return grantOf(answer, sentAtMs, deps.leaseMs);
+  return { ...grantOf(answer, sentAtMs, deps.leaseMs), model };
 }
 
-function grantOf(answer: BeginRunResponse, sentAtMs: number, leaseMs: number): Grant {
+function grantOf(
+  answer: BeginRunResponse,
+  sentAtMs: number,
+  leaseMs: number,
+): Omit<Grant, "model"> {
   if (answer.fence?.session === undefined) {
     throw new LanekeeperError("INTERNAL", "BeginRun was answered without a fence");
   }

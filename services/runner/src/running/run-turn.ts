@@ -108,6 +108,7 @@ async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Prom
     runId: run.runId,
     runEpoch: grant.fence.runEpoch,
     replica: deps.replica,
+    model: grant.model,
   };
   const early = readEarly(parts, claimed, grant);
   const begun = await persist(deps, "activate a turn", () => deps.steps.activate(granted));

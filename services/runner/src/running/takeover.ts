@@ -176,6 +176,7 @@ async function enterAnew(
     generation: session?.generation ?? 0n,
     runEpoch: grant.fence.runEpoch,
     replica: deps.replica,
+    model: grant.model,
   };
   const begun = await persist(deps, "take a turn over", () =>
     takeOver(deps.db, granted, deadRunId),

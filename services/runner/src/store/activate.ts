@@ -14,6 +14,8 @@ export interface GrantedRun extends Held {
   readonly generation: bigint;
   readonly runEpoch: bigint;
   readonly replica: string;
+  /** That it sets out to ask; left out: not known yet. */
+  readonly model?: string;
 }
 
 /** A run that has begun. */
@@ -26,8 +28,9 @@ export interface Begun {
 }
 
 const INSERT_RUN = `
-  INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time)
-  SELECT $1, $2, $3, turn.run_count, $4, $5, $6, $7, clock_timestamp() FROM turn`;
+  INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time,
+    model)
+  SELECT $1, $2, $3, turn.run_count, $4, $5, $6, $7, clock_timestamp(), $10 FROM turn`;
 
 const COLUMNS: readonly Column<GrantedRun>[] = [
   { name: "tenant", type: "text", of: ({ tenant }) => tenant },
@@ -37,6 +40,7 @@ const COLUMNS: readonly Column<GrantedRun>[] = [
   { name: "generation", type: "bigint", of: ({ generation }) => generation },
   { name: "run_epoch", type: "bigint", of: ({ runEpoch }) => runEpoch },
   { name: "replica", type: "text", of: ({ replica }) => replica },
+  { name: "model", type: "text", of: ({ model }) => model ?? "" },
 ];
 
 /** Lost, the turn is a claim again, which its run finds out when it wants to end it. */
@@ -51,9 +55,10 @@ WITH ${UNHURRIED}, ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
     AND ${mayBecomeFrom("t.state", "ACTIVE")}
   RETURNING i.place, t.run_count, t.stop, t.stop_note
 ), run AS (
-  INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time)
+  INSERT INTO runs (tenant, turn_id, run_id, ordinal, session_id, generation, run_epoch, replica, start_time,
+    model)
   SELECT i.tenant, i.turn_id, i.run_id, turn.run_count, i.session_id, i.generation, i.run_epoch,
-    i.replica, clock_timestamp()
+    i.replica, clock_timestamp(), i.model
   FROM turn JOIN item i USING (place)
 )
 SELECT turn.place::int, turn.run_count, turn.stop, turn.stop_note FROM turn, unhurried`,
@@ -104,6 +109,7 @@ export function takeOver(
         ...paramsOf(run),
         deadRunId,
         run.sessionKey,
+        run.model ?? "",
       ]);
       // The lane may have been given to the run while the turn was not: undo both.
       if (row === undefined) throw new LostRace();

@@ -81,7 +81,7 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
   UPDATE turns t SET state = r.prepared_state, end_time = clock_timestamp(),
     error_reason = r.error_reason, error_message = r.error_message, reply = r.reply,
     input_tokens = r.input_tokens, output_tokens = r.output_tokens, finish_reason = r.finish_reason,
-    model = r.model, ended_stream_seq = r.ended_stream_seq, is_told = r.keeps_input
+    model = CASE WHEN r.reply IS NULL THEN '' ELSE r.model END, ended_stream_seq = r.ended_stream_seq, is_told = r.keeps_input
   FROM lane JOIN item i USING (place)
     JOIN runs r ON r.tenant = i.tenant AND r.turn_id = i.turn_id AND r.run_id = i.run_id
   WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id

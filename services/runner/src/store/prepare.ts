@@ -73,7 +73,7 @@ UPDATE runs r SET prepared_state = i.state, error_reason = i.error_reason,
   error_message = i.error_message, reply = i.reply,
   produced = ${PRODUCED}[i.produced_from:i.produced_to], keeps_input = i.keeps_input, seeds = i.seeds,
   input_tokens = i.input_tokens, output_tokens = i.output_tokens, finish_reason = i.finish_reason,
-  model = i.model, ended_stream_seq = i.ended_stream_seq
+  model = coalesce(nullif(i.model, ''), r.model), ended_stream_seq = i.ended_stream_seq
 FROM turn JOIN item i USING (place)
 WHERE r.tenant = i.tenant AND r.turn_id = i.turn_id AND r.run_id = i.run_id
 RETURNING i.place::int`,
@@ -189,6 +189,7 @@ function endingOf(row: RunRow): Ending | undefined {
     inputTokens: row.input_tokens,
     outputTokens: row.output_tokens,
     finishReason: row.finish_reason,
-    model: row.model,
+    // Of a run without an answer the row names the model that was to give it.
+    model: row.reply === null ? "" : row.model,
   };
 }

@@ -29,6 +29,7 @@ export interface RunRecord {
   readonly outcome: number;
   readonly errorReason: string;
   readonly errorMessage: string;
+  readonly model: string;
 }
 
 const READ_RUNS = {
@@ -36,7 +37,7 @@ const READ_RUNS = {
   text: `
 SELECT turn_id AS "turnId", run_id AS "runId", session_id AS "sessionId", generation,
   run_epoch AS "runEpoch", replica, start_time AS "startTime", end_time AS "endTime", outcome,
-  error_reason AS "errorReason", error_message AS "errorMessage"
+  error_reason AS "errorReason", error_message AS "errorMessage", model
 FROM runs WHERE tenant = $1 AND turn_id = ANY ($2::uuid[])
 ORDER BY turn_id, ordinal`,
 };
