@@ -59,6 +59,11 @@ export interface MessageEvent extends InConversation {
   readonly kind: "message";
   /** The channel's id of the message, to find it again; empty: none. */
   readonly messageId: string;
+  /**
+   * What the provider sends as several messages and a person as one, such as an album; the same for all of
+   * it, and never again in the conversation. They are answered together. Left out: it stands alone.
+   */
+  readonly groupId?: string;
   /** 1..256. */
   readonly parts: readonly PartInit[];
   /** What makes two events under one id the same: equal at every attempt of the provider. */

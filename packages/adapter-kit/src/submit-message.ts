@@ -75,6 +75,7 @@ async function submit(
       messages: [{ role: Role.USER, senderId, parts: [...event.parts] }],
       origin: {
         ...{ source: account.channel, senderId, externalMessageId: event.messageId },
+        groupId: event.groupId ?? "",
         ...(name.case === "peer" ? { peer: name.value } : { rawKey: name.value }),
       },
       routeId: route?.routeId ?? "",

@@ -247,6 +247,11 @@ export const LIMITS = {
   maxConcurrentRuns: 1_000_000,
   /** Messages handed to one active turn; each costs the model another step. */
   steersPerTurn: 32,
+  /**
+   * A turn of a group waits so long for the next: the files of an album come within milliseconds, each after
+   * it was fetched. All of an album's answers come so much later.
+   */
+  groupQuietMs: 1_000,
   /** Under a bound on concurrent runs: lanes that one look for the next ones finds. */
   boundedPick: 16,
   /** A bound that was reached is not asked for again so soon, unless a slot is freed here. */

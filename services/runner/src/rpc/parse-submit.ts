@@ -114,6 +114,7 @@ function parseOrigin(origin: Origin | undefined): Origin {
   parseText("origin.raw_key", origin.rawKey, LIMITS.rawKeyBytes);
   parseText("origin.sender_id", origin.senderId, LIMITS.senderIdBytes);
   parseText("origin.external_message_id", origin.externalMessageId, LIMITS.externalIdBytes);
+  parseText("origin.group_id", origin.groupId, LIMITS.externalIdBytes);
   return origin;
 }
 

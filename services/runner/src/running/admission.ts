@@ -125,11 +125,12 @@ class Refused extends Error {}
 async function admitLooking(
   deps: RunnerDeps,
   sql: Sql,
-  turn: NewLaneTurn,
+  asked: NewLaneTurn,
   options: AdmissionOptions,
 ): Promise<AdmissionResult> {
-  const { tenant, session } = turn;
+  const { tenant, session } = asked;
   const lane = await lockOrCreateLane(sql, tenant, session.sessionKey);
+  const turn = await behindItsGroup(sql, asked, lane);
   await refuseLostParent(sql, turn);
   const said = needsSession(turn.messages)
     ? newInput(turn.messages, await readKnownSession(sql, tenant, session, LIMITS.rememberedTurns))
@@ -150,6 +151,19 @@ async function admitLooking(
   return stopped === undefined || stop === undefined
     ? { ...result, droppedTurnId }
     : { ...result, droppedTurnId, stopped: { runId: stopped.runId, stop } };
+}
+
+/** What interrupts does not interrupt its own group, which is to be answered together. */
+async function behindItsGroup(
+  sql: Sql,
+  turn: NewLaneTurn,
+  { activeTurnId }: LaneRow,
+): Promise<NewLaneTurn> {
+  const { groupId } = turn.origin;
+  if (groupId === "" || activeTurnId === undefined) return turn;
+  if (stopAskedBy(turn.onConflict) === undefined) return turn;
+  const active = await readTurn(sql, turn.tenant, activeTurnId);
+  return active?.origin.groupId === groupId ? { ...turn, onConflict: OnConflict.ENQUEUE } : turn;
 }
 
 /** What runs, and what would run before the turn since it interrupted before. */

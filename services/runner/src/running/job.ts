@@ -14,6 +14,7 @@ import type { Heartbeat } from "./heartbeat.ts";
 import { takeSteers } from "../store/steer.ts";
 import { budgetOf } from "./budget.ts";
 import { compact } from "./compact.ts";
+import { gather } from "./gather.ts";
 import { type History, readHistory } from "./history.ts";
 import { pinnedBy } from "./memory.ts";
 import { persist } from "./persist.ts";
@@ -136,14 +137,15 @@ function atPercentOf({ compaction }: AgentConfig): number {
   return compaction?.atPercent || LIMITS.compactAtPercent;
 }
 
-/** A first run begins with none: who steers needs an active turn. */
+/** A first run begins with none but those of its group: who steers needs an active turn. */
 async function steersOf(
   { deps }: Collaborators,
   { claimed, begun }: JobOptions,
   when: "first" | "later",
 ): Promise<Message[]> {
   const { turn, run } = claimed;
-  if (when === "first" && begun.ordinal === 1) return [];
+  if (when === "first") await gather(deps, claimed);
+  if (when === "first" && begun.ordinal === 1 && turn.origin.groupId === "") return [];
   const held = { ...turn, runId: run.runId };
   const which = when === "first" ? "all" : "unread";
   return persist(deps, "take steers", () => takeSteers(deps.db, held, which));

@@ -5,7 +5,15 @@ import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../../testing/ask.ts";
 import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
-import { GROUP, message, PRIVATE, SUPERGROUP, update } from "../../testing/telegram.ts";
+import {
+  DATE,
+  GROUP,
+  message,
+  PHOTO,
+  PRIVATE,
+  SUPERGROUP,
+  update,
+} from "../../testing/telegram.ts";
 import { startTestIngress, type TestIngress } from "../../testing/test-ingress.ts";
 
 let telegram: TelegramServer;
@@ -59,6 +67,17 @@ describe("an update that is posted", () => {
   test("again is one turn", async () => {
     for (let i = 0; i < 3; i += 1) expect((await post(hello)).status).toBe(200);
     expect(lane.runner.turns).toHaveLength(1);
+  });
+
+  test("of an album says so; an edit of one of its files does not", async () => {
+    const photo = { photo: PHOTO, media_group_id: "13579" };
+    await post(update(1, message(PRIVATE, photo)));
+    expect(lane.runner.last.submit.origin).toMatchObject({ groupId: "13579" });
+    const edited = message(PRIVATE, { ...photo, caption: "Look", edit_date: DATE });
+    await post(update(2, edited, "edited_message"));
+    expect(lane.runner.last.submit.origin).toMatchObject({ groupId: "" });
+    await post(hello);
+    expect(lane.runner.last.submit.origin).toMatchObject({ groupId: "" });
   });
 
   test("brings its file", async () => {

@@ -144,6 +144,12 @@ function came(
   return acceptTime.getTime() <= Number(message["date"]) * 1_000 + CLOCK_SKEW_MS;
 }
 
+/** The files of an album are messages of their own. An edit of one is not sent with the others. */
+function groupOf(message: JsonObject, isEdited: boolean): { readonly groupId?: string } {
+  const groupId = message["media_group_id"];
+  return isEdited || typeof groupId !== "string" ? {} : { groupId: groupId.slice(0, 128) };
+}
+
 async function messageEvent(
   message: JsonObject,
   scene: Scene,
@@ -158,6 +164,7 @@ async function messageEvent(
   return {
     ...common,
     kind: "message",
+    ...groupOf(message, isEdited),
     parts,
     content: JSON.stringify([common.messageId, content]),
   };

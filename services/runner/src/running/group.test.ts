@@ -1,0 +1,131 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { type Replica, startServer, World } from "../testing/world.ts";
+
+// Postgres, gRPC and several replicas on a machine that has other work too.
+vi.setConfig({ testTimeout: 30_000 });
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+}, 60_000);
+afterAll(() => server.stop());
+
+const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
+const never = new Promise<void>(() => undefined);
+
+async function transcript(replica: Replica) {
+  const { messages } = await replica.client.listMessages({
+    session: { case: "sessionKey", value: KEY },
+  });
+  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+async function stateOf(replica: Replica, turnId: string) {
+  const { turn } = await replica.client.getTurn({ turnId });
+  return turn?.state;
+}
+
+async function depthOf(replica: Replica) {
+  const { lane } = await replica.client.getLane({ sessionKey: KEY });
+  return lane?.depth;
+}
+
+test.concurrent("turns of one group that come apart are answered together, once, and each of its callers hears it", async () => {
+  await using world = await World.start(server);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  const attached: Attached[] = [];
+  for (const [index, text] of ["photo 1", "photo 2", "photo 3"].entries()) {
+    const at = index === 1 ? b : a;
+    const one = new Attached(at, { submit: turnFor(world, text, ALBUM) });
+    await eventually(() => one.kinds.includes("accepted"));
+    attached.push(one);
+  }
+  const ends = await Promise.all(attached.map(({ ended }) => ended));
+  const [host] = attached;
+  expect(ends.map(({ state }) => state)).toEqual(Array(3).fill(TurnState.COMPLETED));
+  expect(ends.map(({ intoTurnId }) => intoTurnId)).toEqual(["", host?.turnId, host?.turnId]);
+  expect(new Set(ends.map(({ reply }) => reply && textOf(reply))).size).toBe(1);
+  expect(world.model.asked).toHaveLength(1);
+  expect(world.model.shown(0)).toEqual(["user: photo 1", "user: photo 2", "user: photo 3"]);
+  expect((await transcript(a)).slice(0, 3)).toEqual(["photo 1", "photo 2", "photo 3"]);
+  expect(await transcript(a)).toHaveLength(4);
+  expect(await stateOf(a, attached[2]?.turnId ?? "")).toBe(TurnState.COALESCED);
+  expect(await depthOf(a)).toBe(0);
+});
+
+test.concurrent("a group takes in nothing that waits behind somebody else's message: the order stays", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const busy = new Attached(replica, { submit: turnFor(world, "before") });
+  await eventually(() => busy.kinds.includes("textDelta"));
+  const other = { origin: { source: "telegram", groupId: "album-2" } };
+  const waiting = [
+    ["photo 1", ALBUM],
+    ["photo 2", ALBUM],
+    ["what are these?", {}],
+    ["photo 3", ALBUM],
+    ["another album", other],
+  ] as const;
+  const turns: string[] = [];
+  for (const [text, more] of waiting) {
+    turns.push((await replica.client.submitTurn(turnFor(world, text, more))).turnId);
+  }
+  held.open();
+  await new Attached(replica, { turnId: turns[4] ?? "" }).ended;
+  const { COMPLETED, COALESCED } = TurnState;
+  expect(await Promise.all(turns.map((turnId) => stateOf(replica, turnId)))).toEqual([
+    ...[COMPLETED, COALESCED, COMPLETED, COMPLETED, COMPLETED],
+  ]);
+  const said = await transcript(replica);
+  const inputs = ["before", ...waiting.map(([text]) => text)];
+  expect(said.filter((text) => inputs.includes(text))).toEqual(inputs);
+  expect(said.filter((text) => text === "held")).toHaveLength(5);
+  expect(await depthOf(replica)).toBe(0);
+});
+
+test.concurrent("a run that dies with a group in hand loses none of it; a turn that is cancelled lets it go", async () => {
+  await using world = await World.start(server);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  world.model.behaviour = heldAnswer(never);
+  const host = new Attached(a, { submit: turnFor(world, "photo 1", ALBUM) });
+  await eventually(() => host.kinds.includes("accepted"));
+  const { turnId } = await a.client.submitTurn(turnFor(world, "photo 2", ALBUM));
+  await eventually(() => world.model.asked.length === 1);
+  a.kill();
+  await world.expireLeases();
+  await eventually(() => world.model.asked.length === 2);
+  expect(world.model.shown(1)).toEqual(["user: photo 1", "user: photo 2"]);
+  const open = gate();
+  open.open();
+  world.model.behaviour = heldAnswer(open.opened);
+  await b.client.cancelTurn({ turnId: host.turnId });
+  expect(await new Attached(b, { turnId }).ended).toMatchObject({
+    ...{ state: TurnState.COMPLETED, intoTurnId: "" },
+  });
+  expect(await transcript(b)).toEqual(["photo 1", "photo 2", "held"]);
+  expect(await depthOf(b)).toBe(0);
+});
+
+test.concurrent("what interrupts does not interrupt its own group", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { onConflict: OnConflict.INTERRUPT });
+  const first = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
+  await eventually(() => first.kinds.includes("accepted"));
+  const second = await replica.client.submitTurn(turnFor(world, "photo 2", ALBUM));
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
+  expect(await stateOf(replica, second.turnId)).toBe(TurnState.COALESCED);
+  expect(world.model.asked).toHaveLength(1);
+});
