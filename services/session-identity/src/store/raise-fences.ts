@@ -64,8 +64,7 @@ export function raiseFences(
     await tx.query(
       `update history set history_id = gen_random_uuid(),
          generation_floor = generation_floor + $1, epoch_floor = epoch_floor + $1,
-         run_ids_from = greatest(run_ids_from,
-           clock_timestamp() + $2::float8 * interval '1 millisecond')`,
+         run_ids_from = greatest(run_ids_from, clock_timestamp()) + $2::float8 * interval '1 millisecond'`,
       [LIMITS.fenceLift, LIMITS.runClockAheadMs],
     );
     await tx.query(
