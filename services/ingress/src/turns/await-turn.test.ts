@@ -16,6 +16,7 @@ afterEach(async () => {
 });
 
 const KEYED = { headers: { "x-session-key": "kitchen" } };
+const WAITED_ONCE = /lanekeeper_turn_queue_wait_seconds_count\S* 1\b/;
 
 const turnCalls = ({ runner } = lane) =>
   runner.calls.map(({ method }) => method).filter((method) => method.endsWith("Turn"));
@@ -47,12 +48,12 @@ test("one that does not is attached to by its id, and told whole", async () => {
   const { json, headers } = await answer;
   expect(json).toMatchObject({ choices: [{ message: { content: "Slow" } }] });
   expect(headers["x-lane-disposition"]).toBe("started");
-  expect(await other.metrics()).toMatch(/lanekeeper_turn_queue_wait_seconds_count\S* 1\b/);
+  await expect.poll(() => other.metrics()).toMatch(WAITED_ONCE);
 });
 
 test("what the turn waited is measured where it began within the call too", async () => {
   await ask(lane, KEYED);
-  expect(await lane.metrics()).toMatch(/lanekeeper_turn_queue_wait_seconds_count\S* 1\b/);
+  await expect.poll(() => lane.metrics()).toMatch(WAITED_ONCE);
 });
 
 test("a refusal is told as it is, and nothing is asked again", async () => {

@@ -24,7 +24,7 @@ let world: World;
 beforeAll(async () => {
   server = await startServer();
   world = await World.start(server);
-}, 60_000);
+});
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await server.stop();

@@ -2,19 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { FilePartSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { lastSaid } from "../testing/subagents.ts";
 import { startServer, World } from "../testing/world.ts";
 import type { Tool, ToolOutcome } from "../tools/tool.ts";
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let server: EmbeddedPostgres;
 beforeAll(async () => {
   server = await startServer();
-}, 60_000);
+});
 afterAll(() => server.stop());
 
 function tool(name: string, run: () => Promise<ToolOutcome>): Tool {
