@@ -1,9 +1,10 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
-import { echo } from "../testing/model-double.ts";
+import { echo, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
@@ -79,6 +80,25 @@ test.concurrent("a reply that delivery refuses for good stays for people, and th
   await eventually(() => world.delivery.taken.length === 1);
   const { rows } = await world.db.query<{ refusal: string }>("SELECT refusal FROM outbox");
   expect(rows[0]?.refusal).toContain("NOT_FOUND");
+});
+
+test.concurrent.each([
+  ["the call of a client's tool alone", [toolCall("c1", "weather"), end("tool_calls")]],
+  ["no words", [end()]],
+] as const)("of a reply with %s nothing is handed over, and nothing stays", async (_what, says) => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
+  world.model.behaviour = async function* () {
+    yield* says;
+  };
+  const submit = turnFor(world, "one", { routeId: "r1", parameters });
+  expect((await new Attached(replica, { submit }).ended).state).toBe(TurnState.COMPLETED);
+  world.model.behaviour = echo;
+  await new Attached(replica, { submit: turnFor(world, "two", { routeId: "r1" }) }).ended;
+  await eventually(async () => (await world.db.query("SELECT FROM outbox")).rowCount === 0);
+  expect(world.delivery.taken.map(({ text }) => text)).toEqual(["echo: two"]);
 });
 
 test.concurrent("an outbox row of a replica that died is handed over by another", async () => {

@@ -4,6 +4,7 @@ import type { Message, Part } from "@lanekeeper/protocol/lanekeeper/runner/v1/me
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
+import { unrouteChildTurn } from "../store/child-turns.ts";
 import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox.ts";
 import { OutboxSteps } from "../store/outbox-steps.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -63,8 +64,10 @@ export class Relay {
   /** False: nothing more of the lane is to be sent now; or the row waits, and those behind it with it. */
   async #send(row: OutboxRow): Promise<boolean> {
     const { db, metrics, log } = this.#deps;
+    const parts = partsOf(row.reply);
+    if (parts.length === 0) return this.#drop(row);
     try {
-      await this.#handOver(row);
+      await this.#handOver(row, parts);
       const hasMore = await this.#steps.remove(row.outboxId);
       metrics.handedOver("accepted");
       return hasMore;
@@ -86,7 +89,16 @@ export class Relay {
     }
   }
 
-  async #handOver(row: OutboxRow): Promise<void> {
+  /**
+   * Of a reply without words and files, such as the call of a client's tool, there is nothing to deliver. Was
+   * it to tell a session what became of a turn that it sent, the sweep of the others tells it.
+   */
+  async #drop({ outboxId, tenant, turnId }: OutboxRow): Promise<boolean> {
+    await unrouteChildTurn(this.#deps.db, tenant, turnId);
+    return this.#steps.remove(outboxId);
+  }
+
+  async #handOver(row: OutboxRow, parts: OutboundInit[]): Promise<void> {
     const { sessionKey, sessionId, generation, turnId, routeId, tenant, principal, requestId } =
       row;
     await this.#deps.delivery.enqueueDelivery(
@@ -95,7 +107,7 @@ export class Relay {
         session: { sessionKey, sessionId, generation },
         turnId,
         routeId,
-        parts: partsOf(row.reply),
+        parts,
       },
       {
         ...{ tenant, principal, requestId },
@@ -111,7 +123,7 @@ function isForGood(error: LanekeeperError): boolean {
   return error.row.shouldRetry !== "yes" && error.reason !== "INTERNAL";
 }
 
-/** What delivery can send of a reply: its text and its files. */
+/** What delivery can send of a reply: its text and its files. Empty: it takes no such reply. */
 export function partsOf(reply: Message): OutboundInit[] {
   return reply.parts.flatMap((part) => partOf(part) ?? []).slice(0, LIMITS.partsPerDelivery);
 }

@@ -114,6 +114,24 @@ test.concurrent("an answer that delivery brings while the parent still waits is 
   expect(lane?.depth).toBe(0);
 });
 
+test.concurrent("of a subagent that answers without words its session is told too, once, and no reply stays", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const { handed } = deliverTo(world, replica);
+  const saysNothing: Behaviour = async function* () {
+    yield end();
+  };
+  world.model.behaviour = parentOf(saysNothing, false);
+  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  expect(await replyOf(replica, 1)).toContain("has answered without words");
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(2);
+  expect(handed).toEqual([]);
+  expect((await world.db.query("SELECT FROM outbox")).rowCount).toBe(0);
+});
+
 test.concurrent.each([
   ["failed", "FAILED"],
   ["was cancelled", "CANCELLED"],

@@ -107,6 +107,20 @@ export async function releaseChildTurn(
   await sql.query(RELEASE, [tenant, childTurnId]);
 }
 
+const UNROUTE = {
+  name: "runner_unroute_child_turn",
+  text: "UPDATE child_turns SET is_routed = false WHERE tenant = $1 AND child_turn_id = $2",
+};
+
+/** Its reply has nothing that delivery could bring: the runner tells the outcome itself. */
+export async function unrouteChildTurn(
+  sql: Sql,
+  tenant: string,
+  childTurnId: string,
+): Promise<void> {
+  await sql.query(UNROUTE, [tenant, childTurnId]);
+}
+
 const ENDED_OTHERWISE = `EXISTS (SELECT FROM turns p WHERE p.tenant = c.tenant
   AND p.turn_id = c.parent_turn_id AND p.end_time IS NOT NULL AND NOT ${stateIn("p.state", "COMPLETED")})`;
 

@@ -6,7 +6,7 @@ import {
   RegisterRouteResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type Route, RouteSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
-import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { invalid, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { Delivery } from "../running/deps.ts";
 
 interface ToParent {
@@ -73,6 +73,7 @@ export class DeliveryStandIn implements Delivery {
       throw new LanekeeperError("NOT_FOUND", `no route named ${request.routeId}`);
     }
     const { requestId, turnId, routeId } = request;
+    if (request.parts.length === 0) throw invalid("parts", "must be 1 to 64");
     if (!this.taken.some((before) => before.requestId === requestId)) {
       const { parts } = request;
       const text = parts.map(({ content }) => String(content?.value ?? "")).join("");
