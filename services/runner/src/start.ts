@@ -9,6 +9,7 @@ import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./running/deps.ts";
 import { serveRunner } from "./serve.ts";
 import type { RunnerDatabase } from "./store/sql.ts";
+import { ResentTurns } from "./store/resent-turns.ts";
 import { TurnSteps } from "./store/turn-steps.ts";
 
 /** Opens everything that the runner stands on, then its door, then its sweepers. */
@@ -20,7 +21,12 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
     const db = opened.use(openDatabase(service, config, { poolSize }));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
-    const deps = connect(service, config, { db, steps: new TurnSteps(stepsDb) }, opened);
+    const deps = connect(
+      service,
+      config,
+      { db, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) },
+      opened,
+    );
     const hooks = rpcHooks(service.log);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
@@ -33,7 +39,7 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
 function connect(
   service: ServiceContext,
   config: RunnerConfig,
-  store: Pick<RunnerDeps, "db" | "steps">,
+  store: Pick<RunnerDeps, "db" | "steps" | "resent">,
   opened: Disposal,
 ): RunnerDeps {
   const { tls } = config;

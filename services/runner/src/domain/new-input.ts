@@ -41,6 +41,11 @@ export function splitAtLastAnswer(messages: readonly Message[]): {
   return { earlier: messages.slice(0, from), candidates: messages.slice(from) };
 }
 
+/** True if the request's last message alone can be new: what was said before decides nothing but the seed. */
+export function addsLastAlone(messages: readonly Message[]): boolean {
+  return splitAtLastAnswer(messages).candidates.length === 1;
+}
+
 /** True if the rule must look at the session: most requests of chat clients are one message long. */
 export function needsSession(messages: readonly Message[]): boolean {
   return messages.length > 1;
@@ -57,7 +62,7 @@ export function newInput(messages: readonly Message[], session: KnownSession): N
   const answer = earlier.findLast(isAssistant);
   const unheard = withoutToldSystem(candidates, session.systemMessages);
   const said = turnsSince(answer, session.turns).flatMap((turn) => turn.input);
-  const known = longestKnownPrefix(unheard, said);
+  const known = unheard.length === 1 ? 0 : longestKnownPrefix(unheard, said);
   return {
     seed: session.isEmpty ? earlier : [],
     input: unheard.slice(Math.min(known, unheard.length - 1)),

@@ -1,27 +1,22 @@
 import { BatcherOverloadedError, isUniqueViolation } from "@lanekeeper/postgres";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { LanekeeperError, later, notFound } from "@lanekeeper/rpc";
+import { LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
-import { holdsTurn, insertChildTurn, readChildTurn, tellChildTurn } from "../store/child-turns.ts";
-import {
-  findCutOff,
-  findRequest,
-  type KnownRequest,
-  markCallerGone,
-} from "../store/find-request.ts";
+import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/child-turns.ts";
+import { findRequest, markCallerGone } from "../store/find-request.ts";
 import { dropOldest } from "../store/drop-oldest.ts";
 import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { type LaneRow, lockOrCreateLane } from "../store/lane-row.ts";
 import type { Admission, LaneAdmission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
 import { readKnownSession } from "../store/read-known-session.ts";
-import { readTurn } from "../store/read-turn.ts";
 import { requestStop, stopWaitingFront } from "../store/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
 import type { RunnerDeps } from "./deps.ts";
+import { cutOffTurn, joined, joinedToTeller } from "./join-request.ts";
 import { joinTurn } from "./join-turn.ts";
 import { spendOnNested } from "./nested-budget.ts";
 import { refuseIfUnsent, tenantOutboxFull } from "./outbox-backlog.ts";
@@ -51,6 +46,8 @@ export interface AdmissionOptions {
   /** As many replies of the tenant as may wait for delivery, and this turn's would join them. */
   readonly outboxIsFull?: boolean;
 }
+
+type Said = Pick<Admission, "seed" | "input">;
 
 /** A lane may change between the refusal and the look at why; it does not do so for ever. */
 const ATTEMPTS = 5;
@@ -100,10 +97,13 @@ async function admitOnce(
   if (!isOfLane(turn)) return admitStateless(deps, turn);
   const isPlain = turn.nested === undefined && turn.childTurnId === undefined;
   const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || turn.onConflict === OnConflict.REJECT;
-  // Nothing to look up: one statement does it all.
-  if (isPlain && onlyWaits && !needsSession(turn.messages)) {
+  // What is plain is admitted with others of its lane: in one statement, or, where what the session was told
+  // before is to be looked up, in one transaction.
+  if (isPlain && onlyWaits) {
     const said = { seed: [], input: turn.messages };
-    const inserted = await insert(deps, (one) => admitInGroup(deps, one), turn, options, said);
+    const group = needsSession(turn.messages) ? deps.resent : deps.steps;
+    const write = (one: LaneAdmission) => group.admit(one).catch(refuseOverload);
+    const inserted = await insert(deps, write, turn, options, said);
     if (inserted !== undefined || !mayDrop(turn)) return inserted;
   }
   return deps.db
@@ -208,21 +208,20 @@ function stopAskedBy(onConflict: number): Stop | undefined {
   return onConflict === OnConflict.ROLLBACK ? "rolled_back" : undefined;
 }
 
-/** Together with what else is admitted now. */
-function admitInGroup(deps: RunnerDeps, turn: LaneAdmission): Promise<Admitted | undefined> {
-  return deps.steps.admit(turn).catch((error: unknown) => {
-    if (!(error instanceof BatcherOverloadedError)) throw error;
-    const metadata = { limit: String(error.maxWaiting) };
-    throw new LanekeeperError("RATE_LIMITED", error.message, { metadata, retryAfterMs: 1_000 });
-  });
+/** @throws RATE_LIMITED: as many turns as may wait to be stored. */
+function refuseOverload(error: unknown): never {
+  if (!(error instanceof BatcherOverloadedError)) throw error;
+  const metadata = { limit: String(error.maxWaiting) };
+  throw new LanekeeperError("RATE_LIMITED", error.message, { metadata, retryAfterMs: 1_000 });
 }
 
 async function insert(
   deps: RunnerDeps,
-  write: (turn: LaneAdmission) => Promise<Admitted | undefined>,
+  /** Tells what of the request was new, where that is found out with the writing. */
+  write: (turn: LaneAdmission) => Promise<(Admitted & { readonly said?: Said }) | undefined>,
   turn: NewLaneTurn,
   options: AdmissionOptions,
-  said: Pick<Admission, "seed" | "input">,
+  said: Said,
 ): Promise<AdmissionResult | undefined> {
   const runId = options.mayClaim ? deps.runIds.mint() : undefined;
   const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
@@ -235,12 +234,12 @@ async function insert(
     maxWaiting: options.maxWaiting,
   };
   const admitted = await write({ turn, admission });
-  return admitted && accepted(turn, said, admitted, replica, runId);
+  return admitted && accepted(turn, admitted.said ?? said, admitted, replica, runId);
 }
 
 function accepted(
   turn: NewLaneTurn,
-  said: Pick<Admission, "seed" | "input">,
+  said: Said,
   admitted: Admitted,
   replica: string,
   runId: string | undefined,
@@ -281,43 +280,6 @@ async function admitStateless(
   };
   const stored = storedTurn(turn, row);
   return { turn: stored, disposition, position: 0, claimedRunId: runId, stopped: undefined };
-}
-
-/** A retry without a key of the client's own joins the turn whose caller was cut off. */
-function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
-  if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
-  const { tenant, principal, fingerprint, session } = turn;
-  return findCutOff(deps.db, tenant, principal, fingerprint, session?.sessionKey);
-}
-
-async function joined(
-  deps: RunnerDeps,
-  turn: NewTurn,
-  known: KnownRequest,
-): Promise<AdmissionResult> {
-  if (!Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
-    throw new LanekeeperError(
-      "IDEMPOTENCY_MISMATCH",
-      "the idempotency key was used with other content",
-      { metadata: { other_turn_id: known.turnId } },
-    );
-  }
-  const found = await readTurn(deps.db, turn.tenant, known.turnId);
-  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
-  const disposition = Disposition.JOINED;
-  return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
-}
-
-/** The turn that told of the outcome, or the one that has it as its tool's result. */
-async function joinedToTeller(
-  { db }: RunnerDeps,
-  { tenant, childTurnId = "" }: NewTurn,
-): Promise<AdmissionResult> {
-  const child = await readChildTurn(db, tenant, childTurnId);
-  const turn = await readTurn(db, tenant, child?.toldTurnId ?? child?.parentTurnId ?? "");
-  if (turn === undefined) throw notFound("turn", childTurnId);
-  const disposition = Disposition.JOINED;
-  return { turn, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
 }
 
 function isOfLane(turn: NewTurn): turn is NewLaneTurn {

@@ -4,6 +4,7 @@ import type { Clock, Ids, Log } from "@lanekeeper/service";
 import type { Model } from "../models/model.ts";
 import type { RunnerMetrics } from "../metrics.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import type { ResentTurns } from "../store/resent-turns.ts";
 import type { TurnSteps } from "../store/turn-steps.ts";
 import type { Tool } from "../tools/tool.ts";
 import type { ToolDeps } from "../tools/tool-deps.ts";
@@ -32,6 +33,8 @@ export interface RunnerDeps {
   readonly db: RunnerDatabase;
   /** The writes of every turn, in groups; over `db`. */
   readonly steps: TurnSteps;
+  /** Admissions that look at their lane; over `db`. */
+  readonly resent: ResentTurns;
   readonly identity: Identity;
   readonly delivery: Delivery;
   readonly clock: Clock;

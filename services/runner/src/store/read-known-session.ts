@@ -54,6 +54,29 @@ export async function readKnownSession(
   };
 }
 
+const READ_IS_EMPTY = {
+  name: "runner_read_is_empty",
+  text: `
+SELECT NOT EXISTS (SELECT FROM turns WHERE tenant = $1 AND session_key = $2 AND state IN (1, 2))
+  AND NOT EXISTS (SELECT FROM messages WHERE tenant = $1 AND session_id = $3)
+  AND NOT EXISTS (SELECT FROM sessions WHERE tenant = $1 AND session_id = $3 AND parent_session_id <> '')
+  AS "isEmpty"`,
+};
+
+/** `isEmpty` of the known session alone, read under the lane's lock. */
+export async function readIsEmpty(
+  sql: Sql,
+  tenant: string,
+  { sessionKey, sessionId }: { readonly sessionKey: string; readonly sessionId: string },
+): Promise<boolean> {
+  const row = await first<{ isEmpty: boolean }>(sql, READ_IS_EMPTY, [
+    tenant,
+    sessionKey,
+    sessionId,
+  ]);
+  return row?.isEmpty === true;
+}
+
 interface TurnInput {
   readonly input: Buffer[];
   readonly reply: Buffer | null;

@@ -10,6 +10,7 @@ import { runnerMetrics } from "../metrics.ts";
 import type { Model } from "../models/model.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import { ResentTurns } from "../store/resent-turns.ts";
 import { TurnSteps } from "../store/turn-steps.ts";
 import { toolsFor } from "../tools/registry.ts";
 import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
@@ -61,6 +62,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
   const deps = {
     db,
     steps: new TurnSteps(db),
+    resent: new ResentTurns(db),
     identity: armedIdentity(identity, arm),
     delivery: {
       enqueueDelivery: async ({ turnId = "" }) => {

@@ -19,6 +19,7 @@ import { toolsFor } from "../tools/registry.ts";
 import type { RunnerDeps } from "../running/deps.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import { ResentTurns } from "../store/resent-turns.ts";
 import { TurnSteps } from "../store/turn-steps.ts";
 import { DeliveryStandIn } from "./delivery-stand-in.ts";
 import { IdentityStandIn } from "./identity-stand-in.ts";
@@ -189,6 +190,7 @@ export class World implements AsyncDisposable {
     return {
       db: mortal,
       steps: new TurnSteps(mortal),
+      resent: new ResentTurns(mortal),
       identity: mortalIdentity(armedIdentity(identity, arm, isOver), life, options.hooks ?? {}),
       delivery: this.delivery,
       clock: systemClock,
