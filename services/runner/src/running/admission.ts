@@ -11,6 +11,7 @@ import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
 import { type LaneRow, lockOrCreateLane } from "../store/lane-row.ts";
 import type { Admission, LaneAdmission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
 import { readKnownSession } from "../store/read-known-session.ts";
+import { readTurn } from "../store/read-turn.ts";
 import { requestStop, stopWaitingFront } from "../store/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
