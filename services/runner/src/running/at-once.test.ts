@@ -1,0 +1,43 @@
+import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { applyMain, Attached, said, turnFor, user } from "../testing/requests.ts";
+import { startServer, World } from "../testing/world.ts";
+
+let server: EmbeddedPostgres;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.stop());
+
+const COUNT = 60;
+
+test.concurrent.each([
+  ["say one thing each", []],
+  ["resend their history", [user("hello"), said(Role.ASSISTANT, "hi")]],
+])(
+  "callers of one lane who come at once and %s are admitted by few statements, and answered in lane order",
+  async (_what, history) => {
+    await using world = await World.start(server);
+    const replica = await world.replica();
+    await applyMain(replica);
+    const callers = Array.from({ length: COUNT }, (_, n) => {
+      const messages = [...history, user(`m${n}`)];
+      return new Attached(replica, { submit: turnFor(world, `m${n}`, { messages }) });
+    });
+    const ended = await Promise.all(callers.map((caller) => caller.ended));
+    expect(ended).toHaveLength(COUNT);
+    const statements = replica.statements();
+    const admissions =
+      (statements.get("runner_insert_lane_turns") ?? 0) +
+      (statements.get("runner_insert_lots") ?? 0);
+    expect(admissions).toBeGreaterThan(0);
+    expect(admissions).toBeLessThan(COUNT / 4);
+    const { rows } = await world.db.query<{ turn_id: string }>(
+      "SELECT turn_id FROM turns ORDER BY lane_seq",
+    );
+    const inLaneOrder = rows.map(({ turn_id }) => turn_id);
+    expect(world.identity.endings.map(({ turnId }) => turnId)).toEqual(inLaneOrder);
+    expect(new Set(callers.map(({ turnId }) => turnId))).toEqual(new Set(inLaneOrder));
+  },
+);
