@@ -32,6 +32,7 @@ const usual: Happens = ({ ingress, rpc, identity, runner, delivery }, atSeconds)
     runner.ended("COMPLETED", "");
     runner.waited(0.01);
     runner.handedOver("accepted");
+    runner.unsent(3);
     identity.batch(3, 4);
   });
   ingress.request({ route: "chat", status: 503, reason: "WAIT_EXPIRED" }, 240);
@@ -65,6 +66,7 @@ const WRONG: Readonly<Record<string, Happens>> = {
   LanekeeperTurnsWait: ({ runner }) => times(6, () => runner.waited(45)),
   LanekeeperTurnsFail: ({ runner }) => times(5, () => runner.ended("FAILED", "MODEL_FAILED")),
   LanekeeperOutboxStuck: ({ runner }) => runner.handedOver("failed"),
+  LanekeeperOutboxFills: ({ runner }) => runner.unsent(12_000),
   LanekeeperReplyRefused: once(({ runner }) => runner.handedOver("refused")),
   LanekeeperRepliesWait: ({ delivery }) => delivery.backlog([{ age: "older", count: 1 }]),
   LanekeeperRoutesBlocked: ({ delivery }) => delivery.blocked(1),
