@@ -101,6 +101,40 @@ test.concurrent("an agent keeps so many memories, and of the pinned ones the new
   expect((await replica.client.getTurn({ turnId })).turn?.state).toBe(TurnState.COMPLETED);
 });
 
+test.concurrent("what is rolled back leaves its place among an agent's memories; what runs or stays has one", async () => {
+  const { world, replica, active } = await busyLane();
+  await using _ = world;
+  const saveIn = (turnId: string, sessionKey: string, step: number) => {
+    const runId = world.identity.holder(TENANT, sessionKey) ?? "";
+    const of = { tenant: TENANT, turnId, runId, step, agentId: "main", sessionKey };
+    return saveMemory(world.db, { ...of, text: `fact ${step}`, isPinned: false }, 2);
+  };
+  const key = "agent:main:elsewhere";
+  const other = new Attached(replica, { submit: turnFor(world, "two", { key }) });
+  await eventually(() => other.kinds.includes("textDelta"));
+  expect([await saveIn(active.turnId, KEY, 1), await saveIn(active.turnId, KEY, 2)]).toEqual([
+    true,
+    true,
+  ]);
+  // It may yet stand.
+  expect(await saveIn(other.turnId, key, 1)).toBe(false);
+  const onConflict = OnConflict.ROLLBACK;
+  const third = new Attached(replica, { submit: turnFor(world, "three", { onConflict }) });
+  await active.ended;
+  expect([await saveIn(other.turnId, key, 1), await saveIn(other.turnId, key, 2)]).toEqual([
+    true,
+    true,
+  ]);
+  expect(await saveIn(other.turnId, key, 3)).toBe(false);
+  await replica.client.cancelTurn({ turnId: other.turnId });
+  await other.ended;
+  // A turn that was cancelled keeps what it did.
+  await eventually(() => third.kinds.includes("textDelta"));
+  expect(await saveIn(third.turnId, KEY, 1)).toBe(false);
+  await replica.client.cancelTurn({ turnId: third.turnId });
+  await third.ended;
+});
+
 test.concurrent("a context reaches back through so many generations and no further", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();

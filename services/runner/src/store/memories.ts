@@ -13,6 +13,10 @@ export interface NewMemory {
   readonly isPinned: boolean;
 }
 
+/** Its turn runs yet, or has ended and was not rolled back. */
+const MAY_STAND = `EXISTS (SELECT FROM turns t
+  WHERE t.tenant = m.tenant AND t.turn_id = m.turn_id AND (t.end_time IS NULL OR t.is_told))`;
+
 /**
  * Part of the turn's commit: the row counts once the turn's end is committed. Under the turn's row, so that
  * a run that was taken over waits for its successor, and then writes nothing.
@@ -25,9 +29,10 @@ WITH held AS (
   WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}
   FOR SHARE
 ), counted AS (
-  -- Of the others: what is written again is none more.
-  SELECT count(*) AS saved FROM (SELECT FROM memories
-    WHERE tenant = $1 AND agent_id = $5 AND (turn_id, step) <> ($2, $4) LIMIT $9) m
+  -- Of the others: what is written again is none more, and what was rolled back is none.
+  SELECT count(*) AS saved FROM (SELECT FROM memories m
+    WHERE m.tenant = $1 AND m.agent_id = $5 AND (m.turn_id, m.step) <> ($2, $4)
+      AND ${MAY_STAND} LIMIT $9) m
 )
 INSERT INTO memories AS m (tenant, agent_id, turn_id, step, session_key, body, is_pinned, create_time)
 SELECT $1, $5, $2, $4, $6, $7, $8, clock_timestamp() FROM held, counted WHERE counted.saved < $9
