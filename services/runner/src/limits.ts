@@ -122,7 +122,10 @@ export const LIMITS = {
   maxModelSilenceMs: 3_600_000,
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
-  /** An answer; past it the model has lost its way. */
+  /**
+   * An answer: what the model says in all of a turn's calls, and its files; past it the model has lost its
+   * way. Delivery takes no more of one reply.
+   */
   replyBytes: 4 * 1024 * 1024,
   /** Turns that one replica runs at once; each holds its context in memory. */
   activeRunsPerReplica: 512,

@@ -54,7 +54,8 @@ export class ReplyFiles {
   }
 }
 
-function bytesOf({ source }: FilePart): number {
+/** The bytes of its data, or of its address. */
+export function bytesOf({ source }: FilePart): number {
   return source.case === "data" ? source.value.length : Buffer.byteLength(source.value ?? "");
 }
 

@@ -13,6 +13,7 @@ import { assembleContext, charsOf } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
 import { promptOf } from "../domain/prompt.ts";
+import { bytesOf } from "../domain/reply-files.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
@@ -83,7 +84,7 @@ export class Answering {
     this.#modelCalls += 1;
     const shown = contextOf(this.#job, said.produced);
     this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
-    const reply = await callModel(this.#job, shown);
+    const reply = await callModel(this.#job, shown, said.bytes);
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
@@ -119,6 +120,15 @@ class Said {
     this.#inputTokens = job.spent.inputTokens;
     this.#outputTokens = job.spent.outputTokens;
     this.ownTools = new Map(job.tools.map((tool) => [tool.spec.name, tool]));
+  }
+
+  /** What the answer has so far. */
+  get bytes(): number {
+    const { files } = this.#job.steps;
+    return files.reduce(
+      (sum, file) => sum + bytesOf(file),
+      Buffer.byteLength(textOfAll(this.produced)),
+    );
   }
 
   add(message: Message): void {
@@ -165,10 +175,7 @@ function wholeAnswer(
   files: readonly FilePart[],
   clientCalls: readonly ToolCall[],
 ): Message {
-  const text = produced
-    .filter(({ role }) => role === Role.ASSISTANT)
-    .map(textOf)
-    .join("");
+  const text = textOfAll(produced);
   const parts: Part[] = [
     ...files.map((value) => create(PartSchema, { content: { case: "file", value } })),
     ...clientCalls.map((value) => create(PartSchema, { content: { case: "toolCall", value } })),
@@ -176,4 +183,12 @@ function wholeAnswer(
   const textPart = create(PartSchema, { content: { case: "text", value: text } });
   const all = text === "" && parts.length > 0 ? parts : [textPart, ...parts];
   return create(MessageSchema, { role: Role.ASSISTANT, parts: all });
+}
+
+/** All that the agent said. */
+function textOfAll(produced: readonly Message[]): string {
+  return produced
+    .filter(({ role }) => role === Role.ASSISTANT)
+    .map(textOf)
+    .join("");
 }

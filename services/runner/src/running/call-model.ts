@@ -23,7 +23,11 @@ export interface ModelReply {
   readonly model: string;
 }
 
-/** Asks the model once; what it says reaches those attached as it comes. */
+/**
+ * Asks the model once; what it says reaches those attached as it comes.
+ * @param before the bytes that the turn's answer has already; they count for its bound too.
+ * @throws ModelError, or the signal's reason.
+ */
 export async function callModel(
   {
     model,
@@ -36,10 +40,12 @@ export async function callModel(
     readonly stream: Pick<AnswerJob["stream"], "emit">;
   },
   messages: readonly Message[],
+  before: number,
 ): Promise<ModelReply> {
   const calls: ToolCall[] = [];
   const text: string[] = [];
-  let bytes = 0;
+  let bytes = before;
+  if (bytes > LIMITS.replyBytes) throw tooLong();
   const request = {
     messages,
     tools: tools.map(({ spec }) => spec),

@@ -101,7 +101,7 @@ async function summarize(
   const stream = { emit: () => undefined };
   const asked = { model, tools: [], turn: { ...turn, parameters: {} }, stream, signal: run.signal };
   try {
-    const reply = await callModel(asked, messages);
+    const reply = await callModel(asked, messages, 0);
     const body = textOf(reply.message).slice(0, Math.floor(budgetChars * LIMITS.summaryShare));
     if (body.trim() === "") throw new ModelError("MODEL_FAILED", "the summary is empty");
     return { ...reply, text: body };

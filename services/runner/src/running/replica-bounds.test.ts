@@ -91,14 +91,14 @@ test("more lanes than are watched at once end the watch, with the bound", async 
   leave();
 });
 
-/** A model that says so many pieces of a MiB, as text or as a call. */
-async function askOneThatSays(pieces: number, what: "text" | "call"): Promise<unknown> {
+/** A model that says so many pieces of a MiB, as text or as a call, `before` of which it said before. */
+async function askOneThatSays(pieces: number, what: "text" | "call", before = 0): Promise<unknown> {
   const piece = "x".repeat(1024 * 1024);
   const call = create(ToolCallSchema, { callId: "c", name: "t", argumentsJson: piece });
   const model = {
     name: "m",
     async *stream(): AsyncIterable<ModelEvent> {
-      for (let n = 0; n < pieces; n++) {
+      for (let n = before; n < pieces; n++) {
         yield what === "text" ? { type: "text", text: piece } : { type: "tool_call", call };
       }
       yield { type: "end", finishReason: "stop", inputTokens: 1, outputTokens: 1, model: "m" };
@@ -106,14 +106,23 @@ async function askOneThatSays(pieces: number, what: "text" | "call"): Promise<un
   };
   const job = { model, tools: [], turn: { parameters: "{}" }, stream: { emit: () => undefined } };
   const { signal } = new AbortController();
-  return callModel({ ...job, signal } as unknown as Parameters<typeof callModel>[0], []);
+  return callModel(
+    { ...job, signal } as unknown as Parameters<typeof callModel>[0],
+    [],
+    before * piece.length,
+  );
 }
 
-test.each(["text", "call"] as const)(
-  "an answer of more bytes than it may have fails: %s",
-  async (what) => {
-    await expect(askOneThatSays(4, what)).resolves.toBeDefined();
-    await expect(askOneThatSays(5, what)).rejects.toMatchObject({
+test.each([
+  ["text", 0],
+  ["text", 3],
+  ["call", 0],
+  ["call", 3],
+] as const)(
+  "an answer of more bytes than it may have fails: %s, after %d MiB in earlier calls of the model",
+  async (what, before) => {
+    await expect(askOneThatSays(4, what, before)).resolves.toBeDefined();
+    await expect(askOneThatSays(5, what, before)).rejects.toMatchObject({
       reason: "MODEL_FAILED",
       message: `the model's answer has more than ${LIMITS.replyBytes} bytes`,
     });
