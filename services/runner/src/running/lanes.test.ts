@@ -75,6 +75,49 @@ test.concurrent("the turns of a merged key run behind the survivor's, in order",
   expect(lane?.activeTurn).toBeUndefined();
 });
 
+test.concurrent.each([
+  ["first and last", [true, false, true]],
+  ["in between", [false, true, true, false]],
+  ["alone", [true]],
+])(
+  "of a merged key's turns those that ask for their generation fail, whatever number the survivor has: %s",
+  async (_what, asksFor) => {
+    await using world = await World.start(server);
+    const replica = await world.replica();
+    await applyMain(replica);
+    const [loser, survivor] = ["agent:main:loser", "agent:main:survivor"];
+    expect(world.identity.ref(TENANT, loser).generation).toBe(
+      world.identity.ref(TENANT, survivor).generation,
+    );
+    const submits = asksFor.map((requireGeneration, n) =>
+      turnFor(world, `l${n}`, { key: loser, requireGeneration }),
+    );
+    // While the key cannot be asked for, they wait one behind the other.
+    world.identity.isDown = true;
+    const all: Attached[] = [];
+    for (const submit of submits) {
+      const attached = new Attached(replica, { submit });
+      await eventually(() => attached.kinds.includes("accepted"));
+      all.push(attached);
+    }
+    world.identity.move(TENANT, loser, survivor);
+    world.identity.isDown = false;
+    const ended = await Promise.all(all.map((one) => one.ended));
+    expect(ended.map(({ state, errorReason }) => ({ state, errorReason }))).toEqual(
+      asksFor.map((asks) =>
+        asks
+          ? { state: TurnState.FAILED, errorReason: "GENERATION_MISMATCH" }
+          : { state: TurnState.COMPLETED, errorReason: "" },
+      ),
+    );
+    const moved = asksFor.flatMap((asks, n) => (asks ? [] : [`l${n}`, `echo: l${n}`]));
+    expect(await texts(replica, survivor)).toEqual(moved);
+    const { lane } = await replica.client.getLane({ sessionKey: loser });
+    expect(lane?.depth).toBe(0);
+    expect(lane?.activeTurn).toBeUndefined();
+  },
+);
+
 test.concurrent("a turn that asks for its generation does not run in another", async () => {
   await using world = await World.start(server);
   const replica = await world.replica();

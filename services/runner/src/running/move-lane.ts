@@ -6,7 +6,8 @@ import { callFor } from "./turn-fields.ts";
 
 /**
  * The key of a lane was merged into another: its turns wait behind the survivor's, in order, as if they
- * had been admitted under the survivor's generation of now. Gives the survivor's key.
+ * had been admitted under the survivor's generation of now; those that ask for their own stay, and fail.
+ * Gives the survivor's key.
  */
 export async function moveLane(deps: RunnerDeps, turn: LaneTurn): Promise<string | undefined> {
   const { identity, db } = deps;

@@ -1,4 +1,5 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { LanekeeperError } from "@lanekeeper/rpc";
 import type { Ending } from "../domain/ending.ts";
 import type { Begun } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
@@ -58,6 +59,7 @@ async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun
       );
       return { kind: "later", ms: result.retryAfterMs };
     case "moved":
+      if (turn.requiredGeneration !== 0n) return refuse(parts, claimed, generationGone(turn));
       return { kind: "moved" };
     case "spent":
       run.log.info({ reason: result.error.reason }, "the run id is spent; another is minted");
@@ -73,6 +75,12 @@ async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun
     case "refused":
       return refuse(parts, claimed, result.error);
   }
+}
+
+/** A merge led the key elsewhere. The survivor's generation may have the same number, and is another. */
+function generationGone({ requiredGeneration }: StoredTurn): LanekeeperError {
+  const message = `the turn asks for generation ${requiredGeneration} of a key that was merged into another`;
+  return new LanekeeperError("GENERATION_MISMATCH", message);
 }
 
 /** Session-identity will never grant this turn a run. */

@@ -172,7 +172,10 @@ export class Runner {
         return;
       case "moved": {
         const survivor = await moveLane(this.#parts.deps, turn);
-        if (survivor !== undefined) await this.#claimNext(tenant, survivor, true);
+        if (survivor === undefined) return;
+        // What asks for its generation has stayed.
+        this.pump(tenant, sessionKey, true);
+        await this.#claimNext(tenant, survivor, true);
         return;
       }
     }

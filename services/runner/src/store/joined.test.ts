@@ -130,6 +130,28 @@ describe("what joins another turn is answered as it would have been", () => {
     expect(await findHost(world.db, newTurn(key), 60_000)).toBeUndefined();
   });
 
+  test("a message for a given generation is not moved with the turn that it was handed to", async () => {
+    const { turn: host, held } = await stored.activeTurn();
+    const to = { sessionKey: stored.laneKey(), sessionId: "s2", generation: 1n };
+    const any = newTurn(held.sessionKey);
+    const bound = { ...newTurn(held.sessionKey), requiredGeneration: 1n };
+    for (const turn of [any, bound]) {
+      await insertSteered(world.db, turn, host.turnId, turn.messages, "a");
+    }
+    expect(await requeue(world.db, held, { outcome: 0, errorReason: "" })).toBe(true);
+    expect(await moveWaiting(world.db, TENANT, held.sessionKey, to)).toBe(1);
+    const read = async ({ turnId }: { turnId: string }) => readTurn(world.db, TENANT, turnId);
+    expect(await read(host)).toMatchObject({ sessionKey: to.sessionKey });
+    expect(await read(any)).toMatchObject({
+      sessionKey: to.sessionKey,
+      intoTurnId: host.turnId,
+    });
+    expect(await readLane(world.db, TENANT, to.sessionKey)).toMatchObject({ depth: 1 });
+    expect(await readLane(world.db, TENANT, held.sessionKey)).toMatchObject({ depth: 1 });
+    const left = await claimHead(world.db, TENANT, held.sessionKey, claimant());
+    expect(left).toMatchObject({ turn: { turnId: bound.turnId } });
+  });
+
   test("a turn whose reply goes elsewhere is not handed to the one that runs", async () => {
     const { turn, held } = await stored.activeTurn({ routeId: "one" });
     const findFor = (routeId: string) =>

@@ -3,7 +3,8 @@ import { first, type RunnerDatabase, type Sql } from "./sql.ts";
 import { stateIn } from "./state-in.ts";
 
 /**
- * Claims that never began go with the rest, and so do messages that were handed to a turn before it was
+ * A turn that asks for its generation stays where it is, with what was handed to it: no run will be granted
+ * there, so it fails. Asked to go with another one, it is a turn of its own again. Claims that never began go with the rest, and so do messages that were handed to a turn before it was
  * given back; an active turn is ended by its own run.
  */
 const MOVE = {
@@ -11,7 +12,11 @@ const MOVE = {
   text: `
 WITH waiting AS (
   SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND state = 1 AND steer IS NULL
+  WHERE tenant = $1 AND session_key = $2 AND state = 1 AND steer IS NULL AND required_generation = 0
+), staying AS (
+  SELECT count(*) AS count FROM turns t JOIN lanes l USING (tenant, session_key)
+  WHERE t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.steer IS NULL
+    AND t.required_generation <> 0 AND t.turn_id IS DISTINCT FROM l.active_turn_id
 ), survivor AS (
   UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
     depth = depth + (SELECT count(*) FROM waiting)
@@ -27,16 +32,25 @@ WITH waiting AS (
   UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
   FROM waiting w
   WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")}
+    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation = 0
+), untied AS (
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL
+  FROM waiting w
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
+    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation <> 0
+  RETURNING s.turn_id
 )
-UPDATE lanes l SET depth = 0,
+UPDATE lanes l SET depth = (SELECT count FROM staying) + (SELECT count(*) FROM untied),
   active_turn_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.active_turn_id END,
   holder_run_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.holder_run_id END
 WHERE l.tenant = $1 AND l.session_key = $2
 RETURNING (SELECT count(*) FROM moved)::int AS count`,
 };
 
-/** Puts a merged key's waiting turns behind the survivor's, in order. Gives how many. */
+/**
+ * Puts a merged key's waiting turns behind the survivor's, in order, but for those that ask for their
+ * generation. Gives how many.
+ */
 export function moveWaiting(
   db: RunnerDatabase,
   tenant: string,
