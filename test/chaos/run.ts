@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Disposal } from "@lanekeeper/service";
 import { chatter } from "./clients/chatters.ts";
 import { type CrowdSize, crowd } from "./clients/crowd.ts";
-import { type Follower, followersOf } from "./clients/followers.ts";
+import { catchUp, type Follower, followersOf } from "./clients/followers.ts";
 import { lapse } from "./clients/lapsers.ts";
 import { nameThings } from "./clients/namers.ts";
 import { race } from "./clients/racers.ts";
@@ -32,6 +32,8 @@ import { applyTenants } from "./world/tenants.ts";
 export interface RunOptions {
   /** How long there is work: all kinds of it for so many seconds, or a crowd's turns until all are known. */
   readonly work: { readonly seconds: number } | CrowdSize;
+  /** How many seconds longer there is work, at the most, until each fault has hit something; unset: 0. */
+  readonly patienceSeconds?: number;
   readonly seed: number;
   /** Where the record, the logs and the report go; made anew. */
   readonly folder: string;
@@ -56,10 +58,11 @@ export async function run(options: RunOptions): Promise<History> {
   tell(`two replicas of each service run; ${aboutWork(options.work)} begin`);
   const turns = new Turns(scene, randomFor(seed, "turns"));
   const followers = followersOf(scene);
+  const { made, ended } = breakThings(scene, faults, calmOf(options.work));
   const works = [
-    work(scene, turns, options.work, () => over.abort()),
-    ...[breakThings(scene, faults, calmOf(options.work)), sample(scene)],
-    ...followers.map((follower) => follower.follow()),
+    work(scene, turns, options.work, () => goOnUntil(made, options).finally(() => over.abort())),
+    ...[ended, sample(scene)],
+    ...followers.map((follower) => follower.follow(scene)),
   ];
   await Promise.all(works);
   tell("healed; what is under way ends");
@@ -81,19 +84,27 @@ function aboutWork(work: RunOptions["work"]): string {
     : `${work.turns} turns over ${work.keys} keys`;
 }
 
+async function goOnUntil(made: Promise<void>, { patienceSeconds = 0 }: RunOptions): Promise<void> {
+  const patience = new AbortController();
+  const { signal } = patience;
+  const bound = sleep(patienceSeconds * 1_000, undefined, { signal }).catch(() => undefined);
+  await Promise.race([made, bound]);
+  patience.abort();
+}
+
 /** Calls `end` when there is to be no more work: after a while, or when a crowd has been served. */
 async function work(
   scene: Scene,
   turns: Turns,
   wanted: RunOptions["work"],
-  end: () => void,
+  end: () => Promise<void>,
 ): Promise<void> {
   if ("seconds" in wanted) {
     void sleep(wanted.seconds * 1_000, undefined, { ref: false }).then(end);
     await Promise.all([race(scene), lapse(scene), nameThings(scene), chatter(scene, turns)]);
   } else {
     await crowd(scene, turns, wanted);
-    end();
+    await end();
   }
 }
 
@@ -101,11 +112,13 @@ async function work(
 async function finish(scene: Scene, turns: Turns, followers: readonly Follower[]): Promise<void> {
   await scene.cluster.ready();
   await doorsAnswer(scene.doors);
-  await turns.settle();
-  await drain(scene);
-  await readIdentity(scene);
-  await readTurns(scene);
-  for (const follower of followers) await follower.catchUp();
+  await catchUp(followers, async () => {
+    await turns.settle();
+    await drain(scene);
+    await readIdentity(scene);
+    await readTurns(scene);
+    return scene.recorder.history.values("finalSession");
+  });
 }
 
 async function openScene(

@@ -1,86 +1,147 @@
-import type { IdentityClient } from "@lanekeeper/client";
-import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
-import { hasReason } from "@lanekeeper/rpc";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { setTimeout as sleep } from "node:timers/promises";
-import { TENANTS } from "../world/tenants.ts";
+import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
+import { hasReason } from "@lanekeeper/rpc";
+import { eventually } from "@lanekeeper/testing";
+import type { FinalSession, Told, ToldLane } from "../history/sights.ts";
 import { boundedSignal } from "./bounded-signal.ts";
-import { pick, type Random, randomFor } from "./random.ts";
+import { Known } from "./known.ts";
+import { type Random, randomFor } from "./random.ts";
 import { type Scene, untilOver } from "./scene.ts";
+import { type Watch, type WatchMessage, watchesOf } from "./watches.ts";
 
 /** How long a stream is kept before it is left for another replica. */
 const STREAM_MS = { least: 400, more: 3_000 };
 /** Of a resumption; otherwise it begins anew, with a snapshot. */
 const RESUMES = 0.8;
+/** A service that lost its upstream without a word notices by itself, by keepalives. */
+const CAUGHT_UP_MS = 45_000;
 
-/** Follows the sessions of one tenant, from replica to replica. */
+type Recorder = Pick<Scene["recorder"], "saw">;
+
+/** Follows the sessions of one tenant, from replica to replica, and writes down what it is told. */
 export class Follower {
-  readonly #scene: Scene;
-  readonly #tenant: string;
-  readonly #watcher: string;
+  readonly #recorder: Recorder;
+  readonly #watch: Watch;
   readonly #random: Random;
+  readonly #known: Known;
   #stream = 0;
   #token = "";
 
-  constructor(scene: Scene, tenant: string) {
-    this.#scene = scene;
-    this.#tenant = tenant;
-    this.#watcher = `watcher of ${tenant}`;
-    this.#random = randomFor(scene.seed, this.#watcher);
+  constructor(recorder: Recorder, watch: Watch, random: Random) {
+    this.#recorder = recorder;
+    this.#watch = watch;
+    this.#random = random;
+    this.#known = new Known(watch.lanes);
   }
 
-  async follow(): Promise<void> {
-    await untilOver(this.#scene, async () => {
+  /** Until the scene is over. */
+  async follow(scene: Pick<Scene, "over">): Promise<void> {
+    await untilOver(scene, async () => {
       const ms = Math.round(STREAM_MS.least + this.#random() * STREAM_MS.more);
-      using bounded = boundedSignal(ms, this.#scene.over);
+      using bounded = boundedSignal(ms, scene.over);
       if (this.#random() > RESUMES) this.#token = "";
-      await this.#listen(bounded.signal, false).catch(async (error: unknown) => {
-        if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
-        await sleep(100);
-      });
+      await this.listen(bounded.signal);
     });
   }
 
-  /** After healing: until all that was committed has been told. */
-  async catchUp(): Promise<void> {
-    using bounded = boundedSignal(20_000);
-    await this.#listen(bounded.signal, true);
+  /** Listens at one replica until it is over or breaks; the next time it goes on from the last token. */
+  async listen(signal: AbortSignal): Promise<void> {
+    await this.#listen(signal, false).catch(async (error: unknown) => {
+      // All others, SLOW_CONSUMER too, leave the token good.
+      if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
+      await sleep(100);
+    });
   }
 
-  async #listen(signal: AbortSignal, stopWhenTold: boolean): Promise<void> {
-    const door: IdentityClient = pick(this.#random, this.#scene.doors.identity);
-    this.#stream += 1;
-    if (this.#token === "") this.#saw("opened", undefined);
-    const request = {
-      resumeToken: this.#token,
-      stopWhenTold,
-      bookmarkInterval: durationFromMs(200),
-    };
-    for await (const message of door.watchSessions(request, { tenant: this.#tenant, signal })) {
-      this.#read(message);
+  /**
+   * After healing. Session-identity tells when a stream has told all that was committed. Delivery's are
+   * kept until what stands at the end has been told as it came: `stands` resolves to that.
+   */
+  async catchUp(stands: Promise<readonly FinalSession[]>): Promise<void> {
+    if (this.#watch.door === "session-identity") {
+      await stands;
+      using bounded = boundedSignal(20_000);
+      return this.#listen(bounded.signal, true);
+    }
+    const over = new AbortController();
+    const staying = untilOver({ over: over.signal }, () => this.listen(over.signal));
+    try {
+      const wanted = (await stands).filter((session) => this.#isWanted(session));
+      const options = { timeoutMs: CAUGHT_UP_MS, what: `${this.#watch.name} knows what stands` };
+      // What it does not know the judges say.
+      await eventually(() => this.#known.isAll(wanted), options).catch(() => undefined);
+    } finally {
+      over.abort();
+      await staying;
     }
   }
 
+  #isWanted({ tenant, key }: FinalSession): boolean {
+    return tenant === this.#watch.tenant && key.startsWith(this.#watch.prefix);
+  }
+
+  async #listen(signal: AbortSignal, stopWhenTold: boolean): Promise<void> {
+    this.#stream += 1;
+    if (this.#token === "") this.#saw("opened", undefined);
+    if (this.#watch.lanes) this.#sawLane("opened");
+    const told = this.#watch.open(this.#random, this.#token, { signal, stopWhenTold });
+    for await (const message of told) this.#read(message);
+  }
+
   /** Without a token nothing can be resumed: what a cut snapshot has told is told again. */
-  #read({ event, resumeToken }: WatchSessionsResponse): void {
+  #read({ event: session, lane }: WatchMessage): void {
+    if (lane !== undefined) this.#readLane(lane);
+    if (session === undefined) return;
+    const { event, resumeToken } = session;
     if (event.case === "snapshot" || event.case === "changed") this.#saw(event.case, event.value);
     if (event.case === "snapshotEnd") this.#saw("snapshot_end", undefined);
     if (resumeToken !== "") this.#token = resumeToken;
   }
 
   #saw(
-    kind: "opened" | "snapshot" | "snapshot_end" | "changed",
+    kind: Told["kind"],
     session: Extract<WatchSessionsResponse["event"], { case: "snapshot" }>["value"] | undefined,
   ): void {
     const { sessionKey: key = "", generation = 0n } = session?.ref ?? {};
-    this.#scene.recorder.saw("told", {
-      ...{ watcher: this.#watcher, stream: this.#stream, kind, tenant: this.#tenant, key },
+    const { name: watcher, door, tenant, prefix } = this.#watch;
+    const told: Told = {
+      ...{ watcher, door, prefix, stream: this.#stream, kind, tenant, key },
       generation: Number(generation),
       revision: Number(session?.revision ?? 0n),
-    });
+    };
+    this.#known.told(told);
+    this.#recorder.saw("told", told);
+  }
+
+  #readLane({ event }: WatchLanesResponse): void {
+    if (event.case === "snapshotEnd") this.#sawLane("snapshot_end");
+    if (event.case === "snapshot" || event.case === "changed") {
+      const { sessionKey, holder, waiting } = event.value;
+      const held = holder === undefined ? [] : [holder.turnId];
+      this.#sawLane(event.case, sessionKey, [...held, ...waiting.map(({ turnId }) => turnId)]);
+    }
+  }
+
+  #sawLane(kind: ToldLane["kind"], key = "", turns: readonly string[] = []): void {
+    const { name: watcher, tenant } = this.#watch;
+    const told: ToldLane = { watcher, stream: this.#stream, kind, tenant, key, turns };
+    this.#known.toldLane(told);
+    this.#recorder.saw("toldLane", told);
   }
 }
 
 export function followersOf(scene: Scene): readonly Follower[] {
-  return TENANTS.map((tenant) => new Follower(scene, tenant));
+  return watchesOf(scene.doors).map(
+    (watch) => new Follower(scene.recorder, watch, randomFor(scene.seed, watch.name)),
+  );
+}
+
+/** Each follower is told what stands once `read` has read it: those that stay are there meanwhile. */
+export async function catchUp(
+  followers: readonly Follower[],
+  read: () => Promise<readonly FinalSession[]>,
+): Promise<void> {
+  const stands = read();
+  await Promise.all(followers.map((follower) => follower.catchUp(stands)));
 }

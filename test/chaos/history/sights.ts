@@ -12,6 +12,7 @@ export interface Sights {
     readonly text: string;
   };
   readonly told: Told;
+  readonly toldLane: ToldLane;
   readonly fault: {
     readonly kind: string;
     readonly target: string;
@@ -50,9 +51,15 @@ export interface Sights {
 
 export type SightName = keyof Sights;
 
+/** The services that tell what stands. */
+export type WatchDoor = "session-identity" | "delivery";
+
 /** One message of a watch. `stream` counts the connections of one follower. */
 export interface Told {
   readonly watcher: string;
+  readonly door: WatchDoor;
+  /** What the keys begin with that were asked for; empty: all. */
+  readonly prefix: string;
   readonly stream: number;
   /** `opened`: a stream that begins with a snapshot was asked for. */
   readonly kind: "opened" | "snapshot" | "snapshot_end" | "changed";
@@ -60,6 +67,18 @@ export interface Told {
   readonly key: string;
   readonly generation: number;
   readonly revision: number;
+}
+
+/** One message about lanes; they come beside those of sessions, on delivery's streams alone. */
+export interface ToldLane {
+  readonly watcher: string;
+  readonly stream: number;
+  /** `opened`: the stream was asked for; each begins with the lanes that have work. */
+  readonly kind: "opened" | "snapshot" | "snapshot_end" | "changed";
+  readonly tenant: string;
+  readonly key: string;
+  /** Who holds it, and who waits, in that order; empty: it has no work. */
+  readonly turns: readonly string[];
 }
 
 export interface FinalSession {

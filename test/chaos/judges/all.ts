@@ -10,7 +10,8 @@ import { delivered } from "./g08-delivered.ts";
 import { keys } from "./g09-keys.ts";
 import { bindings } from "./g10-bindings.ts";
 import { repeats } from "./g11-repeats.ts";
-import { watched } from "./g12-watch.ts";
+import { lanesWatched } from "./g12-lanes.ts";
+import { watchedAt } from "./g12-watch.ts";
 import { noDeadlock } from "./g13-no-deadlock.ts";
 import { tenantsApart } from "./g14-tenants.ts";
 import { bounded } from "./g15-bounds.ts";
@@ -20,11 +21,12 @@ import { linearizable } from "./linearizable.ts";
 
 const JUDGES: readonly Judge[] = [
   ...[oneIdentity, onlyGrows, noStaleWrite, linearizable, noFalseStale, oneEnd, laneOrder],
-  ...[onceInTranscript, delivered, keys, bindings, repeats, watched, noDeadlock, tenantsApart],
-  ...[bounded, noTrace],
+  ...[onceInTranscript, delivered, keys, bindings, repeats],
+  ...[watchedAt("session-identity"), watchedAt("delivery"), lanesWatched],
+  ...[noDeadlock, tenantsApart, bounded, noTrace],
 ];
 
-/** Every judge's verdict; G3 has two, by real time and by replay. */
+/** Every judge's verdict; G3 has two, by real time and by replay, and G12 has one for each thing that is watched. */
 export function judgeAll(history: History): readonly Verdict[] {
   return JUDGES.map((judge) => judge(history));
 }

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { Told } from "../history/sights.ts";
 import { Story } from "../testing/story.ts";
 import { answered, asking, finalTurn, KEY } from "../testing/turns.ts";
 import { keys } from "./g09-keys.ts";
 import { bindings } from "./g10-bindings.ts";
 import { repeats } from "./g11-repeats.ts";
-import { watched } from "./g12-watch.ts";
 
 const standing = { key: KEY, sessionId: "s1", generation: 1, epoch: 0 };
 const name = (text: string, alike = text) => ({ tenant: "t", name: text, alike });
@@ -123,71 +121,5 @@ describe("G11", () => {
       .ok("write", [4, 5], { ...event, says: "a" }, { applied: true })
       .ok("write", [6, 7], { ...event, says: "b" }, { applied: true });
     expect(repeats(history).findings).toHaveLength(2);
-  });
-});
-
-describe("G12", () => {
-  const tell = (kind: Told["kind"], generation: number, revision: number, stream = 1): Told => {
-    return { watcher: "w", stream, kind, tenant: "t", key: KEY, generation, revision };
-  };
-  const mark = (kind: "opened" | "snapshot_end"): Told => ({ ...tell(kind, 0, 0), key: "" });
-  const stands = {
-    tenant: "t",
-    key: KEY,
-    sessionId: "s",
-    generation: 2,
-    epoch: 0,
-    revision: 3,
-    activeRun: "",
-  };
-  const whole = () =>
-    new Story()
-      .saw("told", 1, tell("snapshot", 1, 1))
-      .saw("told", 2, tell("changed", 1, 2))
-      .saw("told", 3, tell("changed", 2, 3));
-
-  test("each state once, in order, up to what stands", () => {
-    const { history } = whole().saw("finalSession", 9, stands);
-    expect(watched(history)).toMatchObject({ evidence: 4, findings: [] });
-  });
-
-  test("an older state after a newer one", () => {
-    const { history } = whole()
-      .saw("told", 4, mark("opened"))
-      .saw("told", 5, tell("snapshot", 1, 1, 2));
-    expect(watched(history).findings).toHaveLength(1);
-  });
-
-  test("a gap, unless it was begun anew in between", () => {
-    const late = { ...stands, revision: 5 };
-    const gap = whole()
-      .saw("told", 4, tell("changed", 2, 5))
-      .saw("finalSession", 9, late);
-    expect(watched(gap.history).findings).toHaveLength(1);
-    const anew = whole()
-      .saw("told", 4, mark("opened"))
-      .saw("told", 5, tell("snapshot", 2, 4, 2))
-      .saw("told", 6, tell("changed", 2, 5, 2))
-      .saw("finalSession", 9, late);
-    expect(watched(anew.history).findings).toEqual([]);
-  });
-
-  test("a state that is told twice on one stream", () => {
-    const { history } = whole().saw("told", 4, tell("changed", 2, 3));
-    expect(watched(history).findings).toHaveLength(1);
-  });
-
-  test("a state that is never told", () => {
-    const { history } = whole().saw("finalSession", 9, { ...stands, revision: 4 });
-    expect(watched(history).findings).toHaveLength(1);
-  });
-
-  test("a snapshot that is older than what somebody was told before", () => {
-    const { history } = new Story()
-      .ok("resolve", [0, 1], { tenant: "t", name: "k" }, { ...standing, generation: 2 })
-      .saw("told", 2, mark("opened"))
-      .saw("told", 3, tell("snapshot", 1, 1))
-      .saw("told", 4, mark("snapshot_end"));
-    expect(watched(history).findings).toHaveLength(1);
   });
 });

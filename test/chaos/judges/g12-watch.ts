@@ -1,22 +1,27 @@
 import { groupBy, type History, type Sight } from "../history/history.ts";
-import type { Told } from "../history/sights.ts";
+import type { Told, WatchDoor } from "../history/sights.ts";
 import { Case, type Judge } from "./judge.ts";
 import { standings } from "./standings.ts";
 
-/** Watches are ordered per key, without gaps, show nothing older after something newer, and end with what stands. */
-export const watched: Judge = (history) => {
-  const about = new Case("G12", "states that watchers were told, in order");
-  const all = history.seen("told");
-  for (const follower of groupBy(all, ({ value }) => value.watcher).values()) {
-    for (const told of groupBy(seenBy(follower), ({ key }) => key).values()) {
-      judgeOrder(about, told);
+/**
+ * Watches at a service are ordered per key, without gaps, show nothing older after something newer, and end
+ * with what stands, within what was asked for.
+ */
+export function watchedAt(door: WatchDoor): Judge {
+  return (history) => {
+    const about = new Case("G12", `states that watchers were told by ${door}, in order`);
+    const all = history.seen("told").filter(({ value }) => value.door === door);
+    for (const follower of groupBy(all, ({ value }) => value.watcher).values()) {
+      for (const told of groupBy(seenBy(follower), ({ key }) => key).values()) {
+        judgeOrder(about, told);
+        judgeFilter(about, told);
+      }
+      judgeComplete(history, about, follower);
     }
-  }
-  const told = all.filter(({ value }) => value.key !== "");
-  judgeComplete(history, about, told);
-  judgeSnapshots(history, about);
-  return about.verdict;
-};
+    judgeSnapshots(history, about, all);
+    return about.verdict;
+  };
+}
 
 interface Seen extends Told {
   readonly at: number;
@@ -51,37 +56,37 @@ function whatIsWrong(before: Seen, now: Seen): string | undefined {
   return now.revision === before.revision + 1 ? undefined : "a gap";
 }
 
-/** A follower that goes on until all was told ends with what stands under every key. */
-function judgeComplete(history: History, about: Case, told: readonly Sight<"told">[]): void {
-  const watchers = [...new Set(told.map(({ value }) => value.watcher))];
-  for (const watcher of watchers) {
-    const last = new Map<string, number>();
-    const tenants = new Set<string>();
-    for (const { value } of told.filter((one) => one.value.watcher === watcher)) {
-      last.set(`${value.tenant} ${value.key}`, value.revision);
-      tenants.add(value.tenant);
-    }
-    for (const { at, value } of history.seen("finalSession")) {
-      if (!tenants.has(value.tenant)) continue;
-      const revision = last.get(`${value.tenant} ${value.key}`);
-      if (revision === value.revision) about.count();
-      else
-        about.find(
-          value.key,
-          at,
-          `${watcher} was never told revision ${value.revision} (${revision ?? "nothing"})`,
-        );
-    }
+/** Nobody is told of what it did not ask for. */
+function judgeFilter(about: Case, told: readonly Seen[]): void {
+  for (const { key, prefix, at, watcher } of told) {
+    if (!key.startsWith(prefix)) about.find(key, at, `${watcher} asked for ${prefix} alone`);
+  }
+}
+
+/** A follower that goes on until all was told ends with what stands under every key; also one that was told nothing. */
+function judgeComplete(history: History, about: Case, follower: readonly Sight<"told">[]): void {
+  const [first] = follower;
+  if (first === undefined) return;
+  const { watcher, tenant, prefix } = first.value;
+  const last = new Map(follower.map(({ value }) => [value.key, value.revision]));
+  for (const { at, value } of history.seen("finalSession")) {
+    if (value.tenant !== tenant || !value.key.startsWith(prefix)) continue;
+    const revision = last.get(value.key);
+    if (revision === value.revision) about.count();
+    else
+      about.find(
+        value.key,
+        at,
+        `${watcher} was never told revision ${value.revision} (${revision ?? "nothing"})`,
+      );
   }
 }
 
 /** A snapshot shows at least what somebody had been told before its stream was opened. */
-function judgeSnapshots(history: History, about: Case): void {
+function judgeSnapshots(history: History, about: Case, all: readonly Sight<"told">[]): void {
   const known = standings(history).sort((a, b) => a.end - b.end);
-  for (const stream of groupBy(
-    history.seen("told"),
-    ({ value }) => `${value.watcher} ${value.stream}`,
-  ).values()) {
+  const streams = groupBy(all, ({ value }) => `${value.watcher} ${value.stream}`);
+  for (const stream of streams.values()) {
     const open = stream.find(({ value }) => value.kind === "opened");
     if (open === undefined) continue;
     const opened = open.at;
@@ -93,7 +98,7 @@ function judgeSnapshots(history: History, about: Case): void {
     if (!stream.some(({ value }) => value.kind === "snapshot_end")) continue;
     for (const { tenant, key, generation, end } of known) {
       if (end >= opened) break;
-      if (tenant !== open.value.tenant) continue;
+      if (tenant !== open.value.tenant || !key.startsWith(open.value.prefix)) continue;
       const seen = shown.get(`${tenant} ${key}`);
       if (seen !== undefined && seen >= generation) continue;
       about.find(

@@ -1,3 +1,4 @@
+import { madeFaults } from "../faults/made.ts";
 import { groupBy, type History } from "../history/history.ts";
 import { GUARANTEES, type Verdict } from "../judges/judge.ts";
 
@@ -73,21 +74,12 @@ const MOST_TARGETS = 4;
 
 /** A kind that was never begun, or hit nothing each time, was not exercised. */
 function faultLines(history: History, kinds: readonly string[]): string[] {
-  const seen = groupBy(history.values("fault"), ({ kind }) => kind);
-  const all = [...new Set([...kinds, ...seen.keys()])];
-  return all.map((kind) => {
-    const faults = seen.get(kind) ?? [];
-    const begun = faults.filter(({ state }) => state === "begin");
-    const counts = faults.flatMap(({ hits }) => hits ?? []);
-    const hits = counts.reduce((sum, count) => sum + count, 0);
-    if (begun.length === 0 || (counts.length === begun.length && hits === 0)) {
-      const why = faults.find(({ state }) => state === "unable")?.target;
-      return `  not exercised: ${kind}${why === undefined ? "" : ` (${why})`}`;
-    }
-    const told = [...new Set(begun.map(({ target }) => target))];
+  return madeFaults(history, kinds).map(({ kind, targets, hits, unable, isMade }) => {
+    if (!isMade) return `  not exercised: ${kind}${unable === undefined ? "" : ` (${unable})`}`;
+    const told = [...new Set(targets)];
     const more = told.length > MOST_TARGETS ? ", …" : "";
-    const targets = `${told.slice(0, MOST_TARGETS).join(", ")}${more}`;
-    return `  ${kind}: ${begun.length}${counts.length > 0 ? `, ${hits} hit` : ""} (${targets})`;
+    const at = `${told.slice(0, MOST_TARGETS).join(", ")}${more}`;
+    return `  ${kind}: ${targets.length}${hits === undefined ? "" : `, ${hits} hit`} (${at})`;
   });
 }
 

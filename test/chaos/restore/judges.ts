@@ -2,14 +2,16 @@ import { History } from "../history/history.ts";
 import { oneIdentity } from "../judges/g01-one-identity.ts";
 import { onlyGrows } from "../judges/g02-only-grows.ts";
 import { noStaleWrite } from "../judges/g03-no-stale-write.ts";
-import { watched } from "../judges/g12-watch.ts";
+import { watchedAt } from "../judges/g12-watch.ts";
 import type { Verdict } from "../judges/judge.ts";
 import { nothingOld, RESTORE } from "./nothing-old.ts";
 
 /** What holds across a restore. Turns, replies and rotations of after the backup are gone, and said to be. */
 export function judgeRestore(whole: History): readonly Verdict[] {
   const history = new History(whole.ops, whole.sights.filter(isKept));
-  return [nothingOld, oneIdentity, onlyGrows, noStaleWrite, watched].map((judge) => judge(history));
+  const judges = [nothingOld, oneIdentity, onlyGrows, noStaleWrite];
+  const watches = (["session-identity", "delivery"] as const).map(watchedAt);
+  return [...judges, ...watches].map((judge) => judge(history));
 }
 
 /** The journal of after the backup is gone, and so are the keys that were born then: no snapshot has them. */

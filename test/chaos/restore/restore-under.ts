@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { Disposal } from "@lanekeeper/service";
 import { eventually, freeEnvironment } from "@lanekeeper/testing";
 import { chatter } from "../clients/chatters.ts";
-import { followersOf } from "../clients/followers.ts";
+import { catchUp, followersOf } from "../clients/followers.ts";
 import { race } from "../clients/racers.ts";
 import { randomFor } from "../clients/random.ts";
 import type { Scene } from "../clients/scene.ts";
@@ -67,15 +67,17 @@ export async function restoreUnder(options: RestoreOptions): Promise<History> {
   const followers = followersOf(scene);
   const clients = Promise.all([
     ...[race(scene), chatter(scene, turns)],
-    ...followers.map((follower) => follower.follow()),
+    ...followers.map((follower) => follower.follow(scene)),
   ]);
   await story(scene, sink, options).finally(() => over.abort());
   await clients;
-  await turns.settle();
-  await drain(scene);
-  await readIdentity(scene);
-  await readTurns(scene);
-  for (const follower of followers) await follower.catchUp();
+  await catchUp(followers, async () => {
+    await turns.settle();
+    await drain(scene);
+    await readIdentity(scene);
+    await readTurns(scene);
+    return recorder.history.values("finalSession");
+  });
   return recorder.history;
 }
 
