@@ -11,6 +11,7 @@ export interface Mutant extends Patch {
 
 const identity = "services/session-identity/src";
 const runner = "services/runner/src";
+const fanout = "services/delivery/src/fanout";
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -125,6 +126,24 @@ export const MUTANTS: readonly Mutant[] = [
   return { history: historyOf(rows[0]), states: shown };
 }
 const stale = new Map<string, StandingKey[]>();`,
+    breaks: ["G12"],
+  },
+  {
+    name: "joined-without-what-lies-between",
+    about: "who joins delivery's feed is not told what changed between its read and the feed",
+    file: `${fanout}/watch-source.ts`,
+    find: "    yield* readBetween(reads, question, place, token, call);\n",
+    put: "    void [readBetween, token];\n",
+    breaks: ["G12"],
+  },
+  {
+    name: "lane-end-untold",
+    about: "delivery's watchers are told of lanes that have work, and not when it is done",
+    file: `${fanout}/lane-feed.ts`,
+    find: "    this.#lanes.set(tenant, lane, nowMs);\n    this.#tell(tenant, lane);\n",
+    put: `    this.#lanes.set(tenant, lane, nowMs);
+    if (this.#lanes.has(tenant, lane.sessionKey)) this.#tell(tenant, lane);
+`,
     breaks: ["G12"],
   },
   {
