@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
@@ -7,7 +8,7 @@ import type { FinalSession, Told, ToldLane } from "../history/sights.ts";
 import { boundedSignal } from "./bounded-signal.ts";
 import { Known } from "./known.ts";
 import { type Random, randomFor } from "./random.ts";
-import { type Scene, untilOver } from "./scene.ts";
+import type { Scene } from "./scene.ts";
 import { type Watch, type WatchMessage, watchesOf } from "./watches.ts";
 
 /** How long a stream is kept before it is left for another replica. */
@@ -17,6 +18,12 @@ const RESUMES = 0.8;
 /** A service that lost its upstream without a word notices by itself, by keepalives. */
 const CAUGHT_UP_MS = 45_000;
 
+interface Stream {
+  /** Resolves when it was left, or some time after it broke. */
+  readonly ended: Promise<void>;
+  readonly leave: () => Promise<void>;
+}
+
 type Recorder = Pick<Scene["recorder"], "saw">;
 
 /** Follows the sessions of one tenant, from replica to replica, and writes down what it is told. */
@@ -25,6 +32,7 @@ export class Follower {
   readonly #watch: Watch;
   readonly #random: Random;
   readonly #known: Known;
+  #kept: Stream | undefined;
   #stream = 0;
   #token = "";
 
@@ -35,23 +43,18 @@ export class Follower {
     this.#known = new Known(watch.lanes);
   }
 
-  /** Until the scene is over. */
-  async follow(scene: Pick<Scene, "over">): Promise<void> {
-    await untilOver(scene, async () => {
+  /** Until the scene is over. Delivery's last stream is kept: it is to tell how what is under way ends. */
+  async follow({ over }: Pick<Scene, "over">): Promise<void> {
+    while (!over.aborted) {
       const ms = Math.round(STREAM_MS.least + this.#random() * STREAM_MS.more);
-      using bounded = boundedSignal(ms, scene.over);
       if (this.#random() > RESUMES) this.#token = "";
-      await this.listen(bounded.signal);
-    });
-  }
-
-  /** Listens at one replica until it is over or breaks; the next time it goes on from the last token. */
-  async listen(signal: AbortSignal): Promise<void> {
-    await this.#listen(signal, false).catch(async (error: unknown) => {
-      // All others, SLOW_CONSUMER too, leave the token good.
-      if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
-      await sleep(100);
-    });
+      const stream = this.#open();
+      await Promise.race([stream.ended, sleep(ms, undefined, { signal: over })]).catch(
+        () => undefined,
+      );
+      if (over.aborted && this.#watch.door === "delivery") this.#kept = stream;
+      else await stream.leave();
+    }
   }
 
   /**
@@ -65,7 +68,7 @@ export class Follower {
       return this.#listen(bounded.signal, true);
     }
     const over = new AbortController();
-    const staying = untilOver({ over: over.signal }, () => this.listen(over.signal));
+    const staying = this.#stay(over.signal);
     try {
       const wanted = (await stands).filter((session) => this.#isWanted(session));
       const options = { timeoutMs: CAUGHT_UP_MS, what: `${this.#watch.name} knows what stands` };
@@ -75,6 +78,30 @@ export class Follower {
       over.abort();
       await staying;
     }
+  }
+
+  /** At one replica until that breaks, then at another. */
+  async #stay(over: AbortSignal): Promise<void> {
+    const isOver = once(over, "abort");
+    for (let stream = this.#kept ?? this.#open(); ; stream = this.#open()) {
+      await Promise.race([stream.ended, isOver]);
+      if (over.aborted) return stream.leave();
+    }
+  }
+
+  /** Listens at one replica until it is left or breaks; the next stream goes on from the last token. */
+  #open(): Stream {
+    const leaving = new AbortController();
+    const ended = this.#listen(leaving.signal, false).catch(async (error: unknown) => {
+      // All others, SLOW_CONSUMER too, leave the token good.
+      if (hasReason(error, "RESUME_TOKEN_EXPIRED")) this.#token = "";
+      await sleep(100);
+    });
+    const leave = () => {
+      leaving.abort(new Error("left"));
+      return ended;
+    };
+    return { ended, leave };
   }
 
   #isWanted({ tenant, key }: FinalSession): boolean {

@@ -21,9 +21,11 @@ export class Known {
     this.#lanes?.told(told);
   }
 
-  /** Whether these sessions are known as they stand, and no lane is taken for one that has work. */
+  /** Whether these sessions are known as they stood, or newer, and no lane is taken for one that has work. */
   isAll(sessions: readonly FinalSession[]): boolean {
-    const isKnown = sessions.every(({ key, revision }) => this.#revisions.get(key) === revision);
+    const isKnown = sessions.every(({ key, revision }) => {
+      return (this.#revisions.get(key) ?? -1) >= revision;
+    });
     return isKnown && this.#isIdle;
   }
 

@@ -33,9 +33,6 @@ export async function making<T>(
 }
 
 /** Does something again and again until the scene is over; a pause in between, at random. */
-export async function untilOver(
-  { over }: Pick<Scene, "over">,
-  work: () => Promise<void>,
-): Promise<void> {
+export async function untilOver({ over }: Scene, work: () => Promise<void>): Promise<void> {
   while (!over.aborted) await work();
 }

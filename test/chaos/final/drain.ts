@@ -5,15 +5,20 @@ import type { Scene } from "../clients/scene.ts";
 import { DRAIN_BOUND_MS } from "../judges/g13-no-deadlock.ts";
 import { TENANTS } from "../world/tenants.ts";
 
-/** After healing: waits until no lane has work and no reply is on its way, or the bound is over. */
+/** Longer than a reply that becomes a turn elsewhere stands in the outbox, where nobody sees it. */
+const REST_MS = 1_000;
+
+/** After healing: waits until no lane has work and no reply is on its way for a while, or the bound is over. */
 export async function drain(scene: Scene): Promise<void> {
   const startMs = performance.now();
-  for (;;) {
+  for (let restSinceMs: number | undefined; ; ) {
     const waiting = await waitingFor(scene).catch((error: unknown) => [
       `unreadable: ${String(error)}`,
     ]);
     const tookMs = performance.now() - startMs;
-    if (waiting.length === 0 || tookMs > DRAIN_BOUND_MS) {
+    restSinceMs = waiting.length === 0 ? (restSinceMs ?? performance.now()) : undefined;
+    const hasRested = restSinceMs !== undefined && performance.now() - restSinceMs > REST_MS;
+    if (hasRested || tookMs > DRAIN_BOUND_MS) {
       scene.recorder.saw("drained", { tookMs: Math.round(tookMs), waiting });
       return;
     }

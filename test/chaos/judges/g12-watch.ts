@@ -63,22 +63,28 @@ function judgeFilter(about: Case, told: readonly Seen[]): void {
   }
 }
 
-/** A follower that goes on until all was told ends with what stands under every key; also one that was told nothing. */
+/**
+ * A follower that goes on until all was told ends with what stands under every key, also one that was told
+ * nothing before. It may know more than was read at the end, if it was told that after all had come to rest.
+ */
 function judgeComplete(history: History, about: Case, follower: readonly Sight<"told">[]): void {
   const [first] = follower;
   if (first === undefined) return;
   const { watcher, tenant, prefix } = first.value;
-  const last = new Map(follower.map(({ value }) => [value.key, value.revision]));
+  const last = new Map(follower.map((sight) => [sight.value.key, sight]));
+  const restMs = Math.max(...history.seen("drained").map(({ at }) => at), 0);
   for (const { at, value } of history.seen("finalSession")) {
     if (value.tenant !== tenant || !value.key.startsWith(prefix)) continue;
-    const revision = last.get(value.key);
+    const told = last.get(value.key);
+    const revision = told?.value.revision;
     if (revision === value.revision) about.count();
-    else
-      about.find(
-        value.key,
-        at,
-        `${watcher} was never told revision ${value.revision} (${revision ?? "nothing"})`,
-      );
+    else if (told === undefined || told.value.revision < value.revision) {
+      const what = `${watcher} was never told revision ${value.revision}`;
+      about.find(value.key, at, `${what} (${revision ?? "nothing"})`);
+    } else if (told.at < restMs) {
+      const what = `${watcher} was told revision ${revision}, and ${value.revision} stands`;
+      about.find(value.key, told.at, what);
+    }
   }
 }
 

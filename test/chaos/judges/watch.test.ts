@@ -75,6 +75,17 @@ describe("G12", () => {
     expect(watched(history).findings).toHaveLength(1);
   });
 
+  test.each([
+    ["what nobody has committed", 9, 1],
+    ["what was committed after the end was read", 3, 0],
+  ])("%s is told", (_, restAt, findings) => {
+    const { history } = whole()
+      .saw("drained", restAt, { tookMs: 1, waiting: [] })
+      .saw("told", 8, tell("changed", 2, 4))
+      .saw("finalSession", 10, stands);
+    expect(watched(history).findings).toHaveLength(findings);
+  });
+
   test("a follower that is told nothing", () => {
     const { history } = new Story().saw("told", 1, mark("opened")).saw("finalSession", 9, stands);
     expect(watched(history).findings).toHaveLength(1);
