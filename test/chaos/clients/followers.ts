@@ -48,10 +48,9 @@ export class Follower {
     while (!over.aborted) {
       const ms = Math.round(STREAM_MS.least + this.#random() * STREAM_MS.more);
       if (this.#random() > RESUMES) this.#token = "";
+      using bounded = boundedSignal(ms, over);
       const stream = this.#open();
-      await Promise.race([stream.ended, sleep(ms, undefined, { signal: over })]).catch(
-        () => undefined,
-      );
+      await Promise.race([stream.ended, once(bounded.signal, "abort")]);
       if (over.aborted && this.#watch.door === "delivery") this.#kept = stream;
       else await stream.leave();
     }
