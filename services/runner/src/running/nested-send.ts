@@ -15,6 +15,7 @@ import type { NestedTurn, NewLaneTurn } from "../store/new-turn.ts";
 import { removeEdge, type WaitEdge, wouldDeadlock } from "../store/wait-edges.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { SessionMessage, SessionMessageOutcome } from "../tools/tool-deps.ts";
+import { defaultRouteOf } from "./default-route.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { follow, type FollowParts } from "./follow.ts";
 import type { LocalRuns } from "./local-runs.ts";
@@ -37,9 +38,9 @@ export interface NestedParts {
  * Sends a message of a turn into another session. The send is known by the turn and its step, so that
  * the turn's next run repeats it without effect. Where the sender waits, it gets the reply; its run
  * keeps renewing its lease and gives its slot back meanwhile. A reply that comes after the wait becomes
- * a turn of the sender's session.
- * @throws HOP_LIMIT, WOULD_DEADLOCK, WAIT_EXPIRED, what session-identity refuses, and the reason that
- * the turn failed with.
+ * a turn of the sender's session; one that nobody waited for goes by the other session's default route.
+ * @throws HOP_LIMIT, WOULD_DEADLOCK, WAIT_EXPIRED, what session-identity and delivery refuse, and the
+ * reason that the turn failed with.
  */
 export async function submitNested(
   parts: NestedParts,
@@ -54,7 +55,10 @@ export async function submitNested(
     throw deadlock(session.sessionKey);
   }
   const tells = wait ? tellsOf(from, { isRouted: false, isAwaited: true }) : undefined;
-  const sent = { source: "sessions_send", rawKey: message.key, routeId: "", tells };
+  const { tenant, principal, signal } = from;
+  const call = { tenant, principal, signal };
+  const routeId = wait ? "" : await defaultRouteOf(parts.deps, call, session.sessionKey);
+  const sent = { source: "sessions_send", rawKey: message.key, routeId, tells };
   const turn = nestedTurn(parts, message, session, sent);
   return sendNested(parts, from, turn, wait ? timeoutMs : undefined);
 }

@@ -2,7 +2,8 @@ import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { end, toolCall } from "../testing/model-double.ts";
+import { textOf } from "../domain/message-text.ts";
+import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { answers, deliverTo, lastSaid, parentOf, replyOf, turnsOf } from "../testing/subagents.ts";
 import { startServer, World } from "../testing/world.ts";
@@ -50,6 +51,55 @@ test.concurrent.each([
   await eventually(async () => (await replyOf(replica, 1)) !== "");
   await eventually(() => toPeople(world).length === to.length);
   expect(toPeople(world)).toEqual(to.map((routeId) => `${routeId}: heard: The subagent`));
+});
+
+const OTHER = "agent:main:other";
+
+/** Who is told "send" says hello in the other session; the rest is heard. */
+function sends(wait: boolean): Behaviour {
+  return async function* (request) {
+    const said = lastSaid(request);
+    const args = { session_key: OTHER, message: "hello", wait };
+    if (said === "send") yield toolCall("c1", "sessions_send", JSON.stringify(args));
+    else yield { type: "text", text: `heard: ${said}` };
+    yield end();
+  };
+}
+
+test.concurrent.each([
+  ["the default one", false, [{ routeId: "one" }, { routeId: "two", isDefault: true }], ["two"]],
+  ["the only one", false, [{ routeId: "one" }], ["one"]],
+  ["none of several", false, [{ routeId: "one" }, { routeId: "two" }], []],
+  ["none where there is none", false, [], []],
+  ["none where the sender waits and has it", true, [{ routeId: "one" }], []],
+])(
+  "what a session says to another one's message goes by its own route: %s",
+  async (_what, wait, routes, to) => {
+    await using world = await World.start(server);
+    const replica = await world.replica();
+    await applyMain(replica, { tools: ["sessions_send"] });
+    world.delivery.listed.set(OTHER, routes);
+    world.delivery.listed.set(KEY, [{ routeId: "sender", isDefault: true }]);
+    world.model.behaviour = sends(wait);
+    await new Attached(replica, { submit: turnFor(world, "send") }).ended;
+    await eventually(async () => {
+      const [turn] = await turnsOf(replica, OTHER);
+      return turn?.state === TurnState.COMPLETED;
+    });
+    await eventually(async () => (await world.db.query("SELECT FROM outbox")).rowCount === 0);
+    expect(toPeople(world)).toEqual(to.map((routeId) => `${routeId}: heard: hello`));
+  },
+);
+
+test.concurrent("a message is not sent while its session's route cannot be asked for, and the agent is told", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { tools: ["sessions_send"] });
+  world.delivery.isDown = true;
+  world.model.behaviour = sends(false);
+  const { reply } = await new Attached(replica, { submit: turnFor(world, "send") }).ended;
+  expect(reply && textOf(reply)).toContain("heard: result STORE_UNAVAILABLE");
+  expect(await turnsOf(replica, OTHER)).toEqual([]);
 });
 
 test.concurrent("a subagent that has subagents of its own answers its parent by none of their answers", async () => {

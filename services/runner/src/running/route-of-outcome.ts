@@ -1,6 +1,6 @@
-import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import type { ChildTurn } from "../store/child-turns.ts";
 import { readTurn } from "../store/read-turn.ts";
+import { defaultRouteOf } from "./default-route.ts";
 import type { RunnerDeps } from "./deps.ts";
 
 type RouteDeps = Pick<RunnerDeps, "db" | "delivery">;
@@ -19,19 +19,4 @@ export async function routeOfOutcome(
   const isToParent = parent?.parentTurnId !== undefined;
   if (parent !== undefined && parent.routeId !== "" && !isToParent) return parent.routeId;
   return defaultRouteOf(deps, { tenant, principal }, sessionKey);
-}
-
-/**
- * The route of messages that answer no turn of a person, as delivery has it: the default one, or the only
- * one. Empty: there is none, or it would be a guess.
- */
-async function defaultRouteOf(
-  { delivery }: RouteDeps,
-  call: { readonly tenant: string; readonly principal: string },
-  sessionKey: string,
-): Promise<string> {
-  const { routes } = await delivery.listRoutes({ sessionKey }, call);
-  const [first, ...others] = routes.filter(({ kind }) => kind !== RouteKind.PARENT_SESSION);
-  const marked = [first, ...others].find((route) => route?.isDefault === true);
-  return (marked ?? (others.length === 0 ? first : undefined))?.routeId ?? "";
 }

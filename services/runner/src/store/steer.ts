@@ -29,7 +29,8 @@ FOR UPDATE`,
 
 /**
  * The active turn, if it is of the same principal and generation and has not come to its end. Its reply
- * goes to its own route: a turn that names another one is not handed to it.
+ * goes to its own route: a turn that names another one is not handed to it. What a turn's tool sends names
+ * none: its route is for the case that it is a turn of its own.
  */
 export function findSteerHost(
   sql: Sql,
@@ -37,7 +38,7 @@ export function findSteerHost(
   activeTurnId: string,
   maxSteers: number,
 ): Promise<object | undefined> {
-  const { tenant, principal, session } = turn;
+  const { tenant, principal, session, routeId, nested } = turn;
   return first(sql, FIND_STEER_HOST, [
     tenant,
     activeTurnId,
@@ -45,7 +46,7 @@ export function findSteerHost(
     session.generation,
     maxSteers,
     session.sessionKey,
-    turn.routeId,
+    nested === undefined ? routeId : "",
   ]);
 }
 

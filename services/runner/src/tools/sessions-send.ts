@@ -29,7 +29,7 @@ export function sessionsSend(deps: ToolDeps): Tool {
       name: "sessions_send",
       description:
         "Sends a message into another session of this tenant, named by any key that leads to it. " +
-        "Waits for the answer unless `wait` is false.",
+        "Waits for the answer unless `wait` is false; that session's own channel gets it then.",
       parameters: {
         type: "object",
         properties: {
