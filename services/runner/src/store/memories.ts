@@ -17,9 +17,15 @@ export interface NewMemory {
 const MAY_STAND = `EXISTS (SELECT FROM turns t
   WHERE t.tenant = m.tenant AND t.turn_id = m.turn_id AND (t.end_time IS NULL OR t.is_told))`;
 
+/** Up to the bound, of all but the row itself: what is written again is none more. */
+const countOthers = (which: string): string => `
+  SELECT count(*) FROM (SELECT FROM memories m
+    WHERE m.tenant = $1 AND m.agent_id = $5 AND (m.turn_id, m.step) <> ($2, $4) ${which} LIMIT $9) m`;
+
 /**
  * Part of the turn's commit: the row counts once the turn's end is committed. Under the turn's row, so that
- * a run that was taken over waits for its successor, and then writes nothing.
+ * a run that was taken over waits for its successor, and then writes nothing. What was rolled back is left
+ * out only where there are as many as may be: to count 10,000 with their turns takes some 15 ms, without 2.
  */
 const SAVE = {
   name: "runner_save_memory",
@@ -28,14 +34,11 @@ WITH held AS (
   SELECT tenant FROM turns
   WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}
   FOR SHARE
-), counted AS (
-  -- Of the others: what is written again is none more, and what was rolled back is none.
-  SELECT count(*) AS saved FROM (SELECT FROM memories m
-    WHERE m.tenant = $1 AND m.agent_id = $5 AND (m.turn_id, m.step) <> ($2, $4)
-      AND ${MAY_STAND} LIMIT $9) m
+), room AS (
+  SELECT (${countOthers("")}) < $9 OR (${countOthers(`AND ${MAY_STAND}`)}) < $9 AS is_left
 )
 INSERT INTO memories AS m (tenant, agent_id, turn_id, step, session_key, body, is_pinned, create_time)
-SELECT $1, $5, $2, $4, $6, $7, $8, clock_timestamp() FROM held, counted WHERE counted.saved < $9
+SELECT $1, $5, $2, $4, $6, $7, $8, clock_timestamp() FROM held, room WHERE room.is_left
 ON CONFLICT (tenant, turn_id, step) DO UPDATE SET body = excluded.body, is_pinned = excluded.is_pinned
 RETURNING step`,
 };
