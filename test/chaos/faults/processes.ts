@@ -12,7 +12,7 @@ export const kill: Fault = {
   kind: "kill -9",
   plan(cluster, random) {
     const replica = pick(random, cluster.replicas);
-    return { target: replica.name, inflict: async () => replica.kill() };
+    return { target: replica.name, inflict: async () => Number(replica.kill()) };
   },
 };
 
@@ -21,9 +21,10 @@ export const pause: Fault = {
   plan(cluster, random) {
     const replica = pick(random, cluster.replicas);
     const inflict = async () => {
-      replica.pause();
+      const isHit = replica.pause();
       await sleep(PAUSE_MS);
       replica.resume();
+      return Number(isHit);
     };
     return { target: replica.name, inflict };
   },

@@ -21,6 +21,7 @@ function weather(kind: string, weatherOf: Weather): Fault {
         link.weather = weatherOf;
         await sleep(WEATHER_MS);
         link.weather = "open";
+        return link.touched;
       };
       return { target: link.name, inflict };
     },

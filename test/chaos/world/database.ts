@@ -100,11 +100,12 @@ export class DatabaseServer implements AsyncDisposable {
     for (const link of this.#links) link.lead(this.#server.port);
   }
 
-  /** Ends every connection of one service. */
-  async terminate(role: string): Promise<void> {
-    await this.admin((db) =>
+  /** Ends every connection of one service; gives how many it had. */
+  async terminate(role: string): Promise<number> {
+    const ended = await this.admin((db) =>
       db.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", [role]),
     );
+    return ended.rows.length;
   }
 
   async admin<T>(work: (db: Database<unknown>) => Promise<T>): Promise<T> {

@@ -69,4 +69,20 @@ test("a link that is cut closes what is open and takes nothing, until it is open
   await eventually(() => refused.destroyed);
   link.weather = "open";
   expect(await echo(await open(), "b")).toBe("b");
+  // The connection that was open, and the one that was refused.
+  expect(link.touched).toBe(2);
+});
+
+test("what a link holds up or swallows is counted, where anything passes", async () => {
+  const { link, open } = await world();
+  const client = await open();
+  expect(await echo(client, "a")).toBe("a");
+  link.weather = "blackhole";
+  expect(link.touched).toBe(0);
+  client.write("b");
+  await eventually(() => link.touched === 1);
+  link.weather = "delay";
+  expect(await echo(await open(), "c")).toBe("c");
+  // There and back.
+  expect(link.touched).toBe(2);
 });

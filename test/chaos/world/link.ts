@@ -26,6 +26,7 @@ export class Link implements AsyncDisposable {
   readonly #passages = new Set<Passage>();
   #upstream = 0;
   #weather: Weather = "open";
+  #touched = 0;
   #calls: CallProxy | undefined;
 
   private constructor(name: string, server: Server) {
@@ -62,7 +63,13 @@ export class Link implements AsyncDisposable {
   set weather(weather: Weather) {
     const wasBlack = this.#weather === "blackhole" && weather !== "blackhole";
     this.#weather = weather;
+    if (weather !== "open") this.#touched = weather === "cut" ? this.#passages.size : 0;
     if (weather === "cut" || wasBlack) this.#cut();
+  }
+
+  /** What the last bad weather met: connections that were cut or refused, or pieces that it held up or swallowed. */
+  get touched(): number {
+    return this.#touched;
   }
 
   /**
@@ -100,6 +107,7 @@ export class Link implements AsyncDisposable {
 
   #join(inside: Socket): void {
     const port = this.#calls?.port ?? this.#upstream;
+    if (this.#weather === "cut") this.#touched += 1;
     if (this.#weather === "cut" || port === 0) return void inside.destroy();
     const outside = connect(port, "127.0.0.1");
     const passage: Passage = { ends: [inside, outside], isHalfOpen: false };
@@ -124,6 +132,7 @@ export class Link implements AsyncDisposable {
   }
 
   #forward(bytes: Buffer, to: Socket): void {
+    if (this.#weather !== "open") this.#touched += 1;
     if (this.#weather === "blackhole" || to.destroyed) return;
     if (this.#weather !== "delay") return void to.write(bytes);
     // Timers of one length fire in the order in which they were set.

@@ -77,8 +77,9 @@ export class Replica implements AsyncDisposable {
     return response?.text().catch(() => undefined);
   }
 
-  kill(): void {
-    this.#child?.kill("SIGKILL");
+  /** Whether there was a process to be killed. */
+  kill(): boolean {
+    return this.#child?.kill("SIGKILL") ?? false;
   }
 
   /** It dies when it comes by a point of its code for the `pass`th time, if it does so soon. */
@@ -115,9 +116,10 @@ export class Replica implements AsyncDisposable {
     this.#start();
   }
 
-  pause(): void {
+  /** Whether there was a process to be stopped; one that is started meanwhile is stopped, too. */
+  pause(): boolean {
     this.#isPaused = true;
-    this.#child?.kill("SIGSTOP");
+    return this.#child?.kill("SIGSTOP") ?? false;
   }
 
   resume(): void {
