@@ -1,6 +1,7 @@
 export { type AdminOptions, type AdminServer, startAdmin, type VersionInfo } from "./admin.ts";
 export { type Backoff, backoffMs, DEFAULT_BACKOFF } from "./backoff.ts";
 export { boundedSignal } from "./bounded-signal.ts";
+export { type LinkedSignal, linkedSignal } from "./linked-signal.ts";
 export { BusyPortError, explainBusyPort, explainListenError } from "./busy-port.ts";
 export { type Clock, type ClockTimer, systemClock } from "./clock.ts";
 export { clusterSecret } from "./cluster-secret.ts";

@@ -5,6 +5,7 @@ import {
   SERVICE_NAMES,
   type ServiceName,
   type Settings,
+  linkedSignal,
 } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 import type { DataDir } from "./data-dir.ts";
@@ -139,7 +140,8 @@ export class Constellation implements AsyncDisposable {
     const { stop, ports, tell, dir } = this.#options;
     const waiting = new Map<ServiceName, readonly string[]>();
     const late = AbortSignal.timeout(START_TIMEOUT_MS);
-    const signal = AbortSignal.any([stop, this.#failure.signal, late]);
+    using linked = linkedSignal(stop, this.#failure.signal, late);
+    const { signal } = linked;
     const teller = setInterval(() => tell(stillWaiting(waiting)), TELL_WAIT_MS);
     try {
       await Promise.all(

@@ -37,7 +37,16 @@ function waitersOf(signal: AbortSignal): Set<() => void> {
   return waiters;
 }
 
-/** One signal for several; undefined for none. */
-export function anySignal(signals: readonly AbortSignal[]): AbortSignal | undefined {
-  return signals.length > 1 ? AbortSignal.any([...signals]) : signals[0];
+/** Waits; false: one of the signals aborted. */
+export function waited(ms: number, signals: readonly AbortSignal[]): Promise<boolean> {
+  if (abortError(signals) !== undefined) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const end = (isWhole: boolean): void => {
+      clearTimeout(timer);
+      forget();
+      resolve(isWhole);
+    };
+    const timer = setTimeout(end, ms, true);
+    const forget = onAbort(signals, () => end(false));
+  });
 }

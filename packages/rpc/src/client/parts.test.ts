@@ -42,7 +42,7 @@ test("no retry is waited for that would come after the deadline", async () => {
   const error = new RpcError(Code.UNAVAILABLE, "");
   const deadlineMs = Date.now() + 5;
   const policy = { ...DEFAULT_RETRY, initialBackoffMs: 60_000, maxBackoffMs: 60_000 };
-  expect(await failure(beforeRetry(error, policy, 1, deadlineMs, undefined))).toBe(error);
+  expect(await failure(beforeRetry(error, policy, 1, deadlineMs, []))).toBe(error);
 });
 
 test("messages pause their source when sixteen wait, and resume it when they are read", async () => {

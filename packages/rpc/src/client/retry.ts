@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { isRetryable } from "../errors/is-retryable.ts";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
+import { waited } from "./abort.ts";
 
 /** How often and how fast a call is sent again, with the same request. */
 export interface RetryPolicy {
@@ -41,14 +41,11 @@ export async function beforeRetry(
   policy: RetryPolicy,
   failedAttempts: number,
   deadlineMs: number,
-  signal: AbortSignal | undefined,
+  signals: readonly AbortSignal[],
 ): Promise<void> {
   if (!isRetryable(error) || failedAttempts >= policy.maxAttempts) throw error;
   const waitMs = backoffMs(policy, failedAttempts, error);
   if (Date.now() + waitMs >= deadlineMs) throw error;
-  try {
-    await sleep(waitMs, undefined, signal === undefined ? {} : { signal });
-  } catch {
-    throw error; // aborted: the caller sees the last failure or, at once, its own abort
-  }
+  // Aborted: the caller sees the last failure or, at once, its own abort.
+  if (!(await waited(waitMs, signals))) throw error;
 }

@@ -5,7 +5,7 @@ import { fromGrpcError } from "../errors/from-status.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 import { Code } from "../errors/code.ts";
 import { reportCall } from "../telemetry/hooks.ts";
-import { abortError, anySignal, onAbort } from "./abort.ts";
+import { abortError, onAbort } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientSettings } from "./client-settings.ts";
 import { MessageStream } from "./message-stream.ts";
@@ -135,7 +135,7 @@ async function run<O extends DescMessage>(
     if (error === undefined) return;
     failed += 1;
     if (received) throw error;
-    await beforeRetry(error, call.retry, failed, call.deadlineMs, anySignal(call.signals));
+    await beforeRetry(error, call.retry, failed, call.deadlineMs, call.signals);
   }
 }
 

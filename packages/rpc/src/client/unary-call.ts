@@ -12,7 +12,7 @@ import { fromGrpcError } from "../errors/from-status.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 import type { ExchangeStream } from "../exchange/exchange-stream.ts";
 import { reportCall } from "../telemetry/hooks.ts";
-import { abortError, anySignal, onAbort } from "./abort.ts";
+import { abortError, onAbort } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientSettings } from "./client-settings.ts";
 import { callMetadata, type Outgoing, outgoing } from "./outgoing.ts";
@@ -58,7 +58,7 @@ async function withRetries<O extends DescMessage>(
       return await attempt(channel, settings, method, bytes, call, wait);
     } catch (error) {
       failed += 1;
-      await beforeRetry(error, call.retry, failed, call.deadlineMs, anySignal(call.signals));
+      await beforeRetry(error, call.retry, failed, call.deadlineMs, call.signals);
     }
   }
 }

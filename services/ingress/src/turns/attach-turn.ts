@@ -8,7 +8,7 @@ import {
   RpcError,
   storeUnavailable,
 } from "@lanekeeper/rpc";
-import { backoffMs, type Clock } from "@lanekeeper/service";
+import { backoffMs, type Clock, type LinkedSignal, linkedSignal } from "@lanekeeper/service";
 import type {
   AttachTurnRequestSchema,
   AttachTurnResponse,
@@ -145,7 +145,8 @@ async function* answering(
   const timer = clock.setTimer(limits.attachAttemptMs, () =>
     silent.abort(new RpcError(Code.DEADLINE_EXCEEDED, "the runner did not answer in time")),
   );
-  const stream = open(AbortSignal.any([signal, silent.signal]))[Symbol.asyncIterator]();
+  const linked = linkedSignal(signal, silent.signal);
+  const stream = open(linked.signal)[Symbol.asyncIterator]();
   let isOver = false;
   try {
     while (!isOver) {
@@ -153,16 +154,15 @@ async function* answering(
       if (done === true) return;
       timer.cancel();
       isOver = value.event.case === "ended";
-      if (isOver)
-        letEnd(
-          stream,
-          clock.setTimer(END_MS, () => silent.abort()),
-        );
+      if (isOver) letEnd(stream, { clock, silent, linked });
       yield value;
     }
   } finally {
     timer.cancel();
-    if (!isOver) await stream.return?.();
+    if (!isOver) {
+      await stream.return?.();
+      linked[Symbol.dispose]();
+    }
   }
 }
 
@@ -170,11 +170,21 @@ async function* answering(
 const END_MS = 1_000;
 
 /** A call that is cut off behind its last event is a failed one, on both sides. */
-function letEnd(stream: AsyncIterator<AttachTurnResponse>, timeUp: { cancel(): void }): void {
-  void stream
-    .next()
-    .catch(() => undefined)
-    .finally(() => timeUp.cancel());
+function letEnd(
+  stream: AsyncIterator<AttachTurnResponse>,
+  { clock, silent, linked }: Pick<Attaching, "clock"> & Ending,
+): void {
+  const timeUp = clock.setTimer(END_MS, () => silent.abort());
+  const ended = (): void => {
+    timeUp.cancel();
+    linked[Symbol.dispose]();
+  };
+  void stream.next().then(ended, ended);
+}
+
+interface Ending {
+  readonly silent: AbortController;
+  readonly linked: LinkedSignal;
 }
 
 function pause({ clock, limits }: Attaching, failures: number, signal: AbortSignal): Promise<void> {

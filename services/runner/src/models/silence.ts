@@ -1,3 +1,5 @@
+import { linkedSignal } from "@lanekeeper/service";
+
 /** Aborts when nothing was heard for a while. */
 export interface SilenceGuard {
   readonly signal: AbortSignal;
@@ -17,10 +19,14 @@ export function silenceGuard(limitMs: number, outer: AbortSignal): SilenceGuard 
     controller.abort(new Error(`nothing was heard for ${limitMs} ms`));
   };
   const timer = setTimeout(expire, limitMs);
+  const linked = linkedSignal(outer, controller.signal);
   return {
-    signal: AbortSignal.any([outer, controller.signal]),
+    signal: linked.signal,
     expired: () => expired,
     heard: () => timer.refresh(),
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      clearTimeout(timer);
+      linked[Symbol.dispose]();
+    },
   };
 }

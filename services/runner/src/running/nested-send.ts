@@ -6,6 +6,7 @@ import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { isReason, LanekeeperError } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { linkedSignal } from "@lanekeeper/service";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { stateOf } from "../domain/turn-state.ts";
@@ -212,7 +213,8 @@ async function untilEnded({ deps, followParts }: NestedParts, wait: Wait): Promi
   const { from, turnId, sessionKey, edge, timeoutMs } = wait;
   const late = new AbortController();
   const timer = deps.clock.setTimer(timeoutMs, () => late.abort(waitExpired(from, turnId)));
-  const signal = AbortSignal.any([from.signal, late.signal]);
+  using linked = linkedSignal(from.signal, late.signal);
+  const { signal } = linked;
   const followed = { tenant: from.tenant, turnId, sessionKey };
   if (edge !== undefined) watchWait(deps, edge, signal, (key) => late.abort(deadlock(key)));
   try {

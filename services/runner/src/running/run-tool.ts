@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { linkedSignal } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -44,7 +45,8 @@ export async function runTool(
   cutOff.catch(() => undefined);
   const timeUp = (): void => late.abort(new Error("the tool's time is up"));
   const timer = tool.boundsItself === true ? undefined : clock.setTimer(bounds.timeoutMs, timeUp);
-  const signal = AbortSignal.any([context.signal, late.signal]);
+  using linked = linkedSignal(context.signal, late.signal);
+  const { signal } = linked;
   try {
     // A tool that does not listen to the signal is left to itself.
     const outcome = await Promise.race([

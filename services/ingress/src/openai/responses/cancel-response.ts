@@ -1,4 +1,5 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { linkedSignal } from "@lanekeeper/service";
 import type { IngressContext } from "../../context.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { attachTurn } from "../../turns/attach-turn.ts";
@@ -45,7 +46,8 @@ async function untilEnded(
   const { clock, limits, lastCall } = context;
   const patience = new AbortController();
   const timer = clock.setTimer(limits.cancelWaitMs, () => patience.abort());
-  const signal = AbortSignal.any([patience.signal, lastCall]);
+  using linked = linkedSignal(patience.signal, lastCall);
+  const { signal } = linked;
   try {
     for await (const _ of attachTurn(
       context,
