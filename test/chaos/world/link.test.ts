@@ -86,3 +86,18 @@ test("what a link holds up or swallows is counted, where anything passes", async
   // There and back.
   expect(link.touched).toBe(2);
 });
+
+test("what was held up is not overtaken by what comes once the link is fast again", async () => {
+  const { link, open } = await world();
+  const client = await open();
+  expect(await echo(client, "a")).toBe("a");
+  let heard = "";
+  client.on("data", (bytes) => (heard += String(bytes)));
+  link.weather = "delay";
+  client.write("b");
+  await eventually(() => link.touched === 1);
+  link.weather = "open";
+  client.write("c");
+  await eventually(() => heard.length === 2);
+  expect(heard).toBe("bc");
+});

@@ -24,6 +24,8 @@ export class Link implements AsyncDisposable {
   readonly name: string;
   readonly #server: Server;
   readonly #passages = new Set<Passage>();
+  /** What is held up on its way to a socket, in its order, which is kept also when the weather changes. */
+  readonly #held = new Map<Socket, Buffer[]>();
   #upstream = 0;
   #weather: Weather = "open";
   #touched = 0;
@@ -63,6 +65,7 @@ export class Link implements AsyncDisposable {
   set weather(weather: Weather) {
     const wasBlack = this.#weather === "blackhole" && weather !== "blackhole";
     this.#weather = weather;
+    for (const to of this.#held.keys()) this.#letPass(to, Infinity);
     if (weather !== "open") this.#touched = weather === "cut" ? this.#passages.size : 0;
     if (weather === "cut" || wasBlack) this.#cut();
   }
@@ -135,9 +138,15 @@ export class Link implements AsyncDisposable {
     if (this.#weather !== "open") this.#touched += 1;
     if (this.#weather === "blackhole" || to.destroyed) return;
     if (this.#weather !== "delay") return void to.write(bytes);
-    // Timers of one length fire in the order in which they were set.
-    setTimeout(() => {
-      if (!to.destroyed) to.write(bytes);
-    }, DELAY_MS);
+    const held = this.#held.get(to) ?? [];
+    this.#held.set(to, held);
+    held.push(bytes);
+    setTimeout(() => this.#letPass(to, 1), DELAY_MS);
+  }
+
+  #letPass(to: Socket, pieces: number): void {
+    const held = this.#held.get(to) ?? [];
+    for (const bytes of held.splice(0, pieces)) if (!to.destroyed) to.write(bytes);
+    if (held.length === 0) this.#held.delete(to);
   }
 }
