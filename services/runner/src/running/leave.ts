@@ -31,7 +31,9 @@ export async function leave(
     case "lease_over":
       return giveBack(deps, ended, RunOutcome.UNSPECIFIED, "");
     case "draining":
-      return drainOut(deps, ended, grant, run.signal);
+      return handBack(deps, ended, grant, run.signal, DRAINING);
+    case "store_gone":
+      return handBack(deps, ended, grant, run.signal, STORE_GONE);
     default:
       return { kind: "lost" };
   }
@@ -54,21 +56,32 @@ function onceOnly<T>(take: () => T): () => T {
   return () => (taken ??= { value: take() }).value;
 }
 
-/** So that a successor need not wait for the lease. */
-async function drainOut(
+interface Because {
+  readonly errorReason: string;
+  readonly errorMessage: string;
+}
+
+const DRAINING: Because = {
+  errorReason: "DRAINING",
+  errorMessage: "the replica is shutting down",
+};
+
+const STORE_GONE: Because = {
+  errorReason: "STORE_UNAVAILABLE",
+  errorMessage: "the runner's database could not be asked",
+};
+
+/** Ends the run and gives its turn back, so that a successor need not wait for the lease. */
+async function handBack(
   deps: RunnerDeps,
   run: Parameters<typeof giveBack>[1],
   grant: Grant,
   signal: AbortSignal,
+  because: Because,
 ): Promise<TurnExit> {
-  const ended = {
-    outcome: RunOutcome.REQUEUED,
-    errorReason: "DRAINING",
-    errorMessage: "the replica is shutting down",
-    inputTokens: 0n,
-    outputTokens: 0n,
-  };
+  const { REQUEUED: outcome } = RunOutcome;
+  const ended = { outcome, ...because, inputTokens: 0n, outputTokens: 0n };
   const verdict = await writeEnding(deps, grant.fence, ended, run.turn, signal);
-  if (verdict === "accepted") return giveBack(deps, run, RunOutcome.REQUEUED, "DRAINING");
+  if (verdict === "accepted") return giveBack(deps, run, outcome, because.errorReason);
   return refused(deps, run, verdict);
 }

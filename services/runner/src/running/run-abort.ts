@@ -12,6 +12,8 @@ export type AbortCause =
   | { readonly kind: "lost" }
   /** Session-identity could not be asked for as long as the lease lives: back to the queue. */
   | { readonly kind: "lease_over" }
+  /** The store could not be asked in the middle of the work: back to the queue. */
+  | { readonly kind: "store_gone" }
   /** The process ends: back to the queue. */
   | { readonly kind: "draining" };
 

@@ -1,5 +1,6 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { LanekeeperError } from "@lanekeeper/rpc";
+import { isUnavailable } from "@lanekeeper/postgres";
 import type { Ending } from "../domain/ending.ts";
 import type { Begun } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
@@ -185,7 +186,7 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
   let answering: Answering | undefined;
   for (;;) {
     const ending = await endingOf(
-      parts.deps,
+      parts,
       run,
       () => seeds,
       async () => {
@@ -203,7 +204,7 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
 
 /** The answer, or the ending that stands for its failure; undefined: the run was aborted otherwise. */
 async function endingOf(
-  deps: RunnerDeps,
+  { deps, runs }: Pick<Collaborators, "deps" | "runs">,
   run: LocalRun,
   seeds: () => boolean,
   work: () => Promise<Ending>,
@@ -216,6 +217,11 @@ async function endingOf(
     const cause = abortCauseOf(run.signal);
     if (cause?.kind === "stopped") return stoppedEnding(cause, seeds());
     if (cause !== undefined) return undefined;
+    if (isUnavailable(error)) {
+      run.log.warn({ err: error }, "the store cannot be reached; the turn is given back");
+      runs.abort(run.runId, { kind: "store_gone" });
+      return undefined;
+    }
     return failedEnding(deps, run, error, { keepsInput: true, seeds: seeds() });
   }
 }
