@@ -45,6 +45,8 @@ export class DeliveryStandIn implements Delivery {
 
   /** Called with each delivery that goes to a parent session. */
   onToParent: ((delivery: ToParent) => Promise<void>) | undefined;
+  /** Why some of these were not taken; a test that has seen enough leaves them to a runner that is gone. */
+  readonly notTaken: unknown[] = [];
 
   registerRoute: Delivery["registerRoute"] = async ({ sessionKey = "", kind, address }) => {
     if (this.isDown) throw storeUnavailable("the stand-in is down");
@@ -79,7 +81,7 @@ export class DeliveryStandIn implements Delivery {
       const text = parts.map(({ content }) => String(content?.value ?? "")).join("");
       this.taken.push({ requestId, turnId, routeId, text, parts });
       const route = [...this.routes.values()].find((one) => one.routeId === routeId);
-      if (route !== undefined) void this.onToParent?.({ turnId, text, parentKey: route.address });
+      if (route !== undefined) this.#toParent({ turnId, text, parentKey: route.address });
     }
     return {
       $typeName: "lanekeeper.delivery.v1.EnqueueDeliveryResponse",
@@ -87,4 +89,8 @@ export class DeliveryStandIn implements Delivery {
       routeSeq: BigInt(this.taken.length),
     };
   };
+
+  #toParent(delivery: ToParent): void {
+    this.onToParent?.(delivery).catch((error: unknown) => this.notTaken.push(error));
+  }
 }
