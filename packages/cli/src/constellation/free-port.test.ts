@@ -12,7 +12,9 @@ const MODULE = new URL("./free-port.ts", import.meta.url).href;
 async function otherStart() {
   const script = `
     import { freePort } from ${JSON.stringify(MODULE)};
-    process.send(await freePort(${JSON.stringify(HOST)}));`;
+    process.send(await freePort(${JSON.stringify(HOST)}));
+    // Neither the claim nor the channel to its parent keeps a process alive.
+    setInterval(() => undefined, 60_000);`;
   const args = ["--import", TYPESCRIPT, "--input-type=module", "-e", script];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   onTestFinished(() => void child.kill("SIGKILL"));
