@@ -36,6 +36,20 @@ test("what went up with a disturbance of minutes and came down again is flat", (
   expect(memory((at) => disturbed(at) + (20 * at) / 600)).toBe("GROWS");
 });
 
+test("a saw-tooth of many minutes is flat, wherever the run ends on it, unless its tops grow", () => {
+  const slow = (at: number) => 120 + 30 * ((at % 420) / 420);
+  for (const shift of [0, 60, 120, 180, 240, 300, 360]) {
+    expect(
+      memory((at) => slow(at + shift)),
+      `${shift}`,
+    ).toBe("flat");
+    expect(
+      memory((at) => slow(at + shift) + at / 8),
+      `${shift}`,
+    ).toBe("GROWS");
+  }
+});
+
 test("a step that stays is growth", () => {
   expect(memory((at) => (at > 900 ? 150 : 100) + (at % 30) / 3)).toBe("GROWS");
 });
