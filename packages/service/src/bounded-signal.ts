@@ -1,4 +1,4 @@
-import { setMaxListeners } from "node:events";
+import { linkedSignal } from "./linked-signal.ts";
 
 /**
  * A signal that aborts with `signal`, with the same reason, or after `ms` milliseconds, with a
@@ -9,18 +9,15 @@ import { setMaxListeners } from "node:events";
  * memory takes it, and what it bounds waits for ever.
  */
 export function boundedSignal(signal: AbortSignal, ms: number): AbortSignal {
-  const controller = new AbortController();
-  const follow = (): void => end(signal.reason);
-  const expire = (): void => end(new DOMException(`not done within ${ms} ms`, "TimeoutError"));
+  const linked = linkedSignal(signal);
+  const expire = (): void =>
+    linked.abort(new DOMException(`not done within ${ms} ms`, "TimeoutError"));
   const timer = setTimeout(expire, ms).unref();
-  const end = (reason: unknown): void => {
+  const end = (): void => {
     clearTimeout(timer);
-    signal.removeEventListener("abort", follow);
-    controller.abort(reason);
+    linked[Symbol.dispose]();
   };
-  // A process has one signal for its end, and many that follow it.
-  setMaxListeners(0, signal);
-  signal.addEventListener("abort", follow, { once: true });
-  if (signal.aborted) follow();
-  return controller.signal;
+  linked.signal.addEventListener("abort", end, { once: true });
+  if (linked.signal.aborted) end();
+  return linked.signal;
 }

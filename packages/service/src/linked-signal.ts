@@ -1,8 +1,10 @@
 import { setMaxListeners } from "node:events";
 
-/** A signal that aborts with the first of others, until it is let go. Disposal lets go. */
+/** A signal that aborts with the first of others, until it is let go, or by itself. Disposal lets go. */
 export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
+  /** Aborts it alone. */
+  abort(reason?: unknown): void;
 }
 
 /**
@@ -26,6 +28,7 @@ export function linkedSignal(...sources: readonly AbortSignal[]): LinkedSignal {
   }
   return {
     signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
     [Symbol.dispose]: () => {
       for (const { source, follow } of follows) source.removeEventListener("abort", follow);
     },

@@ -141,11 +141,10 @@ async function* answering(
   open: (signal: AbortSignal) => AsyncIterable<AttachTurnResponse>,
   signal: AbortSignal,
 ): AsyncGenerator<AttachTurnResponse, void> {
-  const silent = new AbortController();
+  const linked = linkedSignal(signal);
   const timer = clock.setTimer(limits.attachAttemptMs, () =>
-    silent.abort(new RpcError(Code.DEADLINE_EXCEEDED, "the runner did not answer in time")),
+    linked.abort(new RpcError(Code.DEADLINE_EXCEEDED, "the runner did not answer in time")),
   );
-  const linked = linkedSignal(signal, silent.signal);
   const stream = open(linked.signal)[Symbol.asyncIterator]();
   let isOver = false;
   try {
@@ -154,7 +153,7 @@ async function* answering(
       if (done === true) return;
       timer.cancel();
       isOver = value.event.case === "ended";
-      if (isOver) letEnd(stream, { clock, silent, linked });
+      if (isOver) letEnd(stream, clock, linked);
       yield value;
     }
   } finally {
@@ -172,19 +171,15 @@ const END_MS = 1_000;
 /** A call that is cut off behind its last event is a failed one, on both sides. */
 function letEnd(
   stream: AsyncIterator<AttachTurnResponse>,
-  { clock, silent, linked }: Pick<Attaching, "clock"> & Ending,
+  clock: Clock,
+  linked: LinkedSignal,
 ): void {
-  const timeUp = clock.setTimer(END_MS, () => silent.abort());
+  const timeUp = clock.setTimer(END_MS, () => linked.abort());
   const ended = (): void => {
     timeUp.cancel();
     linked[Symbol.dispose]();
   };
   void stream.next().then(ended, ended);
-}
-
-interface Ending {
-  readonly silent: AbortController;
-  readonly linked: LinkedSignal;
 }
 
 function pause({ clock, limits }: Attaching, failures: number, signal: AbortSignal): Promise<void> {

@@ -12,14 +12,13 @@ export interface SilenceGuard {
 
 /** Guards a call that may be silent for `limitMs` and ends with `outer`. */
 export function silenceGuard(limitMs: number, outer: AbortSignal): SilenceGuard {
-  const controller = new AbortController();
+  const linked = linkedSignal(outer);
   let expired = false;
   const expire = () => {
     expired = true;
-    controller.abort(new Error(`nothing was heard for ${limitMs} ms`));
+    linked.abort(new Error(`nothing was heard for ${limitMs} ms`));
   };
   const timer = setTimeout(expire, limitMs);
-  const linked = linkedSignal(outer, controller.signal);
   return {
     signal: linked.signal,
     expired: () => expired,

@@ -5,7 +5,7 @@ import type {
   TurnEnded,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
-import type { Clock } from "@lanekeeper/service";
+import { linkedSignal } from "@lanekeeper/service";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import type { AdmissionResult } from "../running/admission.ts";
@@ -41,39 +41,26 @@ async function outcome(
   const { clock } = context.deps;
   const acceptedMs = clock.monotonicMs();
   const leave = context.attachments.enter(turn);
-  const wait = startWait(clock, waitMs, call.signal);
-  let waited = {};
+  using linked = linkedSignal(call.signal);
+  const timer = clock.setTimer(waitMs, () => linked.abort());
+  let waitedMs: number | undefined;
   let ended: TurnEnded | undefined;
   try {
-    for await (const { event } of follow(context.followParts, turn, 0n, wait.signal)) {
+    for await (const { event } of follow(context.followParts, turn, 0n, linked.signal)) {
       if (event.case === "ended") ended = event.value;
       // A turn that is requeued begins again; it waited once.
-      if (event.case !== "runBegun" || "waited" in waited) continue;
-      waited = { waited: durationFromMs(Math.round(clock.monotonicMs() - acceptedMs)) };
+      if (event.case === "runBegun") waitedMs ??= clock.monotonicMs() - acceptedMs;
     }
   } catch (error) {
-    if (!wait.isOver()) throw error;
+    const isTimeOver = linked.signal.aborted && !call.signal.aborted;
+    if (!isTimeOver) throw error;
   } finally {
-    wait.stop();
+    timer.cancel();
     leave();
     if (ended === undefined && call.signal.aborted) onLeft(context, turn, call, false);
   }
-  return { ...waited, ...(ended === undefined ? {} : { ended }) };
-}
-
-/** Its signal is aborted when the time is over, or the caller has left. */
-function startWait(clock: Pick<Clock, "setTimer">, ms: number, left: AbortSignal) {
-  const controller = new AbortController();
-  const onLeaving = (): void => controller.abort(left.reason);
-  left.addEventListener("abort", onLeaving, { once: true });
-  if (left.aborted) onLeaving();
-  const timer = clock.setTimer(ms, () => controller.abort());
   return {
-    signal: controller.signal,
-    isOver: () => controller.signal.aborted && !left.aborted,
-    stop: () => {
-      timer.cancel();
-      left.removeEventListener("abort", onLeaving);
-    },
+    ...(waitedMs === undefined ? {} : { waited: durationFromMs(Math.round(waitedMs)) }),
+    ...(ended === undefined ? {} : { ended }),
   };
 }

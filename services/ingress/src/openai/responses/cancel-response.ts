@@ -44,10 +44,9 @@ async function untilEnded(
   turnId: string,
 ): Promise<void> {
   const { clock, limits, lastCall } = context;
-  const patience = new AbortController();
-  const timer = clock.setTimer(limits.cancelWaitMs, () => patience.abort());
-  using linked = linkedSignal(patience.signal, lastCall);
+  using linked = linkedSignal(lastCall);
   const { signal } = linked;
+  const timer = clock.setTimer(limits.cancelWaitMs, () => linked.abort());
   try {
     for await (const _ of attachTurn(
       context,
