@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
-import { Code, draining, LanekeeperError, RpcError } from "@lanekeeper/rpc";
+import { Code, draining, RpcError } from "@lanekeeper/rpc";
+import { waitExpired, waitsElsewhere } from "../turns/wait-expired.ts";
 
 /**
  * Ends a request's attachment to its turn, never the turn: the client left, its wait is over, or the
@@ -36,8 +37,7 @@ export class Leave {
   /** The process ends: whoever waits for a turn may join it elsewhere. */
   drained(): void {
     const turnId = this.#turnId;
-    const message = "this replica is shutting down; ask again to join the turn";
-    this.#controller.abort(turnId === undefined ? draining() : waitExpired(turnId, message));
+    this.#controller.abort(turnId === undefined ? draining() : waitsElsewhere(turnId));
   }
 
   /** A plain request has waited for as long as it may. */
@@ -62,8 +62,4 @@ export function watchLeaving(leave: Leave, res: ServerResponse, lastCall: AbortS
 
 function clientLeft(): RpcError {
   return new RpcError(Code.CANCELLED, "the client left");
-}
-
-function waitExpired(turnId: string, message: string): LanekeeperError {
-  return new LanekeeperError("WAIT_EXPIRED", message, { metadata: { turn_id: turnId } });
 }

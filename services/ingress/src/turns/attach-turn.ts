@@ -15,6 +15,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { IngressLimits } from "../limits.ts";
 import type { RunnerClient } from "@lanekeeper/client";
+import { waitExpired } from "./wait-expired.ts";
 
 /** What attaching needs. */
 export interface Attaching {
@@ -206,5 +207,5 @@ const BROKEN_CODES: ReadonlySet<number> = new Set([
 
 function unreachable(turnId: string, cause: unknown): LanekeeperError {
   const message = `the turn ${turnId} was accepted, but no runner can be reached; ask again to join it`;
-  return new LanekeeperError("WAIT_EXPIRED", message, { cause, metadata: { turn_id: turnId } });
+  return waitExpired(turnId, message, cause);
 }

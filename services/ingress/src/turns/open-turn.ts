@@ -21,6 +21,7 @@ import { type Awaiting, awaitTurn } from "./await-turn.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { type DispositionWord, dispositionWord } from "./disposition.ts";
 import { followOn, followTurn } from "./follow-turn.ts";
+import { waitsElsewhere } from "./wait-expired.ts";
 import type { TurnAsk } from "./turn-ask.ts";
 
 /** What opening a turn needs. */
@@ -123,8 +124,7 @@ async function openAwaited(
 /** The process began to end before it was known that the turn had been accepted. */
 // oxlint-disable-next-line require-yield
 async function* notFollowed(turnId: string, cause: unknown): AsyncGenerator<TurnEvent, void> {
-  const message = "this replica is shutting down; ask again to join the turn";
-  throw new LanekeeperError("WAIT_EXPIRED", message, { cause, metadata: { turn_id: turnId } });
+  throw waitsElsewhere(turnId, cause);
 }
 
 /** Retries reach over a restart of a neighbour, about 6 s. */
