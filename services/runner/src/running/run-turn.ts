@@ -55,27 +55,28 @@ async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun
     case "granted":
       return enter(parts, claimed, result.grant);
     case "busy":
-      await persist(deps, "release a claim", () =>
-        releaseClaim(deps.db, { ...turn, runId: run.runId }),
-      );
+      await release(deps, claimed);
       return { kind: "later", ms: result.retryAfterMs };
     case "moved":
       if (turn.requiredGeneration !== 0n) return refuse(parts, claimed, generationGone(turn));
       return { kind: "moved" };
     case "spent":
       run.log.info({ reason: result.error.reason }, "the run id is spent; another is minted");
-      await persist(deps, "release a claim", () =>
-        releaseClaim(deps.db, { ...turn, runId: run.runId }),
-      );
+      await release(deps, claimed);
       return { kind: "next" };
     case "lost":
-      await persist(deps, "release a claim", () =>
-        releaseClaim(deps.db, { ...turn, runId: run.runId }),
-      );
+      await release(deps, claimed);
       return { kind: "next" };
     case "refused":
       return refuse(parts, claimed, result.error);
   }
+}
+
+/** The run has not begun, and does not: the turn waits for another. */
+async function release(deps: RunnerDeps, { turn, run }: Claimed): Promise<void> {
+  await persist(deps, "release a claim", () =>
+    releaseClaim(deps.db, { ...turn, runId: run.runId }),
+  );
 }
 
 /** A merge led the key elsewhere. The survivor's generation may have the same number, and is another. */
