@@ -16,19 +16,21 @@ WHERE tenant = $1 AND session_key = $2 AND state IN (1, 2)
 ORDER BY "isFinished" DESC, lane_seq`,
 };
 
+/** Of a session: something stands in its transcript, or in one that it goes on from. */
+const hasHistory = (sessionId: string): string => `
+  (EXISTS (SELECT FROM messages WHERE tenant = $1 AND session_id = ${sessionId})
+  OR EXISTS (SELECT FROM sessions WHERE tenant = $1 AND session_id = ${sessionId} AND parent_session_id <> ''))`;
+
 const READ_SAID = {
   name: "runner_read_said",
   text: `
-SELECT EXISTS (SELECT FROM messages WHERE tenant = $1 AND session_id = $2) AS "isSaid",
-  coalesce((SELECT parent_session_id <> '' FROM sessions WHERE tenant = $1 AND session_id = $2), false)
-    AS "hasParent",
+SELECT ${hasHistory("$2")} AS "hasHistory",
   ARRAY(SELECT body FROM messages WHERE tenant = $1 AND session_id = $2 AND role = 1
         ORDER BY seq DESC LIMIT $3) AS system`,
 };
 
 interface SaidRow {
-  readonly isSaid: boolean;
-  readonly hasParent: boolean;
+  readonly hasHistory: boolean;
   readonly system: Buffer[];
 }
 
@@ -50,7 +52,7 @@ export async function readKnownSession(
   return {
     turns: turns.map(knownTurn),
     systemMessages: messagesOf(said?.system ?? []),
-    isEmpty: said?.isSaid !== true && said?.hasParent !== true && !isOpen,
+    isEmpty: said?.hasHistory !== true && !isOpen,
   };
 }
 
@@ -58,9 +60,7 @@ const READ_IS_EMPTY = {
   name: "runner_read_is_empty",
   text: `
 SELECT NOT EXISTS (SELECT FROM turns WHERE tenant = $1 AND session_key = $2 AND state IN (1, 2))
-  AND NOT EXISTS (SELECT FROM messages WHERE tenant = $1 AND session_id = $3)
-  AND NOT EXISTS (SELECT FROM sessions WHERE tenant = $1 AND session_id = $3 AND parent_session_id <> '')
-  AS "isEmpty"`,
+  AND NOT ${hasHistory("$3")} AS "isEmpty"`,
 };
 
 /** `isEmpty` of the known session alone, read under the lane's lock. */

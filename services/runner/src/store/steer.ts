@@ -138,18 +138,21 @@ export function settleSteers(
   });
 }
 
-const FREE_STEERS = {
-  name: "runner_free_steers",
-  text: `
+/** Messages that were handed to a turn wait as turns of their own again. */
+const freeing = (where: string): string => `
 WITH freed AS (
-  UPDATE turns s SET steer = NULL, into_turn_id = NULL FROM lanes l
-  WHERE l.tenant = $1 AND l.session_key = $2 AND l.active_turn_id = $3 AND l.holder_run_id = $4
-    AND s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
-    AND s.steer IS NOT NULL
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
+    AND s.steer IS NOT NULL ${where}
   RETURNING s.turn_id
 )
 UPDATE lanes SET depth = depth + (SELECT count(*) FROM freed)
-WHERE tenant = $1 AND session_key = $2 AND EXISTS (SELECT FROM freed)`,
+WHERE tenant = $1 AND session_key = $2 AND EXISTS (SELECT FROM freed)`;
+
+const FREE_STEERS = {
+  name: "runner_free_steers",
+  text: freeing(`AND EXISTS (SELECT FROM lanes l WHERE l.tenant = $1 AND l.session_key = $2
+      AND l.active_turn_id = $3 AND l.holder_run_id = $4)`),
 };
 
 /**
@@ -164,18 +167,7 @@ export function freeSteers(db: RunnerDatabase, host: Held): Promise<void> {
   });
 }
 
-const FREE_OF_WAITING = {
-  name: "runner_free_steers_of_waiting",
-  text: `
-WITH freed AS (
-  UPDATE turns s SET steer = NULL, into_turn_id = NULL
-  WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = ${QUEUED} AND s.into_turn_id = $3
-    AND s.steer IS NOT NULL
-  RETURNING s.turn_id
-)
-UPDATE lanes SET depth = depth + (SELECT count(*) FROM freed)
-WHERE tenant = $1 AND session_key = $2 AND EXISTS (SELECT FROM freed)`,
-};
+const FREE_OF_WAITING = { name: "runner_free_steers_of_waiting", text: freeing("") };
 
 /**
  * The same for a host that was given back to its queue and ends there. Under the lane's lock, with its

@@ -30,6 +30,9 @@ export function newTurn(sessionKey: string, turnClass = 1): NewLaneTurn {
   };
 }
 
+/** How most turns are admitted. */
+export const HOW = { seed: [], front: false, mayWait: true, maxWaiting: 200, replica: "a" };
+
 /** Turns that are stored without anybody who runs them. */
 export class StoredTurns {
   readonly #steps: TurnSteps;
@@ -46,8 +49,8 @@ export class StoredTurns {
   }
 
   async admit(turn: NewLaneTurn, claimRunId?: string, front = false) {
-    const how = { seed: [], input: turn.messages, replica: "a", mayWait: true, maxWaiting: 200 };
-    const admitted = await this.#steps.admit({ turn, admission: { ...how, claimRunId, front } });
+    const admission = { ...HOW, input: turn.messages, claimRunId, front };
+    const admitted = await this.#steps.admit({ turn, admission });
     if (admitted === undefined) throw new Error("refused");
     return admitted;
   }

@@ -4,9 +4,9 @@ import type { Admitted } from "../store/insert-lane-turn.ts";
 import type { LaneAdmission, NewLaneTurn } from "../store/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
 import type { TurnSteps } from "../store/turn-steps.ts";
-import { newTurn as anyTurn } from "./stored-turns.ts";
+import { HOW, newTurn as anyTurn } from "./stored-turns.ts";
 
-export { TENANT } from "./stored-turns.ts";
+export { HOW, TENANT } from "./stored-turns.ts";
 
 let lanes = 0;
 
@@ -25,9 +25,6 @@ export function newTurn(sessionKey: string, more: Partial<NewLaneTurn> = {}): Ne
     ...more,
   };
 }
-
-/** How most turns are admitted. */
-export const HOW = { seed: [], front: false, mayWait: true, maxWaiting: 200, replica: "a" };
 
 /** Admits a turn, together with what else is admitted now. */
 export function admit(
