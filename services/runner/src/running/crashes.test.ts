@@ -26,6 +26,14 @@ async function transcript(replica: Replica) {
   return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
+/** A turn whose model has begun to answer, and never ends. */
+async function heldTurn(world: World, replica: Replica): Promise<Attached> {
+  world.model.behaviour = heldAnswer(never);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  return attached;
+}
+
 async function turnOf(replica: Replica, turnId: string) {
   const { turn } = await replica.client.getTurn({ turnId });
   if (turn === undefined) throw new Error("no turn");
@@ -279,9 +287,7 @@ test.concurrent("a run whose lease ran out unseen goes back to its queue and is 
   await using world = await World.start(server);
   const replica = await world.replica({ leaseMs: 900 });
   await applyMain(replica);
-  world.model.behaviour = heldAnswer(never);
-  const attached = new Attached(replica, { submit: turnFor(world, "one") });
-  await eventually(() => attached.kinds.includes("textDelta"));
+  const attached = await heldTurn(world, replica);
   world.identity.isDown = true;
   await eventually(async () => (await turnOf(replica, attached.turnId)).state === TurnState.QUEUED);
   const open = gate();
@@ -333,9 +339,7 @@ test.concurrent("a drained replica gives its turns back and another one answers 
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
-  world.model.behaviour = heldAnswer(never);
-  const attached = new Attached(a, { submit: turnFor(world, "one") });
-  await eventually(() => attached.kinds.includes("textDelta"));
+  const attached = await heldTurn(world, a);
   const open = gate();
   open.open();
   world.model.behaviour = heldAnswer(open.opened, "here");
@@ -356,9 +360,7 @@ test.concurrent("a run whose activation the database lost when it died gives its
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
-  world.model.behaviour = heldAnswer(never);
-  const attached = new Attached(a, { submit: turnFor(world, "one") });
-  await eventually(() => attached.kinds.includes("textDelta"));
+  const attached = await heldTurn(world, a);
   const { turnId } = attached;
   // Nobody waits for that write to reach the disk.
   await world.db.transaction(async (sql) => {
