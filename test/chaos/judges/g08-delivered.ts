@@ -91,10 +91,16 @@ function judgeClaims(history: History, about: Case): void {
   if (entries.length === 0) return;
   const claims = new Map<string, number>();
   const reset = new Map<string, number>();
+  const sent = new Set<string>();
   for (const entry of entries) {
     const key = `${entry.tenant} ${entry.key}`;
     if (entry.operation === "rotate" && entry.reason === "RESET") reset.set(key, entry.generation);
+    const isSettled = entry.operation === "reply_settled";
+    if (isSettled && entry.reason === "SENT") sent.add(entry.deliveryId);
     if (entry.operation !== "reply_sending") continue;
+    if (sent.has(entry.deliveryId)) {
+      about.find(entry.key, 0, `${entry.deliveryId} was claimed after it was told to be sent`);
+    }
     claims.set(entry.deliveryId, (claims.get(entry.deliveryId) ?? 0) + 1);
     const shown = entry.shownGeneration || entry.generation;
     if (shown >= (reset.get(key) ?? 0)) continue;

@@ -210,6 +210,21 @@ describe("G8", () => {
     expect(delivered(history).findings).toHaveLength(1);
   });
 
+  test("one that is claimed again, rightly while it is not known to be sent and wrongly after", () => {
+    const settled = (entryId: number, reason: string) =>
+      entry(entryId, { operation: "reply_settled", reason, deliveryId: "d-a" });
+    const claimedAgain = (first: string, second: string) =>
+      both()
+        .saw("posted", 1, posted("a"))
+        .saw("posted", 2, posted("b"))
+        .saw("finalJournal", 99, settled(3, first))
+        .saw("finalJournal", 99, settled(4, second))
+        .saw("finalJournal", 99, entry(5, { deliveryId: "d-a" })).history;
+    expect(delivered(claimedAgain("UNKNOWN", "UNKNOWN")).findings).toEqual([]);
+    expect(delivered(claimedAgain("UNKNOWN", "SENT")).findings).toHaveLength(1);
+    expect(delivered(claimedAgain("SENT", "UNKNOWN")).findings).toHaveLength(1);
+  });
+
   test("one that is claimed after a reset, and one that is suppressed and arrives", () => {
     const { history } = both()
       .saw("posted", 1, posted("a"))

@@ -3,8 +3,8 @@ import {
   type CanonicalKey,
   type CanonicalPeer,
   type KeyRefusal,
-  parsePeerSpelling,
   type Person,
+  parsePeerSpelling,
   renderPeerKey,
 } from "@lanekeeper/session-key";
 import { scopeOf } from "../names/plan.ts";

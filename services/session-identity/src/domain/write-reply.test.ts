@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ended, KEY, sending, settled } from "../testing/commands.ts";
 import type { Desk } from "../testing/desk.ts";
-import { newDesk, granted, reasonOf, began, rotated } from "../testing/desk-steps.ts";
+import { began, granted, newDesk, reasonOf, rotated } from "../testing/desk-steps.ts";
 import type { ReplyFence } from "./records.ts";
 
 describe("replies", () => {
@@ -79,6 +79,31 @@ describe("replies", () => {
     granted(desk.writeReply(sending(reply, 1n)));
     granted(desk.writeReply(settled(reply, 2n, "sent")));
     expect(reasonOf(desk.writeReply(sending(reply, 3n, 2)))).toBe("SUPERSEDED");
+  });
+
+  test.each(["unknown", "failed", "suppressed_stale"] as const)(
+    "what was sent stays sent, also where another attempt is told to be %s later",
+    (state) => {
+      const desk = newDesk();
+      const reply = replyOf(desk, "d1");
+      granted(desk.writeReply(sending(reply, 1n)));
+      granted(desk.writeReply(sending(reply, 9n, 2)));
+      granted(desk.writeReply(settled(reply, 16n, "sent", "m-1")));
+      const late = granted(desk.writeReply(settled(reply, 8n, state)));
+      expect(desk.replies.get("d1")).toMatchObject({ state: "sent", providerMessageId: "m-1" });
+      expect(desk.writeReply(settled(reply, 8n, state))).toEqual(late);
+      expect(reasonOf(desk.writeReply(sending(reply, 17n, 3)))).toBe("SUPERSEDED");
+    },
+  );
+
+  test("a send that was unknown and is known now was sent", () => {
+    const desk = newDesk();
+    const reply = replyOf(desk, "d1");
+    granted(desk.writeReply(sending(reply, 1n)));
+    granted(desk.writeReply(settled(reply, 8n, "unknown")));
+    granted(desk.writeReply(settled(reply, 16n, "sent", "m-2")));
+    expect(desk.replies.get("d1")).toMatchObject({ state: "sent", providerMessageId: "m-2" });
+    expect(reasonOf(desk.writeReply(sending(reply, 17n, 3)))).toBe("SUPERSEDED");
   });
 
   test("a delivery id stands for one reply", () => {

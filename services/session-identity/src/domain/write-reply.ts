@@ -106,7 +106,11 @@ function alreadySent({ fence }: WriteReplyCommand): Refusal {
   });
 }
 
-/** A reply that was ever claimed may have arrived: it is never SUPPRESSED, at most UNKNOWN. */
+/**
+ * A reply that was ever claimed may have arrived: it is never SUPPRESSED, at most UNKNOWN. One that was
+ * sent stays sent, with what its channel said, whatever another attempt of it is told to have met: the
+ * event is recorded, the reply is not changed. SENT takes the place of all else.
+ */
 function settle(
   command: WriteReplyCommand,
   event: Extract<ReplyEvent, { kind: "settled" }>,
@@ -118,7 +122,9 @@ function settle(
   const claimed = facts.reply?.claimed ?? false;
   const state = event.state === "suppressed_stale" && claimed ? "unknown" : event.state;
   const { providerMessageId, errorMessage } = event;
-  const reply = { ...replyOf(command, facts), state, providerMessageId, errorMessage };
+  const known = replyOf(command, facts);
+  const reply =
+    known.state === "sent" ? known : { ...known, state, providerMessageId, errorMessage };
   return record(command, facts, reply, state.toUpperCase());
 }
 

@@ -1,4 +1,4 @@
-import { type Answer, grant, read, refusal, type ReplyCall } from "./calls.ts";
+import { type Answer, grant, type ReplyCall, read, refusal } from "./calls.ts";
 import type { Facts, ReplyFacts } from "./facts.ts";
 import { isAnswer, judgeReply } from "./judge.ts";
 
@@ -41,13 +41,14 @@ function newReply(facts: Facts, { shown }: ReplyCall): ReplyFacts {
   return reply;
 }
 
-/** Once claimed it may have arrived: never suppressed, at most unknown. */
+/** What was sent stays sent. Once claimed it may have arrived: never suppressed, at most unknown. */
 function apply(reply: ReplyFacts, call: ReplyCall): void {
   if (call.do === "sending") {
     reply.state = "sending";
     reply.claimed = true;
     return;
   }
+  if (reply.state === "sent") return;
   const { state } = call;
   reply.state = state === "suppressed_stale" && reply.claimed ? "unknown" : state;
 }

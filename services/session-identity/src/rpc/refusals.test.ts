@@ -1,6 +1,5 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
-import { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { ReplyState, TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
   RotationReason,
   RunOutcome,

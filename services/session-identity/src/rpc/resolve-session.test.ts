@@ -1,7 +1,6 @@
-import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
-import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
-import { Freshness, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { DmScope, PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { Freshness, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { describe, expect, test } from "vitest";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";

@@ -5,8 +5,8 @@ import {
   type EventRow,
   eventOf,
   type ReplyRow,
-  replyOf,
   type RunRow,
+  replyOf,
   runOf,
 } from "./record-rows.ts";
 

@@ -72,7 +72,8 @@ export function settled(
   fence: ReplyFence,
   eventSeq: bigint,
   state: SettledState,
+  providerMessageId = "",
 ): WriteReplyCommand {
-  const event = { kind: "settled", state, providerMessageId: "", errorMessage: "" } as const;
+  const event = { kind: "settled", state, providerMessageId, errorMessage: "" } as const;
   return { fence, eventSeq, event, fingerprint: JSON.stringify(event) };
 }

@@ -94,7 +94,7 @@ const rotate = fc.record({
 
 const reply = fc.record({
   do: fc.constant("reply" as const),
-  ...{ key, early, delivery: few(4), age: few(2), seq: fc.integer({ min: 1, max: 4 }) },
+  ...{ key, early, delivery: few(2), age: few(2), seq: fc.integer({ min: 1, max: 6 }) },
   state: fc.oneof(
     { weight: 3, arbitrary: fc.constant("sending" as const) },
     fc.constantFrom<Settled>("sent", "failed", "unknown", "suppressed_stale"),
@@ -110,7 +110,7 @@ export const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 4, arbitrary: begin },
   { weight: 6, arbitrary: event },
   { weight: 3, arbitrary: rotate },
-  { weight: 2, arbitrary: reply },
+  { weight: 4, arbitrary: reply },
   { weight: 2, arbitrary: check },
   checkReply,
   { weight: 2, arbitrary: again },

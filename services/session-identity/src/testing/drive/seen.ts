@@ -9,8 +9,8 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
   type Session,
-  type SessionRef,
   SessionBusySchema,
+  type SessionRef,
   type StaleFence,
   StaleFenceSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";

@@ -356,7 +356,8 @@ export const ReplySendingSchema: GenMessage<ReplySending> = /*@__PURE__*/
   messageDesc(file_lanekeeper_identity_v1_lifecycle, 6);
 
 /**
- * What became of a send.
+ * What became of a send. A reply of which one attempt was told to be SENT stays sent, whatever is told of
+ * another; SENT takes the place of every other state.
  *
  * @generated from message lanekeeper.identity.v1.ReplySettled
  */
