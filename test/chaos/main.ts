@@ -1,6 +1,6 @@
 // `npm run chaos -- --minutes 3 --seed 7`: drives, breaks and judges a whole constellation.
 import { join } from "node:path";
-import { FAULTS, KILLS, kindsOf } from "./faults/faults.ts";
+import { FAULTS, kindsOf, KILLS } from "./faults/faults.ts";
 import { parseFlags, repeatOf } from "./flags.ts";
 import { judgeAll } from "./judges/all.ts";
 import { writeReport } from "./report/write-report.ts";

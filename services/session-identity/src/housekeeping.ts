@@ -1,5 +1,5 @@
 import { analyzeOutgrown } from "@lanekeeper/postgres";
-import { type IdentityContext, sweepPauseMs } from "./context.ts";
+import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
 import { sweep } from "./store/sweep.ts";
 

@@ -1,5 +1,5 @@
-import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type GrpcServer, serveGrpc, service, serviceAuthenticator } from "@lanekeeper/rpc";
 import {
   Disposal,

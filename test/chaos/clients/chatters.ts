@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
 import { NARROW, NARROW_WAITING } from "../judges/g15-bounds.ts";
-import { NEST } from "../world/model.ts";
 import { AGENT, NESTER, TENANTS } from "../world/tenants.ts";
+import { NEST } from "../world/model.ts";
 import { IdentityCalls } from "./identity-calls.ts";
 import { pick, type Random, randomFor } from "./random.ts";
 import { making, type Scene, untilOver } from "./scene.ts";

@@ -2,11 +2,11 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { WatchSessionsResponseSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { describe, expect, test } from "vitest";
-import type { SightName, Sights } from "../history/sights.ts";
-import { lanesWatched } from "../judges/g12-lanes.ts";
 import { watchedAt } from "../judges/g12-watch.ts";
+import { lanesWatched } from "../judges/g12-lanes.ts";
 import { Story } from "../testing/story.ts";
 import { KEY } from "../testing/turns.ts";
+import type { SightName, Sights } from "../history/sights.ts";
 import { Follower } from "./followers.ts";
 import type { Watch } from "./watches.ts";
 

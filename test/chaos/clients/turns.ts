@@ -4,8 +4,8 @@ import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Calls, ToldTurn } from "../history/calls.ts";
 import { canaryOf } from "../judges/g14-tenants.ts";
-import { submit } from "./grpc-turn.ts";
 import { chat } from "./http-chat.ts";
+import { submit } from "./grpc-turn.ts";
 import { pick, type Random, randomFor } from "./random.ts";
 import { CALL_MS, making, type Scene } from "./scene.ts";
 

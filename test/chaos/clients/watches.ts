@@ -3,8 +3,8 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import type { WatchSessionsRequestSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import type { WatchDoor } from "../history/sights.ts";
-import type { Doors } from "../world/doors.ts";
 import { AGENT, TENANTS } from "../world/tenants.ts";
+import type { Doors } from "../world/doors.ts";
 import { pick, type Random } from "./random.ts";
 
 /** What is told of sessions, and by delivery of lanes. */

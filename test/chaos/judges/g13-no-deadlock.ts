@@ -1,5 +1,5 @@
-import { TERMINAL } from "./g05-one-end.ts";
 import { Case, type Judge } from "./judge.ts";
+import { TERMINAL } from "./g05-one-end.ts";
 
 /** After healing everything ends within this; a wait that closed a cycle of lanes would not. */
 export const DRAIN_BOUND_MS = 60_000;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { DOUBLED } from "../history/doubled.ts";
 import { Story } from "../testing/story.ts";
 import { oneIdentity } from "./g01-one-identity.ts";
 import { onlyGrows } from "./g02-only-grows.ts";
 import { noStaleWrite } from "./g03-no-stale-write.ts";
 import { noFalseStale } from "./g04-no-false-stale.ts";
+import { DOUBLED } from "../history/doubled.ts";
 import { linearizable } from "./linearizable.ts";
 
 const KEY = "agent:main:k";

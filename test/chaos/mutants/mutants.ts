@@ -1,8 +1,7 @@
 // Faults that the harness must report, each one replacement of text in one file. `breaks`: the
 // guarantees of which at least one has to be named.
-
-import type { Patch } from "../inside/planted.ts";
 import type { Guarantee } from "../judges/judge.ts";
+import type { Patch } from "../inside/planted.ts";
 
 export interface Mutant extends Patch {
   /** What somebody might have written. */

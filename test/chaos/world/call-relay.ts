@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http2";
 import { type ClientHttp2Stream, constants, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders } from "node:http2";
 
 /** All that a caller asks, up to its end. @throws when it goes before */
 export async function wholeRequest(stream: ServerHttp2Stream): Promise<Buffer> {

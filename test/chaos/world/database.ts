@@ -1,8 +1,8 @@
+import { createDatabase, type Database } from "@lanekeeper/postgres";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { eventually } from "@lanekeeper/testing";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, type Database } from "@lanekeeper/postgres";
-import { eventually } from "@lanekeeper/testing";
 import { Disk } from "./disk.ts";
 import type { Link } from "./link.ts";
 

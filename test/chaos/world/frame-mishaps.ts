@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   clone,
   type DescMessage,
@@ -9,6 +8,7 @@ import {
 import * as delivery from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import * as identity from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import * as runner from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Mishap } from "./call-proxy.ts";
 
 /** What the frames of all services have in common. */

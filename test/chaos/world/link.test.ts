@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { eventually } from "@lanekeeper/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { Link } from "./link.ts";

@@ -1,5 +1,5 @@
-import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { CallProxy, type Mishap } from "./call-proxy.ts";
 
 /** What a link does to what passes. */

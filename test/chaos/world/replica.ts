@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@lanekeeper/service";
+import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "@lanekeeper/testing";
 import type { Order, Reached } from "../inside/order.ts";
 import type { Link } from "./link.ts";

@@ -7,7 +7,7 @@ import type { RunRecord } from "../domain/records.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
 import type { Tx } from "../store/db.ts";
-import { type Asker, acceptedRow } from "../store/journal-rows.ts";
+import { acceptedRow, type Asker } from "../store/journal-rows.ts";
 import { lookUp, type Wanted } from "../store/look-up.ts";
 import { BatchWrites } from "../store/write-batch.ts";
 import { ConnectionsChanged } from "./locked-keys.ts";

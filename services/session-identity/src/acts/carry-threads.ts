@@ -2,8 +2,8 @@ import {
   type AgentId,
   type CanonicalKey,
   type CanonicalPeer,
-  type Person,
   parsePeerSpelling,
+  type Person,
   renderPeerKey,
   withIdentity,
 } from "@lanekeeper/session-key";
@@ -14,7 +14,7 @@ import { scopeOf } from "../names/plan.ts";
 import type { Tenant } from "../names/tenant.ts";
 import { boundThreads } from "../store/bound-threads.ts";
 import { readTenant } from "../store/read-tenant.ts";
-import { type Actor, act } from "./act.ts";
+import { act, type Actor } from "./act.ts";
 import type { PeerSide } from "./peer-side.ts";
 import { olderOfRacers } from "./racers.ts";
 import { uniteKeys } from "./unite-keys.ts";

@@ -4,8 +4,8 @@ import {
   type CanonicalKey,
   type CanonicalPeer,
   isKeyRefusal,
-  type Person,
   peerSpelling,
+  type Person,
 } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { StandingKey } from "../domain/key-state.ts";
@@ -24,10 +24,10 @@ import {
 } from "../store/peer-relations.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import type { BatchWrites } from "../store/write-batch.ts";
-import { type Actor, act, applyAct } from "./act.ts";
+import { act, type Actor, applyAct } from "./act.ts";
 import { type Carried, carryThreads } from "./carry-threads.ts";
 import { keyOfParty } from "./peer-side.ts";
-import { type UnitedKeys, uniteKeys } from "./unite-keys.ts";
+import { uniteKeys, type UnitedKeys } from "./unite-keys.ts";
 
 export interface LinkCommand {
   readonly agentId: AgentId;

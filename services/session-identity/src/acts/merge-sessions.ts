@@ -4,7 +4,7 @@ import { hasSession, type StandingKey } from "../domain/key-state.ts";
 import { decideMerge } from "../domain/merge.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { recordedAnswer } from "../engine/rotate-request.ts";
-import { type Actor, act, applyAct, lookUpRuns } from "./act.ts";
+import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { lockConnected } from "./locked-keys.ts";
 
 export interface MergeCommand {

@@ -7,10 +7,10 @@ import type { Calls } from "../testing/drive/door.ts";
 import {
   expectOneHop,
   nothing,
-  RUNS,
   race,
   raw,
   rowsOf,
+  RUNS,
   sessionOf,
   startRace,
   type Work,

@@ -3,8 +3,8 @@ import {
   type CanonicalKey,
   type CanonicalPeer,
   type KeyRefusal,
-  type Person,
   parsePeerSpelling,
+  type Person,
   renderPeerKey,
 } from "@lanekeeper/session-key";
 import { scopeOf } from "../names/plan.ts";

@@ -4,7 +4,7 @@ import { decideAlias, decideRemoveAlias } from "../domain/alias.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
-import { type Actor, act, applyAct, lookUpRuns } from "./act.ts";
+import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { lockConnected, makeRows } from "./locked-keys.ts";
 
 /** Leads one key to another. Gives the alias' row. */

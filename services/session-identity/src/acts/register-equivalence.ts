@@ -22,7 +22,7 @@ import {
 } from "../store/peer-relations.ts";
 import { readTenant } from "../store/read-tenant.ts";
 import type { BatchWrites } from "../store/write-batch.ts";
-import { type Actor, act, applyAct, lookUpRuns } from "./act.ts";
+import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { type Carried, carryThreads } from "./carry-threads.ts";
 import { lockConnected } from "./locked-keys.ts";
 import { keyOfParty, type PeerSide } from "./peer-side.ts";

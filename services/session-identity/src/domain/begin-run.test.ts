@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { beginCommand, ended, progress, runId } from "../testing/commands.ts";
-import { began, granted, newDesk, reasonOf, rotated } from "../testing/desk-steps.ts";
+import { newDesk, granted, reasonOf, began, rotated } from "../testing/desk-steps.ts";
 
 describe("begin", () => {
   test("a live lease refuses another run and tells how long to wait", () => {

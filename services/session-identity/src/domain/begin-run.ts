@@ -1,5 +1,5 @@
 import { answered, currentFence, type Decision, type JournalDraft, type Now } from "./decision.ts";
-import { type FreshnessPolicy, freshnessAt } from "./freshness.ts";
+import { freshnessAt, type FreshnessPolicy } from "./freshness.ts";
 import { generationMismatch, keyMoved, noSession, whyNot } from "./judge-run.ts";
 import {
   type ActiveRun,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ended, runId } from "../testing/commands.ts";
 import type { Desk } from "../testing/desk.ts";
-import { began, granted, newDesk } from "../testing/desk-steps.ts";
+import { newDesk, granted, began } from "../testing/desk-steps.ts";
 
 describe("rollover", () => {
   function idleDesk(): Desk {

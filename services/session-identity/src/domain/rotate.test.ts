@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { rotateCommand } from "../testing/commands.ts";
-import { began, granted, newDesk, reasonOf, rotated } from "../testing/desk-steps.ts";
+import { newDesk, granted, reasonOf, began, rotated } from "../testing/desk-steps.ts";
 
 describe("rotate", () => {
   test("an expected generation that is not current changes nothing", () => {

@@ -1,4 +1,4 @@
-import { answered, currentFence, type Decision, type JournalDraft } from "./decision.ts";
+import { type Decision, type JournalDraft, answered, currentFence } from "./decision.ts";
 import { generationMismatch, judgeRun, keyMoved, noSession } from "./judge-run.ts";
 import {
   type ActiveRun,

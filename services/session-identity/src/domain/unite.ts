@@ -1,5 +1,5 @@
-import { aliasEffects } from "./alias.ts";
 import type { Now } from "./decision.ts";
+import { aliasEffects } from "./alias.ts";
 import { hasSession, type KeyState, type StandingKey } from "./key-state.ts";
 import { type ActEffects, decideMerge, NO_EFFECTS } from "./merge.ts";
 import type { RunRecord } from "./records.ts";

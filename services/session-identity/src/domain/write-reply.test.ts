@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ended, KEY, sending, settled } from "../testing/commands.ts";
 import type { Desk } from "../testing/desk.ts";
-import { began, granted, newDesk, reasonOf, rotated } from "../testing/desk-steps.ts";
+import { newDesk, granted, reasonOf, began, rotated } from "../testing/desk-steps.ts";
 import type { ReplyFence } from "./records.ts";
 
 describe("replies", () => {

@@ -8,7 +8,7 @@ import {
   runId,
   writeCommand,
 } from "../testing/commands.ts";
-import { began, compacted, granted, newDesk, reasonOf, rotated } from "../testing/desk-steps.ts";
+import { newDesk, granted, reasonOf, began, rotated, compacted } from "../testing/desk-steps.ts";
 import { isRefusal } from "./refusal.ts";
 
 describe("a run's events", () => {

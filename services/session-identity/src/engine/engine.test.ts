@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { systemIds } from "@lanekeeper/service";
 import { expect, test } from "vitest";
 import { isRefusal } from "../domain/refusal.ts";
-import { RULES } from "../names/rules.ts";
-import type { Db } from "../store/db.ts";
 import { asks, fenceOf, granted } from "../testing/asks.ts";
 import { ended, progress } from "../testing/commands.ts";
 import { testDatabase } from "../testing/database.ts";
 import { deadlockCount, holdRow, untilWaiting } from "../testing/locks.ts";
+import { RULES } from "../names/rules.ts";
+import type { Db } from "../store/db.ts";
 import { Engine } from "./engine.ts";
 
 const database = testDatabase();

@@ -10,8 +10,8 @@ import { explainRace } from "../testing/drive/explain-race.ts";
 import { type Move, move } from "../testing/drive/moves.ts";
 import { racedReplicas } from "../testing/drive/raced-replicas.ts";
 import { SessionIds } from "../testing/drive/session-ids.ts";
-import { readStored } from "../testing/drive/stored.ts";
 import { Story } from "../testing/drive/story.ts";
+import { readStored } from "../testing/drive/stored.ts";
 import { startReplica } from "../testing/identity.ts";
 
 const database = testDatabase();

@@ -1,4 +1,4 @@
-import { type Answer, grant, type ReplyCall, read, refusal } from "./calls.ts";
+import { type Answer, grant, read, refusal, type ReplyCall } from "./calls.ts";
 import type { Facts, ReplyFacts } from "./facts.ts";
 import { isAnswer, judgeReply } from "./judge.ts";
 

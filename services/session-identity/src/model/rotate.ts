@@ -1,4 +1,4 @@
-import { type Answer, grant, type RotateCall, read, refusal } from "./calls.ts";
+import { type Answer, grant, read, refusal, type RotateCall } from "./calls.ts";
 import type { Facts, KeyFacts } from "./facts.ts";
 import { isAnswer, judgeRun } from "./judge.ts";
 

@@ -1,4 +1,4 @@
-import { type Answer, grant, type RunCall, read, refusal } from "./calls.ts";
+import { type Answer, grant, read, refusal, type RunCall } from "./calls.ts";
 import { type Facts, type KeyFacts, LEASE_MS, type RunFacts } from "./facts.ts";
 import { isAnswer, judgeRun } from "./judge.ts";
 

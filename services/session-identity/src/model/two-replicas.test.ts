@@ -1,8 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { test } from "vitest";
-import type { Db } from "../store/db.ts";
 import { testDatabase } from "../testing/database.ts";
 import { DbClock } from "../testing/drive/db-clock.ts";
 import { Records } from "../testing/drive/differs.ts";
@@ -18,6 +17,7 @@ import { move } from "../testing/drive/moves.ts";
 import { SessionIds } from "../testing/drive/session-ids.ts";
 import { Story } from "../testing/drive/story.ts";
 import { type IdentityClient, startReplica } from "../testing/identity.ts";
+import type { Db } from "../store/db.ts";
 import { IDLE_MS } from "./facts.ts";
 
 const database = testDatabase();

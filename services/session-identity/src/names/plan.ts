@@ -1,18 +1,18 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
 import {
   type AgentId,
+  canonicalPeer,
   type CanonicalKey,
   type CanonicalPeer,
-  canonicalPeer,
   DEFAULT_DM_SCOPE,
   type DmScope,
   type KeyRefusal,
   normalizeAgentId,
-  type Peer,
-  type Person,
   parsePeerSpelling,
   peerIdentity,
   peerSpelling,
+  type Person,
+  type Peer,
   renderPeerKey,
   withIdentity,
 } from "@lanekeeper/session-key";

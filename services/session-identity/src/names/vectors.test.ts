@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { PeerKind, DmScope as ProtoScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { DmScope as ProtoScope, PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { hasReason } from "@lanekeeper/rpc";
 import type { DmScope, Peer } from "@lanekeeper/session-key";
 import { expect, test } from "vitest";

@@ -1,5 +1,5 @@
-import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { CallOptions } from "@lanekeeper/rpc";
+import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { expect, test } from "vitest";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";

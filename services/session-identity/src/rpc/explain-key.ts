@@ -1,12 +1,12 @@
-import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { type CallContext, isOutside, toStatus } from "@lanekeeper/rpc";
+import { type CallContext, toStatus, isOutside } from "@lanekeeper/rpc";
 import { type AgentId, isKeyWithin } from "@lanekeeper/session-key";
-import type { IdentityContext } from "../context.ts";
-import { freshnessAt } from "../domain/freshness.ts";
+import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
+import { freshnessAt } from "../domain/freshness.ts";
+import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import { bindingOf, checkMayBind } from "../names/bind.ts";
 import { checkMayUse, nameCaller } from "../names/caller.ts";
+import { bindingOf, checkMayBind } from "../names/bind.ts";
 import type { LookedUp } from "../names/resolver.ts";
 import { listEquivalences } from "../store/list-equivalences.ts";
 import { listJournal } from "../store/list-journal.ts";

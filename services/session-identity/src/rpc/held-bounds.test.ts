@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { BatcherOverloadedError } from "@lanekeeper/postgres";
 import { ApplyKeyPoliciesRequestSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { BatcherOverloadedError } from "@lanekeeper/postgres";
 import { expect, test } from "vitest";
 import { storeError } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
@@ -10,7 +10,7 @@ import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";
 import type { WatchQuestion } from "../watch/question.ts";
-import { type WatchParts, watch } from "../watch/watch.ts";
+import { watch, type WatchParts } from "../watch/watch.ts";
 import { policies } from "./parse/policies.ts";
 
 const database = testDatabase();

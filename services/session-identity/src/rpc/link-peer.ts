@@ -1,7 +1,7 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { LinkPeerRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
-import { isKeyRefusal, type Person, parsePerson } from "@lanekeeper/session-key";
+import { isKeyRefusal, parsePerson, type Person } from "@lanekeeper/session-key";
 import { type LinkCommand, linkPeer as link } from "../acts/link-peer.ts";
 import type { IdentityContext } from "../context.ts";
 import { checkRules } from "../names/bind.ts";

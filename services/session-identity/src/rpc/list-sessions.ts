@@ -1,13 +1,13 @@
 import type { CallContext } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
-import { LIMITS } from "../limits.ts";
-import { checkAgent } from "../names/caller.ts";
 import { listSessions as list } from "../store/list-sessions.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId } from "./parse/key.ts";
 import { pageSize, pageToken, readPageToken } from "./parse/page.ts";
 import { label } from "./parse/text.ts";
+import { LIMITS } from "../limits.ts";
 import { showSession } from "./show/session.ts";
+import { checkAgent } from "../names/caller.ts";
 
 export function listSessions({ db }: IdentityContext): IdentityRoutes["listSessions"] {
   return async (request, call) => {

@@ -1,4 +1,4 @@
-import { type AgentId, canonicalPeer, type RuleStep, renderPeerKey } from "@lanekeeper/session-key";
+import { type AgentId, canonicalPeer, renderPeerKey, type RuleStep } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { agentRequired, scopeOf } from "../names/plan.ts";
 import type { RuleSet } from "../names/rules.ts";

@@ -1,5 +1,5 @@
-import { Decision } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
 import { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { Decision } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
 import {
   RotationReason,
   StaleFenceSchema,

@@ -1,5 +1,6 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { ReplyState, TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
   RotationReason,
   RunOutcome,

@@ -1,8 +1,8 @@
 import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import { bindingOf, checkMayBind, newBinding } from "../names/bind.ts";
 import { checkMayUse, nameCaller } from "../names/caller.ts";
+import { bindingOf, checkMayBind, newBinding } from "../names/bind.ts";
 import { bindName } from "../store/bind-name.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, givenName } from "./parse/key.ts";

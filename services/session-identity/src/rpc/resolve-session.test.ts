@@ -1,6 +1,7 @@
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { DmScope, PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { DmScope } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { Freshness, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";

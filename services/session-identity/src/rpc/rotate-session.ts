@@ -1,14 +1,14 @@
-import type { CallContext } from "@lanekeeper/rpc";
 import { isOutside } from "@lanekeeper/rpc";
+import type { CallContext } from "@lanekeeper/rpc";
 import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { RotateCommand } from "../domain/rotate.ts";
 import { askerOf, checkBounds } from "../names/caller.ts";
-import { type DecisionFields, decided, fenceFields } from "./decided.ts";
+import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
-import { showActiveRun, showFence, showRotation } from "./show/session.ts";
 import { visibleSession } from "./visible.ts";
+import { showActiveRun, showFence, showRotation } from "./show/session.ts";
 
 export function rotateSession(context: IdentityContext): IdentityRoutes["rotateSession"] {
   return async (request, call) => {

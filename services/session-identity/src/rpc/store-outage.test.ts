@@ -1,5 +1,5 @@
-import { createDatabase } from "@lanekeeper/postgres";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { createDatabase } from "@lanekeeper/postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { failure } from "../testing/calls.ts";
 import { startReplica } from "../testing/identity.ts";

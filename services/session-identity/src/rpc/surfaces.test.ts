@@ -1,6 +1,6 @@
+import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { PeerKind, type PeerSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
-import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { expect, test } from "vitest";
 import { begin, failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";

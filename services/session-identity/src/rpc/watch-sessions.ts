@@ -4,7 +4,7 @@ import type {
   WatchSessionsRequest,
   WatchSessionsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
-import { invalid, isOutside, permissionDenied } from "@lanekeeper/rpc";
+import { invalid, permissionDenied, isOutside } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { storeError } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";

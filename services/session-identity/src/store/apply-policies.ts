@@ -1,7 +1,7 @@
-import type { AgentPolicy, Tenant } from "../names/tenant.ts";
 import type { Replica } from "../replica.ts";
+import type { AgentPolicy, Tenant } from "../names/tenant.ts";
 import type { Db, Tx } from "./db.ts";
-import { type Asker, acceptedRow } from "./journal-rows.ts";
+import { acceptedRow, type Asker } from "./journal-rows.ts";
 import { readTenant } from "./read-tenant.ts";
 import { BatchWrites } from "./write-batch.ts";
 

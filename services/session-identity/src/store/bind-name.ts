@@ -1,7 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import type { Db } from "./db.ts";
-import { type Asker, acceptedRow } from "./journal-rows.ts";
+import { acceptedRow, type Asker } from "./journal-rows.ts";
 import { BatchWrites, type NewBinding } from "./write-batch.ts";
 
 /** Binds a name without a session; whoever was first stands. False: the tenant holds as many as it may. */

@@ -5,8 +5,8 @@ import {
   type EventRow,
   eventOf,
   type ReplyRow,
-  type RunRow,
   replyOf,
+  type RunRow,
   runOf,
 } from "./record-rows.ts";
 

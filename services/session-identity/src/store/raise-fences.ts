@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.ts";
-import type { Db, Tx } from "./db.ts";
 import type { Asker } from "./journal-rows.ts";
+import type { Db, Tx } from "./db.ts";
 
 /** A UUIDv7 (RFC 9562) made by the server: 48 bits of time over a random UUIDv4, its version set. */
 const UUID_V7 = `encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing

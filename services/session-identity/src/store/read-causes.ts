@@ -1,5 +1,5 @@
-import type { Rotation } from "../domain/records.ts";
 import type { CauseQuery } from "../domain/refusal.ts";
+import type { Rotation } from "../domain/records.ts";
 import type { Query } from "./db.ts";
 import { type RotationRow, rotationOf } from "./record-rows.ts";
 

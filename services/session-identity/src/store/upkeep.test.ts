@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { captureLog } from "@lanekeeper/service/testing";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { LastSeen } from "../names/last-seen.ts";
+import { captureLog } from "@lanekeeper/service/testing";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";

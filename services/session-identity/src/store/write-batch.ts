@@ -1,7 +1,7 @@
-import type { KeyState } from "../domain/key-state.ts";
 import type { Birth, EventRecord, ReplyRecord, Rotation, RunRecord } from "../domain/records.ts";
-import type { Replica } from "../replica.ts";
+import type { KeyState } from "../domain/key-state.ts";
 import type { Query } from "./db.ts";
+import type { Replica } from "../replica.ts";
 import type { JournalRow } from "./journal-rows.ts";
 import { rowOf } from "./key-row.ts";
 import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { durationFromMs, timestampNow } from "@bufbuild/protobuf/wkt";
-import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { LanekeeperError } from "@lanekeeper/rpc";
 import { systemIds } from "@lanekeeper/service";
 import { onTestFinished } from "vitest";

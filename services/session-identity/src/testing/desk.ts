@@ -1,4 +1,4 @@
-import { type BeginAnswer, type BeginCommand, decideBegin } from "../domain/begin-run.ts";
+import { decideBegin, type BeginAnswer, type BeginCommand } from "../domain/begin-run.ts";
 import type { Decision, Effects, Now } from "../domain/decision.ts";
 import type { FreshnessPolicy } from "../domain/freshness.ts";
 import type { KeyState, StandingKey } from "../domain/key-state.ts";

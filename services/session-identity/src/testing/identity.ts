@@ -1,15 +1,15 @@
-import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import {
-  type ClientOptions,
   createGrpcClient,
+  type ClientOptions,
   type GrpcClient,
   type GrpcServer,
-  type ServiceName,
   serveGrpc,
   service,
   serviceCredential,
+  type ServiceName,
   serviceTokenAuthenticator,
 } from "@lanekeeper/rpc";
+import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { createMetrics, type Metrics, systemClock, systemIds } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { onTestFinished } from "vitest";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { testDatabase } from "../testing/database.ts";
-import type { TestReplica } from "../testing/identity.ts";
 import { startReplica } from "../testing/identity.ts";
+import type { TestReplica } from "../testing/identity.ts";
 import { changeUncommitted } from "../testing/uncommitted.ts";
 import { seen, watchedTenant, watching } from "../testing/watching.ts";
 

@@ -1,4 +1,10 @@
 import {
+  PendingReplies as ProtoPendingReplies,
+  QueuedTurns as ProtoQueuedTurns,
+  RotationReason as ProtoReason,
+  RunOutcome as ProtoOutcome,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
   DmScope as ProtoDmScope,
   PeerKind as ProtoPeerKind,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
@@ -6,12 +12,6 @@ import {
   ReplyState as ProtoReplyState,
   TurnClass as ProtoTurnClass,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
-import {
-  RunOutcome as ProtoOutcome,
-  PendingReplies as ProtoPendingReplies,
-  QueuedTurns as ProtoQueuedTurns,
-  RotationReason as ProtoReason,
-} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { invalid } from "@lanekeeper/rpc";
 import type { DmScope, PeerKind } from "@lanekeeper/session-key";
 import type { RunOutcome, TurnClass } from "../../domain/key-state.ts";

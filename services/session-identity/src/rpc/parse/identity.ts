@@ -2,8 +2,8 @@ import type { Peer as ProtoPeer } from "@lanekeeper/protocol/lanekeeper/identity
 import { LanekeeperError } from "@lanekeeper/rpc";
 import {
   type AgentId,
-  type CanonicalPeer,
   canonicalPeer,
+  type CanonicalPeer,
   peerIdentity,
 } from "@lanekeeper/session-key";
 import { agentRequired } from "../../names/plan.ts";

@@ -6,9 +6,9 @@ import {
   isKeyRefusal,
   type KeyRefusal,
   normalizeAgentId,
+  parseCanonicalKey,
   type Peer,
   type PeerField,
-  parseCanonicalKey,
 } from "@lanekeeper/session-key";
 import { PEER_KINDS, word } from "./enums.ts";
 

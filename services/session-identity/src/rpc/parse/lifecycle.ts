@@ -6,7 +6,6 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { invalid, isReason } from "@lanekeeper/rpc";
 import type { BeginCommand } from "../../domain/begin-run.ts";
-import { mintedMs } from "../../domain/run-id.ts";
 import type { WriteReplyCommand } from "../../domain/write-reply.ts";
 import type { RunEvent, WriteRunCommand } from "../../domain/write-run.ts";
 import { LIMITS } from "../../limits.ts";
@@ -14,6 +13,7 @@ import { OUTCOMES, SETTLED_STATES, TURN_CLASSES, word } from "./enums.ts";
 import { fence, replyFence } from "./fence.ts";
 import { sessionKey } from "./key.ts";
 import { label, optionalPositive, positive, prose, uuid, visibleId } from "./text.ts";
+import { mintedMs } from "../../domain/run-id.ts";
 
 export function beginCommand(request: BeginRunRequest): BeginCommand {
   const { acceptTime } = request;

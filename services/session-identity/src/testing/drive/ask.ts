@@ -18,8 +18,8 @@ import type {
 } from "../../model/calls.ts";
 import { LEASE_MS } from "../../model/facts.ts";
 import type { Door } from "./door.ts";
-import { type Seen, Shower, seenRefusal } from "./seen.ts";
 import type { SessionIds } from "./session-ids.ts";
+import { type Seen, seenRefusal, Shower } from "./seen.ts";
 
 const REASON_OF = {
   reset: RotationReason.RESET,

@@ -8,8 +8,8 @@ import { differs, Records } from "./differs.ts";
 import type { Door } from "./door.ts";
 import type { Move } from "./moves.ts";
 import type { SessionIds } from "./session-ids.ts";
-import { readStored, type Stored } from "./stored.ts";
 import type { Story } from "./story.ts";
+import { readStored, type Stored } from "./stored.ts";
 
 /** Two tenants, of whom each has keys, runs and requests of the same names (G14). */
 export type Stories = readonly [Story, Story];

@@ -2,10 +2,10 @@ import type fc from "fast-check";
 import type { IdentityContext } from "../../context.ts";
 import type { Db } from "../../store/db.ts";
 import { atEnd } from "../calls.ts";
-import type { TestDatabase } from "../database.ts";
 import { testContext } from "../identity.ts";
+import type { TestDatabase } from "../database.ts";
 import { DbClock } from "./db-clock.ts";
-import { StatementScheduler, scheduledDb } from "./scheduled-db.ts";
+import { scheduledDb, StatementScheduler } from "./scheduled-db.ts";
 
 /** Two replicas on one database, whose statements a scheduler can put in order. */
 export interface RacedReplicas {

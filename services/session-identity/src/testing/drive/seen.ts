@@ -9,8 +9,8 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
   type Session,
-  SessionBusySchema,
   type SessionRef,
+  SessionBusySchema,
   type StaleFence,
   StaleFenceSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";

@@ -1,6 +1,6 @@
 import type { Answer, Call, ShownRun } from "../../model/calls.ts";
 import { type Facts, noFacts } from "../../model/facts.ts";
-import { type Stepped, step, wait } from "../../model/step.ts";
+import { step, type Stepped, wait } from "../../model/step.ts";
 import type { FencePick, Move } from "./moves.ts";
 
 const KEYS = ["agent:main:one", "agent:main:two"] as const;
