@@ -10,7 +10,6 @@ import type { RunnerContext } from "../context.ts";
 import { isTerminal } from "../domain/turn-state.ts";
 import type { AdmissionResult } from "../running/admission.ts";
 import { follow } from "../running/follow.ts";
-import { markCallerGone } from "../store/find-request.ts";
 import { readPosition } from "../store/read-position.ts";
 import { readTurn } from "../store/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
@@ -19,7 +18,7 @@ import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { parseSubmit } from "./parse-submit.ts";
-import { isCaller, onLeft, requireRoom } from "./attachment.ts";
+import { countIn, onLeft, requireRoom } from "./attachment.ts";
 import { asTold } from "./told.ts";
 
 /** Attaches to a turn, or accepts one and attaches; ends with the turn. */
@@ -41,9 +40,12 @@ async function* attach(
   requireRoom(context);
   const result = await resultOf(context, request, call);
   const { turn } = result;
+  const { cancelOnDisconnect: asksToCancel } = request;
   const leave = context.attachments.enter(turn);
   let isOver = false;
+  let isCounted = false;
   try {
+    isCounted = await countIn(context, result, call, asksToCancel);
     yield create(AttachTurnResponseSchema, {
       event: { case: "accepted", value: acceptedMessage(result) },
     });
@@ -58,9 +60,7 @@ async function* attach(
     }
   } finally {
     const { isLast } = leave();
-    if (!isOver && call.signal.aborted) {
-      onLeft(context, turn, call, request.cancelOnDisconnect && isLast);
-    }
+    if (!isOver) onLeft(context, turn, call, { isCounted, cancels: asksToCancel && isLast });
   }
 }
 
@@ -94,7 +94,6 @@ async function known(
 ): Promise<AdmissionResult> {
   const { tenant } = call;
   const turn = requireTold(await readTurn(context.deps.db, tenant, turnId), turnId, call);
-  if (isCaller(turn, call)) await markCallerGone(context.deps.db, tenant, turnId, false);
   const position = await positionOf(context, turn);
   const disposition = Disposition.JOINED;
   return { turn, disposition, position, claimedRunId: undefined, stopped: undefined };

@@ -1,7 +1,10 @@
+import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
+import type { AdmissionResult } from "../running/admission.ts";
 import { cancelTurn } from "../running/cancel.ts";
+import { attach, detach } from "../store/attached.ts";
 import { markCallerGone } from "../store/find-request.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 
@@ -16,25 +19,61 @@ export function requireRoom({ attachments }: Pick<RunnerContext, "attachments">)
 }
 
 /** Others may look on, such as operators; that a turn's caller was cut off is not theirs to tell. */
-export function isCaller({ principal }: StoredTurn, call: CallContext): boolean {
+function isCaller({ principal }: StoredTurn, call: CallContext): boolean {
   return principal === call.principal;
 }
 
-/** Who leaves does not cancel, unless asked to; a retry without a key may join what was left. */
+/**
+ * Counts an attachment with those of all replicas, where it asks that its leaving cancel the turn, or where
+ * it joins a turn of which one has asked. True: it was counted. One that submits and does not ask costs
+ * nothing, and counts at its own replica alone.
+ */
+export async function countIn(
+  { deps }: Pick<RunnerContext, "deps">,
+  { turn, disposition }: Pick<AdmissionResult, "turn" | "disposition">,
+  call: CallContext,
+  asksToCancel: boolean,
+): Promise<boolean> {
+  if (!asksToCancel && disposition !== Disposition.JOINED) return false;
+  const { tenant, turnId } = turn;
+  return attach(deps.db, { tenant, turnId, asksToCancel, isCaller: isCaller(turn, call) });
+}
+
+/** How an attachment was, that has not seen the turn's end. */
+interface Leaving {
+  /** Among those of all replicas. */
+  readonly isCounted: boolean;
+  /** Its leaving cancels the turn, if none that was counted is left. */
+  readonly cancels: boolean;
+}
+
+/**
+ * Who leaves does not cancel, unless it asked to and is the last; a retry without a key may join what was
+ * left. Of a replica that died what was counted stays: then the turn goes on.
+ */
 export function onLeft(
   context: RunnerContext,
   turn: StoredTurn,
   call: CallContext,
-  isCancelling: boolean,
+  leaving: Leaving = { isCounted: false, cancels: false },
 ): void {
-  const { deps } = context;
-  const { tenant, turnId } = turn;
   // A server that ends cuts its callers off; they come back to another replica.
-  if (context.runner.isDraining || (!isCancelling && !isCaller(turn, call))) return;
-  const work = isCancelling
-    ? cancelTurn(context.cancelParts, tenant, turnId, "the caller hung up")
-    : markCallerGone(deps.db, tenant, turnId, true);
-  work.catch((err: unknown) =>
-    deps.log.warn({ err, turn_id: turnId }, "a caller's leaving was not recorded"),
+  const hasGone = call.signal.aborted && !context.runner.isDraining;
+  leave(context, turn, call, { ...leaving, hasGone }).catch((err: unknown) =>
+    context.deps.log.warn({ err, turn_id: turn.turnId }, "a caller's leaving was not recorded"),
   );
+}
+
+async function leave(
+  { deps, cancelParts }: RunnerContext,
+  turn: StoredTurn,
+  call: CallContext,
+  { isCounted, cancels, hasGone }: Leaving & { readonly hasGone: boolean },
+): Promise<void> {
+  const { tenant, turnId } = turn;
+  const left = isCounted ? await detach(deps.db, tenant, turnId) : 0;
+  if (!hasGone) return;
+  if (isCounted && cancels && left === 0) {
+    await cancelTurn(cancelParts, tenant, turnId, "the caller hung up");
+  } else if (isCaller(turn, call)) await markCallerGone(deps.db, tenant, turnId, true);
 }

@@ -57,7 +57,7 @@ async function outcome(
   } finally {
     timer.cancel();
     leave();
-    if (ended === undefined && call.signal.aborted) onLeft(context, turn, call, false);
+    if (ended === undefined) onLeft(context, turn, call);
   }
   return {
     ...(waitedMs === undefined ? {} : { waited: durationFromMs(Math.round(waitedMs)) }),

@@ -348,51 +348,6 @@ test.concurrent("cancel ends a waiting turn at once and an active one by its run
   expect(await transcript(replica)).toEqual(["one"]);
 });
 
-test.concurrent("who leaves does not cancel, unless the attachment asked for it", async () => {
-  const { world, replica } = await started();
-  await using _ = world;
-  const held = gate();
-  world.model.behaviour = heldAnswer(held.opened);
-  const stays = new Attached(replica, { submit: turnFor(world, "stays") });
-  const goes = new Attached(
-    replica,
-    { submit: turnFor(world, "goes", { key: "agent:main:other" }) },
-    { cancelOnDisconnect: true },
-  );
-  await eventually(() => stays.kinds.includes("textDelta") && goes.kinds.includes("textDelta"));
-  stays.leave();
-  goes.leave();
-  await eventually(async () => {
-    const { turn } = await replica.client.getTurn({ turnId: goes.turnId });
-    return turn?.state === TurnState.CANCELLED;
-  });
-  held.open();
-  const back = new Attached(replica, { turnId: stays.turnId });
-  expect((await back.ended).state).toBe(TurnState.COMPLETED);
-  expect(back.text).toBe("held");
-});
-
-test.concurrent("who leaves and asked for it does not cancel either while another is attached", async () => {
-  const { world, replica } = await started();
-  await using _ = world;
-  const held = gate();
-  world.model.behaviour = heldAnswer(held.opened);
-  const goes = new Attached(
-    replica,
-    { submit: turnFor(world, "one") },
-    { cancelOnDisconnect: true },
-  );
-  await eventually(() => goes.kinds.includes("textDelta"));
-  const { turnId } = goes;
-  const stays = new Attached(replica, { turnId });
-  await eventually(() => stays.kinds.includes("textDelta"));
-  goes.leave();
-  await eventually(() => replica.context.attachments.total === 1);
-  expect((await replica.client.getTurn({ turnId })).turn?.state).toBe(TurnState.ACTIVE);
-  held.open();
-  expect((await stays.ended).state).toBe(TurnState.COMPLETED);
-});
-
 test.concurrent("a turn without a session runs at once and leaves no transcript", async () => {
   const { world, replica } = await started();
   await using _ = world;

@@ -267,7 +267,10 @@ export type AttachTurnRequest = Message<"lanekeeper.runner.v1.AttachTurnRequest"
   afterStreamSeq: bigint;
 
   /**
-   * When this attachment leaves, and no other of the turn is left at its replica, the turn is cancelled.
+   * When this attachment leaves before the turn's end, and no other of the turn is left, the turn is
+   * cancelled. Others count, at whatever replica, if they ask for the same or attached to the turn after one
+   * that did; else at this attachment's replica alone. What was attached to a replica that died counts
+   * on: then the turn is not cancelled.
    *
    * @generated from field: bool cancel_on_disconnect = 4;
    */
