@@ -11,6 +11,7 @@ import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { persist } from "./persist.ts";
+import { prepareEnding } from "./prepare-ending.ts";
 import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
 /** A run that ends its turn: its own, or one that its successor carries through. */
@@ -66,9 +67,8 @@ export async function commit(
   giveUp?: AbortSignal,
 ): Promise<TurnExit | Steered> {
   const held = heldBy(run);
-  const prepared = await persist(deps, "prepare an ending", () =>
-    deps.steps.prepare({ held, ending, endedStreamSeq: run.endedStreamSeq }),
-  );
+  const { endedStreamSeq } = run;
+  const prepared = await prepareEnding(deps, { held, ending, endedStreamSeq });
   if (prepared.kind !== "stored") return prepared.kind === "lost" ? LOST : prepared;
   return carryThrough(deps, run, prepared.ending, giveUp);
 }

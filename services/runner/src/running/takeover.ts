@@ -18,6 +18,7 @@ import {
   type TurnExit,
 } from "./commit.ts";
 import { persist } from "./persist.ts";
+import { prepareEnding } from "./prepare-ending.ts";
 import { abandonKey, type Claimed, lead } from "./run-turn.ts";
 import type { Collaborators, LaneTurn } from "./runner.ts";
 import { learnSession } from "./session-parents.ts";
@@ -72,9 +73,7 @@ async function finishDead(
   if (fitting === undefined) return undefined;
   const prepared = isStored
     ? ({ kind: "stored", ending: fitting } as const)
-    : await persist(deps, "prepare an ending", () =>
-        deps.steps.prepare({ held, ending: fitting, endedStreamSeq }),
-      );
+    : await prepareEnding(deps, { held, ending: fitting, endedStreamSeq });
   if (prepared.kind !== "stored") return { kind: "lost" };
   const { ending } = prepared;
   const fence = fenceOf(turn, deadRunId, run);

@@ -4,7 +4,13 @@ import { stateIn } from "./state-in.ts";
 import { type Stop, STOP_CODES } from "./turn-row.ts";
 
 /**
- * The first request stands. A run whose ending is stored is past stopping; should session-identity
+ * The first request stands, except that who rolls back is heard behind an interrupt: the turn ends as it was
+ * to, and leaves nothing. A cancelled turn keeps its input.
+ */
+const STANDS_NOT = `(stop IS NULL OR (stop = ${STOP_CODES.interrupted} AND $3 = ${STOP_CODES.rolled_back}))`;
+
+/**
+ * A run whose ending is stored is past stopping; should session-identity
  * refuse that ending, the turn's next run finds the request.
  */
 const REQUEST_STOP = {
@@ -12,11 +18,11 @@ const REQUEST_STOP = {
   text: `
 UPDATE turns SET stop = $3, stop_note = $4
 WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "QUEUED", "ACTIVE")}
-  AND run_id IS NOT NULL AND stop IS NULL
+  AND run_id IS NOT NULL AND ${STANDS_NOT}
 RETURNING run_id AS "runId", prepared_run_id IS NOT NULL AS "isEnding"`,
 };
 
-/** Asks the holder of a turn to end it. Undefined: it was asked before, or there is nothing to stop. */
+/** Asks the holder of a turn to end it. Undefined: what was asked before stands, or there is nothing to stop. */
 export async function requestStop(
   sql: Sql,
   tenant: string,
@@ -37,7 +43,7 @@ const STOP_WAITING_FRONT = {
   text: `
 UPDATE turns SET stop = $3, stop_note = $4
 WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND run_id IS NULL
-  AND steer IS NULL AND front AND stop IS NULL`,
+  AND steer IS NULL AND front AND ${STANDS_NOT}`,
 };
 
 /**
