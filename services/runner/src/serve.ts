@@ -13,7 +13,7 @@ import type { RunnerConfig } from "./config.ts";
 import { createContext, runBackground, type RunnerContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
 import { runnerBinding } from "./rpc/routes.ts";
-import type { RunnerDeps } from "./running/deps.ts";
+import type { RunnerDeps } from "./deps.ts";
 import type { Sql } from "./store/sql.ts";
 
 /** What the runner stands on. */

@@ -6,7 +6,7 @@ import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
 import { configuredAgents } from "./context.ts";
 import { McpPool } from "./mcp/mcp-pool.ts";
 import { runnerMetrics } from "./metrics.ts";
-import type { RunnerDeps } from "./running/deps.ts";
+import type { RunnerDeps } from "./deps.ts";
 import { serveRunner } from "./serve.ts";
 import type { RunnerDatabase } from "./store/sql.ts";
 import { ResentTurns } from "./store/resent-turns.ts";

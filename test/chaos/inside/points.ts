@@ -23,7 +23,7 @@ function point(
 }
 
 const IDENTITY = "session-identity/src/engine";
-const COMMIT = "runner/src/running/commit.ts";
+const COMMIT = "runner/src/runs/commit.ts";
 const SENDING = "delivery/src/sending";
 
 export const POINTS: readonly Point[] = [

@@ -232,7 +232,7 @@ const stale = new Map<string, StandingKey[]>();`,
   {
     name: "bound-unnamed",
     about: "a lane that is full does not say of how many",
-    file: `${runner}/running/refuse-if-full.ts`,
+    file: `${runner}/admission/refuse-if-full.ts`,
     find: "metadata: { depth: String(lane.depth), max_waiting_turns: String(maxWaiting) },",
     put: "metadata: {},",
     breaks: ["G15"],
@@ -240,7 +240,7 @@ const stale = new Map<string, StandingKey[]>();`,
   {
     name: "kept-for-ever",
     about: "something is kept of each turn, for as long as the process lives",
-    file: `${runner}/running/admission.ts`,
+    file: `${runner}/admission/admission.ts`,
     find: "  const cutOff = await cutOffTurn(deps, turn);\n",
     put: `  // Not more than a machine has.
   const kept = (globalThis.kept ??= []);

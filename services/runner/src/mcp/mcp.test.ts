@@ -9,7 +9,7 @@ import { systemClock } from "@lanekeeper/service";
 import { captureLog } from "@lanekeeper/service/testing";
 import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
-import { runTool, toolBounds } from "../running/run-tool.ts";
+import { runTool, toolBounds } from "../answering/run-tool.ts";
 import type { Tool, ToolContext } from "../tools/tool.ts";
 import type { Environment } from "./mcp-connection.ts";
 import { McpPool } from "./mcp-pool.ts";

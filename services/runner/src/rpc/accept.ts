@@ -7,10 +7,10 @@ import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/deliv
 import { draining, LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
-import { admit, type AdmissionResult } from "../running/admission.ts";
-import { showProgress } from "../running/progress.ts";
-import { logOf } from "../running/turn-fields.ts";
-import { type RunSlot, UNBOUND } from "../running/run-slots.ts";
+import { admit, type AdmissionResult } from "../admission/admission.ts";
+import { showProgress } from "../runs/progress.ts";
+import { logOf } from "../turn-fields.ts";
+import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
 import type { NewTurn } from "../store/new-turn.ts";
 import { findRequest } from "../store/find-request.ts";
 import { nameOf } from "../domain/disposition-name.ts";

@@ -2,7 +2,7 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { isBound } from "@lanekeeper/session-key";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import { cancelTurn as cancel } from "../running/cancel.ts";
+import { cancelTurn as cancel } from "../lanes/cancel.ts";
 import { readTurn } from "../store/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";

@@ -1,7 +1,7 @@
 import type { EndingOfRun, PrepareResult } from "../store/prepare.ts";
 import { prepareInterrupted } from "../store/prepare-interrupted.ts";
-import type { RunnerDeps } from "./deps.ts";
-import { persist } from "./persist.ts";
+import type { RunnerDeps } from "../deps.ts";
+import { persist } from "../persist.ts";
 
 /** Step one of a commit: the ending is stored before session-identity is told. */
 export function prepareEnding(

@@ -1,4 +1,4 @@
-import type { Identity } from "../running/deps.ts";
+import type { Identity } from "../deps.ts";
 import type { RunnerDatabase, Sql } from "../store/sql.ts";
 
 /**

@@ -7,7 +7,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type Route, RouteSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { invalid, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
-import type { Delivery } from "../running/deps.ts";
+import type { Delivery } from "../deps.ts";
 
 interface ToParent {
   readonly turnId: string;

@@ -1,5 +1,5 @@
 import type { RunnerDatabase } from "../store/sql.ts";
-import type { Identity } from "../running/deps.ts";
+import type { Identity } from "../deps.ts";
 
 /** A switch that makes a replica as good as killed: nothing that it does has an effect any more. */
 export class Life {

@@ -16,7 +16,7 @@ import type { RunnerContext } from "../context.ts";
 import { runnerMetrics } from "../metrics.ts";
 import type { Tool } from "../tools/tool.ts";
 import { toolsFor } from "../tools/registry.ts";
-import type { RunnerDeps } from "../running/deps.ts";
+import type { RunnerDeps } from "../deps.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
 import { ResentTurns } from "../store/resent-turns.ts";

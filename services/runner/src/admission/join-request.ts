@@ -1,0 +1,46 @@
+import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { LanekeeperError, notFound } from "@lanekeeper/rpc";
+import { readChildTurn } from "../store/child-turns.ts";
+import { findCutOff, type KnownRequest } from "../store/find-request.ts";
+import type { NewTurn } from "../store/new-turn.ts";
+import { readTurn } from "../store/read-turn.ts";
+import type { AdmissionResult } from "./admission.ts";
+import type { RunnerDeps } from "../deps.ts";
+
+/** A retry without a key of the client's own joins the turn whose caller was cut off. */
+export function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
+  if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
+  const { tenant, principal, fingerprint, session } = turn;
+  return findCutOff(deps.db, tenant, principal, fingerprint, session?.sessionKey);
+}
+
+/** @throws IDEMPOTENCY_MISMATCH: the request under that key was another. */
+export async function joined(
+  deps: RunnerDeps,
+  turn: NewTurn,
+  known: KnownRequest,
+): Promise<AdmissionResult> {
+  if (!Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
+    throw new LanekeeperError(
+      "IDEMPOTENCY_MISMATCH",
+      "the idempotency key was used with other content",
+      { metadata: { other_turn_id: known.turnId } },
+    );
+  }
+  const found = await readTurn(deps.db, turn.tenant, known.turnId);
+  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
+  const disposition = Disposition.JOINED;
+  return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+}
+
+/** The turn that told of the outcome, or the one that has it as its tool's result. */
+export async function joinedToTeller(
+  { db }: RunnerDeps,
+  { tenant, childTurnId = "" }: NewTurn,
+): Promise<AdmissionResult> {
+  const child = await readChildTurn(db, tenant, childTurnId);
+  const turn = await readTurn(db, tenant, child?.toldTurnId ?? child?.parentTurnId ?? "");
+  if (turn === undefined) throw notFound("turn", childTurnId);
+  const disposition = Disposition.JOINED;
+  return { turn, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+}

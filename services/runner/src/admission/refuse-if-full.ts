@@ -1,0 +1,58 @@
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { errorDetail, type LanekeeperError, later } from "@lanekeeper/rpc";
+import { readLane } from "../store/lane-row.ts";
+import type { NewLaneTurn } from "../store/new-turn.ts";
+import type { AdmissionOptions } from "./admission.ts";
+import type { RunnerDeps } from "../deps.ts";
+
+/** Why the lane took no turn; nothing, if it would take it now. */
+export async function refuseIfFull(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  { maxWaiting }: AdmissionOptions,
+): Promise<void> {
+  const lane = await readLane(deps.db, turn.tenant, turn.session.sessionKey);
+  if (lane === undefined || (lane.holderRunId === undefined && lane.depth === 0)) return;
+  if (turn.onConflict === OnConflict.REJECT) throw await sessionBusy(deps, turn, lane);
+  if (lane.depth < maxWaiting) return;
+  throw later(
+    "QUEUE_FULL",
+    `the lane holds ${lane.depth} waiting turns of at most ${maxWaiting}`,
+    1_000,
+    {
+      metadata: { depth: String(lane.depth), max_waiting_turns: String(maxWaiting) },
+    },
+  );
+}
+
+async function sessionBusy(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  lane: {
+    readonly depth: number;
+    readonly holderRunId: string | undefined;
+    readonly activeTurnId: string | undefined;
+  },
+): Promise<LanekeeperError> {
+  const { rows } = await deps.db.query<{ renewed_at: Date | null; age_ms: number }>(
+    `SELECT renewed_at, extract(epoch FROM clock_timestamp() - renewed_at)::float8 * 1000 AS age_ms
+     FROM turns WHERE tenant = $1 AND turn_id = $2`,
+    [turn.tenant, lane.activeTurnId ?? null],
+  );
+  const renewedAt = rows[0]?.renewed_at ?? undefined;
+  const detail = errorDetail(SessionBusySchema, {
+    holder: {
+      runId: lane.holderRunId ?? "",
+      turnId: lane.activeTurnId ?? "",
+      ...(renewedAt === undefined ? {} : { heartbeatTime: timestampFromDate(renewedAt) }),
+    },
+    heartbeatAge: durationFromMs(Math.max(0, Math.round(rows[0]?.age_ms ?? 0))),
+    depth: lane.depth,
+  });
+  return later("SESSION_BUSY", "a run holds the session's lane", 1_000, {
+    details: [detail],
+    metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth) },
+  });
+}

@@ -1,0 +1,194 @@
+import { create } from "@bufbuild/protobuf";
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import {
+  type FilePart,
+  type Message,
+  MessageSchema,
+  type Part,
+  PartSchema,
+  Role,
+  type ToolCall,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { assembleContext, charsOf } from "../domain/context.ts";
+import type { Ending } from "../domain/ending.ts";
+import { textOf } from "../domain/message-text.ts";
+import { promptOf } from "../domain/prompt.ts";
+import { bytesOf } from "../domain/reply-files.ts";
+import { LIMITS } from "../limits.ts";
+import { ModelError } from "../models/model-error.ts";
+import type { Model } from "../models/model.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import type { ContextUse, Tool } from "../tools/tool.ts";
+import { budgetOf } from "./budget.ts";
+import { callModel, isClients } from "./call-model.ts";
+import type { Compacted } from "./compact.ts";
+import type { ToolSteps } from "./tool-steps.ts";
+import type { TurnStream } from "../attaching/turn-stream.ts";
+
+/** All that answering a turn needs. */
+export interface AnswerJob {
+  readonly turn: StoredTurn;
+  readonly agent: AgentConfig;
+  readonly model: Model;
+  readonly tools: readonly Tool[];
+  /** What was said before the turn. */
+  readonly history: readonly Message[];
+  /** Of what came before `history`; empty: nothing. */
+  readonly summary: string;
+  /** What the agent pinned. */
+  readonly pinned: readonly string[];
+  /** Told to the agent's own tools. */
+  readonly contextUse: ContextUse;
+  /** Spent before the model is asked for an answer. */
+  readonly spent: Pick<Compacted, "inputTokens" | "outputTokens">;
+  readonly seeds: boolean;
+  readonly steps: ToolSteps;
+  /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
+  readonly steers: (when: "first" | "later") => Promise<readonly Message[]>;
+  readonly stream: TurnStream;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks the model, runs the agent's own tools and asks again, until there is an answer, or a call of a
+ * tool that the client runs. What earlier runs of the turn did with tools is not done again. After an
+ * answer that came too late for a message handed to the turn, `next` goes on from where it was.
+ */
+export class Answering {
+  readonly #job: AnswerJob;
+  readonly #said: Said;
+  #modelCalls = 0;
+
+  constructor(job: AnswerJob) {
+    this.#job = job;
+    this.#said = new Said(job);
+  }
+
+  /** @throws ModelError, or the signal's reason. */
+  async next(): Promise<Ending> {
+    const said = this.#said;
+    if (this.#modelCalls === 0) said.adopt(await this.#job.steps.resume(said.ownTools));
+    while (this.#modelCalls < LIMITS.modelCallsPerRun) {
+      said.adopt(await this.#job.steers(this.#modelCalls === 0 ? "first" : "later"));
+      const ending = await this.#ask();
+      if (ending !== undefined) return ending;
+    }
+    throw new ModelError(
+      "MODEL_FAILED",
+      `the model was asked ${LIMITS.modelCallsPerRun} times and is not done`,
+    );
+  }
+
+  async #ask(): Promise<Ending | undefined> {
+    const said = this.#said;
+    this.#modelCalls += 1;
+    const shown = contextOf(this.#job, said.produced);
+    this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
+    const reply = await callModel(this.#job, shown, said.bytes);
+    said.add(reply.message);
+    said.count(reply);
+    const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
+    const ownCalls = reply.calls.filter(({ name }) => !isClients(this.#job, name));
+    said.adopt(await this.#job.steps.run(reply.message, ownCalls, said.ownTools));
+    if (clientCalls.length > 0) return said.ending("tool_calls", clientCalls);
+    return ownCalls.length === 0 ? said.ending(reply.finishReason, []) : undefined;
+  }
+}
+
+function contextOf(
+  { turn, agent, history, summary, pinned }: AnswerJob,
+  produced: readonly Message[],
+): Message[] {
+  const input = [...turn.input, ...produced];
+  const systemPrompt = promptOf(agent, turn);
+  const parts = { systemPrompt, pinned, summary, history, input };
+  return assembleContext(parts, budgetOf(agent));
+}
+
+/** What a run has said so far. */
+class Said {
+  readonly ownTools: ReadonlyMap<string, Tool>;
+  readonly produced: Message[] = [];
+  readonly #job: AnswerJob;
+  #inputTokens: number;
+  #outputTokens: number;
+  #model: string;
+
+  constructor(job: AnswerJob) {
+    this.#job = job;
+    this.#model = job.model.name;
+    this.#inputTokens = job.spent.inputTokens;
+    this.#outputTokens = job.spent.outputTokens;
+    this.ownTools = new Map(job.tools.map((tool) => [tool.spec.name, tool]));
+  }
+
+  /** What the answer has so far. */
+  get bytes(): number {
+    const { files } = this.#job.steps;
+    return files.reduce(
+      (sum, file) => sum + bytesOf(file),
+      Buffer.byteLength(textOfAll(this.produced)),
+    );
+  }
+
+  add(message: Message): void {
+    if (message.parts.length > 0) this.produced.push(message);
+  }
+
+  adopt(messages: readonly Message[]): void {
+    this.produced.push(...messages);
+  }
+
+  count(reply: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly model: string;
+  }): void {
+    this.#inputTokens += reply.inputTokens;
+    this.#outputTokens += reply.outputTokens;
+    if (reply.model !== "") this.#model = reply.model;
+  }
+
+  ending(finishReason: string, clientCalls: readonly ToolCall[]): Ending {
+    return {
+      state: "COMPLETED",
+      errorReason: "",
+      errorMessage: "",
+      reply: wholeAnswer(this.produced, this.#job.steps.files, clientCalls),
+      produced: this.produced,
+      keepsInput: true,
+      seeds: this.#job.seeds,
+      inputTokens: BigInt(this.#inputTokens),
+      outputTokens: BigInt(this.#outputTokens),
+      finishReason,
+      model: this.#model,
+    };
+  }
+}
+
+/**
+ * The answer: all that the agent said, as its callers were told it, the files that its tools made, and the
+ * calls that the client is to run.
+ */
+function wholeAnswer(
+  produced: readonly Message[],
+  files: readonly FilePart[],
+  clientCalls: readonly ToolCall[],
+): Message {
+  const text = textOfAll(produced);
+  const parts: Part[] = [
+    ...files.map((value) => create(PartSchema, { content: { case: "file", value } })),
+    ...clientCalls.map((value) => create(PartSchema, { content: { case: "toolCall", value } })),
+  ];
+  const textPart = create(PartSchema, { content: { case: "text", value: text } });
+  const all = text === "" && parts.length > 0 ? parts : [textPart, ...parts];
+  return create(MessageSchema, { role: Role.ASSISTANT, parts: all });
+}
+
+/** All that the agent said. */
+function textOfAll(produced: readonly Message[]): string {
+  return produced
+    .filter(({ role }) => role === Role.ASSISTANT)
+    .map(textOf)
+    .join("");
+}

@@ -1,0 +1,29 @@
+import { LIMITS } from "../limits.ts";
+import { gatherGroup } from "../store/gather-group.ts";
+import type { RunnerDeps } from "../deps.ts";
+import type { Claimed } from "../runs/run-turn.ts";
+import { persist } from "../persist.ts";
+
+/**
+ * What came apart and belongs together, such as the files of an album, is answered together: before its
+ * model is asked, a turn of a group takes in those of its group that wait right behind it, until none has
+ * come for a moment. Each was accepted as a turn of its own and is one again where this one ends
+ * otherwise; one that comes too late stays one.
+ * @throws the signal's reason
+ */
+export async function gather(
+  deps: Pick<RunnerDeps, "db" | "clock" | "log" | "metrics">,
+  { turn, run }: Pick<Claimed, "turn" | "run">,
+): Promise<void> {
+  const { groupId } = turn.origin;
+  if (groupId === "") return;
+  const host = { ...turn, runId: run.runId };
+  let gathered = 0;
+  while (gathered < LIMITS.steersPerTurn) {
+    await deps.clock.sleep(LIMITS.groupQuietMs, run.signal);
+    const more = await persist(deps, "gather a group", () => gatherGroup(deps.db, host, groupId));
+    if (more === 0) break;
+    gathered += more;
+  }
+  if (gathered > 0) run.log.info({ gathered }, "turns of one group are answered together");
+}

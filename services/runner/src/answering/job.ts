@@ -1,0 +1,183 @@
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { LanekeeperError } from "@lanekeeper/rpc";
+import type { Begun } from "../store/activate.ts";
+import { isFull } from "../domain/compaction.ts";
+import { charsOf, fixedChars } from "../domain/context.ts";
+import { promptOf } from "../domain/prompt.ts";
+import { LIMITS } from "../limits.ts";
+import type { Model } from "../models/model.ts";
+import type { ContextUse } from "../tools/tool.ts";
+import type { AnswerJob } from "./answer.ts";
+import type { Grant } from "../runs/begin.ts";
+import type { Heartbeat } from "../runs/heartbeat.ts";
+import { takeSteers } from "../store/steer.ts";
+import { budgetOf } from "./budget.ts";
+import { compact } from "./compact.ts";
+import { gather } from "./gather.ts";
+import { type History, readHistory } from "./history.ts";
+import { pinnedBy } from "./memory.ts";
+import { persist } from "../persist.ts";
+import type { Claimed } from "../runs/run-turn.ts";
+import type { Collaborators } from "../lanes/runner.ts";
+import { learnSession } from "./session-parents.ts";
+import { toolBounds } from "./run-tool.ts";
+import { ToolSteps } from "./tool-steps.ts";
+import { callFor } from "../turn-fields.ts";
+
+export interface JobOptions {
+  readonly claimed: Claimed;
+  readonly grant: Grant;
+  readonly begun: Begun;
+  readonly heartbeat: Heartbeat;
+  /** Read while the turn was being activated; undefined: it is still to be read. */
+  readonly early?: Promise<History | undefined>;
+}
+
+/** Gathers what a run needs to answer, and tells its callers that it has begun. */
+export async function jobFor(parts: Collaborators, options: JobOptions): Promise<AnswerJob> {
+  const { deps, agents, toolDeps } = parts;
+  const { turn, run, stored } = options.claimed;
+  const { grant, begun } = options;
+  run.signal.throwIfAborted();
+  const agent = await agents.any(turn.tenant, turn.agentId);
+  if (agent === undefined) throw new LanekeeperError("INTERNAL", `agent ${turn.agentId} is gone`);
+  const model = deps.agents.model(agent);
+  const ref = grant.fence.session;
+  stored.stream.emit({
+    case: "runBegun",
+    value: {
+      ...(ref === undefined ? {} : { session: ref }),
+      runId: run.runId,
+      discardPrevious: begun.ordinal > 1,
+      model: model.name,
+    },
+  });
+  await learnSession(deps, turn.tenant, grant.session, callFor(turn));
+  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
+  const before = await beforeTurn(parts, options, agent, model);
+  return {
+    turn,
+    agent,
+    model,
+    ...before,
+    tools,
+    steps: stepsOf(parts, options, agent, before.contextUse),
+    steers: (when) => steersOf(parts, options, when),
+    stream: stored.stream,
+    signal: run.signal,
+  };
+}
+
+type Before = Pick<AnswerJob, "history" | "summary" | "pinned" | "seeds" | "spent" | "contextUse">;
+
+/** What was said before the turn; where it fills the context, compacted first. */
+async function beforeTurn(
+  parts: Collaborators,
+  options: JobOptions,
+  agent: AgentConfig,
+  model: Model,
+): Promise<Before> {
+  const { deps } = parts;
+  const { turn } = options.claimed;
+  const budget = budgetOf(agent);
+  const budgetChars = budget.tokens * budget.charsPerToken;
+  const sessionId = options.grant.fence.session?.sessionId ?? "";
+  const read = () => readHistory(deps, turn.tenant, sessionId, budgetChars);
+  const [found, pinned] = await Promise.all([
+    options.early?.then((history) => history ?? read()) ?? read(),
+    pinnedBy(deps, turn.tenant, agent),
+  ]);
+  const seeds = turn.seed.length > 0 && found.said.length === 0 && found.summary === "";
+  const systemPrompt = promptOf(agent, turn);
+  const fixed = fixedChars({ systemPrompt, pinned, ...found, input: turn.input }, budget);
+  const sizes = { budget: budgetChars, fixed, history: charsOf(messagesOf(found), budget) };
+  const isDue = agent.compaction?.off !== true && isFull(sizes, atPercentOf(agent));
+  const compacted = isDue
+    ? await compact({ ...options, parts, model, budgetChars }, found)
+    : undefined;
+  const { summary, ...rest } = compacted?.history ?? found;
+  return {
+    history: seeds ? turn.seed : messagesOf(rest),
+    summary,
+    pinned,
+    seeds,
+    spent: compacted ?? { inputTokens: 0, outputTokens: 0 },
+    contextUse: { usedTokens: 0, budgetTokens: budget.tokens },
+  };
+}
+
+/**
+ * Reads a granted session's history before the turn is known to be the run's: nothing is decided by it,
+ * and the round trip is that of activation. What fails is read again, and fails there.
+ */
+export async function readEarly(
+  { deps, agents }: Collaborators,
+  { turn }: Claimed,
+  { fence, session }: Grant,
+): Promise<History | undefined> {
+  // Parents may have to be learnt first.
+  if (session?.parentSessionId !== "") return undefined;
+  try {
+    const agent = await agents.any(turn.tenant, turn.agentId);
+    if (agent === undefined) return undefined;
+    const { tokens, charsPerToken } = budgetOf(agent);
+    const sessionId = fence.session?.sessionId ?? "";
+    return await readHistory(deps, turn.tenant, sessionId, tokens * charsPerToken);
+  } catch {
+    return undefined;
+  }
+}
+
+function messagesOf({ said }: Pick<History, "said">): Message[] {
+  return said.map(({ message }) => message);
+}
+
+function atPercentOf({ compaction }: AgentConfig): number {
+  return compaction?.atPercent || LIMITS.compactAtPercent;
+}
+
+/** A first run begins with none but those of its group: who steers needs an active turn. */
+async function steersOf(
+  { deps }: Collaborators,
+  { claimed, begun }: JobOptions,
+  when: "first" | "later",
+): Promise<Message[]> {
+  const { turn, run } = claimed;
+  if (when === "first") await gather(deps, claimed);
+  if (when === "first" && begun.ordinal === 1 && turn.origin.groupId === "") return [];
+  const held = { ...turn, runId: run.runId };
+  const which = when === "first" ? "all" : "unread";
+  return persist(deps, "take steers", () => takeSteers(deps.db, held, which));
+}
+
+function stepsOf(
+  { deps }: Collaborators,
+  options: JobOptions,
+  agent: AgentConfig,
+  contextUse: ContextUse,
+): ToolSteps {
+  const { claimed, grant, begun, heartbeat } = options;
+  const { turn, run, stored } = claimed;
+  const session = grant.fence.session;
+  return new ToolSteps({
+    deps,
+    context: {
+      tenant: turn.tenant,
+      principal: turn.principal,
+      agentId: turn.agentId,
+      session,
+      turnId: turn.turnId,
+      runId: run.runId,
+      callChain: [...turn.callChain, turn.sessionKey],
+      rootTurnId: turn.rootTurnId ?? turn.turnId,
+      traceparent: turn.traceparent,
+      contextUse,
+      signal: run.signal,
+    },
+    stream: stored.stream,
+    heartbeat,
+    mayResume: begun.ordinal > 1,
+    limits: toolBounds(agent),
+  });
+}

@@ -1,0 +1,53 @@
+import { LIMITS } from "../limits.ts";
+import { type Position, readPositions } from "../store/read-position.ts";
+import type { Sql } from "../store/sql.ts";
+import type { RunnerDeps } from "../deps.ts";
+
+type PositionDeps = Pick<RunnerDeps, "clock"> & { readonly db: Sql };
+
+interface Looked {
+  readonly atMs: number;
+  readonly positions: Promise<ReadonlyMap<string, Position>>;
+}
+
+/**
+ * Where the waiting turns of a lane stand, read once for all who wait there: a thousand callers of one
+ * lane would else read a thousand queues of a thousand turns each second.
+ */
+export class LanePositions {
+  readonly #deps: PositionDeps;
+  readonly #lanes = new Map<string, Looked>();
+
+  constructor(deps: PositionDeps) {
+    this.#deps = deps;
+  }
+
+  /** At most `positionAgeMs` old. Undefined: the turn waits no more, or did not wait then. */
+  async of(tenant: string, sessionKey: string, turnId: string): Promise<Position | undefined> {
+    const { atMs, positions } = this.#look(tenant, sessionKey);
+    const found = (await positions).get(turnId);
+    const ageMs = this.#deps.clock.monotonicMs() - atMs;
+    return found && { ...found, waitedMs: found.waitedMs + ageMs };
+  }
+
+  #look(tenant: string, sessionKey: string): Looked {
+    const lane = `${tenant}\n${sessionKey}`;
+    const atMs = this.#deps.clock.monotonicMs();
+    this.#forgetBefore(atMs - LIMITS.positionAgeMs);
+    const known = this.#lanes.get(lane);
+    if (known !== undefined) return known;
+    const positions = readPositions(this.#deps.db, tenant, sessionKey);
+    const looked = { atMs, positions };
+    this.#lanes.set(lane, looked);
+    positions.catch(() => this.#lanes.delete(lane));
+    return looked;
+  }
+
+  /** A Map keeps the order of insertion: the oldest come first. */
+  #forgetBefore(ms: number): void {
+    for (const [lane, { atMs }] of this.#lanes) {
+      if (atMs >= ms) return;
+      this.#lanes.delete(lane);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { notFound } from "@lanekeeper/rpc";
+import { firstStreamSeq } from "../domain/stream-seq.ts";
+import { endWaiting } from "../store/end-unanswered.ts";
+import { readTurn } from "../store/read-turn.ts";
+import { requestStop } from "../store/request-stop.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import type { RunnerDeps } from "../deps.ts";
+import type { LocalRuns } from "../runs/local-runs.ts";
+
+/** What the cancelling of a turn needs. */
+export interface CancelParts {
+  readonly deps: RunnerDeps;
+  readonly runs: LocalRuns;
+  /** A cancelled turn may have held its lane. */
+  readonly onFreed: (tenant: string, sessionKey: string) => void;
+}
+
+/**
+ * Ends a turn that waits at once; asks the run of an active one, wherever it is, to end it. Gives the
+ * turn as it stands then: ended, or about to. @throws NOT_FOUND
+ */
+export async function cancelTurn(
+  parts: CancelParts,
+  tenant: string,
+  turnId: string,
+  note: string,
+): Promise<StoredTurn> {
+  const turn = await readTurn(parts.deps.db, tenant, turnId);
+  if (turn === undefined) throw notFound("turn", turnId);
+  if (turn.state === "QUEUED") await cancelWaiting(parts, turn, note);
+  const stop = await requestStop(parts.deps.db, tenant, turnId, "cancelled", note);
+  if (stop !== undefined)
+    parts.runs.abort(stop.runId, { kind: "stopped", stop: "cancelled", note });
+  return (await readTurn(parts.deps.db, tenant, turnId)) ?? turn;
+}
+
+async function cancelWaiting(
+  { deps, onFreed }: CancelParts,
+  turn: StoredTurn,
+  note: string,
+): Promise<void> {
+  const { tenant, turnId, sessionKey } = turn;
+  if (sessionKey === undefined) return;
+  const ended = await endWaiting(deps.db, {
+    tenant,
+    sessionKey,
+    turnId,
+    state: "CANCELLED",
+    errorReason: "TURN_CANCELLED",
+    errorMessage: note || "the turn was cancelled",
+    endedStreamSeq: firstStreamSeq(1),
+  });
+  if (!ended) return;
+  deps.metrics.ended("CANCELLED", "TURN_CANCELLED");
+  onFreed(tenant, sessionKey);
+}

@@ -1,0 +1,155 @@
+import { create } from "@bufbuild/protobuf";
+import { ToolCallSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { BatcherOverloadedError } from "@lanekeeper/postgres";
+import { AttachTurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import type { CallContext } from "@lanekeeper/rpc";
+import { systemClock } from "@lanekeeper/service";
+import { captureLog } from "@lanekeeper/service/testing";
+import { expect, test } from "vitest";
+import type { RunnerContext } from "../context.ts";
+import { LIMITS } from "../limits.ts";
+import type { ModelEvent } from "../models/model.ts";
+import { attachTurn } from "../rpc/attach-turn.ts";
+import { memorySave } from "../tools/memory-save.ts";
+import { memorySearch } from "../tools/memory-search.ts";
+import type { ToolContext } from "../tools/tool.ts";
+import type { ToolDeps } from "../tools/tool-deps.ts";
+import { LaneFeed } from "../watch/lane-feed.ts";
+import { admit } from "../admission/admission.ts";
+import { callModel } from "../answering/call-model.ts";
+import type { RunnerDeps } from "../deps.ts";
+import { LocalRuns } from "../runs/local-runs.ts";
+import type { NestedParts } from "../nested/nested-send.ts";
+import { spawn } from "../nested/spawn.ts";
+import type { NewTurn } from "../store/new-turn.ts";
+
+const { log } = captureLog();
+
+test("a replica runs as many turns as it may; one that waits for another lane makes room", async () => {
+  const runs = new LocalRuns(() => undefined);
+  const place = { tenant: "t", sessionKey: undefined, log };
+  for (let n = 0; n < LIMITS.activeRunsPerReplica; n++) {
+    expect(runs.hasSlot).toBe(true);
+    runs.open({ ...place, turnId: `t${n}`, runId: `r${n}` });
+  }
+  expect(runs.hasSlot).toBe(false);
+  await runs.asideWhile("r0", async () => expect(runs.hasSlot).toBe(true));
+  expect(runs.hasSlot).toBe(false);
+  runs.close("r1");
+  expect(runs.hasSlot).toBe(true);
+});
+
+test("a replica that holds as many attachments as it may says so, with the bound", async () => {
+  const total = LIMITS.attachmentsPerReplica;
+  const context = { attachments: { total } } as RunnerContext;
+  const stream = attachTurn(context)(create(AttachTurnRequestSchema), {} as CallContext);
+  await expect(stream[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+    reason: "RATE_LIMITED",
+    metadata: { limit: "20000" },
+  });
+});
+
+test("where as many turns wait to be stored as may, one more is refused with the bound", async () => {
+  const overloaded = () => Promise.reject(new BatcherOverloadedError(LIMITS.stepsWaiting));
+  const deps = { runIds: { mint: () => "u" }, replica: "a", steps: { admit: overloaded } };
+  const turn = { session: { sessionKey: "agent:main:x" }, messages: [], onConflict: 1 };
+  const options = { mayClaim: true, hasCaller: false, maxWaiting: 1 };
+  const work = admit(deps as unknown as RunnerDeps, turn as unknown as NewTurn, options);
+  await expect(work).rejects.toMatchObject({
+    reason: "RATE_LIMITED",
+    metadata: { limit: "20000" },
+  });
+});
+
+test("a replica serves as many watches of lanes as it may; one that ends makes room", () => {
+  const query = () => new Promise<never>(() => undefined);
+  const clock = { ...systemClock, setTimer: () => ({ cancel: () => undefined }) };
+  const feed = new LaneFeed({ db: { query }, clock, log } as unknown as RunnerDeps);
+  const all = () => true;
+  const joined = Array.from({ length: LIMITS.laneWatchersPerReplica }, () => feed.join("t", all));
+  const refused = { reason: "RATE_LIMITED", metadata: { limit: "200" } };
+  expect(() => feed.join("t", all)).toThrow(expect.objectContaining(refused));
+  joined[0]?.leave();
+  feed.join("other", all);
+});
+
+test("more lanes than are watched at once end the watch, with the bound", async () => {
+  let page = 0;
+  const query = async () => {
+    page += 1;
+    const rows = Array.from({ length: LIMITS.laneWatchPage }, (_, n) => ({
+      ...{ tenant: "t", sessionKey: `agent:main:${page}-${n}`, version: "1", heartbeat: "" },
+    }));
+    return { rows, rowCount: rows.length };
+  };
+  const feed = new LaneFeed({ db: { query }, clock: systemClock, log } as unknown as RunnerDeps);
+  const { subscription, leave } = feed.join("t", () => true);
+  await expect(subscription.next(new AbortController().signal)).rejects.toMatchObject({
+    reason: "QUOTA",
+    metadata: { limit: "100000" },
+  });
+  leave();
+});
+
+/** A model that says so many pieces of a MiB, as text or as a call, `before` of which it said before. */
+async function askOneThatSays(pieces: number, what: "text" | "call", before = 0): Promise<unknown> {
+  const piece = "x".repeat(1024 * 1024);
+  const call = create(ToolCallSchema, { callId: "c", name: "t", argumentsJson: piece });
+  const model = {
+    name: "m",
+    async *stream(): AsyncIterable<ModelEvent> {
+      for (let n = before; n < pieces; n++) {
+        yield what === "text" ? { type: "text", text: piece } : { type: "tool_call", call };
+      }
+      yield { type: "end", finishReason: "stop", inputTokens: 1, outputTokens: 1, model: "m" };
+    },
+  };
+  const job = { model, tools: [], turn: { parameters: "{}" }, stream: { emit: () => undefined } };
+  const { signal } = new AbortController();
+  return callModel(
+    { ...job, signal } as unknown as Parameters<typeof callModel>[0],
+    [],
+    before * piece.length,
+  );
+}
+
+test.each([
+  ["text", 0],
+  ["text", 3],
+  ["call", 0],
+  ["call", 3],
+] as const)(
+  "an answer of more bytes than it may have fails: %s, after %d MiB in earlier calls of the model",
+  async (what, before) => {
+    await expect(askOneThatSays(4, what, before)).resolves.toBeDefined();
+    await expect(askOneThatSays(5, what, before)).rejects.toMatchObject({
+      reason: "MODEL_FAILED",
+      message: `the model's answer has more than ${LIMITS.replyBytes} bytes`,
+    });
+  },
+);
+
+const memory = { save: async () => false, search: async () => [] };
+const context = { session: { sessionKey: "agent:main:x" } } as unknown as ToolContext;
+
+test.each([
+  ["a long memory", memorySave, { text: "x".repeat(8_001) }, "8000"],
+  ["a memory too many", memorySave, { text: "x" }, "10000"],
+  ["a search for too many", memorySearch, { query: "x", limit: 51 }, "50"],
+])("%s is refused, and the model told the bound", async (_what, tool, args, bound) => {
+  const outcome = await tool({ memory } as unknown as ToolDeps).run(JSON.stringify(args), context);
+  expect(outcome.isError).toBe(true);
+  expect(outcome.text).toMatch(/^(INVALID_REQUEST|QUOTA)/);
+  expect(outcome.text).toContain(bound);
+});
+
+test("a chain of sends that has used its hops spawns nothing either", async () => {
+  const callChain = Array.from({ length: LIMITS.hopBudget }, (_, n) => `agent:main:${n}`);
+  const from = { ...context, callChain };
+  const task = { from, agentId: undefined, text: "x", wait: false };
+  await expect(spawn({} as NestedParts, task)).rejects.toMatchObject({
+    reason: "HOP_LIMIT",
+    message: expect.stringContaining("8 hops"),
+    metadata: { bound: "hop_budget", limit: "8" },
+  });
+});

@@ -1,0 +1,246 @@
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { claimHead } from "../store/claim-head.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import { LIMITS } from "../limits.ts";
+import type { ToolDeps } from "../tools/tool-deps.ts";
+import type { Agents } from "../agents.ts";
+import type { RunnerDeps } from "../deps.ts";
+import type { LocalRuns } from "../runs/local-runs.ts";
+import { moveLane } from "./move-lane.ts";
+import { persist } from "../persist.ts";
+import { BoundedLanes } from "./bounded-lanes.ts";
+import { type RunSlot, type RunSlots, UNBOUND } from "./run-slots.ts";
+import type { Relay } from "../outbox/relay.ts";
+import { type AfterRun, type Claimed, runTurn } from "../runs/run-turn.ts";
+import { runStateless } from "../runs/run-stateless.ts";
+import type { StreamHub } from "../attaching/stream-hub.ts";
+import { takeOverTurn } from "../recovery/takeover.ts";
+import { inTurnSpan, logOf } from "../turn-fields.ts";
+
+/** What a run works with. */
+export interface Collaborators {
+  readonly deps: RunnerDeps;
+  readonly runs: LocalRuns;
+  readonly hub: StreamHub;
+  readonly agents: Agents;
+  readonly relay: Pick<Relay, "kick">;
+  readonly toolDeps: ToolDeps;
+  readonly slots: RunSlots;
+}
+
+type Opened = Claimed & { close(): Promise<void> };
+
+export type LaneTurn = StoredTurn & { readonly sessionKey: string };
+
+/** Claims turns and runs them; whoever frees a lane looks at its new head. */
+export class Runner {
+  readonly #parts: Collaborators;
+  readonly #takingOver = new Set<string>();
+  /** How often in a row a turn found its key busy. */
+  readonly #busy = new Map<string, number>();
+  readonly #bounded: BoundedLanes;
+  /** Lanes whose key was busy: when they are looked at again, nobody has to before. */
+  readonly #resting = new Map<string, { readonly tenant: string; readonly sessionKey: string }>();
+  readonly #ending = new AbortController();
+
+  constructor(parts: Collaborators) {
+    this.#parts = parts;
+    this.#bounded = new BoundedLanes({
+      deps: parts.deps,
+      slots: parts.slots,
+      mayClaim: () => this.mayClaim,
+      resting: (tenant) => this.#restingKeys(tenant),
+      claim: (tenant, sessionKey, slot) => this.#claimUnder(tenant, sessionKey, slot),
+    });
+    parts.slots.onFreed = (tenant) => this.#bounded.serve(tenant);
+  }
+
+  /** False: no run may begin here now. */
+  get mayClaim(): boolean {
+    return !this.isDraining && this.#parts.runs.hasSlot;
+  }
+
+  get isDraining(): boolean {
+    return this.#ending.signal.aborted;
+  }
+
+  /** Runs a turn that was claimed when it was admitted, and then the lane's next ones. */
+  runClaimed(turn: LaneTurn, runId: string): void {
+    this.#background(turn, this.#runLane(turn, runId));
+  }
+
+  /** Runs a turn without a session, held since it was admitted. */
+  runStateless(turn: StoredTurn, runId: string, slot: RunSlot): void {
+    const { deps, runs, hub } = this.#parts;
+    const log = logOf(deps.log, turn, { run_id: runId });
+    const run = runs.open({
+      tenant: turn.tenant,
+      sessionKey: undefined,
+      turnId: turn.turnId,
+      runId,
+      log,
+    });
+    const stored = hub.open(turn.tenant, turn.turnId);
+    run.slot = slot;
+    const work = runStateless(this.#parts, { turn, run, stored }).finally(() => {
+      stored.close();
+      runs.close(runId);
+      return slot.free();
+    });
+    this.#background(turn, work);
+  }
+
+  /** Claims the head of a lane, if it is free, and runs it and those behind it. */
+  pump(tenant: string, sessionKey: string, anyCaller: boolean): void {
+    this.#background({ tenant, sessionKey }, this.#claimNext(tenant, sessionKey, anyCaller));
+  }
+
+  /** Goes on with a turn whose run died, here or elsewhere. */
+  takeOver(turn: LaneTurn): void {
+    const { runId: deadRunId } = turn;
+    if (deadRunId === undefined || this.#takingOver.has(turn.turnId)) return;
+    // Not dead after all: only its renewals could not be stored.
+    if (this.#parts.runs.has(deadRunId)) return;
+    this.#takingOver.add(turn.turnId);
+    const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
+      takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#openAnew(taken)),
+    )
+      .finally(() => this.#takingOver.delete(turn.turnId))
+      .then((isFreed) =>
+        isFreed ? this.#claimNext(turn.tenant, turn.sessionKey, true) : undefined,
+      );
+    this.#background(turn, work);
+  }
+
+  /** No new claims. Runs go on until they are done; those that are not by then go back to their queues. */
+  async drain(timeUp: AbortSignal): Promise<void> {
+    this.#ending.abort(new Error("the replica drains"));
+    const { runs } = this.#parts;
+    const stop = (): void => runs.abortAll({ kind: "draining" });
+    if (timeUp.aborted) stop();
+    else timeUp.addEventListener("abort", stop, { once: true });
+    await runs.untilIdle();
+    timeUp.removeEventListener("abort", stop);
+  }
+
+  async #runLane(turn: LaneTurn, runId: string, slot: RunSlot = UNBOUND): Promise<void> {
+    const after = await this.#runOne(turn, runId, slot);
+    if (after.kind !== "later") this.#busy.delete(turn.turnId);
+    await this.#goOn(turn, after);
+  }
+
+  async #runOne(turn: LaneTurn, runId: string, slot: RunSlot): Promise<AfterRun> {
+    const claimed = this.#open(turn, runId, slot);
+    try {
+      return await runTurn(this.#parts, claimed);
+    } finally {
+      await claimed.close();
+    }
+  }
+
+  /** A turn that ran before goes on before any new one begins. */
+  async #openAnew(turn: LaneTurn): Promise<Opened> {
+    const { slots, deps } = this.#parts;
+    const slot = await slots.takeAgain(turn.tenant, turn.agentId, this.#ending.signal);
+    return this.#open(turn, deps.runIds.mint(), slot);
+  }
+
+  #open(turn: LaneTurn, runId: string, slot: RunSlot): Opened {
+    const { deps, runs, hub } = this.#parts;
+    const log = logOf(deps.log, turn, { run_id: runId });
+    const { tenant, sessionKey, turnId } = turn;
+    const run = runs.open({ tenant, sessionKey, turnId, runId, log });
+    const stored = hub.open(tenant, turnId);
+    run.slot = slot;
+    const close = (): Promise<void> => {
+      stored.close();
+      runs.close(runId);
+      return slot.free();
+    };
+    return { turn, run, stored, close };
+  }
+
+  async #goOn(turn: LaneTurn, after: AfterRun): Promise<void> {
+    const { tenant, sessionKey } = turn;
+    switch (after.kind) {
+      case "next":
+        return this.#claimNext(tenant, sessionKey, false);
+      case "done":
+        return;
+      case "later":
+        this.#pumpLater(tenant, sessionKey, Math.min(after.ms, this.#busyMs(turn.turnId)));
+        return;
+      case "moved": {
+        const survivor = await moveLane(this.#parts.deps, turn);
+        if (survivor === undefined) return;
+        // What asks for its generation has stayed.
+        this.pump(tenant, sessionKey, true);
+        await this.#claimNext(tenant, survivor, true);
+        return;
+      }
+    }
+  }
+
+  async #claimNext(tenant: string, sessionKey: string, anyCaller: boolean): Promise<void> {
+    if (!this.mayClaim) return;
+    const { deps, slots } = this.#parts;
+    if (await slots.isBound(tenant, agentOf(sessionKey as CanonicalKey))) {
+      return this.#bounded.serve(tenant);
+    }
+    const runId = deps.runIds.mint();
+    const { replica } = deps;
+    const result = await persist(deps, "claim a turn", () =>
+      claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller }),
+    );
+    if (result.kind === "claimed") return this.#runLane({ ...result.turn, sessionKey }, runId);
+    if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
+  }
+
+  async #claimUnder(tenant: string, sessionKey: string, slot: RunSlot): Promise<boolean> {
+    const { deps } = this.#parts;
+    const runId = deps.runIds.mint();
+    const claimant = { runId, replica: deps.replica, anyCaller: true };
+    const result = await persist(deps, "claim a turn", () =>
+      claimHead(deps.db, tenant, sessionKey, claimant),
+    );
+    if (result.kind === "claimed") {
+      const turn = { ...result.turn, sessionKey };
+      this.#background(turn, this.#runLane(turn, runId, slot));
+    } else await slot.free();
+    return result.kind === "claimed";
+  }
+
+  #restingKeys(tenant: string): string[] {
+    return [...this.#resting.values()]
+      .filter((lane) => lane.tenant === tenant)
+      .map(({ sessionKey }) => sessionKey);
+  }
+
+  /** Soon at first, since most holders are on their way out, then twice as late each time. */
+  #busyMs(turnId: string): number {
+    const times = this.#busy.get(turnId) ?? 0;
+    if (this.#busy.size >= LIMITS.activeRunsPerReplica) this.#busy.clear();
+    this.#busy.set(turnId, times + 1);
+    return Math.min(LIMITS.busyRetryMs * 2 ** times, LIMITS.maxBusyRetryMs);
+  }
+
+  #pumpLater(tenant: string, sessionKey: string, ms: number): void {
+    const lane = `${tenant}\n${sessionKey}`;
+    this.#resting.set(lane, { tenant, sessionKey });
+    this.#parts.deps.clock.setTimer(ms, () => {
+      this.#resting.delete(lane);
+      this.pump(tenant, sessionKey, true);
+    });
+  }
+
+  /** What fails here is found again by the sweepers of all replicas. */
+  #background(
+    turn: { readonly tenant: string; readonly sessionKey: string | undefined },
+    work: Promise<void>,
+  ): void {
+    work.catch((err: unknown) => {
+      const { tenant, sessionKey } = turn;
+      this.#parts.deps.log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
+    });
+  }
+}

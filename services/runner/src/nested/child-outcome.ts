@@ -1,0 +1,105 @@
+import { create } from "@bufbuild/protobuf";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import {
+  type Message,
+  MessageSchema,
+  Role,
+} from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { notFound } from "@lanekeeper/rpc";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { textMessage } from "../domain/context.ts";
+import { textOf } from "../domain/message-text.ts";
+import { LIMITS } from "../limits.ts";
+import type { ChildTurn } from "../store/child-turns.ts";
+import type { NewLaneTurn } from "../store/new-turn.ts";
+import { readTurn } from "../store/read-turn.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
+import type { RunnerDeps } from "../deps.ts";
+import { routeOfOutcome } from "./route-of-outcome.ts";
+
+type OutcomeDeps = Pick<RunnerDeps, "db" | "identity" | "delivery">;
+
+/** How the outcome of a turn reaches the session that sent it, where nobody waits for it there. */
+export interface OutcomeOptions {
+  readonly idempotencyKey: string;
+  readonly fingerprint: Uint8Array;
+  /** What was delivered; undefined: what the turn left. */
+  readonly reply: Message | undefined;
+}
+
+/** A turn of the parent's session, wherever that is now, with what became of its child. */
+export async function outcomeTurn(
+  deps: OutcomeDeps,
+  child: ChildTurn,
+  options: OutcomeOptions,
+): Promise<Omit<NewLaneTurn, "turnId">> {
+  const { tenant, childTurnId, principal } = child;
+  const turn = await readTurn(deps.db, tenant, childTurnId);
+  if (turn === undefined) throw notFound("turn", childTurnId);
+  const session = await parentOf(deps, child);
+  const { idempotencyKey, fingerprint, reply } = options;
+  return {
+    tenant,
+    principal,
+    agentId: agentOf(session.sessionKey as CanonicalKey),
+    session,
+    requiredGeneration: 0n,
+    turnClass: TurnClass.SYSTEM,
+    onConflict: OnConflict.ENQUEUE,
+    idempotencyKey,
+    fingerprint,
+    keyIsGenerated: false,
+    clientRetryCount: 0,
+    requestId: idempotencyKey,
+    traceId: turn.traceId,
+    traceparent: turn.traceparent,
+    origin: create(OriginSchema, { source: turn.origin.source, rawKey: turn.sessionKey ?? "" }),
+    routeId: await routeOfOutcome(deps, child, session.sessionKey),
+    maxWaitMs: undefined,
+    parameters: "{}",
+    messages: [outcomeMessage(turn, reply)],
+    parentTurnId: undefined,
+    // The chain that sent the child has gone its way: this is the beginning of another.
+    callChain: [],
+    rootTurnId: turn.rootTurnId ?? turn.parentTurnId,
+    childTurnId,
+  };
+}
+
+async function parentOf(
+  { identity }: OutcomeDeps,
+  { tenant, principal, parentSessionKey }: ChildTurn,
+): Promise<SessionRef> {
+  let key = parentSessionKey;
+  for (let hops = 0; hops < LIMITS.parentDepth; hops++) {
+    const by = { case: "sessionKey" as const, value: key };
+    const { session } = await identity.getSession({ session: by }, { tenant, principal });
+    if (session?.movedToSessionKey) key = session.movedToSessionKey;
+    else if (session?.ref !== undefined) return session.ref;
+    else break;
+  }
+  throw notFound("session", parentSessionKey);
+}
+
+function outcomeMessage(turn: StoredTurn, delivered: Message | undefined): Message {
+  const reply = delivered ?? turn.reply;
+  if (reply === undefined) return textMessage(Role.USER, `${nameOf(turn)} ${endOf(turn)}`);
+  const said = textOf(reply);
+  const files = reply.parts.filter(({ content }) => content.case === "file");
+  const text = `${nameOf(turn)} ${said === "" ? "has answered without words." : `has answered:\n${said}`}`;
+  const parts = [{ content: { case: "text" as const, value: text } }, ...files];
+  return create(MessageSchema, { role: Role.USER, parts });
+}
+
+function nameOf({ sessionKey, origin, turnId }: StoredTurn): string {
+  const what = origin.source === "sessions_spawn" ? "The subagent" : "The session";
+  return `${what} ${sessionKey ?? ""} (turn ${turnId})`;
+}
+
+/** What is told of a turn that left no reply. */
+export function endOf({ state, errorReason, errorMessage }: StoredTurn): string {
+  const why = errorReason === "" ? "" : ` (${errorReason}: ${errorMessage})`;
+  return `gave no answer: its turn ended as ${state}${why}.`;
+}

@@ -1,0 +1,216 @@
+import { analyzeOutgrown, isUnavailable } from "@lanekeeper/postgres";
+import { firstStreamSeq } from "../domain/stream-seq.ts";
+import { LIMITS } from "../limits.ts";
+import { forgetChildTurns } from "../store/child-turns.ts";
+import { endWaiting } from "../store/end-unanswered.ts";
+import { failAbandoned } from "../store/finish-stateless.ts";
+import { forgetNestedCounts } from "../store/nested-counts.ts";
+import { forgetRefused, outboxLanesDue } from "../store/outbox.ts";
+import { readStops } from "../store/renew.ts";
+import { endedSteerHosts, settleSteers } from "../store/steer.ts";
+import {
+  expiredTurns,
+  forgetEdges,
+  forgetEvents,
+  forgetRequests,
+  idleLanes,
+  staleTurns,
+} from "../store/sweep.ts";
+import { forgetSlots } from "../store/run-slots.ts";
+import type { Relay } from "../outbox/relay.ts";
+import type { Collaborators, LaneTurn, Runner } from "../lanes/runner.ts";
+import { forgetSteps } from "../store/tool-steps.ts";
+
+/** Tables that the statements of every turn look into. */
+const TURN_TABLES = [
+  "lanes",
+  "turns",
+  "runs",
+  "sessions",
+  "messages",
+  "idempotency",
+  "turn_events",
+];
+
+export interface SweeperOptions {
+  readonly parts: Collaborators;
+  readonly runner: Runner;
+  readonly relay: Relay;
+  readonly tellChildren: () => Promise<void>;
+}
+
+interface Chore {
+  readonly everyMs: number;
+  readonly what: string;
+  readonly work: () => Promise<void>;
+}
+
+/**
+ * Finds what nobody is told of: dead runs, lanes without a holder, waits that are over, replies that
+ * wait, requests to stop. Every replica sweeps; what two find at once, one of them gets.
+ */
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  readonly #timers = new Map<string, { cancel(): void }>();
+  readonly #busy = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    for (const chore of this.#chores()) this.#schedule(chore);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    await Promise.all(this.#busy);
+  }
+
+  /** Everything that is due, once, in place of waiting for it. */
+  async sweepOnce(): Promise<void> {
+    for (const chore of this.#chores()) await chore.work();
+  }
+
+  #chores(): Chore[] {
+    const { parts } = this.#options;
+    const sweep = (what: string, work: () => Promise<void>, everyMs: number = LIMITS.sweepMs) => ({
+      what,
+      work,
+      everyMs,
+    });
+    return [
+      sweep("stops", () => this.#stops(), LIMITS.stopPollMs),
+      sweep("dead runs", () => this.#deadRuns()),
+      sweep("idle lanes", () => this.#idleLanes()),
+      sweep("expired waits", () => this.#expired()),
+      sweep("outbox", () => this.#outbox()),
+      sweep("backlog", () => this.#options.relay.backlog.measure(), LIMITS.outboxLookMs),
+      sweep("steers", () => this.#steers()),
+      sweep("outcomes of nested turns", () => this.#options.tellChildren()),
+      sweep("abandoned turns", () => this.#abandoned()),
+      sweep(
+        "slots",
+        () => parts.slots.renew(),
+        parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
+      ),
+      sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
+      sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
+    ];
+  }
+
+  /** Jittered, so that replicas started together do not sweep together. */
+  #schedule(chore: Chore): void {
+    if (this.#stopped) return;
+    const { clock } = this.#options.parts.deps;
+    const ms = chore.everyMs * (0.5 + Math.random());
+    this.#timers.set(
+      chore.what,
+      clock.setTimer(ms, () => this.#run(chore)),
+    );
+  }
+
+  #run(chore: Chore): void {
+    const { log } = this.#options.parts.deps;
+    const done = chore
+      .work()
+      .catch((err: unknown) => {
+        if (isUnavailable(err)) log.warn({ err, sweep: chore.what }, "a sweep found no store");
+        else log.error({ err, sweep: chore.what }, "a sweep failed");
+      })
+      .finally(() => {
+        this.#busy.delete(done);
+        this.#schedule(chore);
+      });
+    this.#busy.add(done);
+  }
+
+  async #stops(): Promise<void> {
+    const { deps, runs } = this.#options.parts;
+    const active = runs.list();
+    if (active.length === 0) return;
+    for (const { runId, stop, note } of await readStops(deps.db, active)) {
+      runs.abort(runId, { kind: "stopped", stop, note });
+    }
+  }
+
+  async #deadRuns(): Promise<void> {
+    const { parts, runner } = this.#options;
+    if (!runner.mayClaim) return;
+    const { db, leaseMs } = parts.deps;
+    for (const turn of await staleTurns(db, leaseMs, LIMITS.sweepBatch)) {
+      if (isOfLane(turn) && runner.mayClaim) runner.takeOver(turn);
+    }
+  }
+
+  async #idleLanes(): Promise<void> {
+    const { parts, runner } = this.#options;
+    if (!runner.mayClaim) return;
+    const lanes = await idleLanes(parts.deps.db, LIMITS.preferenceMs, LIMITS.sweepBatch);
+    for (const { tenant, sessionKey } of lanes) runner.pump(tenant, sessionKey, true);
+  }
+
+  async #expired(): Promise<void> {
+    const { parts, runner } = this.#options;
+    const { db, metrics } = parts.deps;
+    for (const turn of await expiredTurns(db, LIMITS.sweepBatch)) {
+      const ended = await endWaiting(db, {
+        ...turn,
+        state: "FAILED",
+        errorReason: "QUEUE_TIMEOUT",
+        errorMessage: "the turn's max_wait passed before it could start",
+        endedStreamSeq: firstStreamSeq(1),
+      });
+      if (!ended) continue;
+      metrics.ended("FAILED", "QUEUE_TIMEOUT");
+      runner.pump(turn.tenant, turn.sessionKey, true);
+    }
+  }
+
+  async #outbox(): Promise<void> {
+    const { parts, relay } = this.#options;
+    const lanes = await outboxLanesDue(parts.deps.db, LIMITS.sweepBatch);
+    for (const { tenant, sessionKey } of lanes) relay.kick(tenant, sessionKey);
+  }
+
+  async #steers(): Promise<void> {
+    const { parts, runner } = this.#options;
+    for (const host of await endedSteerHosts(parts.deps.db, LIMITS.sweepBatch)) {
+      const freed = await settleSteers(parts.deps.db, host);
+      if (freed > 0) runner.pump(host.tenant, host.sessionKey, true);
+    }
+  }
+
+  async #abandoned(): Promise<void> {
+    const { db, leaseMs, metrics } = this.#options.parts.deps;
+    const failed = await failAbandoned(db, leaseMs, LIMITS.sweepBatch);
+    for (const _turn of failed) metrics.ended("FAILED", "INTERNAL");
+  }
+
+  async #retention(): Promise<void> {
+    const { db } = this.#options.parts.deps;
+    const { eventsRetentionMs, idempotencyRetentionMs, retentionBatch } = LIMITS;
+    await this.#whileFull(() => forgetEvents(db, eventsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetSteps(db, eventsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetRequests(db, idempotencyRetentionMs, retentionBatch));
+    await forgetEdges(db);
+    await forgetSlots(db, LIMITS.retentionSweepMs);
+    await this.#whileFull(() =>
+      forgetRefused(db, LIMITS.refusedRepliesRetentionMs, retentionBatch),
+    );
+    const { childTurnsRetentionMs } = LIMITS;
+    await this.#whileFull(() => forgetChildTurns(db, childTurnsRetentionMs, retentionBatch));
+    await this.#whileFull(() => forgetNestedCounts(db, childTurnsRetentionMs, retentionBatch));
+  }
+
+  /** A batch a sweep is less than a busy installation writes between two of them. */
+  async #whileFull(forget: () => Promise<number>): Promise<void> {
+    while (!this.#stopped && (await forget()) >= LIMITS.retentionBatch);
+  }
+}
+
+function isOfLane(turn: { readonly sessionKey: string | undefined }): turn is LaneTurn {
+  return turn.sessionKey !== undefined;
+}

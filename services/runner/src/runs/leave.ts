@@ -1,0 +1,87 @@
+import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import type { Ending } from "../domain/ending.ts";
+import type { Grant } from "./begin.ts";
+import { commit, giveBack, refused, type Steered, type TurnExit } from "./commit.ts";
+import type { RunnerDeps } from "../deps.ts";
+import type { LocalRun } from "./local-runs.ts";
+import { abortCauseOf } from "./run-abort.ts";
+import type { JobOptions } from "../answering/job.ts";
+import { writeEnding } from "./write-ending.ts";
+
+/** Brings the turn to its end, or gives it back. */
+export async function leave(
+  deps: RunnerDeps,
+  { claimed, grant }: Pick<JobOptions, "claimed" | "grant">,
+  ending: Ending | undefined,
+): Promise<TurnExit | Steered> {
+  const { turn, run, stored } = claimed;
+  await stored.settle();
+  const endedStreamSeq = stored.stream.nextSeq;
+  const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
+  if (ending !== undefined) {
+    const chunk = onceOnly(() => stored.stream.takePending());
+    return commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
+  }
+  const cause = abortCauseOf(run.signal);
+  switch (cause?.kind) {
+    case "superseded":
+      return refused(deps, ended, "superseded");
+    case "moved":
+      return refused(deps, ended, "moved");
+    case "lease_over":
+      return giveBack(deps, ended, RunOutcome.UNSPECIFIED, "");
+    case "draining":
+      return handBack(deps, ended, grant, run.signal, DRAINING);
+    case "store_gone":
+      return handBack(deps, ended, grant, run.signal, STORE_GONE);
+    default:
+      return { kind: "lost" };
+  }
+}
+
+/** An ending that is stored is repeated until it is answered, unless the process is to end. */
+function giveUpOf(run: LocalRun): AbortSignal {
+  const controller = new AbortController();
+  const check = (): void => {
+    if (abortCauseOf(run.signal)?.kind === "draining") controller.abort();
+  };
+  if (run.signal.aborted) check();
+  else run.signal.addEventListener("abort", check, { once: true });
+  return controller.signal;
+}
+
+/** The statement that carries the chunk may be sent several times. */
+function onceOnly<T>(take: () => T): () => T {
+  let taken: { readonly value: T } | undefined;
+  return () => (taken ??= { value: take() }).value;
+}
+
+interface Because {
+  readonly errorReason: string;
+  readonly errorMessage: string;
+}
+
+const DRAINING: Because = {
+  errorReason: "DRAINING",
+  errorMessage: "the replica is shutting down",
+};
+
+const STORE_GONE: Because = {
+  errorReason: "STORE_UNAVAILABLE",
+  errorMessage: "the runner's database could not be asked",
+};
+
+/** Ends the run and gives its turn back, so that a successor need not wait for the lease. */
+async function handBack(
+  deps: RunnerDeps,
+  run: Parameters<typeof giveBack>[1],
+  grant: Grant,
+  signal: AbortSignal,
+  because: Because,
+): Promise<TurnExit> {
+  const { REQUEUED: outcome } = RunOutcome;
+  const ended = { outcome, ...because, inputTokens: 0n, outputTokens: 0n };
+  const verdict = await writeEnding(deps, grant.fence, ended, run.turn, signal);
+  if (verdict === "accepted") return giveBack(deps, run, outcome, because.errorReason);
+  return refused(deps, run, verdict);
+}

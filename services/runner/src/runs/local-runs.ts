@@ -1,0 +1,129 @@
+import { LIMITS } from "../limits.ts";
+import type { Log } from "@lanekeeper/service";
+import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
+import { type AbortCause, RunAborted } from "./run-abort.ts";
+
+/** A run of this replica, from its claim to its end. */
+export interface LocalRun {
+  readonly tenant: string;
+  /** Undefined: stateless. */
+  readonly sessionKey: string | undefined;
+  readonly turnId: string;
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** The generation that the run holds; set once it has begun. */
+  generation: bigint | undefined;
+  /** Looks at once whether the run may still write. */
+  check: () => void;
+  /** What it counts as against the bounds of its agent and its tenant. */
+  slot: RunSlot;
+}
+
+/** The runs of this replica, and how many there may be. */
+export class LocalRuns {
+  readonly #runs = new Map<string, LocalRun & { readonly controller: AbortController }>();
+  /** The feed of changed sessions asks for each key; most are not ours. */
+  readonly #byKey = new Map<string, Set<LocalRun>>();
+  readonly #onCount: (count: number) => void;
+  readonly #idle = new Set<() => void>();
+  #waitingAside = 0;
+
+  constructor(onCount: (count: number) => void) {
+    this.#onCount = onCount;
+  }
+
+  /** Whether one more run may begin here. A run that waits for another lane's turn holds no slot. */
+  get hasSlot(): boolean {
+    return this.#runs.size - this.#waitingAside < LIMITS.activeRunsPerReplica;
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  open(run: Pick<LocalRun, "tenant" | "sessionKey" | "turnId" | "runId" | "log">): LocalRun {
+    const controller = new AbortController();
+    const local = {
+      ...run,
+      controller,
+      signal: controller.signal,
+      generation: undefined,
+      check: () => undefined,
+      slot: UNBOUND,
+    };
+    this.#runs.set(run.runId, local);
+    this.#index(local);
+    this.#onCount(this.#runs.size);
+    return local;
+  }
+
+  close(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run !== undefined) this.#unindex(run);
+    this.#runs.delete(runId);
+    this.#onCount(this.#runs.size);
+    if (this.#runs.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
+  }
+
+  has(runId: string): boolean {
+    return this.#runs.has(runId);
+  }
+
+  abort(runId: string, cause: AbortCause): void {
+    this.#runs.get(runId)?.controller.abort(new RunAborted(cause));
+  }
+
+  abortAll(cause: AbortCause): void {
+    for (const runId of this.#runs.keys()) this.abort(runId, cause);
+  }
+
+  list(): readonly LocalRun[] {
+    return [...this.#runs.values()];
+  }
+
+  /** The run that this replica has on a key, if any; more than one while a lost one goes out. */
+  ofKey(tenant: string, sessionKey: string): readonly LocalRun[] {
+    return [...(this.#byKey.get(keyOf(tenant, sessionKey)) ?? [])];
+  }
+
+  /** Resolves once no run is left. */
+  untilIdle(): Promise<void> {
+    if (this.#runs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.add(resolve));
+  }
+
+  /** Gives a run's slot back while it waits for another lane; it has first claim afterwards. */
+  async asideWhile<T>(runId: string, work: () => Promise<T>): Promise<T> {
+    const run = this.#runs.get(runId);
+    this.#waitingAside += 1;
+    await run?.slot.setAside();
+    try {
+      return await work();
+    } finally {
+      await run?.slot.reclaim(run.signal);
+      this.#waitingAside -= 1;
+    }
+  }
+
+  #index(run: LocalRun): void {
+    if (run.sessionKey === undefined) return;
+    const key = keyOf(run.tenant, run.sessionKey);
+    const runs = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, runs.add(run));
+  }
+
+  #unindex(run: LocalRun): void {
+    if (run.sessionKey === undefined) return;
+    const key = keyOf(run.tenant, run.sessionKey);
+    const runs = this.#byKey.get(key);
+    runs?.delete(run);
+    if (runs?.size === 0) this.#byKey.delete(key);
+  }
+}
+
+function keyOf(tenant: string, sessionKey: string): string {
+  return `${tenant}\n${sessionKey}`;
+}

@@ -1,0 +1,76 @@
+import { hasReason } from "@lanekeeper/rpc";
+import { backoffMs } from "@lanekeeper/service";
+import type { RunnerDeps } from "../deps.ts";
+import type { LocalRuns } from "./local-runs.ts";
+
+const BACKOFF = { baseMs: 200, maxMs: 10_000 };
+
+type WatchDeps = Pick<RunnerDeps, "identity" | "clock" | "log">;
+
+/**
+ * Follows session-identity's feed of all tenants. It is a hint: when the key of a run of ours changed
+ * its generation and is not that run's any more, the run asks at once whether it may still write, and
+ * the fence decides. Without the feed the next heartbeat finds the same.
+ */
+export async function watchRotations(
+  deps: WatchDeps,
+  runs: LocalRuns,
+  onRotated: OnRotated,
+  signal: AbortSignal,
+): Promise<void> {
+  let resumeToken = "";
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      const feed = deps.identity.watchSessions(
+        { resumeToken, skipSnapshot: resumeToken === "", rotationsOnly: true },
+        { signal },
+      );
+      for await (const message of feed) {
+        failures = 0;
+        if (message.resumeToken !== "") resumeToken = message.resumeToken;
+        const { event } = message;
+        if (event.case === "changed") {
+          hint(runs, message.tenant, event.value);
+          tellRotated(onRotated, message.tenant, event.value);
+        }
+        if (event.case === "merged") checkKey(runs, message.tenant, event.value.sessionKey);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (hasReason(error, "RESUME_TOKEN_EXPIRED", "SLOW_CONSUMER")) resumeToken = "";
+      deps.log.warn({ err: error }, "the watch of sessions broke off");
+    }
+    failures += 1;
+    // What happened while nobody watched is asked for by the heartbeats.
+    await deps.clock.sleep(backoffMs(failures, BACKOFF) + 1, signal).catch(() => undefined);
+  }
+}
+
+/** Told of keys that no run holds: a run that is still recorded there may have been rotated away. */
+export type OnRotated = (tenant: string, sessionKey: string, generation: bigint) => void;
+
+function tellRotated(
+  onRotated: OnRotated,
+  tenant: string,
+  { ref, activeRun }: ChangedSession,
+): void {
+  if (ref !== undefined && activeRun === undefined)
+    onRotated(tenant, ref.sessionKey, ref.generation);
+}
+
+interface ChangedSession {
+  readonly ref?: { readonly sessionKey: string; readonly generation: bigint } | undefined;
+  readonly activeRun?: { readonly runId: string } | undefined;
+}
+
+function hint(runs: LocalRuns, tenant: string, { ref, activeRun }: ChangedSession): void {
+  if (ref === undefined) return;
+  for (const run of runs.ofKey(tenant, ref.sessionKey)) {
+    const isNewer = run.generation !== undefined && ref.generation > run.generation;
+    if (isNewer && activeRun?.runId !== run.runId) run.check();
+  }
+}
+
+function checkKey(runs: LocalRuns, tenant: string, sessionKey: string): void {
+  for (const run of runs.ofKey(tenant, sessionKey)) run.check();
+}
