@@ -18,7 +18,7 @@ import {
   type TurnExit,
 } from "../runs/commit.ts";
 import { persist } from "../persist.ts";
-import { prepareEnding } from "../running/prepare-ending.ts";
+import { prepareEnding } from "../runs/prepare-ending.ts";
 import { abandonKey, type Claimed, lead } from "../runs/run-turn.ts";
 import type { Collaborators, LaneTurn } from "../lanes/runner.ts";
 import { learnSession } from "../answering/session-parents.ts";

@@ -11,7 +11,7 @@ import type { EventChunk } from "../store/turn-events.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
-import { prepareEnding } from "../running/prepare-ending.ts";
+import { prepareEnding } from "./prepare-ending.ts";
 import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
 /** A run that ends its turn: its own, or one that its successor carries through. */
