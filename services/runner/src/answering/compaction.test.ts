@@ -1,7 +1,7 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
@@ -103,6 +103,28 @@ test.concurrent("the last exchanges stay as they were said, and a second summary
   expect(world.model.shown(requests.at(-1) ?? 0)[1]).toContain(
     "Summary of what came before:\nSUMMARY of all",
   );
+});
+
+test.concurrent("what is said to the turn meanwhile, at another replica, is told to the model that answers", async () => {
+  await using world = await World.start(server);
+  const [replica, other] = [await world.replica(), await world.replica()];
+  await applyMain(replica, SMALL);
+  world.model.behaviour = answers;
+  await fill(world, replica);
+  const summed = gate();
+  world.model.behaviour = async function* (request) {
+    if (isForSummary(request)) await summed.opened;
+    yield* answers(request);
+  };
+  const host = new Attached(replica, { submit: turnFor(world, THIRD) });
+  await eventually(() => world.model.asked.length === 3);
+  const steer = { onConflict: OnConflict.STEER };
+  const { intoTurnId } = await other.client.submitTurn(turnFor(world, "and this", steer));
+  expect(intoTurnId).toBe(host.turnId);
+  summed.open();
+  await host.ended;
+  expect(world.model.asked).toHaveLength(4);
+  expect(world.model.shown(3).slice(1)).toEqual([`user: ${THIRD}`, "user: and this"]);
 });
 
 test.concurrent.each(["off", "not worthwhile"] as const)("no compaction: %s", async (why) => {

@@ -55,7 +55,8 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
   const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
-  const before = await beforeTurn(parts, options, agent, model);
+  const { isCompacted, ...before } = await beforeTurn(parts, options, agent, model);
+  const isLate = isCompacted || agent.mcpServers.length > 0;
   return {
     turn,
     agent,
@@ -63,13 +64,19 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     ...before,
     tools,
     steps: stepsOf(parts, options, agent, before.contextUse),
-    steers: (when) => steersOf(parts, options, when),
+    steers: (when) => steersOf(parts, options, when, isLate),
     stream: stored.stream,
     signal: run.signal,
   };
 }
 
-type Before = Pick<AnswerJob, "history" | "summary" | "pinned" | "seeds" | "spent" | "contextUse">;
+type Before = Pick<
+  AnswerJob,
+  "history" | "summary" | "pinned" | "seeds" | "spent" | "contextUse"
+> & {
+  /** A model was asked for a summary, whatever came of it. */
+  readonly isCompacted: boolean;
+};
 
 /** What was said before the turn; where it fills the context, compacted first. */
 async function beforeTurn(
@@ -104,6 +111,7 @@ async function beforeTurn(
     seeds,
     spent: compacted ?? { inputTokens: 0, outputTokens: 0 },
     contextUse: { usedTokens: 0, budgetTokens: budget.tokens },
+    isCompacted: isDue,
   };
 }
 
@@ -137,15 +145,22 @@ function atPercentOf({ compaction }: AgentConfig): number {
   return compaction?.atPercent || LIMITS.compactAtPercent;
 }
 
-/** A first run begins with none but those of its group: who steers needs an active turn. */
+/**
+ * The messages that a model is to be shown next. A first run that is asked at once has none but those of its
+ * group, since who steers needs an active turn, and spends no statement on them. One that was handed to the
+ * turn at this replica is known here; at another it has the time where the model is asked late, after servers
+ * of tools were connected or a summary was made.
+ */
 async function steersOf(
   { deps }: Collaborators,
   { claimed, begun }: JobOptions,
   when: "first" | "later",
+  isLate: boolean,
 ): Promise<Message[]> {
   const { turn, run } = claimed;
   if (when === "first") await gather(deps, claimed);
-  if (when === "first" && begun.ordinal === 1 && turn.origin.groupId === "") return [];
+  const mayHave = isLate || run.isSteered || begun.ordinal > 1 || turn.origin.groupId !== "";
+  if (when === "first" && !mayHave) return [];
   const held = { ...turn, runId: run.runId };
   const which = when === "first" ? "all" : "unread";
   return persist(deps, "take steers", () => takeSteers(deps.db, held, which));

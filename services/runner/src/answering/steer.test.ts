@@ -15,6 +15,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const steer = { onConflict: OnConflict.STEER };
+const transport = { case: "http" as const, value: { url: "http://127.0.0.1:1/mcp" } };
+const SERVER = { name: "slow", transport };
 const never = new Promise<void>(() => undefined);
 
 async function transcript(replica: Replica) {
@@ -52,6 +54,37 @@ test.concurrent("a message handed to the active turn gets another step, and its 
   expect(turn?.state).toBe(TurnState.COALESCED);
   const { lane } = await a.client.getLane({ sessionKey: KEY });
   expect(lane?.depth).toBe(0);
+});
+
+test.concurrent.each([
+  { where: "its replica", at: "a", servers: [] },
+  { where: "another replica, while servers of tools are slow", at: "b", servers: [SERVER] },
+] as const)("what is said at $where before the model is asked is told it at once", async (row) => {
+  await using world = await World.start(server);
+  const replicas = { a: await world.replica(), b: await world.replica() };
+  await applyMain(replicas.a, { mcpServers: [...row.servers] });
+  const ready = gate();
+  world.toolsReady = ready.opened;
+  const host = new Attached(replicas.a, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("runBegun"));
+  const guest = await replicas[row.at].client.submitTurn(turnFor(world, "and two", steer));
+  expect(guest.disposition).toBe(Disposition.STEERED);
+  ready.open();
+  expect((await host.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.asked).toHaveLength(1);
+  expect(world.model.shown(0)).toEqual(["user: one", "user: and two"]);
+  expect(await transcript(replicas.a)).toEqual(["one", "and two", "echo: and two"]);
+  const { turn } = await replicas.a.client.getTurn({ turnId: guest.turnId });
+  expect(turn?.state).toBe(TurnState.COALESCED);
+});
+
+test.concurrent("a turn that nobody speaks to pays for no look", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  await new Attached(replica, { submit: turnFor(world, "one") }).ended;
+  expect(replica.statements().get("runner_activate")).toBe(1);
+  expect(replica.statements().get("runner_take_steers")).toBeUndefined();
 });
 
 test.concurrent("a steered message is a turn again when its host ends otherwise", async () => {

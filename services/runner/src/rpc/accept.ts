@@ -57,6 +57,7 @@ export async function accept(
     const { runId, stop } = result.stopped;
     runs.abort(runId, { kind: "stopped", stop, note: "a later turn interrupted it" });
   }
+  noteSteer(context, result);
   start(context, result, slot);
   if (isBound && parsed.session !== undefined) {
     runner.pump(parsed.tenant, parsed.session.sessionKey, true);
@@ -87,6 +88,13 @@ function showQueued({ deps }: RunnerContext, { turn, disposition }: AdmissionRes
   const { sessionKey, admittedSessionId: sessionId, admittedGeneration: generation } = turn;
   if (disposition !== Disposition.QUEUED || sessionKey === undefined) return;
   showProgress(deps, { ...turn, sessionKey, sessionId, generation }, ProgressPhase.QUEUED);
+}
+
+/** Before its model is asked, a run looks for messages only where it has reason to. */
+function noteSteer({ runs }: RunnerContext, { turn, disposition }: AdmissionResult): void {
+  const { tenant, sessionKey, intoTurnId } = turn;
+  if (disposition !== Disposition.STEERED || sessionKey === undefined) return;
+  if (intoTurnId !== undefined) runs.noteSteer(tenant, sessionKey, intoTurnId);
 }
 
 /** What a subagent found is never refused: its session has asked for it. */

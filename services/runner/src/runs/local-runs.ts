@@ -16,6 +16,8 @@ export interface LocalRun {
   generation: bigint | undefined;
   /** Looks at once whether the run may still write. */
   check: () => void;
+  /** A message was handed to its turn at this replica. */
+  isSteered: boolean;
   /** What it counts as against the bounds of its agent and its tenant. */
   slot: RunSlot;
 }
@@ -50,6 +52,7 @@ export class LocalRuns {
       signal: controller.signal,
       generation: undefined,
       check: () => undefined,
+      isSteered: false,
       slot: UNBOUND,
     };
     this.#runs.set(run.runId, local);
@@ -87,6 +90,13 @@ export class LocalRuns {
   /** The run that this replica has on a key, if any; more than one while a lost one goes out. */
   ofKey(tenant: string, sessionKey: string): readonly LocalRun[] {
     return [...(this.#byKey.get(keyOf(tenant, sessionKey)) ?? [])];
+  }
+
+  /** A message was handed to a turn, which may run here. */
+  noteSteer(tenant: string, sessionKey: string, turnId: string): void {
+    for (const run of this.ofKey(tenant, sessionKey)) {
+      if (run.turnId === turnId) run.isSteered = true;
+    }
   }
 
   /** Resolves once no run is left. */

@@ -67,6 +67,8 @@ export class World implements AsyncDisposable {
   readonly model = new ModelDouble();
   /** Tools that every agent has, besides those of its configuration. */
   readonly tools: Tool[] = [];
+  /** Awaited before an agent has its tools, as where their servers are slow. */
+  toolsReady: Promise<void> = Promise.resolve();
   readonly db: RunnerDatabase;
   readonly #url: string;
   readonly #schema: string;
@@ -203,7 +205,10 @@ export class World implements AsyncDisposable {
       agents: {
         model: () => this.model,
         modelName: () => this.model.name,
-        tools: async (_tenant, agent, toolDeps) => [...toolsFor(agent, toolDeps), ...this.tools],
+        tools: async (_tenant, agent, toolDeps) => {
+          await this.toolsReady;
+          return [...toolsFor(agent, toolDeps), ...this.tools];
+        },
       },
     };
   }
