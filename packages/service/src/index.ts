@@ -1,10 +1,15 @@
-export { type AdminOptions, type AdminServer, startAdmin, type VersionInfo } from "./admin.ts";
-export { type Backoff, backoffMs, DEFAULT_BACKOFF } from "./backoff.ts";
-export { boundedSignal } from "./bounded-signal.ts";
-export { type LinkedSignal, linkedSignal } from "./linked-signal.ts";
-export { BusyPortError, explainBusyPort, explainListenError } from "./busy-port.ts";
-export { type Clock, type ClockTimer, systemClock } from "./clock.ts";
-export { clusterSecret } from "./cluster-secret.ts";
+export {
+  type AdminOptions,
+  type AdminServer,
+  startAdmin,
+  type VersionInfo,
+} from "./process/admin.ts";
+export { type Backoff, backoffMs, DEFAULT_BACKOFF } from "./waiting/backoff.ts";
+export { boundedSignal } from "./waiting/bounded-signal.ts";
+export { type LinkedSignal, linkedSignal } from "./waiting/linked-signal.ts";
+export { BusyPortError, explainBusyPort, explainListenError } from "./process/busy-port.ts";
+export { type Clock, type ClockTimer, systemClock } from "./waiting/clock.ts";
+export { clusterSecret } from "./settings/cluster-secret.ts";
 export { Disposal } from "./disposal.ts";
 export {
   type Env,
@@ -16,14 +21,14 @@ export {
   type Variable,
   type Variables,
   withDefault,
-} from "./env.ts";
-export { EXIT } from "./exit-codes.ts";
+} from "./settings/env.ts";
+export { EXIT } from "./process/exit-codes.ts";
 export { type Ids, systemIds } from "./ids.ts";
-export { type RunningService, type ServiceState } from "./lifecycle.ts";
-export { createLog, flushLog, type Log, type LogOptions } from "./log.ts";
-export { makeFolder } from "./make-folder.ts";
-export { createMetrics, LATENCY_SECONDS, type Metrics } from "./metrics.ts";
-export type { ModelSettings } from "./model-settings.ts";
+export { type RunningService, type ServiceState } from "./process/lifecycle.ts";
+export { createLog, flushLog, type Log, type LogOptions } from "./telemetry/log.ts";
+export { makeFolder } from "./process/make-folder.ts";
+export { createMetrics, LATENCY_SECONDS, type Metrics } from "./telemetry/metrics.ts";
+export type { ModelSettings } from "./settings/model-settings.ts";
 export {
   apiUrl,
   type Bounds,
@@ -40,27 +45,33 @@ export {
   target,
   text,
   url,
-} from "./parsers.ts";
-export { notReady, READY, type Readiness } from "./readiness.ts";
-export { type Failure, type RetryOptions, retry } from "./retry.ts";
-export { type RunOptions, runService } from "./run.ts";
-export { Secret } from "./secret.ts";
-export type { ServiceContext } from "./service-context.ts";
-export { SERVICE_NAMES, type ServiceName } from "./services.ts";
+} from "./settings/parsers.ts";
+export { notReady, READY, type Readiness } from "./process/readiness.ts";
+export { type Failure, type RetryOptions, retry } from "./waiting/retry.ts";
+export { type RunOptions, runService } from "./process/run.ts";
+export { Secret } from "./settings/secret.ts";
+export type { ServiceContext } from "./process/service-context.ts";
+export { SERVICE_NAMES, type ServiceName } from "./settings/services.ts";
 export {
   dialable,
   type ListenAddress,
   readSettings,
   type ServiceSettings,
   type Settings,
-} from "./settings.ts";
-export { formatHostPort, formatTarget, type HostPort, parseTarget, type Target } from "./target.ts";
+} from "./settings/settings.ts";
+export {
+  formatHostPort,
+  formatTarget,
+  type HostPort,
+  parseTarget,
+  type Target,
+} from "./settings/target.ts";
 export {
   startTelemetry,
   type Telemetry,
   type TelemetryMode,
   type TelemetryOptions,
-} from "./telemetry.ts";
+} from "./telemetry/telemetry.ts";
 export {
   activeTraceId,
   activeTraceparent,
@@ -68,9 +79,9 @@ export {
   type SpanRole,
   withSpan,
   withTraceparent,
-} from "./trace.ts";
-export { type TurnFields, turnLog } from "./turn-log.ts";
-export { type UnknownVariable, unknownVariables } from "./unknown-variables.ts";
+} from "./telemetry/trace.ts";
+export { type TurnFields, turnLog } from "./telemetry/turn-log.ts";
+export { type UnknownVariable, unknownVariables } from "./settings/unknown-variables.ts";
 export {
   knownVariables,
   LOG_KEYS,
@@ -78,7 +89,7 @@ export {
   type LogKeys,
   type LogLevel,
   variables,
-} from "./variables.ts";
-export { packageVersion } from "./version.ts";
-export { type Finish, finishWithin } from "./within.ts";
-export { type TlsPaths, tlsPaths } from "./tls-settings.ts";
+} from "./settings/variables.ts";
+export { packageVersion } from "./settings/version.ts";
+export { type Finish, finishWithin } from "./waiting/within.ts";
+export { type TlsPaths, tlsPaths } from "./settings/tls-settings.ts";

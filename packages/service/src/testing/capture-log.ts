@@ -1,4 +1,4 @@
-import { createLog, type Log, type LogOptions } from "../log.ts";
+import { createLog, type Log, type LogOptions } from "../telemetry/log.ts";
 
 export interface CapturedLog {
   readonly log: Log;

@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, sleepOn } from "../clock.ts";
+import { type Clock, type ClockTimer, sleepOn } from "../waiting/clock.ts";
 
 interface Pending {
   readonly atMs: number;

@@ -1,5 +1,5 @@
 import type { tracing } from "@opentelemetry/sdk-node";
-import { startTelemetry } from "../telemetry.ts";
+import { startTelemetry } from "../telemetry/telemetry.ts";
 
 export interface SpanRecorder extends AsyncDisposable {
   /** Spans that have ended, oldest first. */

@@ -1,7 +1,7 @@
-import { createMetrics } from "../metrics.ts";
-import type { ServiceContext } from "../service-context.ts";
-import type { ServiceName } from "../services.ts";
-import { readSettings, type Settings } from "../settings.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import type { ServiceContext } from "../process/service-context.ts";
+import type { ServiceName } from "../settings/services.ts";
+import { readSettings, type Settings } from "../settings/settings.ts";
 import { captureLog } from "./capture-log.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { sequentialIds } from "./sequential-ids.ts";

@@ -1,6 +1,6 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { recordSpans, type SpanRecorder } from "./testing/record-spans.ts";
+import { recordSpans, type SpanRecorder } from "../testing/record-spans.ts";
 import { activeTraceId, activeTraceparent, withSpan, withTraceparent } from "./trace.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";

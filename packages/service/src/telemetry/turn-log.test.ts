@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "./testing/capture-log.ts";
-import { recordSpans } from "./testing/record-spans.ts";
+import { captureLog } from "../testing/capture-log.ts";
+import { recordSpans } from "../testing/record-spans.ts";
 import { withSpan } from "./trace.ts";
 import { turnLog } from "./turn-log.ts";
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { SampleProcess } from "./testing/sample-process.ts";
+import { SampleProcess } from "../testing/sample-process.ts";
 
 /** A child process with tsx takes half a second to come up, and several seconds on a busy machine. */
 const SLOW = 60_000;

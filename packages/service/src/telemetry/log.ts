@@ -9,8 +9,8 @@ import {
 import { activeTraceId } from "./trace.ts";
 import { keyText } from "./log-keys.ts";
 import { scrub } from "./scrub.ts";
-import type { Secret } from "./secret.ts";
-import type { LogKeys, LogLevel } from "./variables.ts";
+import type { Secret } from "../settings/secret.ts";
+import type { LogKeys, LogLevel } from "../settings/variables.ts";
 
 export type Log = Logger;
 

@@ -1,7 +1,7 @@
 import { constants } from "node:os";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../waiting/clock.ts";
 import { EXIT } from "./exit-codes.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../telemetry/log.ts";
 import { StopSignals } from "./stop-signals.ts";
 
 export interface ProcessEventOptions {

@@ -1,23 +1,23 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { startAdmin } from "./admin.ts";
-import { systemClock } from "./clock.ts";
-import { Disposal } from "./disposal.ts";
-import { EnvError } from "./env.ts";
-import { systemIds } from "./ids.ts";
+import { systemClock } from "../waiting/clock.ts";
+import { Disposal } from "../disposal.ts";
+import { EnvError } from "../settings/env.ts";
+import { systemIds } from "../ids.ts";
 import { Lifecycle, refuseEnvironment, type RunningService, startFailed } from "./lifecycle.ts";
-import { createLog, flushLog, type Log } from "./log.ts";
-import { createMetrics } from "./metrics.ts";
+import { createLog, flushLog, type Log } from "../telemetry/log.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { handleProcessEvents } from "./process-events.ts";
-import { requireDatabase } from "./require-database.ts";
+import { requireDatabase } from "../settings/require-database.ts";
 import type { ServiceContext } from "./service-context.ts";
-import type { ServiceName } from "./services.ts";
-import { readSettings, type Settings } from "./settings.ts";
-import { startTelemetry } from "./telemetry.ts";
-import { unknownVariables } from "./unknown-variables.ts";
-import { knownVariables } from "./variables.ts";
-import { packageVersion } from "./version.ts";
-import { finishWithin } from "./within.ts";
+import type { ServiceName } from "../settings/services.ts";
+import { readSettings, type Settings } from "../settings/settings.ts";
+import { startTelemetry } from "../telemetry/telemetry.ts";
+import { unknownVariables } from "../settings/unknown-variables.ts";
+import { knownVariables } from "../settings/variables.ts";
+import { packageVersion } from "../settings/version.ts";
+import { finishWithin } from "../waiting/within.ts";
 
 export interface RunOptions {
   readonly name: ServiceName;

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { explainListenError } from "./busy-port.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { checkReadiness, type Readiness } from "./readiness.ts";
-import type { ListenAddress } from "./settings.ts";
+import type { ListenAddress } from "../settings/settings.ts";
 
 export interface AdminOptions {
   readonly listen: ListenAddress;

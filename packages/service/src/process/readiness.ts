@@ -1,4 +1,4 @@
-import { finishWithin } from "./within.ts";
+import { finishWithin } from "../waiting/within.ts";
 
 /** Whether new work may come here; the reasons are clauses for people. */
 export type Readiness =

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { systemClock } from "./clock.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 
 describe("systemClock", () => {
   afterEach(() => {

@@ -7,11 +7,11 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type * as Sdk from "@opentelemetry/sdk-node";
-import type { Env } from "./env.ts";
+import type { Env } from "../settings/env.ts";
 import type { Log } from "./log.ts";
 import { passThrough } from "./pass-through.ts";
 import { PassThroughTracerProvider } from "./pass-through-tracer.ts";
-import { type Finish, finishWithin } from "./within.ts";
+import { type Finish, finishWithin } from "../waiting/within.ts";
 
 export interface TelemetryOptions {
   readonly service: string;

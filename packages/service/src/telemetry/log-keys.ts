@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
-import type { Secret } from "./secret.ts";
-import type { LogKeys } from "./variables.ts";
+import type { Secret } from "../settings/secret.ts";
+import type { LogKeys } from "../settings/variables.ts";
 
 /** 16 hex digits are 64 bits: among ten million keys two alike are met once in 400,000 installations. */
 const HASH_DIGITS = 16;

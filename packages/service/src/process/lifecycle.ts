@@ -1,8 +1,8 @@
-import { EnvError } from "./env.ts";
+import { EnvError } from "../settings/env.ts";
 import { EXIT } from "./exit-codes.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../telemetry/log.ts";
 import { notReady, type Readiness } from "./readiness.ts";
-import { type Finish, finishWithin } from "./within.ts";
+import { type Finish, finishWithin } from "../waiting/within.ts";
 
 /** What a service's `start` gives. Disposal closes whatever `start` opened. */
 export interface RunningService extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { type AddressInfo, Socket } from "node:net";
 import { context, diag, propagation, trace } from "@opentelemetry/api";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { startTelemetry, type Telemetry } from "./telemetry.ts";
-import { captureLog } from "./testing/capture-log.ts";
+import { captureLog } from "../testing/capture-log.ts";
 import { activeTraceId, activeTraceparent, withSpan, withTraceparent } from "./trace.ts";
 
 const ABOUT = { service: "runner", instanceId: "r-1", version: "1.2.3" };

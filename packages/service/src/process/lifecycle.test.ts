@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Lifecycle, type RunningService } from "./lifecycle.ts";
 import { notReady, READY } from "./readiness.ts";
-import { captureLog } from "./testing/capture-log.ts";
+import { captureLog } from "../testing/capture-log.ts";
 
 function lifecycle(bounds: { drainTimeoutMs?: number; closeTimeoutMs?: number } = {}) {
   const { log, lines } = captureLog();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { keyText } from "./log-keys.ts";
-import { Secret } from "./secret.ts";
+import { Secret } from "../settings/secret.ts";
 
 const KEY = "agent:main:whatsapp:direct:491701234567";
 

@@ -2,9 +2,9 @@ import { Writable } from "node:stream";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { flushLog } from "./log.ts";
-import { Secret } from "./secret.ts";
-import { captureLog } from "./testing/capture-log.ts";
-import { recordSpans } from "./testing/record-spans.ts";
+import { Secret } from "../settings/secret.ts";
+import { captureLog } from "../testing/capture-log.ts";
+import { recordSpans } from "../testing/record-spans.ts";
 import { activeTraceId, withSpan } from "./trace.ts";
 
 describe("a line", () => {

@@ -1,9 +1,9 @@
-import type { Clock } from "./clock.ts";
-import type { Ids } from "./ids.ts";
-import type { Log } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
-import type { ServiceName } from "./services.ts";
-import type { Settings } from "./settings.ts";
+import type { Clock } from "../waiting/clock.ts";
+import type { Ids } from "../ids.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { ServiceName } from "../settings/services.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** What `runService` gives to a service's `start`. Tests build one with `testContext`. */
 export interface ServiceContext {

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AdminServer, startAdmin } from "./admin.ts";
 import { BusyPortError } from "./busy-port.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { notReady, READY, type Readiness } from "./readiness.ts";
 
 const listen = (port: number) => ({

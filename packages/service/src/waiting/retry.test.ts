@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { retry } from "./retry.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 
 const always = () => true;
 const half = () => 0.5;
