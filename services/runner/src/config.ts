@@ -1,13 +1,18 @@
 import { fileURLToPath } from "node:url";
 import {
   clusterSecret,
+  type Env,
   formatTarget,
+  integer,
   type ListenAddress,
+  optional,
+  readVariables,
   type Secret,
   type Settings,
   type TlsPaths,
   tlsPaths,
 } from "@lanekeeper/service";
+import { LIMITS } from "./limits.ts";
 
 /** The schema that holds the runner's tables. */
 export const SCHEMA = "lanekeeper_runner";
@@ -24,10 +29,24 @@ export interface RunnerConfig {
   readonly tls: TlsPaths | undefined;
   readonly identityTarget: string;
   readonly deliveryTarget: string;
+  /**
+   * LANEKEEPER_KEEP_CONVERSATIONS_DAYS: how long conversations are kept that are over, in ms; undefined:
+   * for ever.
+   */
+  readonly keepConversationsMs: number | undefined;
 }
 
+const variables = {
+  keepDays: optional(
+    "LANEKEEPER_KEEP_CONVERSATIONS_DAYS",
+    integer({ min: LIMITS.minKeepConversationsDays, max: LIMITS.maxKeepConversationsDays }),
+    "how long conversations are kept that are over",
+  ),
+};
+
 /** @throws with a sentence that names the variable to set */
-export async function readConfig(settings: Settings): Promise<RunnerConfig> {
+export async function readConfig(settings: Settings, env: Env): Promise<RunnerConfig> {
+  const { keepDays } = readVariables(variables, env);
   const { grpc, databaseUrl } = settings.services.runner;
   if (databaseUrl === undefined) {
     throw new Error("no database: set LANEKEEPER_RUNNER_DATABASE_URL or DATABASE_URL");
@@ -39,5 +58,6 @@ export async function readConfig(settings: Settings): Promise<RunnerConfig> {
     tls: await tlsPaths(settings, "runner"),
     identityTarget: formatTarget(settings.services["session-identity"].target),
     deliveryTarget: formatTarget(settings.services.delivery.target),
+    keepConversationsMs: keepDays === undefined ? undefined : keepDays * 86_400_000,
   };
 }

@@ -45,6 +45,8 @@ export interface RunnerDeps {
   /** This process, as it stands in turns and runs. */
   readonly replica: string;
   readonly leaseMs: number;
+  /** How long conversations are kept that are over; undefined: for ever. */
+  readonly keepConversationsMs: number | undefined;
   readonly agents: AgentBehaviour;
 }
 

@@ -179,6 +179,23 @@ export const LIMITS = {
   retentionSweepMs: 60_000,
   /** Rows that one statement takes away: some 50 ms of work. */
   retentionBatch: 5_000,
+  /** Rows of a table that one statement looks at, where only some of what is old may go: some 50 ms too. */
+  retentionWalkRows: 1_000,
+  /** Such statements of a sweep: a table of 28 million rows is gone through in a day. */
+  retentionWalkPages: 20,
+  /**
+   * What an agent saved in a turn that was rolled back or rotated away counts never again: a week for who
+   * wants to know what it was.
+   */
+  discardedMemoriesRetentionMs: 7 * 86_400_000,
+  /**
+   * Conversations are kept for two days at least: requests are known for one, and what goes by a turn for
+   * that long is removed before it.
+   */
+  minKeepConversationsDays: 2,
+  maxKeepConversationsDays: 36_500,
+  /** How often the tables of conversations are measured: they grow by the hour. */
+  storedBytesEveryMs: 300_000,
   /** A finished turn's events can be replayed for this long; its tool steps go with them. */
   eventsRetentionMs: 3_600_000,
   /** A repeated request joins its turn for this long, and at least until the turn is settled. */

@@ -22,6 +22,10 @@ export interface RunnerMetrics {
   handedOver(result: (typeof HANDOVERS)[number]): void;
   /** Replies of all tenants that delivery does not have, as seen by all replicas. */
   unsent(count: number): void;
+  /** A conversation past its retention was removed. */
+  forgot(): void;
+  /** How much a table of conversations takes on disk. */
+  stored(table: string, bytes: number): void;
 }
 
 const TAKEOVERS = ["run again", "ending repeated"] as const;
@@ -43,6 +47,13 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
     "result",
   ]);
   const unsent = metrics.gauge("outbox_unsent_replies", "Replies that wait for delivery");
+  const forgotten = metrics.counter(
+    "conversations_forgotten_total",
+    "Conversations past retention",
+  );
+  const stored = metrics.gauge("conversations_stored_bytes", "Tables of conversations on disk", [
+    "table",
+  ]);
   // Told from the start: of a counter that appears with its first event, no alert sees that event.
   for (const how of TAKEOVERS) takeovers.inc({ how }, 0);
   for (const result of HANDOVERS) outbox.inc({ result }, 0);
@@ -57,5 +68,7 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
     compacted: () => compactions.inc(),
     handedOver: (result) => outbox.inc({ result }),
     unsent: (count) => unsent.set(count),
+    forgot: () => forgotten.inc(),
+    stored: (table, bytes) => stored.set({ table }, bytes),
   };
 }

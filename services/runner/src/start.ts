@@ -14,7 +14,7 @@ import { TurnSteps } from "./store/turn-steps.ts";
 
 /** Opens everything that the runner stands on, then its door, then its sweepers. */
 export async function startRunner(service: ServiceContext): Promise<RunningService> {
-  const config = await readConfig(service.settings);
+  const config = await readConfig(service.settings, process.env);
   const opened = new Disposal();
   try {
     const { poolSize } = service.settings;
@@ -64,6 +64,7 @@ function connect(
     metrics,
     replica,
     leaseMs: settings.leaseMs,
+    keepConversationsMs: config.keepConversationsMs,
     agents,
   };
 }

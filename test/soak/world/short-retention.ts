@@ -41,6 +41,7 @@ export const SHORT_RETENTION: readonly ShortBound[] = [
   bound(runner, "eventsRetentionMs", KEPT),
   bound(runner, "idempotencyRetentionMs", KEPT),
   bound(runner, "childTurnsRetentionMs", KEPT),
+  bound(runner, "discardedMemoriesRetentionMs", KEPT),
   bound(runner, "refusedRepliesRetentionMs", KEPT),
   bound(runner, "retentionSweepMs", SWEEP_EVERY),
   bound(delivery, "deadLetterRetentionMs", KEPT),

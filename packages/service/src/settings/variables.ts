@@ -134,7 +134,7 @@ export const variables = {
   openaiModel: optional("OPENAI_MODEL", text, "the model's name at OPENAI_BASE_URL"),
 };
 
-/** Read by the commands, by ingress, by delivery alone: known here so that no one takes them for misspelt. */
+/** Read by the commands, by ingress, by delivery, by the runner alone: known here so that no one takes them for misspelt. */
 const READ_BY_ONE = [
   "LANEKEEPER_URL",
   "LANEKEEPER_CORS_ORIGINS",
@@ -142,6 +142,7 @@ const READ_BY_ONE = [
   "LANEKEEPER_SLACK_API_URL",
   "LANEKEEPER_TELEGRAM_API_URL",
   "LANEKEEPER_DELIVERY_LEASE_MS",
+  "LANEKEEPER_KEEP_CONVERSATIONS_DAYS",
 ];
 
 /** The names of all variables that something of Lanekeeper reads. */

@@ -1,25 +1,15 @@
 import { analyzeOutgrown, isUnavailable } from "@lanekeeper/postgres";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
-import { forgetChildTurns } from "../store/child-turns.ts";
 import { endWaiting } from "../store/end-unanswered.ts";
 import { failAbandoned } from "../store/finish-stateless.ts";
-import { forgetNestedCounts } from "../store/nested-counts.ts";
-import { forgetRefused, outboxLanesDue } from "../store/outbox.ts";
+import { outboxLanesDue } from "../store/outbox.ts";
 import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
-import {
-  expiredTurns,
-  forgetEdges,
-  forgetEvents,
-  forgetRequests,
-  idleLanes,
-  staleTurns,
-} from "../store/sweep.ts";
-import { forgetSlots } from "../store/run-slots.ts";
+import { expiredTurns, idleLanes, staleTurns } from "../store/sweep.ts";
 import type { Relay } from "../outbox/relay.ts";
 import type { Collaborators, LaneTurn, Runner } from "../lanes/runner.ts";
-import { forgetSteps } from "../store/tool-steps.ts";
+import { Retention } from "./retention.ts";
 
 /** Tables that the statements of every turn look into. */
 const TURN_TABLES = [
@@ -51,12 +41,14 @@ interface Chore {
  */
 export class Sweeper {
   readonly #options: SweeperOptions;
+  readonly #retention: Retention;
   readonly #timers = new Map<string, { cancel(): void }>();
   readonly #busy = new Set<Promise<void>>();
   #stopped = false;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.#retention = new Retention(options.parts.deps);
   }
 
   start(): void {
@@ -65,6 +57,7 @@ export class Sweeper {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#retention.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     await Promise.all(this.#busy);
   }
@@ -97,7 +90,8 @@ export class Sweeper {
         parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
       ),
       sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
-      sweep("retention", () => this.#retention(), LIMITS.retentionSweepMs),
+      sweep("retention", () => this.#retention.sweep(), LIMITS.retentionSweepMs),
+      sweep("sizes", () => this.#retention.measure(), LIMITS.storedBytesEveryMs),
     ];
   }
 
@@ -187,27 +181,6 @@ export class Sweeper {
     const { db, leaseMs, metrics } = this.#options.parts.deps;
     const failed = await failAbandoned(db, leaseMs, LIMITS.sweepBatch);
     for (const _turn of failed) metrics.ended("FAILED", "INTERNAL");
-  }
-
-  async #retention(): Promise<void> {
-    const { db } = this.#options.parts.deps;
-    const { eventsRetentionMs, idempotencyRetentionMs, retentionBatch } = LIMITS;
-    await this.#whileFull(() => forgetEvents(db, eventsRetentionMs, retentionBatch));
-    await this.#whileFull(() => forgetSteps(db, eventsRetentionMs, retentionBatch));
-    await this.#whileFull(() => forgetRequests(db, idempotencyRetentionMs, retentionBatch));
-    await forgetEdges(db);
-    await forgetSlots(db, LIMITS.retentionSweepMs);
-    await this.#whileFull(() =>
-      forgetRefused(db, LIMITS.refusedRepliesRetentionMs, retentionBatch),
-    );
-    const { childTurnsRetentionMs } = LIMITS;
-    await this.#whileFull(() => forgetChildTurns(db, childTurnsRetentionMs, retentionBatch));
-    await this.#whileFull(() => forgetNestedCounts(db, childTurnsRetentionMs, retentionBatch));
-  }
-
-  /** A batch a sweep is less than a busy installation writes between two of them. */
-  async #whileFull(forget: () => Promise<number>): Promise<void> {
-    while (!this.#stopped && (await forget()) >= LIMITS.retentionBatch);
   }
 }
 

@@ -80,6 +80,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
     metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
     replica: `process-${process.pid}`,
     leaseMs: order.leaseMs,
+    keepConversationsMs: undefined,
     agents: {
       model: () => model,
       modelName: () => model.name,

@@ -202,6 +202,7 @@ export class World implements AsyncDisposable {
       metrics: runnerMetrics(createMetrics("runner", { ofProcess: false })),
       replica,
       leaseMs: options.leaseMs ?? 60_000,
+      keepConversationsMs: undefined,
       agents: {
         model: () => this.model,
         modelName: () => this.model.name,
