@@ -109,6 +109,8 @@ function contextOf(
 class Said {
   readonly ownTools: ReadonlyMap<string, Tool>;
   readonly produced: Message[] = [];
+  /** What who asked is told beside it, by how much was produced before: no words of the agent's. */
+  readonly #notes = new Map<number, string>();
   readonly #job: AnswerJob;
   #inputTokens: number;
   #outputTokens: number;
@@ -150,11 +152,13 @@ class Said {
   }
 
   ending(finishReason: string, clientCalls: readonly ToolCall[]): Ending {
+    this.#tellLeftOut();
+    const text = textOfAll(this.produced, this.#notes);
     return {
       state: "COMPLETED",
       errorReason: "",
       errorMessage: "",
-      reply: wholeAnswer(this.produced, this.#job.steps.files, clientCalls),
+      reply: wholeAnswer(text, this.#job.steps.files, clientCalls),
       produced: this.produced,
       keepsInput: true,
       seeds: this.#job.seeds,
@@ -164,18 +168,28 @@ class Said {
       model: this.#model,
     };
   }
+
+  /** Where the answer goes on after all, the note stays where callers have read it. */
+  #tellLeftOut(): void {
+    const { steps, stream } = this.#job;
+    const note = steps.tellLeftOut();
+    if (note === "") return;
+    const said = textOfAll(this.produced, this.#notes);
+    const told = said === "" ? note : `\n\n${note}`;
+    this.#notes.set(this.produced.length, told);
+    stream.emit({ case: "textDelta", value: told });
+  }
 }
 
 /**
- * The answer: all that the agent said, as its callers were told it, the files that its tools made, and the
- * calls that the client is to run.
+ * The answer: all that its callers were told, the files that the agent's tools made, and the calls that the
+ * client is to run.
  */
 function wholeAnswer(
-  produced: readonly Message[],
+  text: string,
   files: readonly FilePart[],
   clientCalls: readonly ToolCall[],
 ): Message {
-  const text = textOfAll(produced);
   const parts: Part[] = [
     ...files.map((value) => create(PartSchema, { content: { case: "file", value } })),
     ...clientCalls.map((value) => create(PartSchema, { content: { case: "toolCall", value } })),
@@ -185,10 +199,15 @@ function wholeAnswer(
   return create(MessageSchema, { role: Role.ASSISTANT, parts: all });
 }
 
-/** All that the agent said. */
-function textOfAll(produced: readonly Message[]): string {
+/** All that the agent said, with notes behind so many messages. */
+function textOfAll(
+  produced: readonly Message[],
+  notes: ReadonlyMap<number, string> = new Map(),
+): string {
   return produced
-    .filter(({ role }) => role === Role.ASSISTANT)
-    .map(textOf)
+    .map((message, index) => {
+      const said = message.role === Role.ASSISTANT ? textOf(message) : "";
+      return said + (notes.get(index + 1) ?? "");
+    })
     .join("");
 }

@@ -1,8 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { FilePartSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { FilePartSchema, type Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
+import { LIMITS } from "../limits.ts";
+import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { lastSaid } from "../testing/subagents.ts";
@@ -102,4 +106,89 @@ test.concurrent("what a failed call made goes nowhere", async () => {
   world.model.behaviour = calls("draw");
   const ended = await new Attached(replica, { submit: turnFor(world, "go") }).ended;
   expect(ended.reply?.parts.length).toBe(1);
+});
+
+const large = create(FilePartSchema, {
+  source: { case: "data", value: new Uint8Array(LIMITS.fileBytes + 1) },
+  fileName: "large.png",
+});
+const drawLarge = tool("drawLarge", async () => ({
+  text: "drawn",
+  isError: false,
+  files: [chart, large],
+}));
+const LEFT_OUT =
+  "(A file could not be sent with this answer: an answer takes 32 files of 1 MiB, 2 MiB together.)";
+const answer: Behaviour = (request) =>
+  lastSaid(request).startsWith("result") ? sayDone() : calls("drawLarge")(request);
+
+async function* sayDone(): ReturnType<Behaviour> {
+  yield { type: "text", text: "Done." };
+  yield end();
+}
+
+test.concurrent("who asked is told, in the answer, of a file that does not fit into it; the transcript has the agent's words", async () => {
+  await using world = await World.start(server);
+  world.tools.push(drawLarge);
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = answer;
+  const attached = new Attached(replica, { submit: turnFor(world, "go", { routeId: "room" }) });
+  const { reply } = await attached.ended;
+  expect(reply && textOf(reply)).toBe(`Done.\n\n${LEFT_OUT}`);
+  expect(attached.text).toBe(reply && textOf(reply));
+  expect(await delivered(world)).toEqual(CHART);
+  expect(world.delivery.taken[0]?.text).toContain(LEFT_OUT);
+  const session = { case: "sessionKey" as const, value: KEY };
+  const { messages } = await replica.client.listMessages({ session });
+  expect(messages.at(-1)?.message && textOf(messages.at(-1)?.message as Message)).toBe("Done.");
+});
+
+test.concurrent("a run that takes over tells of what did not fit in the run before it", async () => {
+  await using world = await World.start(server);
+  const held = gate();
+  world.tools.push(drawLarge);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  let asked = 0;
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request).startsWith("result") && ++asked === 1) await held.opened;
+    yield* answer(request);
+  };
+  const { turnId } = await a.client.submitTurn(turnFor(world, "go"));
+  await eventually(() => asked === 1);
+  a.kill();
+  await world.expireLeases();
+  const { reply } = await new Attached(b, { turnId }).ended;
+  expect(reply && textOf(reply)).toBe(`Done.\n\n${LEFT_OUT}`);
+  held.open();
+});
+
+test.concurrent("an answer that goes on after it told of such a file says it once, where callers have read it", async () => {
+  await using world = await World.start(server);
+  world.tools.push(drawLarge);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const [begun, held] = [gate(), gate()];
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) === "more") {
+      yield { type: "text", text: " And more." };
+      yield end();
+      return;
+    }
+    if (lastSaid(request).startsWith("result")) {
+      begun.open();
+      await held.opened;
+    }
+    yield* answer(request);
+  };
+  const attached = new Attached(replica, { submit: turnFor(world, "go") });
+  await begun.opened;
+  const onConflict = OnConflict.STEER;
+  const steered = new Attached(replica, { submit: turnFor(world, "more", { onConflict }) });
+  await eventually(() => steered.kinds.includes("accepted"));
+  held.open();
+  const { reply } = await attached.ended;
+  expect(reply && textOf(reply)).toBe(`Done.\n\n${LEFT_OUT} And more.`);
+  expect(attached.text).toBe(reply && textOf(reply));
 });

@@ -56,6 +56,11 @@ export class ToolSteps {
     return this.#files.all;
   }
 
+  /** What who asked is told of those that did not fit, once; empty: nothing. */
+  tellLeftOut(): string {
+    return this.#files.tellLeftOut();
+  }
+
   /** What earlier runs of the turn said and did with tools, finished where it was not begun. */
   async resume(tools: Tools): Promise<Message[]> {
     if (!this.#options.mayResume) return [];
@@ -93,8 +98,8 @@ export class ToolSteps {
         results.push(await this.#runStep(call, undefined, tools, step.step));
         continue;
       }
-      const { text, isError, files } = step.result ?? UNKNOWN;
-      this.#files.adopt(files);
+      const { text, isError, files, filesLeftOut } = step.result ?? UNKNOWN;
+      this.#files.adopt(files, filesLeftOut);
       results.push(toolResultMessage(call.callId, text, isError));
     }
     return results;
@@ -139,13 +144,14 @@ export class ToolSteps {
 
   /** The model is told of the files; who asked gets them. */
   #resultOf({ text, isError, files: made = [] }: ToolOutcome): StepResult {
-    if (isError || made.length === 0) return { text, isError, files: [] };
-    const { kept, note } = this.#files.take(made);
-    return { text: text === "" ? note : `${text}\n${note}`, isError, files: kept };
+    if (isError || made.length === 0) return { text, isError, files: [], filesLeftOut: 0 };
+    const { kept, leftOut, note } = this.#files.take(made);
+    const told = text === "" ? note : `${text}\n${note}`;
+    return { text: told, isError, files: kept, filesLeftOut: leftOut };
   }
 }
 
-const UNKNOWN: StepResult = { text: PERHAPS_DONE, isError: true, files: [] };
+const UNKNOWN: StepResult = { text: PERHAPS_DONE, isError: true, files: [], filesLeftOut: 0 };
 
 /** One message of the agent with the steps that its calls made. */
 interface Round {

@@ -27,8 +27,9 @@ test.each([
   ["too many", [1, 2, 3, 4].map((n) => file(`${n}`, 1)), ["1", "2", "3"]],
 ])("what is %s is left out, and the model is told the bounds", (_what, made, kept) => {
   const files = new ReplyFiles(LIMITS);
-  const { note } = files.take(made);
+  const { note, leftOut } = files.take(made);
   expect(names(files)).toEqual(kept);
+  expect(leftOut).toBe(1);
   expect(note).toContain(
     "[files left out: 1; an answer takes 3 files of 10 bytes, 18 bytes together]",
   );
@@ -36,7 +37,21 @@ test.each([
 
 test("what an earlier run kept counts", () => {
   const files = new ReplyFiles(LIMITS);
-  files.adopt([file("a", 10)]);
+  files.adopt([file("a", 10)], 1);
   files.take([file("b", 9), file("c", 8)]);
   expect(names(files)).toEqual(["a", "c"]);
+  expect(files.tellLeftOut()).toContain("2 files could not be sent");
+});
+
+test("who asked is told once of what is not with the answer, and of what comes to it later", () => {
+  const files = new ReplyFiles({ ...LIMITS, fileBytes: 2 ** 20, fileBytesPerTurn: 2 ** 21 });
+  files.take([file("a", 1)]);
+  expect(files.tellLeftOut()).toBe("");
+  files.take([file("b", 2 ** 20 + 1)]);
+  expect(files.tellLeftOut()).toBe(
+    "(A file could not be sent with this answer: an answer takes 3 files of 1 MiB, 2 MiB together.)",
+  );
+  expect(files.tellLeftOut()).toBe("");
+  files.take([1, 2, 3].map((n) => file(`${n}`, 2 ** 20 + n)));
+  expect(files.tellLeftOut()).toContain("(3 files could not be sent");
 });

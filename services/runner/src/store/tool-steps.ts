@@ -20,6 +20,8 @@ export interface StepResult {
   readonly isError: boolean;
   /** They go with the turn's answer. */
   readonly files: readonly FilePart[];
+  /** Others that it made and that did not fit. */
+  readonly filesLeftOut: number;
 }
 
 /** Under the turn's row: a run that was taken over waits for its successor, and then finds nothing. */
@@ -64,7 +66,8 @@ const FINISH_STEP = {
   text: `${HELD}
 UPDATE tool_steps s SET result = coalesce(s.result, $5),
   is_error = CASE WHEN s.result IS NULL THEN $6 ELSE s.is_error END,
-  files = CASE WHEN s.result IS NULL THEN $7::bytea[] ELSE s.files END
+  files = CASE WHEN s.result IS NULL THEN $7::bytea[] ELSE s.files END,
+  files_left_out = CASE WHEN s.result IS NULL THEN $8 ELSE s.files_left_out END
 FROM held
 WHERE s.tenant = $1 AND s.turn_id = $2 AND s.step = $4 AND s.run_id = $3
 RETURNING s.step`,
@@ -78,15 +81,15 @@ export async function finishStep(
   result: StepResult,
 ): Promise<boolean> {
   const { tenant, turnId, runId } = held;
-  const { text, isError, files } = result;
-  const params = [tenant, turnId, runId, step, text, isError, filesBytes(files)];
+  const { text, isError, files, filesLeftOut } = result;
+  const params = [tenant, turnId, runId, step, text, isError, filesBytes(files), filesLeftOut];
   return (await first(sql, FINISH_STEP, params)) !== undefined;
 }
 
 const READ_STEPS = {
   name: "runner_read_steps",
   text: `
-SELECT step, call_id, name, said, result, is_error, files FROM tool_steps
+SELECT step, call_id, name, said, result, is_error, files, files_left_out FROM tool_steps
 WHERE tenant = $1 AND turn_id = $2 ORDER BY step`,
 };
 
@@ -100,6 +103,7 @@ export async function readSteps(sql: Sql, tenant: string, turnId: string): Promi
     readonly result: string | null;
     readonly is_error: boolean;
     readonly files: Buffer[];
+    readonly files_left_out: number;
   }
   const found = await rows<Row>(sql, READ_STEPS, [tenant, turnId]);
   return found.map((row) => ({
@@ -110,7 +114,12 @@ export async function readSteps(sql: Sql, tenant: string, turnId: string): Promi
     result:
       row.result === null
         ? undefined
-        : { text: row.result, isError: row.is_error, files: filesOf(row.files) },
+        : {
+            text: row.result,
+            isError: row.is_error,
+            files: filesOf(row.files),
+            filesLeftOut: row.files_left_out,
+          },
   }));
 }
 
