@@ -4,6 +4,8 @@ import { systemIds } from "@lanekeeper/service";
 import { startWebhookSink, type WebhookSink } from "@lanekeeper/testing";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
+import type { DeliveryDatabase } from "../store/sql.ts";
 import { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { reply, SESSION_KEY, untilState } from "../testing/replies.ts";
 import { SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
@@ -11,6 +13,7 @@ import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
 
 let schemas: TestSchemas;
 let identity: IdentityStandIn;
+let db: DeliveryDatabase;
 let delivery: TestDelivery;
 let runner: DeliveryClient;
 let sink: WebhookSink;
@@ -20,7 +23,8 @@ beforeAll(async () => {
   identity = new IdentityStandIn(SECRET);
   await identity.start();
   sink = await startWebhookSink();
-  delivery = await startTestDelivery(await schemas.open(), identity);
+  db = await schemas.open();
+  delivery = await startTestDelivery(db, identity);
 });
 afterAll(async () => {
   await delivery[Symbol.asyncDispose]();
@@ -78,6 +82,35 @@ test("each change of a route is a row of its history; an event that changes noth
   const second = await runner.listRouteChanges({ routeId, pageSize: 2, pageToken });
   expect(second.changes.map(({ route }) => route?.changeNumber)).toEqual([1]);
   expect(second.nextPageToken).toBe("");
+});
+
+test("of a route's history the oldest change goes when there are more than are kept, and the numbers tell it", async () => {
+  const { routeId } = await register("1", { source: "one" });
+  const columns = `tenant, route_id, source, is_default, on_failure, on_unknown, blocked_by,
+    principal, note, create_time`;
+  await db.query(
+    `INSERT INTO route_changes (change_number, ${columns})
+     SELECT n, ${columns} FROM route_changes, generate_series(2, $2) n WHERE route_id = $1`,
+    [routeId, LIMITS.changesPerRoute],
+  );
+  await db.query("UPDATE routes SET change_number = $2 WHERE route_id = $1", [
+    routeId,
+    LIMITS.changesPerRoute,
+  ]);
+  const numbers = async () => {
+    const found: (number | undefined)[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await runner.listRouteChanges({ routeId, pageSize: 500, pageToken });
+      found.push(...page.changes.map(({ route }) => route?.changeNumber));
+      if (page.nextPageToken === "") return found;
+      pageToken = page.nextPageToken;
+    }
+  };
+  const newestFirst = (last: number) =>
+    Array.from({ length: LIMITS.changesPerRoute }, (_, place) => last - place);
+  expect(await numbers()).toEqual(newestFirst(1_000));
+  expect((await register("1", { source: "two" })).changeNumber).toBe(1_001);
+  expect(await numbers()).toEqual(newestFirst(1_001));
 });
 
 test("an event renews its route's time, and a policy that it does not state stays", async () => {

@@ -1,11 +1,14 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { ManualClock } from "@lanekeeper/service/testing";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
+import { Progress } from "../runs/progress.ts";
 import { gate } from "../testing/gate.ts";
-import { echo, end, toolCall } from "../testing/model-double.ts";
-import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 
 let server: EmbeddedPostgres;
@@ -68,6 +71,37 @@ test.concurrent("people are told that a turn waits and that it runs; a hint that
   ]);
   await eventually(() => world.delivery.taken.length === 2);
   hanging.open();
+});
+
+test.concurrent("again and again so many routes of those who wait are told, each once; who waits for more was told when it came", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica);
+  const busy = gate();
+  world.model.behaviour = heldAnswer(busy.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "active", { routeId: "r" }) });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const routes = Array.from({ length: LIMITS.progressWaiting + 2 }, (_, n) => `r${n + 10}`);
+  for (const routeId of ["r", ...routes, ...routes]) {
+    await replica.client.submitTurn(turnFor(world, "waits", { routeId }));
+  }
+  const { hints } = world.delivery;
+  const told = (phase: ProgressPhase) =>
+    hints.flatMap((hint) => (hint.phase === phase ? [hint.routeId] : []));
+  expect(new Set(told(ProgressPhase.QUEUED))).toEqual(new Set(["r", ...routes]));
+  hints.length = 0;
+  const { turn } = await replica.client.getTurn({ turnId: active.turnId });
+  const clock = new ManualClock();
+  const { sessionId = "", generation = 0n } = turn?.session ?? {};
+  const by = { sessionKey: KEY, sessionId, generation, principal: "p1", requestId: "x" };
+  const run = { tenant: TENANT, turnId: active.turnId, routeId: "r", ...by };
+  const progress = new Progress({ ...replica.context.deps, clock }, run);
+  await clock.advance(LIMITS.progressEveryMs);
+  await eventually(() => told(ProgressPhase.QUEUED).length > 0);
+  // The turn's own route shows that it runs.
+  expect(told(ProgressPhase.QUEUED)).toEqual(routes.slice(0, LIMITS.progressWaiting - 1));
+  progress.stop();
+  busy.open();
 });
 
 test.concurrent("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {

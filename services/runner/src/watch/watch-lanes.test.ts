@@ -4,6 +4,7 @@ import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/
 import { serviceCredential } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
@@ -85,6 +86,46 @@ test.concurrent("a watch tells lanes as they stand and as they change, through a
   await eventually(() => watch.of(KEY).at(-1) === "changed 0 free []");
   const depths = watch.of(KEY).map((text) => Number(text.split(" ")[1]));
   expect(depths.slice(1)).toEqual(depths.slice(1).toSorted((x, y) => y - x));
+});
+
+/** So many more that wait behind a turn, as if they had been submitted. */
+async function moreLike(world: World, turnId: string, count: number): Promise<string[]> {
+  const { rows } = await world.db.query<{ turn_id: string }>(
+    `WITH more AS (
+       INSERT INTO turns SELECT (jsonb_populate_record(t,
+         jsonb_build_object('turn_id', gen_random_uuid(), 'lane_seq', t.lane_seq + n))).*
+       FROM turns t, generate_series(1, $2) n WHERE t.turn_id = $1
+       RETURNING turn_id, lane_seq
+     ), lane AS (UPDATE lanes SET depth = depth + $2, next_seq = next_seq + $2)
+     SELECT turn_id FROM more ORDER BY lane_seq`,
+    [turnId, count],
+  );
+  return rows.map((row) => row.turn_id);
+}
+
+test.concurrent("of a long lane the first that wait are told, in the order in which they are served, and how many there are", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, { maxWaitingTurns: 200 });
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const system = await replica.client.submitTurn(turnFor(world, "system", { turnClass: 2 }));
+  const { turnId } = await replica.client.submitTurn(turnFor(world, "person"));
+  const persons = [turnId, ...(await moreLike(world, turnId, LIMITS.watchedTurnsPerLane))];
+  await using watch = new Watch(replica);
+  await eventually(() => watch.isWhole);
+  const [seen] = watch.messages.flatMap(({ event }) =>
+    event.case === "snapshot" && event.value.sessionKey === KEY ? [event.value] : [],
+  );
+  expect(seen?.depth).toBe(LIMITS.watchedTurnsPerLane + 2);
+  const behindEight = [...persons.slice(0, 8), system.turnId, ...persons.slice(8)];
+  expect(seen?.waiting.map(({ turnId }) => turnId)).toEqual(
+    behindEight.slice(0, LIMITS.watchedTurnsPerLane),
+  );
+  await replica.client.cancelTurn({ turnId: first.turnId });
+  held.open();
 });
 
 test.concurrent("a heartbeat of the holder is a change; a cancelled turn that waited is one too", async () => {

@@ -515,7 +515,7 @@ export const ListRouteChangesRequestSchema: GenMessage<ListRouteChangesRequest> 
  */
 export type ListRouteChangesResponse = Message<"lanekeeper.delivery.v1.ListRouteChangesResponse"> & {
   /**
-   * Newest first.
+   * Newest first. Of a route the last 1,000 are kept: the change number of the oldest tells what is gone.
    *
    * @generated from field: repeated lanekeeper.delivery.v1.RouteChange changes = 1;
    */
