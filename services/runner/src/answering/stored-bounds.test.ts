@@ -196,12 +196,18 @@ test.concurrent("of what a provider says of a failure session-identity is told s
   expect(told?.errorMessage).toBe("x".repeat(LIMITS.errorMessageChars));
 });
 
-test("of a reply as many parts are handed to delivery as that takes", () => {
+test("of a reply as many parts are handed to delivery as that takes, and of the others is told", () => {
   const text = (value: string) => ({ content: { case: "text" as const, value } });
   const parts = Array.from({ length: LIMITS.partsPerDelivery + 6 }, (_, n) => text(`part ${n}`));
   // What cannot be delivered takes nobody's place.
   const reply = create(MessageSchema, { role: Role.ASSISTANT, parts: [text(""), ...parts] });
-  expect(partsOf(reply).map(({ content }) => content?.value)).toEqual(
-    parts.slice(0, 64).map(({ content }) => content.value),
+  const handed = partsOf(reply).map(({ content }) => content?.value);
+  expect(handed).toEqual([
+    ...parts.slice(0, 63).map(({ content }) => content.value),
+    "[parts of this reply left out: 7; a delivery takes 64]",
+  ]);
+  expect(partsOf({ ...reply, parts: reply.parts.slice(0, 65) })).toHaveLength(64);
+  expect(partsOf({ ...reply, parts: reply.parts.slice(0, 65) }).at(-1)).toMatchObject(
+    parts[63] ?? {},
   );
 });

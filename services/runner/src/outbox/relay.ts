@@ -123,9 +123,17 @@ function isForGood(error: LanekeeperError): boolean {
   return error.row.shouldRetry !== "yes" && error.reason !== "INTERNAL";
 }
 
-/** What delivery can send of a reply: its text and its files. Empty: it takes no such reply. */
+/**
+ * What delivery can send of a reply: its text and its files. Empty: it takes no such reply. Of more parts than
+ * it takes the first ones, and who reads them is told what was left out.
+ */
 export function partsOf(reply: Message): OutboundInit[] {
-  return reply.parts.flatMap((part) => partOf(part) ?? []).slice(0, LIMITS.partsPerDelivery);
+  const { partsPerDelivery: most } = LIMITS;
+  const parts = reply.parts.flatMap((part) => partOf(part) ?? []);
+  if (parts.length <= most) return parts;
+  const left = parts.length - (most - 1);
+  const value = `[parts of this reply left out: ${left}; a delivery takes ${most}]`;
+  return [...parts.slice(0, most - 1), { content: { case: "text", value } }];
 }
 
 type OutboundInit = MessageInitShape<typeof OutboundPartSchema>;
