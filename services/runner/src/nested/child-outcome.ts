@@ -25,8 +25,8 @@ type OutcomeDeps = Pick<RunnerDeps, "db" | "identity" | "delivery">;
 export interface OutcomeOptions {
   readonly idempotencyKey: string;
   readonly fingerprint: Uint8Array;
-  /** What was delivered; undefined: what the turn left. */
-  readonly reply: Message | undefined;
+  /** What was delivered; undefined: what the turn left; `withheld`: a reset came before it was delivered. */
+  readonly reply: Message | "withheld" | undefined;
 }
 
 /** A turn of the parent's session, wherever that is now, with what became of its child. */
@@ -83,7 +83,8 @@ async function parentOf(
   throw notFound("session", parentSessionKey);
 }
 
-function outcomeMessage(turn: StoredTurn, delivered: Message | undefined): Message {
+function outcomeMessage(turn: StoredTurn, delivered: OutcomeOptions["reply"]): Message {
+  if (delivered === "withheld") return textMessage(Role.USER, `${nameOf(turn)} ${WITHHELD}`);
   const reply = delivered ?? turn.reply;
   if (reply === undefined) return textMessage(Role.USER, `${nameOf(turn)} ${endOf(turn)}`);
   const said = textOf(reply);
@@ -92,6 +93,9 @@ function outcomeMessage(turn: StoredTurn, delivered: Message | undefined): Messa
   const parts = [{ content: { case: "text" as const, value: text } }, ...files];
   return create(MessageSchema, { role: Role.USER, parts });
 }
+
+const WITHHELD =
+  "has answered, and its session was reset before the answer was sent here: the answer does not come.";
 
 function nameOf({ sessionKey, origin, turnId }: StoredTurn): string {
   const what = origin.source === "sessions_spawn" ? "The subagent" : "The session";

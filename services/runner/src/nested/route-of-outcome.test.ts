@@ -1,5 +1,5 @@
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
@@ -51,6 +51,30 @@ test.concurrent.each([
   await eventually(async () => (await replyOf(replica, 1)) !== "");
   await eventually(() => toPeople(world).length === to.length);
   expect(toPeople(world)).toEqual(to.map((routeId) => `${routeId}: heard: The subagent`));
+});
+
+test.concurrent("so does what it says where its subagent was reset before the answer came, and it hears of that once", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const { submit } = deliverTo(world, replica);
+  // What delivery has does not go out any more.
+  world.delivery.onToParent = undefined;
+  world.model.behaviour = parentOf(answers, false);
+  await new Attached(replica, { submit: turnFor(world, "spawn task", { routeId: "room" }) }).ended;
+  const [childKey = ""] = [...world.delivery.routes.keys()];
+  await eventually(() => world.delivery.taken.some(({ text }) => text === "42"));
+  const [child] = await turnsOf(replica, childKey);
+  const withheld = { turnId: child?.turnId ?? "", text: undefined, parentKey: KEY };
+  const { turnId } = await submit(withheld);
+  expect(await submit(withheld)).toMatchObject({ turnId, disposition: Disposition.JOINED });
+  await eventually(() => toPeople(world).length === 2);
+  expect(await replyOf(replica, 1)).toBe(
+    `heard: The subagent ${childKey} (turn ${child?.turnId}) has answered, and its session was reset before the answer was sent here: the answer does not come.`,
+  );
+  expect(toPeople(world).at(-1)).toBe("room: heard: The subagent");
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(2);
 });
 
 const OTHER = "agent:main:other";

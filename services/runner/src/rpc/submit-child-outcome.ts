@@ -16,8 +16,8 @@ export function isChildOutcome(call: CallContext): boolean {
 }
 
 /**
- * The reply of a subagent as a turn of the session that sent it; joined to the turn that has it as its
- * tool's result, where that waited.
+ * The reply of a subagent as a turn of the session that sent it, or that it was reset away before it came;
+ * joined to the turn that has it as its tool's result, where that waited.
  * @throws NOT_FOUND: no such turn was sent, or it was forgotten.
  */
 export async function submitChildOutcome(
@@ -33,7 +33,9 @@ export async function submitChildOutcome(
     LIMITS.idempotencyKeyChars,
   );
   const fingerprint = parseFingerprint(request.fingerprint);
-  const reply = parseMessages("messages", request.messages).at(-1);
+  const { messages } = request;
+  const isWithheld = messages.length === 0;
+  const reply = isWithheld ? "withheld" : parseMessages("messages", messages).at(-1);
   const child = await readChildTurn(deps.db, call.tenant, childTurnId);
   if (child === undefined) throw notFound("turn", childTurnId);
   const turn = await outcomeTurn(deps, child, { idempotencyKey, fingerprint, reply });

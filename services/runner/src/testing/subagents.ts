@@ -45,13 +45,14 @@ export const waitsFor = (opened: Promise<void>): Behaviour =>
 /** Delivery hands what goes to parents to this replica, as it does after its own fence. */
 export function deliverTo(world: World, replica: Replica) {
   const handed: { readonly turnId: string; readonly disposition: Disposition }[] = [];
-  const submit = (delivery: { turnId: string; text: string; parentKey: string }) =>
+  /** Without a text: it was reset away. */
+  const submit = (delivery: { turnId: string; text: string | undefined; parentKey: string }) =>
     replica.asDelivery.submitTurn({
       idempotencyKey: `delivery/${delivery.turnId}`,
       fingerprint: createHash("sha256").update(delivery.turnId).digest(),
       target: { case: "session", value: { sessionKey: delivery.parentKey } },
       turnClass: 2,
-      messages: [user(delivery.text)],
+      messages: delivery.text === undefined ? [] : [user(delivery.text)],
       childTurnId: delivery.turnId,
     });
   world.delivery.onToParent = async (delivery) => {

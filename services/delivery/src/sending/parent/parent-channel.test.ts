@@ -128,9 +128,30 @@ test("while the runner is away the answer waits; what it refuses for good is a d
   expect(parentRunner.accepted).toEqual([]);
 });
 
-test("after a reset of the child nothing of it reaches the parent", async () => {
+test("after a reset of the child nothing of what it said reaches the parent, which is told that it does not come", async () => {
   identity.oldestDeliverable = 2n;
+  const refusals = [storeUnavailable("away"), new Error("the connection was cut")];
+  parentRunner.refuse = () => {
+    const refusal = refusals.shift();
+    if (refusal !== undefined) throw refusal;
+  };
   const deliveryId = await enqueueParts(runner, routeId, "child-turn", [text("done")]);
   await untilState(runner, deliveryId, "SUPPRESSED_STALE");
-  expect(parentRunner.calls).toEqual([]);
+  expect(parentRunner.calls).toHaveLength(3);
+  for (const { request } of parentRunner.calls) {
+    expect(request).toMatchObject({ childTurnId: "child-turn", messages: [] });
+  }
+  expect(parentRunner.accepted).toEqual([`delivery/${deliveryId}`]);
+  const { attempts } = await runner.getDelivery({ deliveryId });
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(["stale", "unavailable", "unavailable"]);
+});
+
+test("a parent that cannot be told of it any more keeps nothing waiting", async () => {
+  identity.oldestDeliverable = 2n;
+  parentRunner.refuse = () => {
+    throw new LanekeeperError("NOT_FOUND", "no such session");
+  };
+  const deliveryId = await enqueueParts(runner, routeId, "child-turn", [text("done")]);
+  await untilState(runner, deliveryId, "SUPPRESSED_STALE");
+  expect(parentRunner.calls).toHaveLength(1);
 });

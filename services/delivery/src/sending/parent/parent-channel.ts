@@ -7,7 +7,7 @@ import { type PartSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1
 import { LanekeeperError } from "@lanekeeper/rpc";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import type { Limits } from "../../limits.ts";
-import type { Channel, Reply } from "../channel.ts";
+import { type Channel, type ClaimSend, NotSentError, type Reply } from "../channel.ts";
 import { isForGood } from "../fence.ts";
 
 export interface ParentDeps {
@@ -18,16 +18,21 @@ export interface ParentDeps {
 /**
  * A subagent's answer becomes a turn of the session that asked. The delivery's id is the turn's
  * idempotency key, so that whatever happens in between, and however often it is submitted, the parent gets
- * it once; what may have arrived is simply submitted again.
+ * it once; what may have arrived is simply submitted again. Of an answer that was reset away the parent is
+ * told that it does not come: it would wait for it.
  */
 export function parentChannel({ runner, limits }: ParentDeps): Channel {
   return {
     async send(reply, claim, signal, notes) {
       notes.pieces(1);
-      await claim();
+      const stale = await staleness(claim);
       const { tenant, principal, requestLabel: requestId, traceparent } = reply;
       const trace = traceparent === "" ? {} : { traceparent };
       const about = { tenant, principal, requestId, ...trace, signal, timeoutMs: limits.submitMs };
+      if (stale !== undefined) {
+        await runner.submitTurn({ ...turnOf(reply), messages: [] }, about).catch(untilTold);
+        throw stale;
+      }
       try {
         const { turnId } = await runner.submitTurn(turnOf(reply), about);
         return { kind: "sent", providerMessageId: turnId };
@@ -36,6 +41,24 @@ export function parentChannel({ runner, limits }: ParentDeps): Channel {
       }
     },
   };
+}
+
+/** Undefined: the reply may be sent. */
+async function staleness(claim: ClaimSend): Promise<NotSentError | undefined> {
+  try {
+    await claim();
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotSentError && error.why === "stale") return error;
+    throw error;
+  }
+}
+
+/** Tried again later, unless the runner has nobody to tell. */
+function untilTold(thrown: unknown): void {
+  if (isForGood(thrown)) return;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  throw new NotSentError("unavailable", `its parent could not be told: ${message}`, thrown);
 }
 
 function turnOf(reply: Reply): Parameters<RunnerClient["submitTurn"]>[0] {

@@ -96,7 +96,7 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
   turnClass: TurnClass;
 
   /**
-   * All messages of the request, 1..1,000; which of them are new is decided in the admission
+   * All messages of the request, 1..1,000 (see also `child_turn_id`); which of them are new is decided in the admission
    * transaction. The last is the turn's own and always new.
    *
    * @generated from field: repeated lanekeeper.runner.v1.Message messages = 8;
@@ -151,7 +151,8 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
 
   /**
    * The committed turn of a subagent whose reply this is: a turn of the parent's session, or nothing
-   * new where the parent waited and was told already. Honoured from delivery alone, which must set it;
+   * new where the parent waited and was told already. Without `messages` its session was reset before the
+   * reply was sent, and the parent is told that it does not come. Honoured from delivery alone, which must set it;
    * `session` is then looked up by its key, so that id and generation may be left out. Such a turn is
    * of class SYSTEM, bypasses the bound of waiting turns and is never dropped.
    *
