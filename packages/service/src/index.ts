@@ -73,6 +73,7 @@ export {
   type TelemetryOptions,
 } from "./telemetry/telemetry.ts";
 export {
+  addSpanEvent,
   activeTraceId,
   activeTraceparent,
   type SpanOptions,

@@ -8,6 +8,8 @@ export interface IngressMetrics {
   request(labels: { route: string; status: number; reason: string }, seconds: number): void;
   /** From acceptance to the first run. */
   queueWait(seconds: number): void;
+  /** What became of a plain request's wait in the call that submitted its turn. */
+  plainWait(result: PlainWait): void;
   /** Streams that are open; call the result when one ends. */
   streamOpened(): () => void;
   requestLogDropped(count: number): void;
@@ -18,6 +20,15 @@ export interface IngressMetrics {
 
 /** `unanswered`: it is tried again. */
 export type ScheduleResult = (typeof SCHEDULE_RESULTS)[number];
+
+/**
+ * `ended`: with the turn; `followed`: it took longer, or became a part of another, and a stream was attached to. Nobody knows what became
+ * of the call, and the turn is submitted again by a stream: `broken`, or `older`, of a runner without such a
+ * call. `left`: nobody waits any more.
+ */
+export type PlainWait = (typeof PLAIN_WAITS)[number];
+
+const PLAIN_WAITS = ["ended", "followed", "broken", "older", "left"] as const;
 
 const SCHEDULE_RESULTS = ["accepted", "refused", "missed", "unanswered"] as const;
 
@@ -35,6 +46,11 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
     [],
     WAIT_SECONDS,
   );
+  const plainWaits = metrics.counter(
+    "plain_waits_total",
+    "Plain requests by what became of their wait in the call that submitted their turn.",
+    ["result"] as const,
+  );
   const streams = metrics.gauge("open_streams", "Event streams that are open.");
   const dropped = metrics.counter("request_log_dropped_total", "Request log entries given up.");
   const refused = metrics.counter("http_connections_refused_total", "Connections over the bound.");
@@ -43,6 +59,7 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
   ] as const);
   // Told from the start: of a counter that appears with its first event, no alert sees that event.
   for (const result of SCHEDULE_RESULTS) scheduled.inc({ result }, 0);
+  for (const result of PLAIN_WAITS) plainWaits.inc({ result }, 0);
   const lag = metrics.histogram(
     "schedule_lag_seconds",
     "From a schedule's due time to when its turn was begun to be submitted.",
@@ -55,6 +72,7 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
       seconds.observe({ route }, duration);
     },
     queueWait: (value) => wait.observe(value),
+    plainWait: (result) => plainWaits.inc({ result }),
     streamOpened() {
       streams.inc();
       return () => streams.dec();

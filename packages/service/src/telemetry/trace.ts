@@ -51,6 +51,11 @@ export function withTraceparent<T>(traceparent: string | undefined, fn: () => T)
   return stored === undefined ? fn() : context.with(stored, fn);
 }
 
+/** Says in the active span that something happened now; without one nothing is said. */
+export function addSpanEvent(name: string, attributes: Attributes): void {
+  trace.getSpan(context.active())?.addEvent(name, attributes);
+}
+
 /** W3C traceparent of the active span, to be sent or stored; undefined without one. */
 export function activeTraceparent(): string | undefined {
   const found = activeSpanContext();

@@ -1,5 +1,6 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError } from "@lanekeeper/rpc";
+import { recordSpans } from "@lanekeeper/service/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ask, HELLO } from "../testing/ask.ts";
 import { holdTurn } from "../testing/stand-in-runner.ts";
@@ -18,6 +19,12 @@ afterEach(async () => {
 const KEYED = { headers: { "x-session-key": "kitchen" } };
 const WAITED_ONCE = /lanekeeper_turn_queue_wait_seconds_count\S* 1\b/;
 
+/** Plain requests by what became of their wait in the call. */
+const waits = async (result: string, at = lane) => {
+  const counted = new RegExp(`plain_waits_total\\{result="${result}"\\S* (\\d+)`);
+  return Number(counted.exec(await at.metrics())?.[1]);
+};
+
 const turnCalls = ({ runner } = lane) =>
   runner.calls.map(({ method }) => method).filter((method) => method.endsWith("Turn"));
 
@@ -33,9 +40,11 @@ test("an answer that comes soon takes one call, and one that is streamed none of
   await expect.poll(() => lane.requests.entries[0]).toMatchObject({ turnId });
   await ask(lane, { ...KEYED, body: { ...HELLO, stream: true } });
   expect(turnCalls()).toEqual(["awaitTurn", "attachTurn"]);
+  expect([await waits("ended"), await waits("followed")]).toEqual([1, 0]);
 });
 
 test("one that does not is attached to by its id, and told whole", async () => {
+  await using spans = await recordSpans();
   await using other = await startTestIngress({ limits: { awaitMs: 1 } });
   other.runner.script = holdTurn;
   const answer = ask(other, KEYED);
@@ -49,6 +58,15 @@ test("one that does not is attached to by its id, and told whole", async () => {
   expect(json).toMatchObject({ choices: [{ message: { content: "Slow" } }] });
   expect(headers["x-lane-disposition"]).toBe("started");
   await expect.poll(() => other.metrics()).toMatch(WAITED_ONCE);
+  expect([await waits("ended", other), await waits("followed", other)]).toEqual([0, 1]);
+  const root = () => spans.finished().find(({ name }) => name === "POST /v1/chat/completions");
+  await expect.poll(root).toBeDefined();
+  expect(root()?.events).toMatchObject([
+    {
+      name: "turn left AwaitTurn for a stream",
+      attributes: { "lanekeeper.wait": "followed", "lanekeeper.turn_id": other.runner.last.turnId },
+    },
+  ]);
 });
 
 test("what the turn waited is measured where it began within the call too", async () => {
@@ -77,6 +95,7 @@ test("a turn that became a part of another is answered by that one", async () =>
   const { json } = await ask(lane, KEYED);
   expect(json).toMatchObject({ choices: [{ message: { content: "For both" } }] });
   expect(turnCalls()).toEqual(["awaitTurn", "awaitTurn", "attachTurn"]);
+  expect([await waits("ended"), await waits("followed")]).toEqual([1, 1]);
 });
 
 test("a runner of the release before is attached to at once", async () => {
@@ -87,6 +106,7 @@ test("a runner of the release before is attached to at once", async () => {
     { choices: [{ message: { content: "Hello, world" } }] },
   ]);
   expect(turnCalls()).toEqual(["attachTurn"]);
+  expect(await waits("older")).toBe(1);
 });
 
 test("a call that breaks is submitted again under its key, and is one turn", async () => {
@@ -98,6 +118,7 @@ test("a call that breaks is submitted again under its key, and is one turn", asy
   lane.runner.last.begin().say("Once").complete();
   expect((await answer).json).toMatchObject({ choices: [{ message: { content: "Once" } }] });
   expect(lane.runner.turns).toHaveLength(1);
+  expect([await waits("broken"), await waits("followed")]).toEqual([1, 0]);
 });
 
 test("who hangs up leaves at once, and the turn's end finds nobody", async () => {
@@ -112,6 +133,7 @@ test("who hangs up leaves at once, and the turn's end finds nobody", async () =>
   await expect.poll(() => lane.requests.entries.length).toBe(1);
   expect(lane.requests.entries[0]).toMatchObject({ status: 499, turnId: lane.runner.last.turnId });
   expect(lane.runner.turns).toHaveLength(1);
+  expect(await waits("left")).toBe(1);
 });
 
 test("a drain whose time is over names the turn that was being waited for", async () => {
@@ -128,5 +150,6 @@ test("a drain whose time is over names the turn that was being waited for", asyn
     503,
     { error: { code: "WAIT_EXPIRED", lanekeeper: { turn_id: turnId } } },
   ]);
+  expect(await waits("left", other)).toBe(1);
   await drained;
 });

@@ -7,6 +7,7 @@ import type {
   SubmitTurnRequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { IngressLimits } from "../limits.ts";
+import type { PlainWait } from "../metrics.ts";
 import { isBroken } from "./attach-turn.ts";
 
 /** What waiting needs. */
@@ -20,8 +21,11 @@ export interface AwaitCall extends CallOptions {
   readonly signal: AbortSignal;
 }
 
+/** Why there is no answer. */
+export type Unanswered = Extract<PlainWait, "broken" | "older" | "left">;
+
 /**
- * Submits a turn and waits for its end for a moment. Undefined: nobody knows what became of that, or nobody
+ * Submits a turn and waits for its end for a moment. A word: nobody knows what became of that, or nobody
  * waits any more; whoever submits it again, and attaches, joins it by its idempotency key.
  * @throws what the runner refuses with
  */
@@ -29,14 +33,16 @@ export async function awaitTurn(
   { runner, limits }: Awaiting,
   submit: MessageInitShape<typeof SubmitTurnRequestSchema>,
   call: AwaitCall,
-): Promise<AwaitTurnResponse | undefined> {
+): Promise<AwaitTurnResponse | Unanswered> {
   const waitMs = Math.min(limits.awaitMs, limits.plainWaitMs);
   const timeoutMs = limits.attachAttemptMs + waitMs;
   try {
     const request = { submit, wait: durationFromMs(waitMs) };
     return await runner.awaitTurn(request, { ...call, retry: false, timeoutMs });
   } catch (error) {
-    if (call.signal.aborted || isBroken(error) || isOlder(error)) return undefined;
+    if (call.signal.aborted) return "left";
+    if (isBroken(error)) return "broken";
+    if (isOlder(error)) return "older";
     throw error;
   }
 }

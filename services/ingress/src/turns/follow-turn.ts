@@ -52,7 +52,8 @@ export async function* followOn(
   }
 }
 
-function hostOf(ended: TurnEnded): string | undefined {
+/** The turn that answers in the place of one that became a part of it; undefined: the end says all. */
+export function hostOf(ended: TurnEnded): string | undefined {
   const isPart = ended.state === TurnState.COALESCED && ended.reply === undefined;
   return isPart && ended.intoTurnId !== "" ? ended.intoTurnId : undefined;
 }

@@ -13,6 +13,7 @@ import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/ses
 import type {
   SubmitTurnRequestSchema,
   SubmitTurnResponse,
+  TurnEnded,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { AgentDirectory } from "../agents/agent-directory.ts";
@@ -20,12 +21,14 @@ import type { AttachTarget, Attaching, TurnEvent } from "./attach-turn.ts";
 import { type Awaiting, awaitTurn } from "./await-turn.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { type DispositionWord, dispositionWord } from "./disposition.ts";
-import { followOn, followTurn } from "./follow-turn.ts";
+import { followOn, followTurn, hostOf } from "./follow-turn.ts";
+import type { PlainWait } from "../metrics.ts";
+import { tellPlainWait, type WaitsTold } from "./plain-wait.ts";
 import { waitsElsewhere } from "./wait-expired.ts";
 import type { TurnAsk } from "./turn-ask.ts";
 
 /** What opening a turn needs. */
-export interface Opening extends Attaching {
+export interface Opening extends Attaching, WaitsTold {
   readonly identity: Pick<IdentityClient, "resolveSession">;
   readonly runner: Pick<RunnerClient, "attachTurn" | "awaitTurn" | "findTurn">;
   readonly limits: Attaching["limits"] & Awaiting["limits"];
@@ -105,20 +108,29 @@ async function openAwaited(
   const call = callOptions(request);
   const acceptedMs = deps.clock.monotonicMs();
   const answer = await awaitTurn(deps, submit, { ...call, signal: left });
-  if (answer === undefined) return undefined;
+  if (typeof answer === "string") {
+    tellPlainWait(deps, answer);
+    return undefined;
+  }
   const { accepted, ended, waited } = answer;
   if (accepted === undefined) {
     throw new LanekeeperError("INTERNAL", "the runner accepted a turn without telling it");
   }
   const { turnId, session, disposition, position } = accepted;
+  const isOver = ended === undefined && signal.aborted;
+  tellPlainWait(deps, isOver ? "left" : waitOf(ended), turnId);
   return {
     ...{ turnId, session, disposition: dispositionWord(disposition), position, acceptedMs },
     ...(waited === undefined ? {} : { waitedMs: durationMs(waited) }),
-    events:
-      signal.aborted && ended === undefined
-        ? notFollowed(turnId, signal.reason)
-        : followOn(deps, turnId, ended, { ...call, signal, wholeAnswer }),
+    events: isOver
+      ? notFollowed(turnId, signal.reason)
+      : followOn(deps, turnId, ended, { ...call, signal, wholeAnswer }),
   };
+}
+
+/** One that became a part of another is answered by that one, whose stream is followed. */
+function waitOf(ended: TurnEnded | undefined): PlainWait {
+  return ended === undefined || hostOf(ended) !== undefined ? "followed" : "ended";
 }
 
 /** The process began to end before it was known that the turn had been accepted. */
