@@ -10,9 +10,11 @@ export const LIMITS = {
   /**
    * Sends and tasks that come of one request from outside, in whatever order, results and what comes of those
    * included: a list of some hundred tasks handed out one after another is work; more is a loop, or a tree
-   * that doubles. A person's next message has as many again.
+   * that doubles. A person's next message has as many again. Where the agent states none.
    */
   nestedTurnsPerRequest: 256,
+  /** An agent may ask for more; each is a turn with a session of its own. */
+  maxNestedTurnsPerRequest: 10_000,
   /** Waiting turns of a lane where the agent states none: minutes of work for any model. */
   waitingTurnsPerLane: 128,
   /** An agent may ask for more, up to what a page of a lane can still be told from. */

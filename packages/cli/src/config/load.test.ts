@@ -23,6 +23,7 @@ tenants:
         context_token_budget: 50000
         model_silence_timeout: 90s
         max_waiting_turns: 16
+        nested_turns_per_request: 40
         overflow: drop_oldest
         debounce: 3s
         busy_hint_after: 30s
@@ -88,6 +89,7 @@ describe("the configuration", () => {
           contextTokenBudget: 50_000,
           modelSilenceTimeout: { seconds: 90n },
           maxWaitingTurns: 16,
+          nestedTurnsPerRequest: 40,
           overflow: Overflow.DROP_OLDEST,
           debounce: durationFromMs(3_000),
           busyHintAfter: durationFromMs(30_000),
@@ -123,12 +125,12 @@ describe("the configuration", () => {
     [
       "a wrong time",
       FULL.replace('"04:00"', "4am"),
-      'c.yaml:25: tenants.default.agents.main.keys.daily_at: expected a time such as "04:00"',
+      'c.yaml:26: tenants.default.agents.main.keys.daily_at: expected a time such as "04:00"',
     ],
     [
       "a time zone that is none",
       FULL.replace("Europe/Berlin", "Mars/Base"),
-      "c.yaml:26: tenants.default.agents.main.keys.time_zone: expected an IANA time zone",
+      "c.yaml:27: tenants.default.agents.main.keys.time_zone: expected an IANA time zone",
     ],
     [
       "an unknown default agent",
@@ -138,7 +140,7 @@ describe("the configuration", () => {
     [
       "an agent id that is none",
       FULL.replace("night:", "Night Shift:"),
-      "c.yaml:27: tenants.default.agents.Night Shift: expected an agent id",
+      "c.yaml:28: tenants.default.agents.Night Shift: expected an agent id",
     ],
     [
       "a model without a name",
@@ -148,7 +150,7 @@ describe("the configuration", () => {
     [
       "no model",
       FULL.replace("model: scripted", "tools: []"),
-      "c.yaml:27: tenants.default.agents.night.model: expected",
+      "c.yaml:28: tenants.default.agents.night.model: expected",
     ],
     ["something that is no YAML", "tenants: [", "c.yaml:1:"],
     ["an empty file", "", "c.yaml:1: the file: expected"],

@@ -109,6 +109,7 @@ const agent = z.strictObject({
     })
     .optional(),
   max_waiting_turns: z.int().min(1).max(10_000).optional(),
+  nested_turns_per_request: z.int().min(1).max(10_000).optional(),
   overflow: z.enum(["reject_new", "drop_oldest"]).optional(),
   debounce: span({ min: 1, max: HOUR_MS }).optional(),
   busy_hint_after: span({ min: 1, max: HOUR_MS }).optional(),

@@ -132,6 +132,7 @@ function agentConfig(
     contextTokenBudget: agent.context_token_budget ?? 0,
     ...(silence === undefined ? {} : { modelSilenceTimeout: durationFromMs(silence) }),
     maxWaitingTurns: agent.max_waiting_turns ?? 0,
+    nestedTurnsPerRequest: agent.nested_turns_per_request ?? 0,
     mcpServers: Object.entries(agent.mcp_servers ?? {}).map(([name, entry]) => ({
       name,
       transport: transport(entry),

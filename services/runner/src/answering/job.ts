@@ -17,6 +17,7 @@ import { compact } from "./compact.ts";
 import { gather } from "./gather.ts";
 import { type History, readHistory } from "./history.ts";
 import { pinnedBy } from "./memory.ts";
+import { nestedTurnsOf } from "../nested/nested-budget.ts";
 import { persist } from "../persist.ts";
 import type { Claimed } from "../runs/run-turn.ts";
 import type { Collaborators } from "../lanes/runner.ts";
@@ -186,6 +187,7 @@ function stepsOf(
       runId: run.runId,
       callChain: [...turn.callChain, turn.sessionKey],
       rootTurnId: turn.rootTurnId ?? turn.turnId,
+      nestedTurnsPerRequest: nestedTurnsOf(agent),
       traceparent: turn.traceparent,
       contextUse,
       signal: run.signal,

@@ -75,6 +75,7 @@ const context: ToolContext = {
   step: 1,
   callChain: [],
   rootTurnId: "t",
+  nestedTurnsPerRequest: 256,
   traceparent: "",
   contextUse: { usedTokens: 0, budgetTokens: 1 },
   signal: new AbortController().signal,

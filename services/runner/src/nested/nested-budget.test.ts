@@ -48,7 +48,7 @@ test("a loop of tasks and their results ends by its bound, and a person's next m
   world.model.behaviour = endless(() => counted.opened);
   const { turnId: rootTurnId } = await replica.client.submitTurn(turnFor(world, "go"));
   const root = { tenant: TENANT, rootTurnId };
-  await eventually(async () => (await readNestedCount(world.db, root)) === 1);
+  await eventually(async () => (await readNestedCount(world.db, root))?.sent === 1);
   // As after so many rounds.
   await world.db.query("UPDATE nested_counts SET sent = $1", [LIMITS.nestedTurnsPerRequest - 2]);
   counted.open();
@@ -63,7 +63,39 @@ test("a loop of tasks and their results ends by its bound, and a person's next m
   expect(results.map((turn) => turn.rootTurnId)).toEqual([rootTurnId, rootTurnId, rootTurnId]);
   const { turnId: later } = await replica.client.submitTurn(turnFor(world, "go on"));
   const second = { tenant: TENANT, rootTurnId: later };
-  await eventually(async () => (await readNestedCount(world.db, second)) > 0);
+  await eventually(async () => (await readNestedCount(world.db, second)) !== undefined);
+});
+
+test("an agent may state how many come of one request to it: that holds for all of them, whoever sends", async () => {
+  await using world = await World.start(server);
+  const replica = await world.replica();
+  const model = { provider: { case: "scripted" as const, value: {} } };
+  const tools = ["sessions_send"];
+  await replica.client.applyAgents({
+    agents: [
+      { agentId: "main", model, tools, nestedTurnsPerRequest: 2 },
+      { agentId: "side", model, tools, nestedTurnsPerRequest: 9 },
+    ],
+  });
+  // "a b c" is passed on to a, which passes the rest on; each says what came of it.
+  world.model.behaviour = async function* (request) {
+    const said = lastSaid(request);
+    const [session_key, ...rest] = said.startsWith("result ") ? [] : said.split(" ");
+    if (session_key?.startsWith("agent:") === true) {
+      const args = { session_key, message: rest.join(" "), wait: true };
+      yield toolCall("c1", "sessions_send", JSON.stringify(args));
+    } else yield { type: "text", text: said };
+    yield end();
+  };
+  const answerTo = async (text: string, key: string) => {
+    const ended = await new Attached(replica, { submit: turnFor(world, text, { key }) }).ended;
+    return textOf(ended.reply ?? fail());
+  };
+  const chain = "agent:side:b agent:main:c agent:side:d hello";
+  expect(await answerTo(chain, "agent:main:a")).toContain(
+    "HOP_LIMIT: 2 sends and tasks have come of one request",
+  );
+  expect(await answerTo(chain, "agent:side:a")).not.toContain("HOP_LIMIT");
 });
 
 test("of a request that has spent its sends those that were made are joined, and no session is made for a new one", async () => {
@@ -91,6 +123,7 @@ test("of a request that has spent its sends those that were made are joined, and
           runId: run?.runId ?? "",
           callChain: [KEY],
           rootTurnId: parent.turnId,
+          nestedTurnsPerRequest: LIMITS.nestedTurnsPerRequest,
           traceparent: "",
           contextUse: { usedTokens: 0, budgetTokens: 1 },
           signal: new AbortController().signal,
@@ -126,5 +159,5 @@ test("those who send at once for one request share what is left of it, to the la
     world.db.transaction((sql) => countNested(sql, root, 5)),
   );
   expect((await Promise.all(all)).filter(Boolean)).toHaveLength(5);
-  expect(await readNestedCount(world.db, root)).toBe(5);
+  expect(await readNestedCount(world.db, root)).toEqual({ sent: 5, allowed: 5 });
 });

@@ -1,3 +1,4 @@
+import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import { findRequest } from "../store/find-request.ts";
@@ -22,10 +23,10 @@ export function refuseSpentChain({ callChain }: Pick<ToolContext, "callChain">):
  */
 export async function refuseSpentRequest(db: RunnerDatabase, from: ToolContext): Promise<void> {
   const { tenant, principal, rootTurnId } = from;
-  const limit = LIMITS.nestedTurnsPerRequest;
-  if ((await readNestedCount(db, { tenant, rootTurnId })) < limit) return;
+  const count = await readNestedCount(db, { tenant, rootTurnId });
+  if (count === undefined || count.sent < count.allowed) return;
   if ((await findRequest(db, tenant, principal, nestedKey(from))) !== undefined) return;
-  throw requestSpent(rootTurnId);
+  throw requestSpent(rootTurnId, count.allowed);
 }
 
 /**
@@ -37,9 +38,10 @@ export async function spendOnNested(
   { tenant, nested }: Pick<NewLaneTurn, "tenant" | "nested">,
 ): Promise<void> {
   if (nested === undefined) return;
-  const { rootTurnId } = nested;
-  const isCounted = await countNested(sql, { tenant, rootTurnId }, LIMITS.nestedTurnsPerRequest);
-  if (!isCounted) throw requestSpent(rootTurnId);
+  const { rootTurnId, nestedTurnsPerRequest: ofSender } = nested;
+  const root = { tenant, rootTurnId };
+  if (await countNested(sql, root, ofSender)) return;
+  throw requestSpent(rootTurnId, (await readNestedCount(sql, root))?.allowed ?? ofSender);
 }
 
 /** The key of a nested send: known by the turn and its step. */
@@ -47,8 +49,12 @@ export function nestedKey({ turnId, step }: Pick<ToolContext, "turnId" | "step">
   return `${turnId}/${step}`;
 }
 
-function requestSpent(rootTurnId: string): LanekeeperError {
-  const limit = LIMITS.nestedTurnsPerRequest;
+/** As many nested turns as may come of a request to an agent. */
+export function nestedTurnsOf({ nestedTurnsPerRequest }: AgentConfig): number {
+  return nestedTurnsPerRequest || LIMITS.nestedTurnsPerRequest;
+}
+
+function requestSpent(rootTurnId: string, limit: number): LanekeeperError {
   const message = `${limit} sends and tasks have come of one request; a person may go on with a new one`;
   return new LanekeeperError("HOP_LIMIT", message, {
     metadata: { bound: "nested_turns_per_request", limit: String(limit), root_turn_id: rootTurnId },

@@ -155,8 +155,12 @@ export function nestedTurn(
     parentTurnId: from.turnId,
     callChain: from.callChain,
     rootTurnId: from.rootTurnId,
-    nested: { parentRunId: from.runId, rootTurnId: from.rootTurnId, tells },
+    nested: { ...sentBy(from), tells },
   };
+}
+
+function sentBy({ runId, rootTurnId, nestedTurnsPerRequest }: ToolContext) {
+  return { parentRunId: runId, rootTurnId, nestedTurnsPerRequest };
 }
 
 async function waitFor(

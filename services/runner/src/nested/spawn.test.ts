@@ -292,6 +292,7 @@ function contextOf(world: World, turnId: string, runId: string) {
     step: 1,
     callChain: [KEY],
     rootTurnId: turnId,
+    nestedTurnsPerRequest: 256,
     traceparent: "",
     contextUse: { usedTokens: 0, budgetTokens: 1 },
     signal: new AbortController().signal,

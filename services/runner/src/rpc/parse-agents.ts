@@ -47,6 +47,12 @@ function checkAgent(field: string, agent: AgentConfig): void {
   parseSpan(`${field}.busy_hint_after`, agent.busyHintAfter, LIMITS.maxBusyHintMs);
   parseRunBound(`${field}.max_concurrent_runs`, agent.maxConcurrentRuns);
   within(`${field}.max_waiting_turns`, agent.maxWaitingTurns, LIMITS.maxWaitingTurnsPerLane);
+  const { nestedTurnsPerRequest } = agent;
+  within(
+    `${field}.nested_turns_per_request`,
+    nestedTurnsPerRequest,
+    LIMITS.maxNestedTurnsPerRequest,
+  );
   parseSpan(`${field}.model_silence_timeout`, agent.modelSilenceTimeout, LIMITS.maxModelSilenceMs);
   checkMcpServers(`${field}.mcp_servers`, agent.mcpServers);
   checkCompaction(`${field}.compaction`, agent.compaction);

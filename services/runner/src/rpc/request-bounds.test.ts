@@ -132,6 +132,11 @@ const ABOVE: readonly [string, () => unknown, number][] = [
     LIMITS.maxWaitingTurnsPerLane,
   ],
   [
+    "agents[0].nested_turns_per_request",
+    agent({ nestedTurnsPerRequest: 10_001 }),
+    LIMITS.maxNestedTurnsPerRequest,
+  ],
+  [
     "agents[0].compaction.at_percent",
     agent({ compaction: { atPercent: 9 } }),
     LIMITS.minCompactAtPercent,

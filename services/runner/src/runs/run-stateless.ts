@@ -8,6 +8,7 @@ import type { StoredTurn } from "../store/turn-row.ts";
 import { Answering, type AnswerJob } from "../answering/answer.ts";
 import { budgetOf } from "../answering/budget.ts";
 import type { LocalRun } from "./local-runs.ts";
+import { nestedTurnsOf } from "../nested/nested-budget.ts";
 import { persist } from "../persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "../lanes/runner.ts";
@@ -104,6 +105,7 @@ async function jobOf(
     runId,
     callChain,
     rootTurnId: turnId,
+    nestedTurnsPerRequest: nestedTurnsOf(agent),
     traceparent,
     contextUse,
     signal,

@@ -161,7 +161,12 @@ describe("what joins another turn is answered as it would have been", () => {
     expect(await findFor("")).toBeDefined();
     expect(await findFor("two")).toBeUndefined();
     // What an agent sends has a route for the case that it is a turn of its own.
-    const nested = { parentRunId: held.runId, rootTurnId: turn.turnId, tells: undefined };
+    const nested = {
+      parentRunId: held.runId,
+      rootTurnId: turn.turnId,
+      nestedTurnsPerRequest: 256,
+      tells: undefined,
+    };
     const sent = { ...newTurn(held.sessionKey), routeId: "two", nested };
     expect(await findSteerHost(world.db, sent, turn.turnId, 32)).toBeDefined();
   });

@@ -1,3 +1,4 @@
+import { LIMITS } from "../limits.ts";
 import { first, type Sql } from "./sql.ts";
 
 /** A turn of a request from outside, of which nested turns come. */
@@ -9,29 +10,37 @@ export interface Root {
 const COUNT = {
   name: "runner_count_nested",
   text: `
-INSERT INTO nested_counts AS c (tenant, root_turn_id, sent, sent_time)
-VALUES ($1, $2, 1, clock_timestamp())
+INSERT INTO nested_counts AS c (tenant, root_turn_id, sent, sent_time, allowed)
+VALUES ($1, $2, 1, clock_timestamp(), $3)
 ON CONFLICT (tenant, root_turn_id) DO UPDATE SET sent = c.sent + 1, sent_time = excluded.sent_time
-WHERE c.sent < $3
+WHERE c.sent < coalesce(c.allowed, ${LIMITS.nestedTurnsPerRequest})
 RETURNING c.sent`,
 };
 
 /**
- * One more, in the transaction that admits it: those of one root wait for each other there. False: there
- * are `most` already, and nothing was changed.
+ * One more, in the transaction that admits it: those of one root wait for each other there. The first, which
+ * the root itself sends, says how many there may be. False: there are so many, and nothing was changed.
  */
-export async function countNested(sql: Sql, root: Root, most: number): Promise<boolean> {
-  return (await first(sql, COUNT, [root.tenant, root.rootTurnId, most])) !== undefined;
+export async function countNested(sql: Sql, root: Root, allowed: number): Promise<boolean> {
+  return (await first(sql, COUNT, [root.tenant, root.rootTurnId, allowed])) !== undefined;
+}
+
+/** Nested turns that have come of a root. */
+export interface NestedCount {
+  readonly sent: number;
+  readonly allowed: number;
 }
 
 const READ = {
   name: "runner_read_nested_count",
-  text: "SELECT sent FROM nested_counts WHERE tenant = $1 AND root_turn_id = $2",
+  text: `
+SELECT sent, coalesce(allowed, ${LIMITS.nestedTurnsPerRequest}) AS allowed FROM nested_counts
+WHERE tenant = $1 AND root_turn_id = $2`,
 };
 
-/** How many nested turns have come of a root. */
-export async function readNestedCount(sql: Sql, root: Root): Promise<number> {
-  return (await first<{ sent: number }>(sql, READ, [root.tenant, root.rootTurnId]))?.sent ?? 0;
+/** Undefined: none has come of it yet. */
+export function readNestedCount(sql: Sql, root: Root): Promise<NestedCount | undefined> {
+  return first<NestedCount>(sql, READ, [root.tenant, root.rootTurnId]);
 }
 
 const FORGET = {

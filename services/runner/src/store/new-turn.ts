@@ -50,6 +50,8 @@ export interface NestedTurn {
   readonly parentRunId: string;
   /** Of the turn, where it counts. */
   readonly rootTurnId: string;
+  /** Of the agent that sends; it holds where that is the root's, whose first send this is. */
+  readonly nestedTurnsPerRequest: number;
   /** Undefined: its outcome is nobody's to hear of. */
   readonly tells: Omit<ChildTurn, "tenant" | "childTurnId"> | undefined;
 }

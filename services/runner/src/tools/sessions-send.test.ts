@@ -18,6 +18,7 @@ const context: ToolContext = {
   step: 1,
   callChain: ["agent:main:a"],
   rootTurnId: "t",
+  nestedTurnsPerRequest: 256,
   traceparent: "",
   contextUse: { usedTokens: 0, budgetTokens: 100 },
   signal: new AbortController().signal,

@@ -24,6 +24,8 @@ export interface ToolContext {
   readonly callChain: readonly string[];
   /** The turn of the request from outside that the turn comes of; its own, where it is one's. */
   readonly rootTurnId: string;
+  /** As many nested turns as may come of a request from outside to the turn's agent. */
+  readonly nestedTurnsPerRequest: number;
   readonly traceparent: string;
   readonly contextUse: ContextUse;
   readonly signal: AbortSignal;
