@@ -66,8 +66,8 @@ export async function commit(
   ending: Ending,
   giveUp?: AbortSignal,
 ): Promise<TurnExit | Steered> {
-  const held = heldBy(run);
   const { endedStreamSeq } = run;
+  const held = heldBy(run);
   const prepared = await prepareEnding(deps, { held, ending, endedStreamSeq });
   if (prepared.kind !== "stored") return prepared.kind === "lost" ? LOST : prepared;
   return carryThrough(deps, run, prepared.ending, giveUp);
