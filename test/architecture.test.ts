@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { describe, expect, test } from "vitest";
+
+import { importCircles } from "./support/import-circles.ts";
 
 const root = join(import.meta.dirname, "..");
 const SHARED = ["protocol", "rpc", "postgres", "service", "client"];
@@ -81,6 +83,37 @@ describe("imports go one way", () => {
       ),
     );
     expect(importers.filter((workspace) => workspace !== owner)).toEqual([]);
+  });
+});
+
+/** Of a workspace's sources, by paths within it; types count, generated code and tests do not. */
+function filesByImporter(workspace: string): Map<string, string[]> {
+  const files = readdirSync(join(root, workspace, "src"), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
+    .filter((file) => !file.startsWith("gen/"));
+  return new Map(
+    files.map((file) => {
+      const text = readFileSync(join(root, workspace, "src", file), "utf8");
+      const names = [...text.matchAll(/^(?:import|export|\}) .*from\s+"(\.[^"]+)";$/gm)];
+      return [file, names.map(([, name = ""]) => join(dirname(file), name))];
+    }),
+  );
+}
+
+describe("no files import one another in a circle", () => {
+  test.each(workspaces)("%s", (workspace) => {
+    expect(importCircles(filesByImporter(workspace))).toEqual([]);
+  });
+
+  test("a circle is told, however long, and a file that two import is none", () => {
+    const imports = new Map([
+      ["a", ["b", "d"]],
+      ["b", ["c", "d"]],
+      ["c", ["a"]],
+      ["d", []],
+    ]);
+    expect(importCircles(imports)).toEqual(["a → b → c → a"]);
+    expect(importCircles(new Map([...imports, ["c", ["d"]]]))).toEqual([]);
   });
 });
 

@@ -1,9 +1,6 @@
 import { stat } from "node:fs/promises";
 import { EmbeddedPostgresError, USE_YOUR_OWN } from "./errors.ts";
-import { runCommand } from "./run-command.ts";
-
-/** A system account that server processes run as. */
-export type Account = { uid: number; gid: number; name: string };
+import { runCommand, type Account } from "./run-command.ts";
 
 /** Names in order of preference. None is created: an installer's `npm start` adds no accounts. */
 const CANDIDATES = ["postgres", "_postgres", "nobody"];

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Account } from "./account.ts";
+import type { Account } from "./run-command.ts";
 import { EmbeddedPostgresError } from "./errors.ts";
 import { canEnter } from "./reach.ts";
 import { readState, writeState } from "./state-file.ts";

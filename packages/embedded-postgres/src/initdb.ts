@@ -1,11 +1,10 @@
 import { chmod, chown, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Account } from "./account.ts";
+import { type Account, type CommandResult, runCommand } from "./run-command.ts";
 import { EmbeddedPostgresError, USE_YOUR_OWN } from "./errors.ts";
 import { clusterFolder } from "./home.ts";
 import { LIMITS } from "./limits.ts";
 import { borrowedName } from "./nameless-uid.ts";
-import { type CommandResult, runCommand } from "./run-command.ts";
 import type { Runtime } from "./runtime.ts";
 import { syncFolder } from "./state-file.ts";
 

@@ -1,14 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Account } from "./account.ts";
+import { type Account, spawnOptions } from "./run-command.ts";
 import { EmbeddedPostgresError } from "./errors.ts";
 import { clusterFolder } from "./home.ts";
 import { stopByPid } from "./leftover.ts";
 import { LIMITS } from "./limits.ts";
 import { type LogFile, logTail, openLog } from "./log-file.ts";
 import { readPostmasterPid } from "./postmaster-pid.ts";
-import { spawnOptions } from "./run-command.ts";
 import type { Runtime } from "./runtime.ts";
 
 export type LaunchOptions = {

@@ -1,5 +1,4 @@
-import type { Account } from "./account.ts";
-import { runCommand } from "./run-command.ts";
+import { type Account, runCommand } from "./run-command.ts";
 
 /**
  * Whether an account can enter a folder. It is tried rather than worked out from mode bits, which

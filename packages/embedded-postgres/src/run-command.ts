@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
-import type { Account } from "./account.ts";
 import { LIMITS } from "./limits.ts";
+
+/** A system account that server processes run as. */
+export type Account = { uid: number; gid: number; name: string };
 
 export type CommandResult = {
   /** Exit code; undefined when the program could not be started or was ended by a signal. */

@@ -11,9 +11,9 @@ import {
   symlink,
 } from "node:fs/promises";
 import { dirname, extname, join, relative } from "node:path";
-import { type Account, isRoot } from "./account.ts";
+import { type Account, runCommand } from "./run-command.ts";
+import { isRoot } from "./account.ts";
 import { EmbeddedPostgresError, USE_YOUR_OWN } from "./errors.ts";
-import { runCommand } from "./run-command.ts";
 
 /** Server binaries that have been seen to run. */
 export type Runtime = {

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Account, chooseAccount } from "./account.ts";
+import type { Account } from "./run-command.ts";
+import { chooseAccount } from "./account.ts";
 import { makeDataDir } from "./data-dir.ts";
 import { checkReach, chooseHome, clusterFolder, findHome } from "./home.ts";
 import { checkMajorVersion, initCluster } from "./initdb.ts";

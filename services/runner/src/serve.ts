@@ -10,7 +10,8 @@ import {
   type ServiceContext,
 } from "@lanekeeper/service";
 import type { RunnerConfig } from "./config.ts";
-import { createContext, runBackground, type RunnerContext } from "./context.ts";
+import type { RunnerContext } from "./context.ts";
+import { createContext, runBackground } from "./create-context.ts";
 import { LIMITS } from "./limits.ts";
 import { runnerBinding } from "./rpc/routes.ts";
 import type { RunnerDeps } from "./deps.ts";

@@ -3,7 +3,7 @@ import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postg
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
 import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
-import { configuredAgents } from "./context.ts";
+import { configuredAgents } from "./configured-agents.ts";
 import { McpPool } from "./mcp/mcp-pool.ts";
 import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./deps.ts";

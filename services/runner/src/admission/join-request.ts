@@ -4,7 +4,7 @@ import { readChildTurn } from "../store/child-turns.ts";
 import { findCutOff, type KnownRequest } from "../store/find-request.ts";
 import type { NewTurn } from "../store/new-turn.ts";
 import { readTurn } from "../store/read-turn.ts";
-import type { AdmissionResult } from "./admission.ts";
+import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 /** A retry without a key of the client's own joins the turn whose caller was cut off. */

@@ -6,7 +6,7 @@ import type { Admission, NewLaneTurn } from "../store/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
 import { findSteerHost, insertSteered } from "../store/steer.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
-import type { AdmissionResult } from "./admission.ts";
+import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 type Joining = Pick<RunnerDeps, "replica">;

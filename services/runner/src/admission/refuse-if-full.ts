@@ -4,7 +4,7 @@ import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { errorDetail, type LanekeeperError, later } from "@lanekeeper/rpc";
 import { readLane } from "../store/lane-row.ts";
 import type { NewLaneTurn } from "../store/new-turn.ts";
-import type { AdmissionOptions } from "./admission.ts";
+import type { AdmissionOptions } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 /** Why the lane took no turn; nothing, if it would take it now. */

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import {
   type FilePart,
   type Message,
@@ -16,38 +15,10 @@ import { promptOf } from "../domain/prompt.ts";
 import { bytesOf } from "../domain/reply-files.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
-import type { Model } from "../models/model.ts";
-import type { StoredTurn } from "../store/turn-row.ts";
-import type { ContextUse, Tool } from "../tools/tool.ts";
+import type { Tool } from "../tools/tool.ts";
 import { budgetOf } from "./budget.ts";
 import { callModel, isClients } from "./call-model.ts";
-import type { Compacted } from "./compact.ts";
-import type { ToolSteps } from "./tool-steps.ts";
-import type { TurnStream } from "../attaching/turn-stream.ts";
-
-/** All that answering a turn needs. */
-export interface AnswerJob {
-  readonly turn: StoredTurn;
-  readonly agent: AgentConfig;
-  readonly model: Model;
-  readonly tools: readonly Tool[];
-  /** What was said before the turn. */
-  readonly history: readonly Message[];
-  /** Of what came before `history`; empty: nothing. */
-  readonly summary: string;
-  /** What the agent pinned. */
-  readonly pinned: readonly string[];
-  /** Told to the agent's own tools. */
-  readonly contextUse: ContextUse;
-  /** Spent before the model is asked for an answer. */
-  readonly spent: Pick<Compacted, "inputTokens" | "outputTokens">;
-  readonly seeds: boolean;
-  readonly steps: ToolSteps;
-  /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
-  readonly steers: (when: "first" | "later") => Promise<readonly Message[]>;
-  readonly stream: TurnStream;
-  readonly signal: AbortSignal;
-}
+import type { AnswerJob } from "./answer-job.ts";
 
 /**
  * Asks the model, runs the agent's own tools and asks again, until there is an answer, or a call of a

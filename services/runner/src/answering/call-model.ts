@@ -10,7 +10,7 @@ import {
 import { clientToolNames } from "../domain/client-tools.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
-import type { AnswerJob } from "./answer.ts";
+import type { AnswerJob } from "./answer-job.ts";
 
 /** What the model said when it was asked once. */
 export interface ModelReply {

@@ -18,10 +18,10 @@ import { seeSession } from "../store/sessions.ts";
 import { storeSummary } from "../store/summaries.ts";
 import { callModel } from "./call-model.ts";
 import type { History } from "./history.ts";
-import type { JobOptions } from "./job.ts";
+import type { JobOptions } from "./job-options.ts";
 import { persist } from "../persist.ts";
 import { type AbortCause, RunAborted } from "../runs/run-abort.ts";
-import type { Collaborators } from "../lanes/runner.ts";
+import type { Collaborators } from "../collaborators.ts";
 import { callFor } from "../turn-fields.ts";
 
 const BACKOFF = { baseMs: 50, maxMs: 2_000 };

@@ -1,7 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import { gatherGroup } from "../store/gather-group.ts";
 import type { RunnerDeps } from "../deps.ts";
-import type { Claimed } from "../runs/run-turn.ts";
+import type { Claimed } from "../runs/claimed.ts";
 import { persist } from "../persist.ts";
 
 /**

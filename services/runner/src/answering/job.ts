@@ -1,16 +1,14 @@
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { LanekeeperError } from "@lanekeeper/rpc";
-import type { Begun } from "../store/activate.ts";
 import { isFull } from "../domain/compaction.ts";
 import { charsOf, fixedChars } from "../domain/context.ts";
 import { promptOf } from "../domain/prompt.ts";
 import { LIMITS } from "../limits.ts";
 import type { Model } from "../models/model.ts";
 import type { ContextUse } from "../tools/tool.ts";
-import type { AnswerJob } from "./answer.ts";
-import type { Grant } from "../runs/begin.ts";
-import type { Heartbeat } from "../runs/heartbeat.ts";
+import type { AnswerJob } from "./answer-job.ts";
+import type { Grant } from "../runs/grant.ts";
 import { takeSteers } from "../store/steer.ts";
 import { budgetOf } from "./budget.ts";
 import { compact } from "./compact.ts";
@@ -19,21 +17,13 @@ import { type History, readHistory } from "./history.ts";
 import { pinnedBy } from "./memory.ts";
 import { nestedTurnsOf } from "../nested/nested-budget.ts";
 import { persist } from "../persist.ts";
-import type { Claimed } from "../runs/run-turn.ts";
-import type { Collaborators } from "../lanes/runner.ts";
+import type { Claimed } from "../runs/claimed.ts";
+import type { Collaborators } from "../collaborators.ts";
 import { learnSession } from "./session-parents.ts";
 import { toolBounds } from "./run-tool.ts";
 import { ToolSteps } from "./tool-steps.ts";
 import { callFor } from "../turn-fields.ts";
-
-export interface JobOptions {
-  readonly claimed: Claimed;
-  readonly grant: Grant;
-  readonly begun: Begun;
-  readonly heartbeat: Heartbeat;
-  /** Read while the turn was being activated; undefined: it is still to be read. */
-  readonly early?: Promise<History | undefined>;
-}
+import type { JobOptions } from "./job-options.ts";
 
 /** Gathers what a run needs to answer, and tells its callers that it has begun. */
 export async function jobFor(parts: Collaborators, options: JobOptions): Promise<AnswerJob> {

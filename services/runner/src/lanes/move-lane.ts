@@ -1,7 +1,7 @@
 import { moveWaiting } from "../store/move-waiting.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
-import type { LaneTurn } from "./runner.ts";
+import type { LaneTurn } from "../store/turn-row.ts";
 import { callFor } from "../turn-fields.ts";
 
 /**

@@ -1,36 +1,19 @@
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/claim-head.ts";
-import type { StoredTurn } from "../store/turn-row.ts";
+import type { StoredTurn, LaneTurn } from "../store/turn-row.ts";
 import { LIMITS } from "../limits.ts";
-import type { ToolDeps } from "../tools/tool-deps.ts";
-import type { Agents } from "../agents.ts";
-import type { RunnerDeps } from "../deps.ts";
-import type { LocalRuns } from "../runs/local-runs.ts";
 import { moveLane } from "./move-lane.ts";
 import { persist } from "../persist.ts";
 import { BoundedLanes } from "./bounded-lanes.ts";
-import { type RunSlot, type RunSlots, UNBOUND } from "./run-slots.ts";
-import type { Relay } from "../outbox/relay.ts";
-import { type AfterRun, type Claimed, runTurn } from "../runs/run-turn.ts";
+import { type RunSlot, UNBOUND } from "./run-slots.ts";
+import type { Claimed } from "../runs/claimed.ts";
+import { type AfterRun, runTurn } from "../runs/run-turn.ts";
 import { runStateless } from "../runs/run-stateless.ts";
-import type { StreamHub } from "../attaching/stream-hub.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
 import { inTurnSpan, logOf } from "../turn-fields.ts";
-
-/** What a run works with. */
-export interface Collaborators {
-  readonly deps: RunnerDeps;
-  readonly runs: LocalRuns;
-  readonly hub: StreamHub;
-  readonly agents: Agents;
-  readonly relay: Pick<Relay, "kick">;
-  readonly toolDeps: ToolDeps;
-  readonly slots: RunSlots;
-}
+import type { Collaborators } from "../collaborators.ts";
 
 type Opened = Claimed & { close(): Promise<void> };
-
-export type LaneTurn = StoredTurn & { readonly sessionKey: string };
 
 /** Claims turns and runs them; whoever frees a lane looks at its new head. */
 export class Runner {

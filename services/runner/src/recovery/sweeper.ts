@@ -8,7 +8,9 @@ import { readStops } from "../store/renew.ts";
 import { endedSteerHosts, settleSteers } from "../store/steer.ts";
 import { expiredTurns, idleLanes, staleTurns } from "../store/sweep.ts";
 import type { Relay } from "../outbox/relay.ts";
-import type { Collaborators, LaneTurn, Runner } from "../lanes/runner.ts";
+import type { LaneTurn } from "../store/turn-row.ts";
+import type { Collaborators } from "../collaborators.ts";
+import type { Runner } from "../lanes/runner.ts";
 import { Retention } from "./retention.ts";
 
 /** Tables that the statements of every turn look into. */

@@ -1,6 +1,6 @@
 import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { hasReason } from "@lanekeeper/rpc";
-import { endingWithoutReply } from "../domain/ending.ts";
+import { endingWithoutReply, RUN_ENDINGS } from "../domain/ending.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
 import { takeOver } from "../store/activate.ts";
@@ -8,7 +8,8 @@ import { releaseClaim } from "../store/claim-head.ts";
 import { discardPrepared } from "../store/end-unanswered.ts";
 import { readSession } from "../store/sessions.ts";
 import { readRun, type StoredRun } from "../store/prepare.ts";
-import { begin, type BeginResult, type Grant } from "../runs/begin.ts";
+import type { Grant } from "../runs/grant.ts";
+import { begin, type BeginResult } from "../runs/begin.ts";
 import {
   carryThrough,
   endAs,
@@ -19,12 +20,13 @@ import {
 } from "../runs/commit.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "../runs/prepare-ending.ts";
-import { abandonKey, type Claimed, lead } from "../runs/run-turn.ts";
-import type { Collaborators, LaneTurn } from "../lanes/runner.ts";
+import type { Claimed } from "../runs/claimed.ts";
+import { abandonKey, lead } from "../runs/run-turn.ts";
+import type { LaneTurn } from "../store/turn-row.ts";
+import type { Collaborators } from "../collaborators.ts";
 import { learnSession } from "../answering/session-parents.ts";
 import { callFor } from "../turn-fields.ts";
 import { writeEnding } from "../runs/write-ending.ts";
-import { RUN_ENDINGS } from "../domain/ending.ts";
 
 /** A turn whose run has not renewed for a lease. */
 export interface DeadTurn {

@@ -7,7 +7,8 @@ import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/deliv
 import { draining, LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
-import { admit, type AdmissionResult } from "../admission/admission.ts";
+import type { AdmissionResult } from "../admission/admission-result.ts";
+import { admit } from "../admission/admission.ts";
 import { showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";

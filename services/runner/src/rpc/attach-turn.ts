@@ -8,7 +8,7 @@ import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { isTerminal } from "../domain/turn-state.ts";
-import type { AdmissionResult } from "../admission/admission.ts";
+import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
 import { readPosition } from "../store/read-position.ts";
 import { readTurn } from "../store/read-turn.ts";

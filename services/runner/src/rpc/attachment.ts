@@ -2,7 +2,7 @@ import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import type { AdmissionResult } from "../admission/admission.ts";
+import type { AdmissionResult } from "../admission/admission-result.ts";
 import { cancelTurn } from "../lanes/cancel.ts";
 import { attach, detach } from "../store/attached.ts";
 import { markCallerGone } from "../store/find-request.ts";

@@ -8,7 +8,7 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { linkedSignal } from "@lanekeeper/service";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import type { AdmissionResult } from "../admission/admission.ts";
+import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
 import { accept, acceptedMessage } from "./accept.ts";
 import { onLeft, requireRoom } from "./attachment.ts";

@@ -1,7 +1,7 @@
 import type { SubmitTurnRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type CallContext, notFound, peerName } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
-import type { AdmissionResult } from "../admission/admission.ts";
+import type { AdmissionResult } from "../admission/admission-result.ts";
 import { outcomeTurn } from "../nested/child-outcome.ts";
 import { readChildTurn } from "../store/child-turns.ts";
 import { LIMITS } from "../limits.ts";

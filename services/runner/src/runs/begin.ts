@@ -3,31 +3,18 @@ import type {
   BeginRunResponse,
   TurnClass,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
-import type { Fence, Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
-import type { StoredTurn } from "../store/turn-row.ts";
+import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
 import { renew } from "../store/renew.ts";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "../persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
-import type { Collaborators } from "../lanes/runner.ts";
+import type { Collaborators } from "../collaborators.ts";
 import { callFor } from "../turn-fields.ts";
-
-/** A key that a run was granted. */
-export interface Grant {
-  /** Another one once the run itself has rotated the session, by compaction. */
-  fence: Fence;
-  readonly session: Session | undefined;
-  /** This call rolled the session over. */
-  readonly rolledOver: boolean;
-  /** The model that is asked, as session-identity was told; empty: not known yet. */
-  readonly model: string;
-  /** When the lease ends, on this process' monotonic clock, unless it is renewed. */
-  readonly leaseUntilMs: number;
-}
+import type { Grant } from "./grant.ts";
 
 /** What came of asking for the key. */
 export type BeginResult =
@@ -51,7 +38,7 @@ const BACKOFF = { baseMs: 50, maxMs: 2_000 };
  */
 export async function begin(
   { deps, agents }: Pick<Collaborators, "deps" | "agents">,
-  turn: StoredTurn & { readonly sessionKey: string },
+  turn: LaneTurn,
   { runId, signal, log }: Pick<LocalRun, "runId" | "signal" | "log">,
 ): Promise<BeginResult> {
   const model = await modelToAsk(deps, agents, turn);
@@ -103,7 +90,7 @@ function isGivenUp(signal: AbortSignal): boolean {
  */
 async function beginOnce(
   deps: RunnerDeps,
-  turn: StoredTurn & { readonly sessionKey: string },
+  turn: LaneTurn,
   runId: string,
   model: string,
 ): Promise<Grant> {

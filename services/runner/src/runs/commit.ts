@@ -8,7 +8,7 @@ import { releaseClaim } from "../store/claim-head.ts";
 import { discardPrepared, endHeld, requeue } from "../store/end-unanswered.ts";
 import { freeSteers, settleSteers } from "../store/steer.ts";
 import type { EventChunk } from "../store/turn-events.ts";
-import type { StoredTurn } from "../store/turn-row.ts";
+import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "./prepare-ending.ts";
@@ -16,7 +16,7 @@ import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
 /** A run that ends its turn: its own, or one that its successor carries through. */
 export interface EndingRun {
-  readonly turn: StoredTurn & { readonly sessionKey: string };
+  readonly turn: LaneTurn;
   readonly runId: string;
   readonly fence: Fence;
   /** Told, and not yet stored. */

@@ -1,11 +1,11 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Ending } from "../domain/ending.ts";
-import type { Grant } from "./begin.ts";
+import type { Grant } from "./grant.ts";
 import { commit, giveBack, refused, type Steered, type TurnExit } from "./commit.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { abortCauseOf } from "./run-abort.ts";
-import type { JobOptions } from "../answering/job.ts";
+import type { JobOptions } from "../answering/job-options.ts";
 import { writeEnding } from "./write-ending.ts";
 
 /** Brings the turn to its end, or gives it back. */

@@ -6,29 +6,24 @@ import type { Begun } from "../store/activate.ts";
 import { releaseClaim } from "../store/claim-head.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { Answering } from "../answering/answer.ts";
-import { begin, type Grant } from "./begin.ts";
+import type { Grant } from "./grant.ts";
+import { begin } from "./begin.ts";
 import { endAs, type TurnExit } from "./commit.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { failedEnding, stoppedEnding } from "./forced-ending.ts";
-import { jobFor, type JobOptions, readEarly } from "../answering/job.ts";
+import type { JobOptions } from "../answering/job-options.ts";
+import { jobFor, readEarly } from "../answering/job.ts";
 import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "../persist.ts";
 import { Progress } from "./progress.ts";
 import { type AbortCause, abortCauseOf } from "./run-abort.ts";
-import type { Collaborators } from "../lanes/runner.ts";
-import type { StoredStream } from "../attaching/stream-hub.ts";
+import type { Collaborators } from "../collaborators.ts";
 import { endedAs, endedBy } from "../attaching/turn-ended.ts";
 import { callFor, inTurnSpan } from "../turn-fields.ts";
 import { writeEnding } from "./write-ending.ts";
-
-/** A turn of a lane that this replica has claimed. */
-export interface Claimed {
-  readonly turn: StoredTurn & { readonly sessionKey: string };
-  readonly run: LocalRun;
-  readonly stored: StoredStream;
-}
+import type { Claimed } from "./claimed.ts";
 
 /** What the lane is to do next. */
 export type AfterRun =

@@ -66,6 +66,9 @@ export interface StoredTurn {
   readonly endedStreamSeq: bigint | undefined;
 }
 
+/** A turn that has a session: it waits in a lane, or is its active one. */
+export type LaneTurn = StoredTurn & { readonly sessionKey: string };
+
 /** The columns that `turnOf` reads. */
 export const TURN_COLUMNS = `
   t.tenant, t.turn_id, t.agent_id, t.session_key, t.state, t.turn_class, t.disposition, t.on_conflict,

@@ -1,0 +1,26 @@
+import type { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { Stop, StoredTurn } from "../store/turn-row.ts";
+
+/** What became of a request. */
+export interface AdmissionResult {
+  readonly turn: StoredTurn;
+  readonly disposition: Disposition;
+  readonly position: number;
+  /** The run that holds the turn already, of this replica. */
+  readonly claimedRunId: string | undefined;
+  /** A run that the turn stops. */
+  readonly stopped: { readonly runId: string; readonly stop: Stop } | undefined;
+  /** A waiting turn that made room for it. */
+  readonly droppedTurnId?: string | undefined;
+}
+
+/** How a turn is to be admitted here. */
+export interface AdmissionOptions {
+  /** A run may begin here now. */
+  readonly mayClaim: boolean;
+  /** The caller waits here: this replica is preferred to run the turn. */
+  readonly hasCaller: boolean;
+  readonly maxWaiting: number;
+  /** As many replies of the tenant as may wait for delivery, and this turn's would join them. */
+  readonly outboxIsFull?: boolean;
+}

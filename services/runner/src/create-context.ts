@@ -1,0 +1,91 @@
+import { Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { accept } from "./rpc/accept.ts";
+import { Agents } from "./agents.ts";
+import { Attachments } from "./attaching/attachments.ts";
+import type { RunnerDeps } from "./deps.ts";
+import { LanePositions } from "./attaching/lane-positions.ts";
+import { LocalRuns } from "./runs/local-runs.ts";
+import { submitNested } from "./nested/nested-send.ts";
+import { memoryOf } from "./answering/memory.ts";
+import { Relay } from "./outbox/relay.ts";
+import type { Collaborators } from "./collaborators.ts";
+import { Runner } from "./lanes/runner.ts";
+import { spawn } from "./nested/spawn.ts";
+import { RunSlots } from "./lanes/run-slots.ts";
+import { StreamHub } from "./attaching/stream-hub.ts";
+import { Sweeper } from "./recovery/sweeper.ts";
+import { Tail } from "./attaching/tail.ts";
+import { tellChildren } from "./nested/tell-children.ts";
+import { endRotatedBehind } from "./recovery/rotated-behind.ts";
+import { watchRotations } from "./runs/rotations.ts";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import type { NewLaneTurn } from "./store/new-turn.ts";
+import { LaneFeed } from "./watch/lane-feed.ts";
+import type { RunnerContext } from "./context.ts";
+
+/** Puts the parts together; nothing runs yet. */
+export function createContext(deps: RunnerDeps): RunnerContext {
+  const runs = new LocalRuns((count) => deps.metrics.running(count));
+  const hub = new StreamHub(deps);
+  const agents = new Agents(deps.db, deps.clock);
+  const relay = new Relay(deps);
+  const pump = (tenant: string, sessionKey: string): void => runner.pump(tenant, sessionKey, false);
+  const followParts = {
+    deps,
+    hub,
+    tail: new Tail(deps),
+    positions: new LanePositions(deps),
+    onFreeLane: pump,
+    busyHintMs: async (tenant: string, sessionKey: string) => {
+      const agent = await agents.any(tenant, agentOf(sessionKey as CanonicalKey));
+      return agent?.busyHintAfter && durationMs(agent.busyHintAfter);
+    },
+  };
+  const nested = {
+    deps,
+    runs,
+    followParts,
+    submit: (turn: NewLaneTurn) => submitHere(context, turn),
+  };
+  const toolDeps = {
+    sendToSession: (message: Parameters<typeof submitNested>[1]) => submitNested(nested, message),
+    spawn: (task: Parameters<typeof spawn>[1]) => spawn(nested, task),
+    memory: memoryOf(deps),
+  };
+  const slots = new RunSlots(deps, agents);
+  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots };
+  const runner = new Runner(parts);
+  const sweeper = new Sweeper({ parts, runner, relay, tellChildren: () => tellChildren(context) });
+  const cancelParts = { deps, runs, onFreed: pump };
+  const attachments = new Attachments();
+  const context: RunnerContext = {
+    deps,
+    runner,
+    runs,
+    agents,
+    attachments,
+    followParts,
+    cancelParts,
+    sweeper,
+    relay,
+    slots,
+    laneFeed: new LaneFeed(deps),
+  };
+  return context;
+}
+
+/** A nested send runs where it was sent, if its lane is free. */
+async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<string> {
+  return (await accept(context, { ...turn, overflow: Overflow.REJECT_NEW }, false)).turn.turnId;
+}
+
+/** Sweeps and watches until the signal; resolves when both have stopped. */
+export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
+  const { deps, runs, runner, attachments, sweeper, relay } = context;
+  sweeper.start();
+  const onRotated = endRotatedBehind(deps, runner, attachments);
+  await watchRotations(deps, runs, onRotated, signal);
+  await sweeper.stop();
+  await relay.stop();
+}
