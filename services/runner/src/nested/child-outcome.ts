@@ -25,7 +25,10 @@ type OutcomeDeps = Pick<RunnerDeps, "db" | "identity" | "delivery">;
 export interface OutcomeOptions {
   readonly idempotencyKey: string;
   readonly fingerprint: Uint8Array;
-  /** What was delivered; undefined: what the turn left; `withheld`: a reset came before it was delivered. */
+  /**
+   * What was delivered; `withheld`: a reset came before it was delivered; undefined: what the turn left,
+   * unless a reset came after it.
+   */
   readonly reply: Message | "withheld" | undefined;
 }
 
@@ -59,13 +62,26 @@ export async function outcomeTurn(
     routeId: await routeOfOutcome(deps, child, session.sessionKey),
     maxWaitMs: undefined,
     parameters: "{}",
-    messages: [outcomeMessage(turn, reply)],
+    messages: [outcomeMessage(turn, reply ?? (await left(deps, turn, principal)))],
     parentTurnId: undefined,
     // The chain that sent the child has gone its way: this is the beginning of another.
     callChain: [],
     rootTurnId: turn.rootTurnId ?? turn.parentTurnId,
     childTurnId,
   };
+}
+
+/** What a turn left for who sent it; as a reply that goes through delivery, a reset withholds it. */
+async function left(
+  { identity }: OutcomeDeps,
+  { tenant, sessionKey, generation, reply }: StoredTurn,
+  principal: string,
+): Promise<OutcomeOptions["reply"]> {
+  if (reply === undefined || sessionKey === undefined || generation === undefined) return reply;
+  const by = { case: "sessionKey" as const, value: sessionKey };
+  const { session } = await identity.getSession({ session: by }, { tenant, principal });
+  const oldest = session?.oldestDeliverableGeneration ?? 0n;
+  return generation < oldest ? "withheld" : reply;
 }
 
 async function parentOf(
@@ -83,9 +99,8 @@ async function parentOf(
   throw notFound("session", parentSessionKey);
 }
 
-function outcomeMessage(turn: StoredTurn, delivered: OutcomeOptions["reply"]): Message {
-  if (delivered === "withheld") return textMessage(Role.USER, `${nameOf(turn)} ${WITHHELD}`);
-  const reply = delivered ?? turn.reply;
+function outcomeMessage(turn: StoredTurn, reply: OutcomeOptions["reply"]): Message {
+  if (reply === "withheld") return textMessage(Role.USER, `${nameOf(turn)} ${WITHHELD}`);
   if (reply === undefined) return textMessage(Role.USER, `${nameOf(turn)} ${endOf(turn)}`);
   const said = textOf(reply);
   const files = reply.parts.filter(({ content }) => content.case === "file");

@@ -182,7 +182,14 @@ test.concurrent("results bypass the bound of waiting turns", async () => {
   over.open();
 });
 
-test.concurrent("a reply after the wait becomes a turn of the session that waited", async () => {
+test.concurrent.each([
+  ["becomes a turn of the session that waited", false, "has answered:\n42"],
+  [
+    "of a session that was reset is withheld from the session that waited, and that is told so",
+    true,
+    "has answered, and its session was reset before the answer was sent here: the answer does not come.",
+  ],
+])("a reply after the wait %s", async (_what, isReset, told) => {
   await using world = await World.start(server);
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
@@ -211,11 +218,17 @@ test.concurrent("a reply after the wait becomes a turn of the session that waite
   await expect(submitNested(nestedOf(replica), message, 1)).rejects.toMatchObject({
     reason: "WAIT_EXPIRED",
   });
+  if (isReset) {
+    world.identity.afterEnded = (key) => {
+      if (key === "agent:main:other") world.identity.rotate("t1", key);
+    };
+  }
   parentDone.open();
   done.open();
   await eventually(async () => (await replyOf(replica, 1)) !== "");
-  expect(await replyOf(replica, 1)).toMatch(
-    /heard: The session agent:main:other .* has answered:\n42/,
+  const [child] = await turnsOf(replica, "agent:main:other");
+  expect(await replyOf(replica, 1)).toBe(
+    `heard: The session agent:main:other (turn ${child?.turnId}) ${told}`,
   );
 });
 

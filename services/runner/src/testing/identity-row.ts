@@ -32,6 +32,7 @@ export interface KeyRow {
   epoch: bigint;
   parentSessionId: string;
   oldestRunnable: bigint;
+  oldestDeliverable: bigint;
   active: ActiveRun | undefined;
   movedTo: string;
   progress: number;
@@ -52,6 +53,7 @@ export function newRow(sessionKey: string): KeyRow {
     epoch: 0n,
     parentSessionId: "",
     oldestRunnable: 1n,
+    oldestDeliverable: 1n,
     active: undefined,
     movedTo: "",
     progress: 0,
@@ -113,11 +115,14 @@ export function runEnded(ended: EndedRun | undefined): LanekeeperError {
 
 export function sessionOf(row: KeyRow): Session {
   const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
+  const { oldestRunnable, oldestDeliverable } = row;
   return create(SessionSchema, {
     ref: { sessionKey, sessionId, generation },
     runEpoch: epoch,
     parentSessionId,
     movedToSessionKey: movedTo,
+    oldestRunnableGeneration: oldestRunnable,
+    oldestDeliverableGeneration: oldestDeliverable,
     ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
   });
 }

@@ -43,6 +43,8 @@ export class IdentityStandIn implements AsyncDisposable {
   runIdsFromMs = 0;
   /** Awaited after a run was granted its key and before the runner hears of it. */
   beforeBeginAnswer: (() => Promise<void>) | undefined;
+  /** A run of this key has ended, and nobody has been told yet. */
+  afterEnded: ((sessionKey: string) => void) | undefined;
   /** Every `ended` that was accepted first, in order. */
   readonly endings: {
     readonly runId: string;
@@ -104,7 +106,9 @@ export class IdentityStandIn implements AsyncDisposable {
     } = {},
   ): SessionRef {
     const row = this.#key(tenant, sessionKey);
-    renew(row, options.parentSessionId ?? "", options.reason ?? RotationReason.RESET, "");
+    const { reason = RotationReason.RESET } = options;
+    renew(row, options.parentSessionId ?? "", reason, "");
+    if (reason === RotationReason.RESET) row.oldestDeliverable = row.generation;
     if (options.skipsQueued === true) row.oldestRunnable = row.generation;
     row.active = undefined;
     this.#told(tenant, row);
@@ -321,6 +325,7 @@ export class IdentityStandIn implements AsyncDisposable {
       this.#ended.set(active.runId, { outcome, sessionKey: row.sessionKey });
       this.endings.push({ runId: active.runId, turnId: active.turnId, outcome, errorMessage });
       row.active = undefined;
+      this.afterEnded?.(row.sessionKey);
       return { applied: true };
     }
     if (event.case === "progress") row.progress += 1;
