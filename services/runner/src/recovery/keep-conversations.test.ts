@@ -7,7 +7,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { runnerMetrics } from "../metrics.ts";
-import { storedBytes } from "../store/stored-bytes.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, type Submit, TENANT, turnFor } from "../testing/requests.ts";
@@ -345,12 +344,17 @@ test.concurrent("who is stopped in the middle leaves the rest to the next sweep"
   expect(await stored(world)).toEqual({ messages: 2, turns: 1, runs: 1, sessions: 1 });
 });
 
-test.concurrent("the tables of conversations are measured", async () => {
-  const { world } = await started();
+test.concurrent("the tables of conversations are measured, from a replica's start on", async () => {
+  const { world, replica } = await started();
   await using _ = world;
-  const sizes = await storedBytes(world.db);
-  expect(sizes.map(({ table }) => table)).toContain("messages");
-  for (const { bytes } of sizes) expect(bytes).toBeGreaterThan(0);
+  await eventually(() => replica.statements().get("runner_stored_bytes") === 1);
+  const metrics = createMetrics("runner", { ofProcess: false });
+  const told = { db: world.db, metrics: runnerMetrics(metrics), keepConversationsMs: undefined };
+  await new Retention(told).measure();
+  const text = await metrics.registry.metrics();
+  for (const table of ["turns", "runs", "messages", "sessions", "summaries", "memories", "lanes"]) {
+    expect(text).toMatch(new RegExp(`conversations_stored_bytes{table="${table}"\\S* [1-9]`));
+  }
 });
 
 function isAfterTool({ messages }: Parameters<Behaviour>[0]): boolean {

@@ -35,6 +35,8 @@ interface Chore {
   readonly everyMs: number;
   readonly what: string;
   readonly work: () => Promise<void>;
+  /** Its first time is the start. */
+  readonly atOnce?: boolean;
 }
 
 /**
@@ -54,7 +56,10 @@ export class Sweeper {
   }
 
   start(): void {
-    for (const chore of this.#chores()) this.#schedule(chore);
+    for (const chore of this.#chores()) {
+      if (chore.atOnce === true) this.#run(chore);
+      else this.#schedule(chore);
+    }
   }
 
   async stop(): Promise<void> {
@@ -93,7 +98,10 @@ export class Sweeper {
       ),
       sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
       sweep("retention", () => this.#retention.sweep(), LIMITS.retentionSweepMs),
-      sweep("sizes", () => this.#retention.measure(), LIMITS.storedBytesEveryMs),
+      {
+        ...sweep("sizes", () => this.#retention.measure(), LIMITS.storedBytesEveryMs),
+        atOnce: true,
+      },
     ];
   }
 
