@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { isRunning } from "./process-info.ts";
-import { authenticationRequest } from "./test-support.ts";
+import { isRunning } from "./server/process-info.ts";
+import { authenticationRequest } from "./testing/support.ts";
 import { startThrowawayPostgres } from "./throwaway.ts";
 
 test("a throwaway server is usable, and nothing is left of it", async () => {

@@ -1,11 +1,11 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isRoot } from "./account.ts";
-import { guard } from "./guard.ts";
-import { findHome } from "./home.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "./start.ts";
-import { copyTemplate } from "./template.ts";
+import { isRoot } from "./cluster/account.ts";
+import { guard } from "./server/guard.ts";
+import { findHome } from "./cluster/home.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./server/start.ts";
+import { copyTemplate } from "./cluster/template.ts";
 
 /**
  * A server for tests: empty, without syncs to disk, in a folder of its own that `stop` removes. It

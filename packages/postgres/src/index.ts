@@ -6,16 +6,21 @@ export {
   type Laid,
   layEndToEnd,
   type Slice,
-} from "./batch-items.ts";
-export { type AbortState, Batcher, type BatcherOptions, createBatcher } from "./batcher.ts";
+} from "./batching/batch-items.ts";
+export {
+  type AbortState,
+  Batcher,
+  type BatcherOptions,
+  createBatcher,
+} from "./batching/batcher.ts";
 export {
   BatchContractError,
   BatcherClosedError,
   BatcherOverloadedError,
   Rejected,
-} from "./batcher-errors.ts";
-export { type CheckSchemaOptions, checkSchema } from "./check-schema.ts";
-export { type Database, type PoolStats, createDatabase } from "./database.ts";
+} from "./batching/batcher-errors.ts";
+export { type CheckSchemaOptions, checkSchema } from "./schema/check-schema.ts";
+export { type Database, type PoolStats, createDatabase } from "./connections/database.ts";
 export {
   DatabaseUnavailableError,
   TransactionAbortedError,
@@ -24,12 +29,17 @@ export {
   isUniqueViolation,
 } from "./errors.ts";
 export { keyIsWithin } from "./key-within.ts";
-export { type MigrateOptions, type MigrateResult, migrate } from "./migrate.ts";
-export { type SchemaProblem, SchemaVersionError } from "./migration-record.ts";
-export { analyzeOutgrown } from "./outgrown.ts";
-export type { PoolOptions } from "./pool.ts";
-export { type ProvisionOptions, type Provisioned, provisionService } from "./provision.ts";
-export type { PreparedStatement, QueryResult, Queryable, Transaction } from "./queryable.ts";
-export { retryOnDeadlock } from "./retry-transaction.ts";
-export type { TransactionOptions } from "./transaction.ts";
-export { UNHURRIED } from "./unhurried.ts";
+export { type MigrateOptions, type MigrateResult, migrate } from "./schema/migrate.ts";
+export { type SchemaProblem, SchemaVersionError } from "./schema/migration-record.ts";
+export { analyzeOutgrown } from "./schema/outgrown.ts";
+export type { PoolOptions } from "./connections/pool.ts";
+export { type ProvisionOptions, type Provisioned, provisionService } from "./schema/provision.ts";
+export type {
+  PreparedStatement,
+  QueryResult,
+  Queryable,
+  Transaction,
+} from "./connections/queryable.ts";
+export { retryOnDeadlock } from "./transactions/retry-transaction.ts";
+export type { TransactionOptions } from "./transactions/transaction.ts";
+export { UNHURRIED } from "./transactions/unhurried.ts";

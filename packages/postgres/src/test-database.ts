@@ -1,6 +1,6 @@
 import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { type Database, createDatabase } from "./database.ts";
-import type { PoolOptions } from "./pool.ts";
+import { type Database, createDatabase } from "./connections/database.ts";
+import type { PoolOptions } from "./connections/pool.ts";
 
 /** Starting a server takes half a second on an idle machine; tests run beside others. */
 export const TEST_TIMEOUT_MS = 60_000;

@@ -1,0 +1,88 @@
+import pg from "pg";
+import { urlWithSearchPath, urlWithSettings, whereIs } from "./connection-url.ts";
+import { DatabaseUnavailableError, sqlState } from "../errors.ts";
+import { type Lease, lease } from "./lease.ts";
+import { LIMITS } from "../limits.ts";
+import { typeParsers } from "./type-parsers.ts";
+
+export type PoolOptions = {
+  url: string;
+  /** How many connections at most. */
+  poolSize: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  /** The schema that unqualified names are looked up in; pg_catalog always comes first. */
+  schema?: string;
+  /** Default "planner". */
+  plans?: Plans;
+  /** Told, a line at a time, of connections lost while idle. */
+  log: (line: string) => void;
+  /** Default `LIMITS.statementTimeoutMs`. */
+  statementTimeoutMs?: number;
+  /** Default `LIMITS.acquireTimeoutMs`. */
+  acquireTimeoutMs?: number;
+};
+
+/**
+ * `planner`: as Postgres thinks fit. `look-ups`: for pools whose statements only look rows up by key.
+ * They are planned once a connection, as nested look-ups in indexes, whatever the statistics say of
+ * the tables. Left to itself Postgres plans each statement anew that takes arrays, because it
+ * believes a plan for one element to be better than one for ten; that costs more than running it.
+ */
+export type Plans = "planner" | "look-ups";
+
+/** https://www.postgresql.org/docs/current/runtime-config-query.html */
+const LOOK_UPS = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+};
+
+function urlOf({ url, schema, plans }: PoolOptions): string {
+  const planned = plans === "look-ups" ? urlWithSettings(url, LOOK_UPS) : url;
+  return schema === undefined ? planned : urlWithSearchPath(planned, [schema]);
+}
+
+export function makePool(options: PoolOptions): pg.Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? LIMITS.statementTimeoutMs;
+  const pool = new pg.Pool({
+    connectionString: urlOf(options),
+    max: options.poolSize,
+    application_name: options.applicationName,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + LIMITS.answerTimeoutMs - LIMITS.statementTimeoutMs,
+    idle_in_transaction_session_timeout: LIMITS.idleInTransactionTimeoutMs,
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? LIMITS.acquireTimeoutMs,
+    idleTimeoutMillis: LIMITS.idleConnectionMs,
+    maxLifetimeSeconds: LIMITS.connectionLifetimeSeconds,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: LIMITS.keepAliveDelayMs,
+    types: typeParsers,
+    // Statements that nobody waits between go to the server together.
+    pipeline: true,
+  });
+  // An "error" event that nobody listens to ends the process. The pool listens for its idle connections
+  // only; one that breaks while checked out also rejects its statement, which is told there.
+  pool.on("error", (error) =>
+    options.log(`an idle database connection was lost: ${error.message}`),
+  );
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
+}
+
+/** Checks a connection out. Throws `DatabaseUnavailableError`, or what the server said. */
+export async function acquire(pool: pg.Pool, url: string): Promise<Lease> {
+  try {
+    return lease(await pool.connect());
+  } catch (cause) {
+    if (sqlState(cause) !== undefined) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DatabaseUnavailableError(
+      `no connection to the database at ${whereIs(url)}: ${reason}`,
+      {
+        cause,
+      },
+    );
+  }
+}
