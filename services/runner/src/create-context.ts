@@ -20,7 +20,7 @@ import { endRotatedBehind } from "./recovery/rotated-behind.ts";
 import { watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
-import type { NewLaneTurn } from "./store/new-turn.ts";
+import type { NewLaneTurn } from "./store/admission/new-turn.ts";
 import { LaneFeed } from "./watch/lane-feed.ts";
 import type { RunnerContext } from "./context.ts";
 

@@ -4,8 +4,8 @@ import type { Clock, Ids, Log } from "@lanekeeper/service";
 import type { Model } from "./models/model.ts";
 import type { RunnerMetrics } from "./metrics.ts";
 import type { RunnerDatabase } from "./store/sql.ts";
-import type { ResentTurns } from "./store/resent-turns.ts";
-import type { TurnSteps } from "./store/turn-steps.ts";
+import type { ResentTurns } from "./store/admission/resent-turns.ts";
+import type { TurnSteps } from "./store/runs/turn-steps.ts";
 import type { Tool } from "./tools/tool.ts";
 import type { ToolDeps } from "./tools/tool-deps.ts";
 

@@ -9,8 +9,8 @@ import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { serveRunner } from "./serve.ts";
 import type { RunnerDatabase } from "./store/sql.ts";
-import { ResentTurns } from "./store/resent-turns.ts";
-import { TurnSteps } from "./store/turn-steps.ts";
+import { ResentTurns } from "./store/admission/resent-turns.ts";
+import { TurnSteps } from "./store/runs/turn-steps.ts";
 
 /** Opens everything that the runner stands on, then its door, then its sweepers. */
 export async function startRunner(service: ServiceContext): Promise<RunningService> {

@@ -3,16 +3,21 @@ import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/
 import { LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
-import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/child-turns.ts";
-import { findRequest, markCallerGone } from "../store/find-request.ts";
-import { dropOldest } from "../store/drop-oldest.ts";
-import { type Admitted, insertLaneTurn } from "../store/insert-lane-turn.ts";
-import { insertStatelessTurn } from "../store/insert-stateless-turn.ts";
-import { type LaneRow, lockOrCreateLane } from "../store/lane-row.ts";
-import type { Admission, LaneAdmission, NewLaneTurn, NewTurn } from "../store/new-turn.ts";
-import { readKnownSession } from "../store/read-known-session.ts";
-import { readTurn } from "../store/read-turn.ts";
-import { requestStop, stopWaitingFront } from "../store/request-stop.ts";
+import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/nested/child-turns.ts";
+import { findRequest, markCallerGone } from "../store/admission/find-request.ts";
+import { dropOldest } from "../store/admission/drop-oldest.ts";
+import { type Admitted, insertLaneTurn } from "../store/admission/insert-lane-turn.ts";
+import { insertStatelessTurn } from "../store/admission/insert-stateless-turn.ts";
+import { type LaneRow, lockOrCreateLane } from "../store/lanes/lane-row.ts";
+import type {
+  Admission,
+  LaneAdmission,
+  NewLaneTurn,
+  NewTurn,
+} from "../store/admission/new-turn.ts";
+import { readKnownSession } from "../store/admission/read-known-session.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
+import { requestStop, stopWaitingFront } from "../store/runs/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";

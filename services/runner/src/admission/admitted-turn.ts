@@ -1,4 +1,4 @@
-import type { NewTurn } from "../store/new-turn.ts";
+import type { NewTurn } from "../store/admission/new-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 
 /** The turn that was just admitted, as its row stands, without reading it again. */

@@ -1,9 +1,9 @@
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError, notFound } from "@lanekeeper/rpc";
-import { readChildTurn } from "../store/child-turns.ts";
-import { findCutOff, type KnownRequest } from "../store/find-request.ts";
-import type { NewTurn } from "../store/new-turn.ts";
-import { readTurn } from "../store/read-turn.ts";
+import { readChildTurn } from "../store/nested/child-turns.ts";
+import { findCutOff, type KnownRequest } from "../store/admission/find-request.ts";
+import type { NewTurn } from "../store/admission/new-turn.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 

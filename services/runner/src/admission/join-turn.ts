@@ -1,10 +1,10 @@
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LIMITS } from "../limits.ts";
-import { coalesceInto, findHost } from "../store/coalesce.ts";
-import type { LaneRow } from "../store/lane-row.ts";
-import type { Admission, NewLaneTurn } from "../store/new-turn.ts";
+import { coalesceInto, findHost } from "../store/admission/coalesce.ts";
+import type { LaneRow } from "../store/lanes/lane-row.ts";
+import type { Admission, NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
-import { findSteerHost, insertSteered } from "../store/steer.ts";
+import { findSteerHost, insertSteered } from "../store/answering/steer.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";

@@ -2,8 +2,8 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { errorDetail, type LanekeeperError, later } from "@lanekeeper/rpc";
-import { readLane } from "../store/lane-row.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
+import { readLane } from "../store/lanes/lane-row.ts";
+import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { AdmissionOptions } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 

@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.ts";
-import { gatherGroup } from "../store/gather-group.ts";
+import { gatherGroup } from "../store/answering/gather-group.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { Claimed } from "../runs/claimed.ts";
 import { persist } from "../persist.ts";

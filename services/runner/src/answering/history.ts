@@ -1,9 +1,9 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageChars } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
-import { readBackwards, type Said } from "../store/read-transcript.ts";
-import { readSession, type SeenSession } from "../store/sessions.ts";
-import { readSummary, type Summary } from "../store/summaries.ts";
+import { readBackwards, type Said } from "../store/answering/read-transcript.ts";
+import { readSession, type SeenSession } from "../store/answering/sessions.ts";
+import { readSummary, type Summary } from "../store/answering/summaries.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 type HistoryDeps = Pick<RunnerDeps, "db" | "steps">;

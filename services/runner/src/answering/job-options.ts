@@ -1,4 +1,4 @@
-import type { Begun } from "../store/activate.ts";
+import type { Begun } from "../store/runs/activate.ts";
 import type { Grant } from "../runs/grant.ts";
 import type { Heartbeat } from "../runs/heartbeat.ts";
 import type { History } from "./history.ts";

@@ -9,7 +9,7 @@ import type { Model } from "../models/model.ts";
 import type { ContextUse } from "../tools/tool.ts";
 import type { AnswerJob } from "./answer-job.ts";
 import type { Grant } from "../runs/grant.ts";
-import { takeSteers } from "../store/steer.ts";
+import { takeSteers } from "../store/answering/steer.ts";
 import { budgetOf } from "./budget.ts";
 import { compact } from "./compact.ts";
 import { gather } from "./gather.ts";

@@ -1,6 +1,6 @@
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { LIMITS } from "../limits.ts";
-import { readPinned, saveMemory, searchMemories } from "../store/memories.ts";
+import { readPinned, saveMemory, searchMemories } from "../store/answering/memories.ts";
 import type { Memory } from "../tools/tool-deps.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";

@@ -13,7 +13,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { compactionNote } from "../domain/compaction.ts";
-import { readSession } from "../store/sessions.ts";
+import { readSession } from "../store/answering/sessions.ts";
 import { TENANT } from "../testing/requests.ts";
 import { startServer, World } from "../testing/world.ts";
 import type { Identity } from "../deps.ts";

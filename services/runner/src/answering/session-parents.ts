@@ -3,7 +3,7 @@ import type { CallOptions } from "@lanekeeper/rpc";
 import { hasReason } from "@lanekeeper/rpc";
 import { compactedBy } from "../domain/compaction.ts";
 import { LIMITS } from "../limits.ts";
-import { readSession, type SeenSession, seeSession } from "../store/sessions.ts";
+import { readSession, type SeenSession, seeSession } from "../store/answering/sessions.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 type ParentDeps = Pick<RunnerDeps, "db" | "identity">;

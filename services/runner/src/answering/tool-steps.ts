@@ -13,7 +13,7 @@ import {
   readSteps,
   type StepResult,
   type ToolStep,
-} from "../store/tool-steps.ts";
+} from "../store/answering/tool-steps.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { Heartbeat } from "../runs/heartbeat.ts";

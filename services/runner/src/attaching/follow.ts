@@ -7,8 +7,8 @@ import {
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { isTerminal } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
-import type { Position } from "../store/read-position.ts";
-import { readTurn } from "../store/read-turn.ts";
+import type { Position } from "../store/lanes/read-position.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LanePositions } from "./lane-positions.ts";

@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.ts";
-import { type Position, readPositions } from "../store/read-position.ts";
+import { type Position, readPositions } from "../store/lanes/read-position.ts";
 import type { Sql } from "../store/sql.ts";
 import type { RunnerDeps } from "../deps.ts";
 

@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.ts";
-import { appendEvents } from "../store/turn-events.ts";
+import { appendEvents } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { TurnStream } from "./turn-stream.ts";
 

@@ -7,7 +7,7 @@ import {
 import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { LIMITS } from "../limits.ts";
 import { stateOf, type TurnStateName } from "../domain/turn-state.ts";
-import { type Followed, type FollowedState, readFollowed } from "../store/turn-events.ts";
+import { type Followed, type FollowedState, readFollowed } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 /** What a poll found of a turn. */

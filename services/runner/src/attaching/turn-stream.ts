@@ -6,7 +6,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
-import type { EventChunk } from "../store/turn-events.ts";
+import type { EventChunk } from "../store/attaching/turn-events.ts";
 
 type Event = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["event"]>;
 

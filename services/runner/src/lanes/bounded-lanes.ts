@@ -1,6 +1,6 @@
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
-import { oldestIdleLanes } from "../store/sweep.ts";
+import { oldestIdleLanes } from "../store/recovery/sweep.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { RunSlot, RunSlots } from "./run-slots.ts";
 

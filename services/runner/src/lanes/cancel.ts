@@ -1,8 +1,8 @@
 import { notFound } from "@lanekeeper/rpc";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
-import { endWaiting } from "../store/end-unanswered.ts";
-import { readTurn } from "../store/read-turn.ts";
-import { requestStop } from "../store/request-stop.ts";
+import { endWaiting } from "../store/runs/end-unanswered.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
+import { requestStop } from "../store/runs/request-stop.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRuns } from "../runs/local-runs.ts";

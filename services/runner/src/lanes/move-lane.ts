@@ -1,4 +1,4 @@
-import { moveWaiting } from "../store/move-waiting.ts";
+import { moveWaiting } from "../store/lanes/move-waiting.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
 import type { LaneTurn } from "../store/turn-row.ts";

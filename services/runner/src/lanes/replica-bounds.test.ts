@@ -21,7 +21,7 @@ import type { RunnerDeps } from "../deps.ts";
 import { LocalRuns } from "../runs/local-runs.ts";
 import type { NestedParts } from "../nested/nested-send.ts";
 import { spawn } from "../nested/spawn.ts";
-import type { NewTurn } from "../store/new-turn.ts";
+import type { NewTurn } from "../store/admission/new-turn.ts";
 
 const { log } = captureLog();
 

@@ -1,5 +1,10 @@
 import { LIMITS } from "../limits.ts";
-import { type HeldSlots, takeSlots, type WantedSlots, writeSlots } from "../store/run-slots.ts";
+import {
+  type HeldSlots,
+  takeSlots,
+  type WantedSlots,
+  writeSlots,
+} from "../store/lanes/run-slots.ts";
 import type { Agents } from "../agents.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";

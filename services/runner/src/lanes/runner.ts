@@ -1,5 +1,5 @@
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
-import { claimHead } from "../store/claim-head.ts";
+import { claimHead } from "../store/lanes/claim-head.ts";
 import type { StoredTurn, LaneTurn } from "../store/turn-row.ts";
 import { LIMITS } from "../limits.ts";
 import { moveLane } from "./move-lane.ts";

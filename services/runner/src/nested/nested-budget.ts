@@ -1,9 +1,9 @@
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
-import { findRequest } from "../store/find-request.ts";
-import { countNested, readNestedCount } from "../store/nested-counts.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
+import { findRequest } from "../store/admission/find-request.ts";
+import { countNested, readNestedCount } from "../store/nested/nested-counts.ts";
+import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { RunnerDatabase, Sql } from "../store/sql.ts";
 import type { ToolContext } from "../tools/tool.ts";
 

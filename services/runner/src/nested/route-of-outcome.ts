@@ -1,5 +1,5 @@
-import type { ChildTurn } from "../store/child-turns.ts";
-import { readTurn } from "../store/read-turn.ts";
+import type { ChildTurn } from "../store/nested/child-turns.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import { defaultRouteOf } from "./default-route.ts";
 import type { RunnerDeps } from "../deps.ts";
 

@@ -18,7 +18,7 @@ import {
 } from "../testing/subagents.ts";
 import { type Replica, startServer, World } from "../testing/world.ts";
 import { accept } from "../rpc/accept.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
+import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import { submitNested } from "./nested-send.ts";
 
 let server: EmbeddedPostgres;

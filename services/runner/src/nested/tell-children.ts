@@ -3,7 +3,7 @@ import { hasReason } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { accept } from "../rpc/accept.ts";
-import { dueChildTurns, giveUpChildTurn } from "../store/child-turns.ts";
+import { dueChildTurns, giveUpChildTurn } from "../store/nested/child-turns.ts";
 import { outcomeTurn } from "./child-outcome.ts";
 
 /**

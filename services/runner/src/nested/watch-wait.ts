@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.ts";
-import { movedIntoCycle, type WaitEdge } from "../store/wait-edges.ts";
+import { movedIntoCycle, type WaitEdge } from "../store/nested/wait-edges.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { type LanekeeperError, later } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
-import type { NewLaneTurn, NewTurn } from "../store/new-turn.ts";
-import { countUnsent, laneOutboxIsFull } from "../store/outbox-bounds.ts";
+import type { NewLaneTurn, NewTurn } from "../store/admission/new-turn.ts";
+import { countUnsent, laneOutboxIsFull } from "../store/outbox/outbox-bounds.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 /** Delivery comes back, or a route gets room, in seconds at best. */

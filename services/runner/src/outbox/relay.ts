@@ -4,9 +4,9 @@ import type { Message, Part } from "@lanekeeper/protocol/lanekeeper/runner/v1/me
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
-import { unrouteChildTurn } from "../store/child-turns.ts";
-import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox.ts";
-import { OutboxSteps } from "../store/outbox-steps.ts";
+import { unrouteChildTurn } from "../store/nested/child-turns.ts";
+import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox/outbox.ts";
+import { OutboxSteps } from "../store/outbox/outbox-steps.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { OutboxBacklog } from "./outbox-backlog.ts";
 

@@ -1,15 +1,19 @@
 import { LIMITS } from "../limits.ts";
-import { forgetChildTurns } from "../store/child-turns.ts";
-import { forgetDiscardedMemories, type MemoryPlace } from "../store/discarded-memories.ts";
-import { forgetMessages, forgetSession, forgetTurns } from "../store/forget-session.ts";
-import { forgetStateless } from "../store/forget-stateless.ts";
-import { forgetNestedCounts } from "../store/nested-counts.ts";
-import { forgetRefused } from "../store/outbox.ts";
-import { type PagedSession, pastSessions, type SessionPlace } from "../store/past-sessions.ts";
-import { forgetSlots } from "../store/run-slots.ts";
-import { storedBytes } from "../store/stored-bytes.ts";
-import { forgetEdges, forgetEvents, forgetRequests } from "../store/sweep.ts";
-import { forgetSteps } from "../store/tool-steps.ts";
+import { forgetChildTurns } from "../store/nested/child-turns.ts";
+import { forgetDiscardedMemories, type MemoryPlace } from "../store/recovery/discarded-memories.ts";
+import { forgetMessages, forgetSession, forgetTurns } from "../store/recovery/forget-session.ts";
+import { forgetStateless } from "../store/recovery/forget-stateless.ts";
+import { forgetNestedCounts } from "../store/nested/nested-counts.ts";
+import { forgetRefused } from "../store/outbox/outbox.ts";
+import {
+  type PagedSession,
+  pastSessions,
+  type SessionPlace,
+} from "../store/recovery/past-sessions.ts";
+import { forgetSlots } from "../store/lanes/run-slots.ts";
+import { storedBytes } from "../store/recovery/stored-bytes.ts";
+import { forgetEdges, forgetEvents, forgetRequests } from "../store/recovery/sweep.ts";
+import { forgetSteps } from "../store/answering/tool-steps.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { TableWalk } from "./table-walk.ts";
 

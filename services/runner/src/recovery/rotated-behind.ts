@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.ts";
-import { readLane } from "../store/lane-row.ts";
-import { readTurn } from "../store/read-turn.ts";
+import { readLane } from "../store/lanes/lane-row.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import type { Attachments } from "../attaching/attachments.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { OnRotated } from "../runs/rotations.ts";

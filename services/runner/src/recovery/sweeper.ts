@@ -1,12 +1,12 @@
 import { analyzeOutgrown, isUnavailable } from "@lanekeeper/postgres";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
-import { endWaiting } from "../store/end-unanswered.ts";
-import { failAbandoned } from "../store/finish-stateless.ts";
-import { outboxLanesDue } from "../store/outbox.ts";
-import { readStops } from "../store/renew.ts";
-import { endedSteerHosts, settleSteers } from "../store/steer.ts";
-import { expiredTurns, idleLanes, staleTurns } from "../store/sweep.ts";
+import { endWaiting } from "../store/runs/end-unanswered.ts";
+import { failAbandoned } from "../store/runs/finish-stateless.ts";
+import { outboxLanesDue } from "../store/outbox/outbox.ts";
+import { readStops } from "../store/runs/renew.ts";
+import { endedSteerHosts, settleSteers } from "../store/answering/steer.ts";
+import { expiredTurns, idleLanes, staleTurns } from "../store/recovery/sweep.ts";
 import type { Relay } from "../outbox/relay.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";

@@ -3,11 +3,11 @@ import { hasReason } from "@lanekeeper/rpc";
 import { endingWithoutReply, RUN_ENDINGS } from "../domain/ending.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
-import { takeOver } from "../store/activate.ts";
-import { releaseClaim } from "../store/claim-head.ts";
-import { discardPrepared } from "../store/end-unanswered.ts";
-import { readSession } from "../store/sessions.ts";
-import { readRun, type StoredRun } from "../store/prepare.ts";
+import { takeOver } from "../store/runs/activate.ts";
+import { releaseClaim } from "../store/lanes/claim-head.ts";
+import { discardPrepared } from "../store/runs/end-unanswered.ts";
+import { readSession } from "../store/answering/sessions.ts";
+import { readRun, type StoredRun } from "../store/runs/prepare.ts";
 import type { Grant } from "../runs/grant.ts";
 import { begin, type BeginResult } from "../runs/begin.ts";
 import {

@@ -12,8 +12,8 @@ import { admit } from "../admission/admission.ts";
 import { showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
-import type { NewTurn } from "../store/new-turn.ts";
-import { findRequest } from "../store/find-request.ts";
+import type { NewTurn } from "../store/admission/new-turn.ts";
+import { findRequest } from "../store/admission/find-request.ts";
 import { nameOf } from "../domain/disposition-name.ts";
 import type { ParsedSubmit } from "./parse-submit.ts";
 

@@ -4,8 +4,8 @@ import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { cancelTurn } from "../lanes/cancel.ts";
-import { attach, detach } from "../store/attached.ts";
-import { markCallerGone } from "../store/find-request.ts";
+import { attach, detach } from "../store/attaching/attached.ts";
+import { markCallerGone } from "../store/admission/find-request.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 
 /** @throws RATE_LIMITED where this replica holds as many attachments as it may */

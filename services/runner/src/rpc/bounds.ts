@@ -1,6 +1,6 @@
 import { type CallContext, notFound, permissionDenied } from "@lanekeeper/rpc";
 import { isAgentWithin, isBound, isKeyWithin } from "@lanekeeper/session-key";
-import { readSession } from "../store/sessions.ts";
+import { readSession } from "../store/answering/sessions.ts";
 import type { Sql } from "../store/sql.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 

@@ -3,7 +3,7 @@ import { isBound } from "@lanekeeper/session-key";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { cancelTurn as cancel } from "../lanes/cancel.ts";
-import { readTurn } from "../store/read-turn.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";

@@ -4,8 +4,12 @@ import type { ExportSessionRequest } from "@lanekeeper/protocol/lanekeeper/runne
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import { messagesOfKey, messagesOfSession, type StoredMessage } from "../store/list-messages.ts";
-import { readSession } from "../store/sessions.ts";
+import {
+  messagesOfKey,
+  messagesOfSession,
+  type StoredMessage,
+} from "../store/attaching/list-messages.ts";
+import { readSession } from "../store/answering/sessions.ts";
 import { isSessionTold, requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { messageInit } from "./list-messages.ts";

@@ -1,6 +1,6 @@
 import { LanekeeperError, notFound } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
-import { findRequest } from "../store/find-request.ts";
+import { findRequest } from "../store/admission/find-request.ts";
 import type { Handler } from "./handler.ts";
 import { parseFingerprint } from "./parse-submit.ts";
 import { parseVisible } from "./parse-field.ts";

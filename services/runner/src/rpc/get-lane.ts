@@ -1,9 +1,9 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { LIMITS } from "../limits.ts";
-import { readLane } from "../store/lane-row.ts";
-import { readTurns } from "../store/list-turns.ts";
-import { readQueue } from "../store/read-position.ts";
-import { readRuns } from "../store/read-turn.ts";
+import { readLane } from "../store/lanes/lane-row.ts";
+import { readTurns } from "../store/attaching/list-turns.ts";
+import { readQueue } from "../store/lanes/read-position.ts";
+import { readRuns } from "../store/attaching/read-turn.ts";
 import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseSessionKey } from "./parse-field.ts";

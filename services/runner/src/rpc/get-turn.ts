@@ -1,6 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import { TurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { readTurn } from "../store/read-turn.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";

@@ -1,6 +1,6 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { listLanes as list } from "../store/list-lanes.ts";
-import { readTurns } from "../store/list-turns.ts";
+import { listLanes as list } from "../store/lanes/list-lanes.ts";
+import { readTurns } from "../store/attaching/list-turns.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken } from "./page-token.ts";
 import { parsePageSize } from "./parse-field.ts";

@@ -4,7 +4,11 @@ import type { TranscriptMessageSchema } from "@lanekeeper/protocol/lanekeeper/ru
 import type { ListMessagesRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
-import { messagesOfKey, messagesOfSession, type StoredMessage } from "../store/list-messages.ts";
+import {
+  messagesOfKey,
+  messagesOfSession,
+  type StoredMessage,
+} from "../store/attaching/list-messages.ts";
 import { isSessionTold, requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken, parseTokenNumber } from "./page-token.ts";

@@ -1,6 +1,6 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { listTurns as list } from "../store/list-turns.ts";
-import { readRuns } from "../store/read-turn.ts";
+import { listTurns as list } from "../store/attaching/list-turns.ts";
+import { readRuns } from "../store/attaching/read-turn.ts";
 import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken } from "./page-token.ts";

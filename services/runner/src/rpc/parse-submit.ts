@@ -12,7 +12,7 @@ import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
 import { agentOf, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { traceIdOf } from "../trace-id.ts";
-import type { NewTurn } from "../store/new-turn.ts";
+import type { NewTurn } from "../store/admission/new-turn.ts";
 import { requireAgent, requireKey } from "./bounds.ts";
 import {
   parseDuration,

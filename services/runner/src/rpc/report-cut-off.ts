@@ -1,4 +1,4 @@
-import { markCallerGone } from "../store/find-request.ts";
+import { markCallerGone } from "../store/admission/find-request.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 

@@ -1,7 +1,7 @@
 import { notFound } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
-import { readPosition } from "../store/read-position.ts";
-import { readRuns, readTurn } from "../store/read-turn.ts";
+import { readPosition } from "../store/lanes/read-position.ts";
+import { readRuns, readTurn } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { turnMessage, type TurnInit } from "./turn-message.ts";
 

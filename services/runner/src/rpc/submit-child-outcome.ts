@@ -3,7 +3,7 @@ import { type CallContext, notFound, peerName } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { outcomeTurn } from "../nested/child-outcome.ts";
-import { readChildTurn } from "../store/child-turns.ts";
+import { readChildTurn } from "../store/nested/child-turns.ts";
 import { LIMITS } from "../limits.ts";
 import { accept } from "./accept.ts";
 import { parseUuid, parseVisible } from "./parse-field.ts";

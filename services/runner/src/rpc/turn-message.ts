@@ -10,7 +10,7 @@ import type {
   TurnState,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { isTerminal, stateCode } from "../domain/turn-state.ts";
-import type { RunRecord } from "../store/read-turn.ts";
+import type { RunRecord } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 
 export type TurnInit = MessageInitShape<typeof TurnSchema>;

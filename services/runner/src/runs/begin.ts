@@ -6,7 +6,7 @@ import type {
 import { isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
-import { renew } from "../store/renew.ts";
+import { renew } from "../store/runs/renew.ts";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";

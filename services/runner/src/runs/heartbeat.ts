@@ -3,7 +3,7 @@ import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session"
 import { hasReason, isRetryable } from "@lanekeeper/rpc";
 import type { CallOptions } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
-import { renew } from "../store/renew.ts";
+import { renew } from "../store/runs/renew.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import type { AbortCause } from "./run-abort.ts";

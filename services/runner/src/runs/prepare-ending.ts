@@ -1,5 +1,5 @@
-import type { EndingOfRun, PrepareResult } from "../store/prepare.ts";
-import { prepareInterrupted } from "../store/prepare-interrupted.ts";
+import type { EndingOfRun, PrepareResult } from "../store/runs/prepare.ts";
+import { prepareInterrupted } from "../store/runs/prepare-interrupted.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
 

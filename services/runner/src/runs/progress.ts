@@ -1,6 +1,6 @@
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { LIMITS } from "../limits.ts";
-import { type RoutedTurn, waitingRoutes } from "../store/waiting-routes.ts";
+import { type RoutedTurn, waitingRoutes } from "../store/outbox/waiting-routes.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 export type ProgressDeps = Pick<RunnerDeps, "db" | "delivery" | "clock" | "log">;

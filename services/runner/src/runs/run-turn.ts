@@ -2,8 +2,8 @@ import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session"
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { isUnavailable } from "@lanekeeper/postgres";
 import type { Ending } from "../domain/ending.ts";
-import type { Begun } from "../store/activate.ts";
-import { releaseClaim } from "../store/claim-head.ts";
+import type { Begun } from "../store/runs/activate.ts";
+import { releaseClaim } from "../store/lanes/claim-head.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { Answering } from "../answering/answer.ts";
 import type { Grant } from "./grant.ts";

@@ -10,8 +10,8 @@ import { runnerMetrics } from "../metrics.ts";
 import type { Model } from "../models/model.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
-import { ResentTurns } from "../store/resent-turns.ts";
-import { TurnSteps } from "../store/turn-steps.ts";
+import { ResentTurns } from "../store/admission/resent-turns.ts";
+import { TurnSteps } from "../store/runs/turn-steps.ts";
 import { toolsFor } from "../tools/registry.ts";
 import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
 

@@ -4,8 +4,8 @@ import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { textMessage } from "../domain/context.ts";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
-import type { NewLaneTurn } from "../store/new-turn.ts";
-import type { TurnSteps } from "../store/turn-steps.ts";
+import type { NewLaneTurn } from "../store/admission/new-turn.ts";
+import type { TurnSteps } from "../store/runs/turn-steps.ts";
 
 export const TENANT = "t1";
 

@@ -1,9 +1,9 @@
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { textMessage } from "../domain/context.ts";
-import type { Admitted } from "../store/insert-lane-turn.ts";
-import type { LaneAdmission, NewLaneTurn } from "../store/new-turn.ts";
+import type { Admitted } from "../store/admission/insert-lane-turn.ts";
+import type { LaneAdmission, NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
-import type { TurnSteps } from "../store/turn-steps.ts";
+import type { TurnSteps } from "../store/runs/turn-steps.ts";
 import { HOW, newTurn as anyTurn } from "./stored-turns.ts";
 
 export { HOW, TENANT } from "./stored-turns.ts";

@@ -1,5 +1,5 @@
 import type { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import type { FoundMemory, MemoryScope, NewMemory } from "../store/memories.ts";
+import type { FoundMemory, MemoryScope, NewMemory } from "../store/answering/memories.ts";
 import type { ToolContext } from "./tool.ts";
 
 /** A message from one session into another. */

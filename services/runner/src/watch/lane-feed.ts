@@ -2,7 +2,7 @@ import { LanekeeperError } from "@lanekeeper/rpc";
 import type { ClockTimer } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
-import { type LaneMark, readMarks, readWatched } from "../store/watch-lanes.ts";
+import { type LaneMark, readMarks, readWatched } from "../store/lanes/watch-lanes.ts";
 import { LaneSubscription } from "./lane-subscription.ts";
 import { emptied, laneId, type SeenLane } from "./seen-lane.ts";
 

@@ -4,7 +4,7 @@ import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle
 import type { LaneStateSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
 import { laneOrder } from "../domain/lane-order.ts";
 import { LIMITS } from "../limits.ts";
-import type { LaneMark, WatchedLane } from "../store/watch-lanes.ts";
+import type { LaneMark, WatchedLane } from "../store/lanes/watch-lanes.ts";
 
 /** A lane as it was seen, and when. */
 export interface SeenLane {

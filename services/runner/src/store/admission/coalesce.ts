@@ -1,0 +1,65 @@
+import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { stateCode } from "../../domain/turn-state.ts";
+import { insertJoined, joinedParams } from "./insert-joined.ts";
+import type { NewLaneTurn } from "./new-turn.ts";
+import { first, type Sql } from "../sql.ts";
+import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
+
+const FIND_HOST = {
+  name: "runner_find_host",
+  text: `
+SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages FROM (
+  SELECT * FROM turns
+  WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
+  ORDER BY lane_seq DESC LIMIT 1
+) last
+WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.principal = $3 AND last.route_id = $4
+  AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
+  AND last.required_generation = $9
+  AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
+};
+
+/**
+ * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
+ * generation, required or not, never had a run, is not to be stopped and is not older than the debounce. Read under the
+ * lane's lock.
+ */
+export function findHost(
+  sql: Sql,
+  turn: NewLaneTurn,
+  debounceMs: number,
+): Promise<{ readonly turnId: string; readonly messages: number } | undefined> {
+  return first(sql, FIND_HOST, [
+    turn.tenant,
+    turn.session.sessionKey,
+    turn.principal,
+    turn.routeId,
+    turn.turnClass,
+    turn.parameters,
+    turn.session.generation,
+    debounceMs,
+    turn.requiredGeneration,
+  ]);
+}
+
+const COALESCE = {
+  name: "runner_coalesce",
+  text: `
+WITH host AS (
+  UPDATE turns SET input = input || $20::bytea[] WHERE tenant = $1 AND turn_id = $2
+), ${insertJoined("COALESCED")}
+SELECT ${TURN_COLUMNS} FROM t`,
+};
+
+/** Adds the messages to the host's, and records the turn as answered by it. Under the lane's lock. */
+export async function coalesceInto(
+  sql: Sql,
+  turn: NewLaneTurn,
+  hostTurnId: string,
+  input: readonly Message[],
+  replica: string,
+): Promise<StoredTurn> {
+  const row = await first<TurnRow>(sql, COALESCE, joinedParams(turn, hostTurnId, input, replica));
+  if (row === undefined) throw new Error("a lane that is locked is gone; lanes are never removed");
+  return turnOf(row);
+}

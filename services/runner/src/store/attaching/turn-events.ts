@@ -1,0 +1,72 @@
+import { rows, type Sql } from "../sql.ts";
+import { UNHURRIED } from "@lanekeeper/postgres";
+
+/** A portion of a turn's events. */
+export interface EventChunk {
+  readonly firstSeq: bigint;
+  readonly lastSeq: bigint;
+  /** AttachTurnResponse messages, each behind its size. */
+  readonly body: Uint8Array;
+}
+
+const APPEND_EVENTS = {
+  name: "runner_append_events",
+  text: `
+WITH ${UNHURRIED}
+INSERT INTO turn_events (tenant, turn_id, first_seq, last_seq, body, create_time)
+SELECT $1, $2, $3, $4, $5, clock_timestamp() FROM unhurried ON CONFLICT DO NOTHING`,
+};
+
+export async function appendEvents(
+  sql: Sql,
+  tenant: string,
+  turnId: string,
+  chunk: EventChunk,
+): Promise<void> {
+  await sql.query(APPEND_EVENTS, [tenant, turnId, chunk.firstSeq, chunk.lastSeq, chunk.body]);
+}
+
+/** A turn that somebody follows from elsewhere. */
+export interface Followed {
+  readonly tenant: string;
+  readonly turnId: string;
+  /** The last number that was told. */
+  readonly afterSeq: bigint;
+}
+
+/** Where a followed turn stands, and what was said in it since. */
+export interface FollowedState {
+  readonly turnId: string;
+  readonly afterSeq: bigint;
+  readonly state: number;
+  readonly chunks: readonly Buffer[];
+  /** Nobody holds its lane. */
+  readonly laneIsFree: boolean;
+}
+
+/** One page a turn: the next poll reads on. The state is read with the events, so that an ended turn's are all there. */
+const READ_FOLLOWED = {
+  name: "runner_read_followed",
+  text: `
+SELECT t.turn_id AS "turnId", f.after_seq AS "afterSeq", t.state,
+  coalesce(l.holder_run_id IS NULL AND l.session_key IS NOT NULL, false) AS "laneIsFree",
+  ARRAY(SELECT e.body FROM turn_events e
+        WHERE e.tenant = t.tenant AND e.turn_id = t.turn_id AND e.last_seq > f.after_seq
+        ORDER BY e.first_seq LIMIT $4) AS chunks
+FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS f (tenant, turn_id, after_seq)
+JOIN turns t ON t.tenant = f.tenant AND t.turn_id = f.turn_id
+LEFT JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key`,
+};
+
+export function readFollowed(
+  sql: Sql,
+  followed: readonly Followed[],
+  pageRows: number,
+): Promise<FollowedState[]> {
+  return rows(sql, READ_FOLLOWED, [
+    followed.map(({ tenant }) => tenant),
+    followed.map(({ turnId }) => turnId),
+    followed.map(({ afterSeq }) => afterSeq),
+    pageRows,
+  ]);
+}

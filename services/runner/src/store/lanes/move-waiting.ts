@@ -1,0 +1,72 @@
+import { lockOrCreateLane } from "./lane-row.ts";
+import { first, type RunnerDatabase, type Sql } from "../sql.ts";
+import { stateIn } from "../state-in.ts";
+
+/**
+ * A turn that asks for its generation stays where it is, with what was handed to it: no run will be granted
+ * there, so it fails. Asked to go with another one, it is a turn of its own again. Claims that never began go with the rest, and so do messages that were handed to a turn before it was
+ * given back; an active turn is ended by its own run.
+ */
+const MOVE = {
+  name: "runner_move_waiting",
+  text: `
+WITH waiting AS (
+  SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
+  WHERE tenant = $1 AND session_key = $2 AND state = 1 AND steer IS NULL AND required_generation = 0
+), staying AS (
+  SELECT count(*) AS count FROM turns t JOIN lanes l USING (tenant, session_key)
+  WHERE t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.steer IS NULL
+    AND t.required_generation <> 0 AND t.turn_id IS DISTINCT FROM l.active_turn_id
+), survivor AS (
+  UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
+    depth = depth + (SELECT count(*) FROM waiting)
+  WHERE tenant = $1 AND session_key = $3
+  RETURNING next_seq - (SELECT count(*) FROM waiting) AS first_seq
+), moved AS (
+  UPDATE turns t SET session_key = $3, lane_seq = survivor.first_seq + waiting.place, front = false,
+    admitted_session_id = $4, admitted_generation = $5, run_id = NULL
+  FROM waiting, survivor
+  WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND ${stateIn("t.state", "QUEUED")}
+  RETURNING t.turn_id
+), tied AS (
+  UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
+  FROM waiting w
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
+    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation = 0
+), untied AS (
+  UPDATE turns s SET steer = NULL, into_turn_id = NULL
+  FROM waiting w
+  WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
+    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation <> 0
+  RETURNING s.turn_id
+)
+UPDATE lanes l SET depth = (SELECT count FROM staying) + (SELECT count(*) FROM untied),
+  active_turn_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.active_turn_id END,
+  holder_run_id = CASE WHEN l.active_turn_id IN (SELECT turn_id FROM moved) THEN NULL ELSE l.holder_run_id END
+WHERE l.tenant = $1 AND l.session_key = $2
+RETURNING (SELECT count(*) FROM moved)::int AS count`,
+};
+
+/**
+ * Puts a merged key's waiting turns behind the survivor's, in order, but for those that ask for their
+ * generation. Gives how many.
+ */
+export function moveWaiting(
+  db: RunnerDatabase,
+  tenant: string,
+  fromKey: string,
+  to: { readonly sessionKey: string; readonly sessionId: string; readonly generation: bigint },
+): Promise<number> {
+  return db.transaction(async (sql: Sql) => {
+    // Both lanes in key order: two merges that meet cannot wait for each other.
+    for (const key of [fromKey, to.sessionKey].toSorted()) await lockOrCreateLane(sql, tenant, key);
+    await sql.query(MOVE_EDGES, [tenant, fromKey, to.sessionKey]);
+    const params = [tenant, fromKey, to.sessionKey, to.sessionId, to.generation];
+    return (await first<{ count: number }>(sql, MOVE, params))?.count ?? 0;
+  });
+}
+
+const MOVE_EDGES = {
+  name: "runner_move_wait_edges",
+  text: "UPDATE wait_edges SET to_key = $3 WHERE tenant = $1 AND to_key = $2",
+};
