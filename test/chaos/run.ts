@@ -5,6 +5,7 @@ import { Disposal } from "@lanekeeper/service";
 import { chatter } from "./clients/chatters.ts";
 import { type CrowdSize, crowd } from "./clients/crowd.ts";
 import { catchUp, type Follower, followersOf } from "./clients/followers.ts";
+import { hurry } from "./clients/hasty.ts";
 import { lapse } from "./clients/lapsers.ts";
 import { nameThings } from "./clients/namers.ts";
 import { race } from "./clients/racers.ts";
@@ -101,7 +102,13 @@ async function work(
 ): Promise<void> {
   if ("seconds" in wanted) {
     void sleep(wanted.seconds * 1_000, undefined, { ref: false }).then(end);
-    await Promise.all([race(scene), lapse(scene), nameThings(scene), chatter(scene, turns)]);
+    await Promise.all([
+      race(scene),
+      lapse(scene),
+      nameThings(scene),
+      chatter(scene, turns),
+      hurry(scene, turns),
+    ]);
   } else {
     await crowd(scene, turns, wanted);
     await end();

@@ -7,7 +7,7 @@ import type {
   SubmitTurnResponse,
   TurnEnded,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { Calls, ToldTurn } from "../history/calls.ts";
 import { enumName } from "../history/enum-name.ts";
 import { boundedSignal } from "./bounded-signal.ts";
@@ -41,11 +41,12 @@ export async function submit(how: GrpcTurn, ask: Ask): Promise<ToldTurn> {
   throw new Error("the stream ended before the turn did");
 }
 
-function requestOf({ session, routeId }: GrpcTurn, { idempotency, name, text }: Ask) {
+function requestOf({ session, routeId }: GrpcTurn, { idempotency, name, text, onConflict }: Ask) {
   const fingerprint = createHash("sha256").update(`${name}\n${text}`).digest();
   return {
     ...{ idempotencyKey: idempotency, fingerprint, routeId, turnClass: TurnClass.PERSON },
     target: { case: "session", value: session } as const,
+    ...(onConflict === undefined ? {} : { onConflict: OnConflict[onConflict] }),
     messages: [{ role: Role.USER, parts: [{ content: { case: "text", value: text } as const }] }],
     origin: { source: "chaos", rawKey: name },
   };

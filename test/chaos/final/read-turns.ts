@@ -1,7 +1,7 @@
 import type { Delivery } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { Scene } from "../clients/scene.ts";
 import { enumName } from "../history/enum-name.ts";
 import { TENANTS } from "../world/tenants.ts";
@@ -53,6 +53,8 @@ function turnOf(tenant: string, turn: Turn) {
     ...{ tenant, key, turnId, idempotency, routed: routeId !== "", reply: textOf(turn.reply) },
     state: enumName(TurnState, turn.state),
     laneSeq: Number(turn.laneSeq),
+    onConflict: enumName(OnConflict, turn.onConflict),
+    intoTurnId: turn.intoTurnId,
     generation: Number(session?.generation ?? 0n),
     runs: turn.runs.map(({ runId, runEpoch }) => ({ run: runId, epoch: Number(runEpoch) })),
   };

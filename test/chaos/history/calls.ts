@@ -27,6 +27,9 @@ export interface ToldTurn {
   readonly reply: string;
 }
 
+/** What somebody in a hurry asks for. */
+export type ConflictWord = "INTERRUPT" | "ROLLBACK" | "COALESCE" | "STEER";
+
 /** Every call that the harness makes, with what it asks and what it is answered. */
 export interface Calls {
   readonly resolve: {
@@ -93,6 +96,8 @@ export interface Calls {
       readonly routed: boolean;
       /** What its model is to do: answer, or send to a session that sends back. */
       readonly nested: boolean;
+      /** What is to happen where the lane is busy; unset: it waits. */
+      readonly onConflict?: ConflictWord;
     };
     readonly answer: ToldTurn;
   };

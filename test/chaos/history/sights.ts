@@ -117,6 +117,10 @@ export interface FinalTurn {
   readonly generation: number;
   readonly reply: string;
   readonly routed: boolean;
+  /** What it asked for where the lane was busy, such as "STEER". */
+  readonly onConflict: string;
+  /** The turn that answered in its place; empty: none. */
+  readonly intoTurnId: string;
   readonly runs: readonly { readonly run: string; readonly epoch: number }[];
 }
 

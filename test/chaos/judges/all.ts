@@ -4,6 +4,7 @@ import { onlyGrows } from "./g02-only-grows.ts";
 import { noStaleWrite } from "./g03-no-stale-write.ts";
 import { noFalseStale } from "./g04-no-false-stale.ts";
 import { oneEnd } from "./g05-one-end.ts";
+import { endsAskedFor } from "./g05-ends-asked-for.ts";
 import { laneOrder } from "./g06-lane-order.ts";
 import { onceInTranscript } from "./g07-once-in-transcript.ts";
 import { delivered } from "./g08-delivered.ts";
@@ -20,13 +21,22 @@ import type { Judge, Verdict } from "./judge.ts";
 import { linearizable } from "./linearizable.ts";
 
 const JUDGES: readonly Judge[] = [
-  ...[oneIdentity, onlyGrows, noStaleWrite, linearizable, noFalseStale, oneEnd, laneOrder],
+  ...[
+    oneIdentity,
+    onlyGrows,
+    noStaleWrite,
+    linearizable,
+    noFalseStale,
+    oneEnd,
+    endsAskedFor,
+    laneOrder,
+  ],
   ...[onceInTranscript, delivered, keys, bindings, repeats],
   ...[watchedAt("session-identity"), watchedAt("delivery"), lanesWatched],
   ...[noDeadlock, tenantsApart, bounded, noTrace],
 ];
 
-/** Every judge's verdict; G3 has two, by real time and by replay, and G12 has one for each thing that is watched. */
+/** Every judge's verdict; G3 has two, by real time and by replay, G5 one for what ended for another's sake, and G12 has one for each thing that is watched. */
 export function judgeAll(history: History): readonly Verdict[] {
   return JUDGES.map((judge) => judge(history));
 }

@@ -5,7 +5,10 @@ export const TERMINAL = new Set([
   ...["COALESCED", "SKIPPED"],
 ]);
 
-/** An accepted turn is never lost and reaches exactly one terminal state. */
+/**
+ * An accepted turn is never lost and reaches exactly one terminal state. Who joined another turn is told the
+ * end of that one in place of its own.
+ */
 export const oneEnd: Judge = (history) => {
   const about = new Case("G5", "accepted turns that were found at their end");
   const finals = new Map(history.values("finalTurn").map((turn) => [turn.turnId, turn]));
@@ -27,7 +30,9 @@ export const oneEnd: Judge = (history) => {
       continue;
     }
     about.count();
-    const all = new Set([...(states.get(value.turnId) ?? []), value.state]);
+    const host = value.state === "COALESCED" ? finals.get(value.intoTurnId) : undefined;
+    const told = [...(states.get(value.turnId) ?? [])].filter((state) => state !== host?.state);
+    const all = new Set([...told, value.state]);
     if (all.size === 1) continue;
     about.find(value.key, at, `the turn ${value.turnId} ended as ${[...all].join(" and as ")}`);
   }

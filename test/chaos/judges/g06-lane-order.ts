@@ -1,7 +1,7 @@
 import { groupBy, type History } from "../history/history.ts";
 import type { FinalTurn } from "../history/sights.ts";
 import { Case, type Judge } from "./judge.ts";
-import { nonceOf } from "./nonce.ts";
+import { noncesOf } from "./nonce.ts";
 
 /**
  * Turns of a lane start in lane order, one at a time, by the intervals in which their models worked: of
@@ -40,22 +40,31 @@ function modelSpans(history: History): ReadonlyMap<string, { start: number; end:
 }
 
 function withSpan(turn: FinalTurn, spans: ReturnType<typeof modelSpans>): Worked[] {
-  const nonce = nonceOf(turn.reply);
-  const span = nonce === undefined ? undefined : spans.get(nonce);
-  return span === undefined ? [] : [{ turn, ...span }];
+  const nonces = noncesOf(turn.reply);
+  const first = spans.get(nonces[0] ?? "");
+  const last = spans.get(nonces.at(-1) ?? "");
+  return first === undefined || last === undefined
+    ? []
+    : [{ turn, start: first.start, end: last.end }];
 }
+
+/** They go to the front: before those that were accepted earlier, and never behind what came later. */
+const FRONT = new Set(["INTERRUPT", "ROLLBACK"]);
 
 function judgeLane(about: Case, worked: readonly Worked[]): void {
   const order = [...worked].sort((a, b) => a.start - b.start);
+  let lastInOrder: Worked | undefined;
   for (const [index, later] of order.entries()) {
     const earlier = order[index - 1];
+    const before = lastInOrder;
+    if (!FRONT.has(later.turn.onConflict)) lastInOrder = later;
     if (earlier === undefined) continue;
     about.count();
     const names = `${earlier.turn.turnId} and ${later.turn.turnId}`;
     if (later.start < earlier.end) about.find(later.turn.key, later.start, `${names} ran at once`);
-    if (later.turn.laneSeq < earlier.turn.laneSeq) {
-      about.find(later.turn.key, later.start, `${names} were served against the lane's order`);
-    }
+    if (before === undefined || later.turn.laneSeq > before.turn.laneSeq) continue;
+    const pair = `${before.turn.turnId} and ${later.turn.turnId}`;
+    about.find(later.turn.key, later.start, `${pair} were served against the lane's order`);
   }
 }
 

@@ -20,8 +20,9 @@ export const onceInTranscript: Judge = (history) => {
     judgeSession(about, session);
   }
   const replies = messages.filter(({ role, text }) => role === "assistant" && isReply(text));
+  const steers = groupBy([...turns.values()].filter(isSteered), ({ intoTurnId }) => intoTurnId);
   for (const [turnId, all] of groupBy(replies, (one) => one.turnId)) {
-    judgeTurn(about, turns.get(turnId), all);
+    judgeTurn(about, turns.get(turnId), all, steers.get(turnId)?.length ?? 0);
   }
   const committed = new Set(replies.map(({ turnId }) => turnId));
   for (const turn of turns.values()) {
@@ -37,9 +38,20 @@ function isReply(text: string): boolean {
   return chainOf(text) !== undefined;
 }
 
-function judgeTurn(about: Case, turn: FinalTurn | undefined, all: readonly Message[]): void {
+function isSteered({ onConflict, state }: FinalTurn): boolean {
+  return onConflict === "STEER" && state === "COALESCED";
+}
+
+/** A turn that was spoken to while its model answered says something more to each message. */
+function judgeTurn(
+  about: Case,
+  turn: FinalTurn | undefined,
+  all: readonly Message[],
+  steers: number,
+): void {
   const key = all[0]?.key ?? "";
-  if (all.length > 1) about.find(key, 0, `${all.length} replies of the turn ${all[0]?.turnId}`);
+  if (all.length > 1 + steers)
+    about.find(key, 0, `${all.length} replies of the turn ${all[0]?.turnId}`);
   else about.count();
   if (turn !== undefined && turn.state !== "COMPLETED") {
     about.find(

@@ -6,6 +6,11 @@ export function nonceOf(reply: string): string | undefined {
   return REPLY.exec(reply)?.[1];
 }
 
+/** The numbers of all calls that wrote a reply: of one that went on after it was spoken to there are several. */
+export function noncesOf(reply: string): readonly string[] {
+  return [...reply.matchAll(/reply ([0-9a-z-]+) to [0-9a-f]+/g)].map(([, nonce = ""]) => nonce);
+}
+
 /** The hash of the context that the reply was made of. */
 export function chainOf(reply: string): string | undefined {
   return REPLY.exec(reply)?.[2];

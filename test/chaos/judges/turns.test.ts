@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ToldTurn } from "../history/calls.ts";
 import type { FinalDelivery, FinalEntry, FinalTurn } from "../history/sights.ts";
 import { Story } from "../testing/story.ts";
+import { ENQUEUED } from "../testing/turns.ts";
 import { oneEnd } from "./g05-one-end.ts";
 import { laneOrder } from "./g06-lane-order.ts";
 import { chainHash, onceInTranscript } from "./g07-once-in-transcript.ts";
@@ -23,7 +24,8 @@ function told(turnId: string, changed: Partial<ToldTurn> = {}): ToldTurn {
 function turn(turnId: string, laneSeq: number, changed: Partial<FinalTurn> = {}): FinalTurn {
   const about = { tenant: "t", key: KEY, turnId, laneSeq, idempotency: `id ${turnId}` };
   const reply = replyOf(`n-${turnId}`, "0");
-  return { ...about, state: "COMPLETED", generation: 1, reply, routed: true, runs: [], ...changed };
+  const rest = { state: "COMPLETED", generation: 1, reply, routed: true, runs: [] };
+  return { ...about, ...ENQUEUED, ...rest, ...changed };
 }
 
 describe("G5", () => {
@@ -32,6 +34,21 @@ describe("G5", () => {
       .ok("turn", [0, 1], asking("a"), told("a"))
       .saw("finalTurn", 9, turn("a", 1));
     expect(oneEnd(history)).toMatchObject({ evidence: 1, findings: [] });
+  });
+
+  test("a turn that joined another may be told the other's end, and no third", () => {
+    const host = turn("h", 1, { state: "INTERRUPTED" });
+    const joined = turn("a", 2, { state: "COALESCED", intoTurnId: "h" });
+    const end = (state: string, ...finals: FinalTurn[]) => {
+      const story = new Story().ok("turn", [0, 1], asking("a"), told("a", { state }));
+      for (const one of finals) story.saw("finalTurn", 9, one);
+      return oneEnd(story.history).findings.length;
+    };
+    expect(end("INTERRUPTED", host, joined)).toBe(0);
+    expect(end("COALESCED", host, joined)).toBe(0);
+    expect(end("COMPLETED", host, joined)).toBe(1);
+    expect(end("INTERRUPTED", host, { ...joined, state: "COMPLETED" })).toBe(1);
+    expect(end("INTERRUPTED", host, { ...joined, intoTurnId: "" })).toBe(1);
   });
 
   test.each<[string, FinalTurn[]]>([

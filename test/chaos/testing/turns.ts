@@ -4,6 +4,9 @@ import type { FinalTurn } from "../history/sights.ts";
 /** The key of the histories made by hand, and its name. */
 export const KEY = "agent:main:k";
 
+/** As most turns are asked for. */
+export const ENQUEUED = { onConflict: "ENQUEUE", intoTurnId: "" } as const;
+
 type Ask = Calls["turn"]["ask"];
 
 export function asking(text: string, changed: Partial<Ask> = {}): Ask {
@@ -17,5 +20,5 @@ export function answered(turnId: string, reply = ""): ToldTurn {
 
 export function finalTurn(turnId: string, state = "COMPLETED", idempotency = "i1"): FinalTurn {
   const about = { tenant: "t", key: KEY, turnId, state, laneSeq: 1, idempotency };
-  return { ...about, generation: 1, reply: "", routed: false, runs: [] };
+  return { ...about, generation: 1, reply: "", routed: false, ...ENQUEUED, runs: [] };
 }
