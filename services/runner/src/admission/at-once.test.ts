@@ -1,14 +1,9 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { applyMain, Attached, said, turnFor, user } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const COUNT = 60;
 
@@ -18,7 +13,7 @@ test.concurrent.each([
 ])(
   "callers of one lane who come at once and %s are admitted by few statements, and answered in lane order",
   async (_what, history) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const replica = await world.replica();
     await applyMain(replica);
     const callers = Array.from({ length: COUNT }, (_, n) => {

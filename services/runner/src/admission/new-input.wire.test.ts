@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { eventually, gate, type Gate } from "@lanekeeper/testing";
 import fc from "fast-check";
@@ -7,23 +6,22 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { type Behaviour, end } from "../testing/model-double.ts";
 import { applyMain, Attached, said, turnFor, user } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 let replica: Replica;
 let answers: Gate;
 
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
   replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = repeatWhenOpen;
 });
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
-  await server?.stop();
 });
 
 /** Each answer is another, so that each names its turn. */

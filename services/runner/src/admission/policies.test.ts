@@ -1,5 +1,4 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import {
@@ -9,18 +8,15 @@ import {
   TurnState,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, type Submit, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 interface Outcome {
   /** The turn that runs, when the new one comes. */
@@ -106,7 +102,7 @@ async function outcomeOf(
   asked: Submit,
   agent: NonNullable<Parameters<typeof applyMain>[1]>,
 ): Promise<Outcome> {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -178,7 +174,7 @@ async function waiting(replica: Replica): Promise<string[]> {
 
 /** A lane that a run holds, with room for two that wait. */
 async function heldLane(agent: NonNullable<Parameters<typeof applyMain>[1]> = {}) {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { maxWaitingTurns: 2, ...agent });
   const held = gate();

@@ -1,20 +1,16 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** 1,000 tokens are 4,000 characters; half of them is full. */
 const SMALL = { contextTokenBudget: 1_000, compaction: { atPercent: 50 } };
@@ -57,7 +53,7 @@ async function fill(world: World, replica: Replica): Promise<void> {
 }
 
 test.concurrent("a full context is replaced by a summary in a new generation, in which the same run goes on", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { ...SMALL, systemPrompt: "Be brief." });
   world.model.behaviour = answers;
@@ -84,7 +80,7 @@ test.concurrent("a full context is replaced by a summary in a new generation, in
 });
 
 test.concurrent("the last exchanges stay as they were said, and a second summary holds the first", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, SMALL);
   world.model.behaviour = answers;
@@ -106,7 +102,7 @@ test.concurrent("the last exchanges stay as they were said, and a second summary
 });
 
 test.concurrent("what is said to the turn meanwhile, at another replica, is told to the model that answers", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [replica, other] = [await world.replica(), await world.replica()];
   await applyMain(replica, SMALL);
   world.model.behaviour = answers;
@@ -128,7 +124,7 @@ test.concurrent("what is said to the turn meanwhile, at another replica, is told
 });
 
 test.concurrent.each(["off", "not worthwhile"] as const)("no compaction: %s", async (why) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, why === "off" ? { ...SMALL, compaction: { off: true } } : SMALL);
   world.model.behaviour = answers;
@@ -139,7 +135,7 @@ test.concurrent.each(["off", "not worthwhile"] as const)("no compaction: %s", as
 });
 
 test.concurrent("a model that gives no summary keeps no turn from its answer", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, SMALL);
   world.model.behaviour = answers;
@@ -154,7 +150,7 @@ test.concurrent("a model that gives no summary keeps no turn from its answer", a
 });
 
 test.concurrent("heartbeats go on across the rotation, those of before it included", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica({ leaseMs: 1_500 });
   await applyMain(replica, SMALL);
   world.model.behaviour = answers;
@@ -185,7 +181,7 @@ test.concurrent.each([
 ] as const)(
   "killed %s, the next run knows all that was said",
   async (_what, at, madeBy, summaries) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const first = await world.replica();
     await applyMain(first, SMALL);
     world.model.behaviour = answers;
@@ -209,7 +205,7 @@ test.concurrent.each([
 );
 
 test.concurrent("a summary of a run that did not make the generation counts for nothing", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   let first: Replica | undefined;
   first = await world.replica({
     hooks: {
@@ -240,7 +236,7 @@ test.concurrent("a summary of a run that did not make the generation counts for 
 });
 
 test.concurrent("a run that is rotated away while it summarizes ends its turn as superseded", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, SMALL);
   world.model.behaviour = answers;

@@ -1,21 +1,17 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
 // Postgres, gRPC and several replicas on a machine that has other work too.
 vi.setConfig({ testTimeout: 30_000 });
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-}, 60_000);
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
 const never = new Promise<void>(() => undefined);
@@ -38,7 +34,7 @@ async function depthOf(replica: Replica) {
 }
 
 test.concurrent("turns of one group that come apart are answered together, once, and each of its callers hears it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await applyMain(a);
   const attached: Attached[] = [];
@@ -62,7 +58,7 @@ test.concurrent("turns of one group that come apart are answered together, once,
 });
 
 test.concurrent("a group takes in nothing that waits behind somebody else's message: the order stays", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -95,7 +91,7 @@ test.concurrent("a group takes in nothing that waits behind somebody else's mess
 });
 
 test.concurrent("a run that dies with a group in hand loses none of it; a turn that is cancelled lets it go", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await applyMain(a);
   world.model.behaviour = heldAnswer(never);
@@ -119,7 +115,7 @@ test.concurrent("a run that dies with a group in hand loses none of it; a turn t
 });
 
 test.concurrent("what interrupts does not interrupt its own group", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { onConflict: OnConflict.INTERRUPT });
   const first = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });

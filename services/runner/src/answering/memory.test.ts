@@ -1,18 +1,14 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { memoryOf } from "./memory.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const TOOLS = { tools: ["memory_save", "memory_search"] };
 
@@ -57,7 +53,7 @@ async function found(world: World, replica: Replica, query: string, key = KEY): 
 }
 
 test.concurrent("what is saved is found from any conversation of the agent, the best first, and of no other agent or tenant", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const model = { provider: { case: "scripted" as const, value: {} } };
   const agents = ["main", "other"].map((agentId) => ({ agentId, model, ...TOOLS }));
@@ -84,7 +80,7 @@ test.concurrent("what is saved is found from any conversation of the agent, the 
 });
 
 test.concurrent("what is pinned stands in every later context of the agent", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { ...TOOLS, systemPrompt: "Be brief." });
   world.model.behaviour = obeys;
@@ -101,7 +97,7 @@ test.concurrent.each([
   ["interrupted, stays", OnConflict.INTERRUPT, ["a fact"]],
   ["rolled back, is gone", OnConflict.ROLLBACK, []],
 ] as const)("what a turn saved that is %s", async (_what, onConflict, expected) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   world.model.behaviour = obeysAndHangs;
@@ -121,7 +117,7 @@ test.concurrent.each([
 });
 
 test.concurrent("a save that a run died in is made once by the next, and a run that was taken over saves nothing", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a, TOOLS);

@@ -1,5 +1,4 @@
 import { create } from "@bufbuild/protobuf";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import {
   GetSessionResponseSchema,
   ListRotationsResponseSchema,
@@ -15,19 +14,18 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { compactionNote } from "../domain/compaction.ts";
 import { readSession } from "../store/answering/sessions.ts";
 import { TENANT } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import type { Identity } from "../deps.ts";
 import { learnSession } from "./session-parents.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 const RUN = "01890000-0000-7000-8000-000000000001";

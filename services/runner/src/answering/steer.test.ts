@@ -1,18 +1,14 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { end, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const steer = { onConflict: OnConflict.STEER };
 const transport = { case: "http" as const, value: { url: "http://127.0.0.1:1/mcp" } };
@@ -27,7 +23,7 @@ async function transcript(replica: Replica) {
 }
 
 test.concurrent("a message handed to the active turn gets another step, and its caller the outcome", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -60,7 +56,7 @@ test.concurrent.each([
   { where: "its replica", at: "a", servers: [] },
   { where: "another replica, while servers of tools are slow", at: "b", servers: [SERVER] },
 ] as const)("what is said at $where before the model is asked is told it at once", async (row) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replicas = { a: await world.replica(), b: await world.replica() };
   await applyMain(replicas.a, { mcpServers: [...row.servers] });
   const ready = gate();
@@ -79,7 +75,7 @@ test.concurrent.each([
 });
 
 test.concurrent("a turn that nobody speaks to pays for no look", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   await new Attached(replica, { submit: turnFor(world, "one") }).ended;
@@ -88,7 +84,7 @@ test.concurrent("a turn that nobody speaks to pays for no look", async () => {
 });
 
 test.concurrent("a steered message is a turn again when its host ends otherwise", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
@@ -107,7 +103,7 @@ test.concurrent("a steered message is a turn again when its host ends otherwise"
 });
 
 test.concurrent("a host that died is run again with what it was handed", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -126,7 +122,7 @@ test.concurrent("a host that died is run again with what it was handed", async (
 });
 
 test.concurrent("a lane without an active turn of the same principal and generation takes it as a turn", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const free = new Attached(replica, { submit: turnFor(world, "free", steer) });
@@ -142,7 +138,7 @@ test.concurrent("a lane without an active turn of the same principal and generat
 });
 
 test.concurrent("a steered turn that is cancelled is not told to its host again", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -167,7 +163,7 @@ test.concurrent("a steered turn that is cancelled is not told to its host again"
 });
 
 test.concurrent("a replica that dies when it has ended a turn: what was handed to it is not overtaken by what comes later", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const doomed = await world.replica({ dieAt: "after runner_finish" });
   const other = await world.replica();
   await applyMain(other);

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import {
   type Message,
   MessageSchema,
@@ -8,7 +7,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
@@ -19,15 +18,12 @@ import { seeSession } from "../store/answering/sessions.ts";
 import { type Gate, gate } from "../testing/gate.ts";
 import { end, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { readHistory } from "./history.ts";
 import { partsOf } from "../outbox/relay.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 async function busyLane(): Promise<{
   readonly world: World;
@@ -35,7 +31,7 @@ async function busyLane(): Promise<{
   readonly held: Gate;
   readonly active: Attached;
 }> {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -136,7 +132,7 @@ test.concurrent("what is rolled back leaves its place among an agent's memories;
 });
 
 test.concurrent("a context reaches back through so many generations and no further", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   let parentSessionId = "";
   for (let n = 1; n <= LIMITS.parentDepth + 6; n++) {
@@ -158,7 +154,7 @@ test.concurrent("a context reaches back through so many generations and no furth
 });
 
 test.concurrent("of so many turns the inputs are compared with what a client resends, and of none before them", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = async function* (request) {
@@ -184,7 +180,7 @@ test.concurrent("of so many turns the inputs are compared with what a client res
 });
 
 test.concurrent("of what a provider says of a failure session-identity is told so many characters", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = async function* () {

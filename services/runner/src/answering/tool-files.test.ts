@@ -1,23 +1,19 @@
 import { create } from "@bufbuild/protobuf";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { FilePartSchema, type Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { lastSaid } from "../testing/subagents.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import type { Tool, ToolOutcome } from "../tools/tool.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 function tool(name: string, run: () => Promise<ToolOutcome>): Tool {
   return { spec: { name, description: name, parameters: {} }, run };
@@ -57,7 +53,7 @@ async function delivered(world: World) {
 const CHART = [["fileData", "chart.png", "image/png", [1, 2, 3]]];
 
 test.concurrent("a file that a tool made goes with the answer to whoever asked; the model is told of it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.tools.push(draw);
   const replica = await world.replica();
   await applyMain(replica);
@@ -78,7 +74,7 @@ test.concurrent("a file that a tool made goes with the answer to whoever asked; 
 });
 
 test.concurrent("a run that takes over has the files of the steps that were finished", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   let begun = 0;
   world.tools.push(
     draw,
@@ -99,7 +95,7 @@ test.concurrent("a run that takes over has the files of the steps that were fini
 });
 
 test.concurrent("what a failed call made goes nowhere", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.tools.push(tool("draw", async () => ({ text: "no ink", isError: true, files: [chart] })));
   const replica = await world.replica();
   await applyMain(replica);
@@ -128,7 +124,7 @@ async function* sayDone(): ReturnType<Behaviour> {
 }
 
 test.concurrent("who asked is told, in the answer, of a file that does not fit into it; the transcript has the agent's words", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.tools.push(drawLarge);
   const replica = await world.replica();
   await applyMain(replica);
@@ -145,7 +141,7 @@ test.concurrent("who asked is told, in the answer, of a file that does not fit i
 });
 
 test.concurrent("a run that takes over tells of what did not fit in the run before it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const held = gate();
   world.tools.push(drawLarge);
   const [a, b] = [await world.replica(), await world.replica()];
@@ -165,7 +161,7 @@ test.concurrent("a run that takes over tells of what did not fit in the run befo
 });
 
 test.concurrent("an answer that goes on after it told of such a file says it once, where callers have read it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.tools.push(drawLarge);
   const replica = await world.replica();
   await applyMain(replica);

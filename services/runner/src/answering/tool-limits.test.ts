@@ -1,21 +1,16 @@
 import { create } from "@bufbuild/protobuf";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { FilePartSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 test("past the calls that a turn may make, each is refused without being made, and the model told so", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   let made = 0;
   const run = async () => {
     made += 1;
@@ -53,7 +48,7 @@ test.each([
 ])(
   "what a turn says before and after its tools is one answer: it %s",
   async (_what, fileBytes, then, state, errorReason) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const halves = [Math.floor(fileBytes / 2), Math.ceil(fileBytes / 2)];
     const files = halves.map((bytes) =>
       create(FilePartSchema, { source: { case: "data", value: new Uint8Array(bytes) } }),

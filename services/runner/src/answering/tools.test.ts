@@ -1,23 +1,18 @@
 import { create } from "@bufbuild/protobuf";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { MessageSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import type { ModelRequest } from "../models/model.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import type { Tool, ToolContext } from "../tools/tool.ts";
 import { PERHAPS_DONE } from "./tool-steps.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 function tool(name: string, run: (context: ToolContext) => Promise<string>): Tool {
   const spec = { name, description: name, parameters: {} };
@@ -51,7 +46,7 @@ function callsInTurn(...names: string[]): Behaviour {
 }
 
 test.concurrent("an agent's own tools are run, told as activity, and stand in the transcript", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const steps: number[] = [];
   world.tools.push(
     tool("look", async ({ step, callChain, session }) => {
@@ -79,7 +74,7 @@ test.concurrent("an agent's own tools are run, told as activity, and stand in th
 });
 
 test.concurrent("a client's tool ends the turn with its call, and its result goes on", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = async function* (request) {
@@ -112,7 +107,7 @@ test.concurrent("a client's tool ends the turn with its call, and its result goe
 });
 
 test.concurrent("a tool that nobody offered is told to the model as missing, and never to the client", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = async function* (request) {
@@ -132,7 +127,7 @@ test.concurrent("a tool that nobody offered is told to the model as missing, and
 });
 
 test.concurrent("what finished is not done again by the turn's next run, and what was begun is told as perhaps done", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const done: string[] = [];
   world.tools.push(
     tool("first", async () => {
@@ -172,7 +167,7 @@ test.concurrent("what finished is not done again by the turn's next run, and wha
 });
 
 test.concurrent("an agent that calls tools in circles fails", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.tools.push(tool("again", async () => "more"));
   const replica = await world.replica();
   await applyMain(replica);
@@ -207,7 +202,7 @@ function asks(target: string, wait: boolean): Behaviour {
 }
 
 test.concurrent("a nested send waits for the other session's reply, and a repeat is the same send", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   const other = "agent:main:other";
@@ -226,7 +221,7 @@ test.concurrent("a nested send waits for the other session's reply, and a repeat
 });
 
 test.concurrent("a send that is not waited for returns at once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   world.model.behaviour = asks("agent:main:other", false);
@@ -235,7 +230,7 @@ test.concurrent("a send that is not waited for returns at once", async () => {
 });
 
 test.concurrent("waiting for one's own session would deadlock, and is refused", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   world.model.behaviour = asks(KEY, true);
@@ -244,7 +239,7 @@ test.concurrent("waiting for one's own session would deadlock, and is refused", 
 });
 
 test.concurrent("two sessions that ask each other at once: nobody hangs", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   const [left, right] = ["agent:main:left", "agent:main:right"];
@@ -279,7 +274,7 @@ test.concurrent("two sessions that ask each other at once: nobody hangs", async 
 });
 
 test.concurrent("a chain of sends ends with its hop budget", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   world.model.behaviour = async function* (request) {

@@ -1,19 +1,15 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { ModelEvent, ModelRequest } from "../models/model.ts";
 import { textOf } from "../domain/message-text.ts";
 import { type Gate, gate } from "../testing/gate.ts";
 import { end, toolCall } from "../testing/model-double.ts";
 import { Attached, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const model = { provider: { case: "scripted" as const, value: {} } };
 
@@ -91,7 +87,7 @@ async function attachAll(world: World, replicas: readonly Replica[], texts: read
 }
 
 test.concurrent("an agent's bound holds over replicas, and lanes are served in the order of acceptance", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replicas = [await world.replica(), await world.replica()];
   const gates = new Gates(world);
   await apply(replicas[0] as Replica, { agents: { main: 2 } });
@@ -112,7 +108,7 @@ test.concurrent("an agent's bound holds over replicas, and lanes are served in t
 });
 
 test.concurrent("a tenant's bound holds over its agents; another tenant has its own", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const gates = new Gates(world);
   await apply(replica, { agents: { main: 0, ops: 1 }, tenant: 2 });
@@ -148,7 +144,7 @@ test.concurrent("a tenant's bound holds over its agents; another tenant has its 
 });
 
 test.concurrent("the slots of a replica that died count until its lease is over; then its turns go on within the bound", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [a, b] = [await world.replica({ leaseMs: 1_500 }), await world.replica({ leaseMs: 1_500 })];
   const gates = new Gates(world);
   await apply(a, { agents: { main: 1 } });
@@ -175,7 +171,7 @@ test.concurrent("the slots of a replica that died count until its lease is over;
 });
 
 test.concurrent("a turn that waits for another gives its slot back, and gets it before a new turn does", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await apply(a, { agents: { main: 1 } });
   const asked: string[] = [];
@@ -213,7 +209,7 @@ test.concurrent("a turn that waits for another gives its slot back, and gets it 
 });
 
 test.concurrent("a turn without a session runs within the bound or is refused", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const gates = new Gates(world);
   await apply(replica, { agents: { main: 1 } });
@@ -238,7 +234,7 @@ test.concurrent("a turn without a session runs within the bound or is refused", 
 });
 
 test.concurrent("where nothing is bounded no slot is asked for", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await apply(replica, { agents: { main: 0 } });
   for (const text of ["one", "two"]) await attach(world, replica, text).ended;

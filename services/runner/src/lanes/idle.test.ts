@@ -1,17 +1,13 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 function statementsOf(replica: Replica): number {
   return [...replica.statements().values()].reduce((sum, count) => sum + count, 0);
@@ -29,7 +25,7 @@ async function watched(replica: Replica, sweeps: number) {
 }
 
 test("an idle replica sends no more statements than its bound, also while a caller waits elsewhere", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [idle, busy] = [await world.replica(), await world.replica()];
   await applyMain(busy);
   const quiet = await watched(idle, 4);

@@ -1,19 +1,15 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 async function texts(replica: Replica, key: string) {
   const { messages } = await replica.client.listMessages({
@@ -23,7 +19,7 @@ async function texts(replica: Replica, key: string) {
 }
 
 test.concurrent("a turn that waits longer than it may fails with QUEUE_TIMEOUT", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -42,7 +38,7 @@ test.concurrent("a turn that waits longer than it may fails with QUEUE_TIMEOUT",
 });
 
 test.concurrent("the turns of a merged key run behind the survivor's, in order", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const [loser, survivor] = ["agent:main:loser", "agent:main:survivor"];
@@ -82,7 +78,7 @@ test.concurrent.each([
 ])(
   "of a merged key's turns those that ask for their generation fail, whatever number the survivor has: %s",
   async (_what, asksFor) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const replica = await world.replica();
     await applyMain(replica);
     const [loser, survivor] = ["agent:main:loser", "agent:main:survivor"];
@@ -119,7 +115,7 @@ test.concurrent.each([
 );
 
 test.concurrent("a turn that asks for its generation does not run in another", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const submit = turnFor(world, "one", { requireGeneration: true });
@@ -129,7 +125,7 @@ test.concurrent("a turn that asks for its generation does not run in another", a
 });
 
 test.concurrent("a context reaches back through the parents of a session", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { systemPrompt: "be kind" });
   const before = world.identity.ref(TENANT, KEY);
@@ -153,7 +149,7 @@ test.concurrent("a context reaches back through the parents of a session", async
 });
 
 test.concurrent("a retry that shows no key joins the turn whose caller was cut off, and no other", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -174,7 +170,7 @@ test.concurrent("a retry that shows no key joins the turn whose caller was cut o
 });
 
 test.concurrent("somebody else who attaches is not the turn's caller, neither coming nor leaving", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -210,7 +206,7 @@ test.concurrent("somebody else who attaches is not the turn's caller, neither co
 });
 
 test.concurrent("a caller who was told of no end joins it later; another key, a first try and a second yes do not", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const yes = (clientRetryCount: number, key = KEY) => {
@@ -235,7 +231,7 @@ test.concurrent("a caller who was told of no end joins it later; another key, a 
 });
 
 test.concurrent("an attachment resumes after the last event that it saw, on another replica too", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -254,7 +250,7 @@ test.concurrent("an attachment resumes after the last event that it saw, on anot
 });
 
 test.concurrent("a lane is listed while it has work, with its turns in order", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -277,7 +273,7 @@ test.concurrent("a lane is listed while it has work, with its turns in order", a
 });
 
 test.concurrent("reading is of the tenant alone", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const attached = new Attached(replica, { submit: turnFor(world, "one") });
@@ -299,7 +295,7 @@ test.concurrent("reading is of the tenant alone", async () => {
 });
 
 test.concurrent("interrupting into an agent that was left out, or into none, is refused", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   await replica.client.applyAgents({ agents: [] });
@@ -310,7 +306,7 @@ test.concurrent("interrupting into an agent that was left out, or into none, is 
 });
 
 test.concurrent("every line about a turn carries the fields by which it is found", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const origin = { source: "slack", rawKey: "hi", peer: { channel: "slack", accountId: "T1" } };

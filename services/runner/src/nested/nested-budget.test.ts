@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { accept } from "../rpc/accept.ts";
@@ -12,14 +11,10 @@ import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { deliverTo, lastSaid, replyOf, turnsOf } from "../testing/subagents.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { submitNested } from "./nested-send.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** Each result is a reason to give the same task once more; who is refused that says so. */
 function endless(beforeAnswer: () => Promise<void>): Behaviour {
@@ -40,7 +35,7 @@ function endless(beforeAnswer: () => Promise<void>): Behaviour {
 }
 
 test("a loop of tasks and their results ends by its bound, and a person's next message may hand out tasks again", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_spawn"] });
   deliverTo(world, replica);
@@ -67,7 +62,7 @@ test("a loop of tasks and their results ends by its bound, and a person's next m
 });
 
 test("an agent may state how many come of one request to it: that holds for all of them, whoever sends", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const model = { provider: { case: "scripted" as const, value: {} } };
   const tools = ["sessions_send"];
@@ -99,7 +94,7 @@ test("an agent may state how many come of one request to it: that holds for all 
 });
 
 test("of a request that has spent its sends those that were made are joined, and no session is made for a new one", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   const over = gate();
@@ -153,7 +148,7 @@ function fail(): never {
 }
 
 test("those who send at once for one request share what is left of it, to the last", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const root = { tenant: TENANT, rootTurnId: randomUUID() };
   const all = Array.from({ length: 8 }, () =>
     world.db.transaction((sql) => countNested(sql, root, 5)),

@@ -1,19 +1,14 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import type { ModelRequest } from "../models/model.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, TENANT, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const TOOLS = { tools: ["sessions_send"] };
 
@@ -52,7 +47,7 @@ test.concurrent.each([
 ])(
   "within one chain: %s is told %s, and the wait that would close the cycle is refused at once",
   async (key, text) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const replica = await world.replica();
     await applyMain(replica, TOOLS);
     world.model.behaviour = passesOn();
@@ -65,7 +60,7 @@ test.concurrent.each([
 );
 
 test.concurrent("a session that sent and does not wait may be asked by whom it sent to", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   world.model.behaviour = passesOn();
@@ -80,7 +75,7 @@ test.concurrent("a session that sent and does not wait may be asked by whom it s
 });
 
 test.concurrent("across chains and processes: whoever would wait for one that waits for it is refused at once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [one, two] = [await world.replica(), await world.replica()];
   await applyMain(one, TOOLS);
   const [isBusy, mayAsk] = [gate(), gate()];
@@ -106,7 +101,7 @@ test.concurrent("across chains and processes: whoever would wait for one that wa
 });
 
 test.concurrent("two that begin to wait for each other at once, in two processes: one is refused, or both, and never neither", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [one, two] = [await world.replica(), await world.replica()];
   await applyMain(one, TOOLS);
   for (let round = 0; round < 8; round++) {
@@ -129,7 +124,7 @@ test.concurrent("two that begin to wait for each other at once, in two processes
 });
 
 test.concurrent("a merge that leads a wait into a cycle: the wait is refused, and nobody hangs", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const held = gate();

@@ -1,18 +1,14 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { answers, deliverTo, lastSaid, parentOf, replyOf, turnsOf } from "../testing/subagents.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const TOOLS = { tools: ["sessions_spawn"] };
 
@@ -25,7 +21,7 @@ function toPeople({ delivery }: World): readonly string[] {
 }
 
 test.concurrent("what a session says to its subagent's answer goes where the answer that spawned it went", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   deliverTo(world, replica);
@@ -41,7 +37,7 @@ test.concurrent.each([
   ["the only one", [{ routeId: "one" }], ["one"]],
   ["none of several", [{ routeId: "one" }, { routeId: "two" }], []],
 ])("where nothing was said of a route, it goes by the session's: %s", async (_what, routes, to) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   deliverTo(world, replica);
@@ -54,7 +50,7 @@ test.concurrent.each([
 });
 
 test.concurrent("so does what it says where its subagent was reset before the answer came, and it hears of that once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const { submit } = deliverTo(world, replica);
@@ -99,7 +95,7 @@ test.concurrent.each([
 ])(
   "what a session says to another one's message goes by its own route: %s",
   async (_what, wait, routes, to) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const replica = await world.replica();
     await applyMain(replica, { tools: ["sessions_send"] });
     world.delivery.listed.set(OTHER, routes);
@@ -116,7 +112,7 @@ test.concurrent.each([
 );
 
 test.concurrent("a message is not sent while its session's route cannot be asked for, and the agent is told", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_send"] });
   world.delivery.isDown = true;
@@ -127,7 +123,7 @@ test.concurrent("a message is not sent while its session's route cannot be asked
 });
 
 test.concurrent("a subagent that has subagents of its own answers its parent by none of their answers", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   deliverTo(world, replica);

@@ -1,7 +1,6 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
@@ -16,21 +15,18 @@ import {
   turnsOf,
   waitsFor,
 } from "../testing/subagents.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { accept } from "../rpc/accept.ts";
 import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import { submitNested } from "./nested-send.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const TOOLS = { tools: ["sessions_spawn", "sessions_send"] };
 
 test.concurrent("a subagent's answer comes through delivery as a turn of the session that sent it, once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const { handed, submit } = deliverTo(world, replica);
@@ -62,7 +58,7 @@ test.concurrent("a subagent's answer comes through delivery as a turn of the ses
 });
 
 test.concurrent("a parent that waits has the answer as its tool's result, and no turn comes of it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const { handed } = deliverTo(world, replica);
@@ -84,7 +80,7 @@ test.concurrent("a parent that waits has the answer as its tool's result, and no
 });
 
 test.concurrent("an answer that delivery brings while the parent still waits is tied to the parent's turn", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a, TOOLS);
@@ -115,7 +111,7 @@ test.concurrent("an answer that delivery brings while the parent still waits is 
 });
 
 test.concurrent("of a subagent that answers without words its session is told too, once, and no reply stays", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const { handed } = deliverTo(world, replica);
@@ -136,7 +132,7 @@ test.concurrent.each([
   ["failed", "FAILED"],
   ["was cancelled", "CANCELLED"],
 ] as const)("of a subagent that %s its session is told too, once", async (_what, state) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const fails: Behaviour = async function* (request) {
@@ -157,7 +153,7 @@ test.concurrent.each([
 });
 
 test.concurrent("results bypass the bound of waiting turns", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { ...TOOLS, maxWaitingTurns: 1 });
   const { handed } = deliverTo(world, replica);
@@ -190,7 +186,7 @@ test.concurrent.each([
     "has answered, and its session was reset before the answer was sent here: the answer does not come.",
   ],
 ])("a reply after the wait %s", async (_what, isReset, told) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   const [done, parentDone] = [gate(), gate()];
@@ -233,7 +229,7 @@ test.concurrent.each([
 });
 
 test.concurrent("a run that was taken over sends nothing and spawns nothing", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   world.model.behaviour = parentOf(answers, false);
@@ -251,7 +247,7 @@ test.concurrent("a run that was taken over sends nothing and spawns nothing", as
 });
 
 test.concurrent("to stop a session from which the chain came would deadlock, and is refused", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, TOOLS);
   world.model.behaviour = async function* (request) {
@@ -273,7 +269,7 @@ test.concurrent("to stop a session from which the chain came would deadlock, and
 });
 
 test.concurrent("only delivery may tell of a subagent, and it may do nothing else", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const childTurnId = "00000000-0000-7000-8000-000000000000";

@@ -1,24 +1,19 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { ManualClock } from "@lanekeeper/service/testing";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { Progress } from "../runs/progress.ts";
 import { gate } from "../testing/gate.ts";
 import { echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 test.concurrent("replies reach delivery in lane order, once each, and its outage stops no lane", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.delivery.isDown = true;
@@ -43,7 +38,7 @@ test.concurrent("replies reach delivery in lane order, once each, and its outage
 });
 
 test.concurrent("people are told that a turn waits and that it runs; a hint that hangs or fails holds nothing up", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const hanging = gate();
@@ -74,7 +69,7 @@ test.concurrent("people are told that a turn waits and that it runs; a hint that
 });
 
 test.concurrent("again and again so many routes of those who wait are told, each once; who waits for more was told when it came", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const busy = gate();
@@ -105,7 +100,7 @@ test.concurrent("again and again so many routes of those who wait are told, each
 });
 
 test.concurrent("a reply that delivery refuses for good stays for people, and those behind it go on", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.delivery.unknownRoutes.add("gone");
@@ -120,7 +115,7 @@ test.concurrent.each([
   ["the call of a client's tool alone", [toolCall("c1", "weather"), end("tool_calls")]],
   ["no words", [end()]],
 ] as const)("of a reply with %s nothing is handed over, and nothing stays", async (_what, says) => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
@@ -136,7 +131,7 @@ test.concurrent.each([
 });
 
 test.concurrent("an outbox row of a replica that died is handed over by another", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   await world.replica();
   await applyMain(a);

@@ -1,18 +1,14 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor, user } from "../testing/requests.ts";
 import { deliverTo, parentOf, waitsFor } from "../testing/subagents.ts";
 import { gate } from "../testing/gate.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** As if so many replies had been committed while delivery was away. */
 async function fill(world: World, count: number, lanes: number): Promise<void> {
@@ -27,7 +23,7 @@ async function fill(world: World, count: number, lanes: number): Promise<void> {
 }
 
 test("a lane of which as many replies as may wait for delivery takes no turn that would add to them, and loses none", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.delivery.isDown = true;
@@ -67,7 +63,7 @@ test("a lane of which as many replies as may wait for delivery takes no turn tha
 });
 
 test("what a subagent found is told its session though the lane's outbox is full", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["sessions_spawn"] });
   const { handed } = deliverTo(world, replica);
@@ -84,7 +80,7 @@ test("what a subagent found is told its session though the lane's outbox is full
 });
 
 test("a tenant of which as many replies as may wait takes no turn that would add to them, in any lane", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.delivery.isDown = true;

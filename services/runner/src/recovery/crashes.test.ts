@@ -1,21 +1,17 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { stateCode } from "../domain/turn-state.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const never = new Promise<void>(() => undefined);
 
@@ -41,7 +37,7 @@ async function turnOf(replica: Replica, turnId: string) {
 }
 
 test.concurrent("a turn whose run died is run again by another replica, and its reader told to start over", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -74,7 +70,7 @@ test.concurrent("a turn whose run died is run again by another replica, and its 
 });
 
 test.concurrent("a crash between the accepted ending and its commit is finished without asking the model again", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   let first: Replica | undefined;
   const afterWrite = (event: string | undefined): void => {
     if (event === "ended") first?.kill();
@@ -96,7 +92,7 @@ test.concurrent("a crash between the accepted ending and its commit is finished 
 });
 
 test.concurrent("a crash before the ending was sent repeats the stored ending", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   let first: Replica | undefined;
   const beforeWrite = (event: string | undefined): void => {
     if (event === "ended") first?.kill();
@@ -113,7 +109,7 @@ test.concurrent("a crash before the ending was sent repeats the stored ending", 
 });
 
 test.concurrent("an interrupt that comes while a dead run's ending is stored, which is then refused, does not wait for the turn's next run", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const doomed = await world.replica({ dieAt: "after runner_prepare" });
   const other = await world.replica();
   await applyMain(other);
@@ -136,7 +132,7 @@ test.concurrent("an interrupt that comes while a dead run's ending is stored, wh
 });
 
 test.concurrent("a rollback that comes after the turn's ending was stored discards nothing of it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const doomed = await world.replica({ dieAt: "after runner_prepare" });
   const other = await world.replica();
   await applyMain(other);
@@ -152,7 +148,7 @@ test.concurrent("a rollback that comes after the turn's ending was stored discar
 });
 
 test.concurrent("a reset under a run ends its turn as superseded, and the next one runs in the new generation", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
@@ -176,7 +172,7 @@ test.concurrent("a reset under a run ends its turn as superseded, and the next o
 });
 
 test.concurrent("queued turns that a rotation skips end as skipped", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   world.model.behaviour = heldAnswer(never);
@@ -193,7 +189,7 @@ test.concurrent("queued turns that a rotation skips end as skipped", async () =>
 });
 
 test.concurrent("a rotated run that died is ended as superseded by another replica", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -211,7 +207,7 @@ test.concurrent("a rotated run that died is ended as superseded by another repli
 });
 
 test.concurrent("who waits behind a dead run that was rotated away does not wait for its lease", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -230,7 +226,7 @@ test.concurrent("who waits behind a dead run that was rotated away does not wait
 });
 
 test.concurrent("a turn without a session fails with the process that ran it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -247,7 +243,7 @@ test.concurrent("a turn without a session fails with the process that ran it", a
 test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
   "%s ends the turn and frees its lane",
   async (reason) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const replica = await world.replica();
     await applyMain(replica);
     // oxlint-disable-next-line require-yield
@@ -268,7 +264,7 @@ test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as co
 );
 
 test.concurrent("while session-identity is away a run goes on as long as its lease lives", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica({ leaseMs: 10_000 });
   await applyMain(replica);
   const held = gate();
@@ -284,7 +280,7 @@ test.concurrent("while session-identity is away a run goes on as long as its lea
 });
 
 test.concurrent("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica({ leaseMs: 900 });
   await applyMain(replica);
   const attached = await heldTurn(world, replica);
@@ -299,7 +295,7 @@ test.concurrent("a run whose lease ran out unseen goes back to its queue and is 
 });
 
 test.concurrent("a turn that three processes died of fails", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.model.behaviour = heldAnswer(never);
   const first = await world.replica();
   await applyMain(first);
@@ -317,7 +313,7 @@ test.concurrent("a turn that three processes died of fails", async () => {
 });
 
 test.concurrent("a turn that three runs gave back fails", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   world.model.behaviour = heldAnswer(never);
   const replica = await world.replica({ leaseMs: 900 });
   await applyMain(replica);
@@ -335,7 +331,7 @@ test.concurrent("a turn that three runs gave back fails", async () => {
 });
 
 test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -356,7 +352,7 @@ test.concurrent("a drained replica gives its turns back and another one answers 
 });
 
 test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -380,7 +376,7 @@ test.concurrent("a run whose activation the database lost when it died gives its
 });
 
 test.concurrent("two replicas on one database never run two turns of a lane at once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replicas = [await world.replica(), await world.replica()];
   const [a, b] = replicas as [Replica, Replica];
   await applyMain(a);

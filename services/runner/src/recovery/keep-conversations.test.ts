@@ -1,9 +1,8 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { createMetrics } from "@lanekeeper/service";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { runnerMetrics } from "../metrics.ts";
@@ -11,14 +10,11 @@ import { gate } from "../testing/gate.ts";
 import { type Behaviour, echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, type Submit, TENANT, turnFor } from "../testing/requests.ts";
 import { answers, parentOf, waitsFor } from "../testing/subagents.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { Retention } from "./retention.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const A_DAY_MS = 86_400_000;
 
@@ -50,7 +46,7 @@ async function stored(world: World) {
 }
 
 async function started(config: Parameters<typeof applyMain>[1] = {}) {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, config);
   return { world, replica };

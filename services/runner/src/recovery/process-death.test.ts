@@ -1,17 +1,13 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 async function transcript(replica: Replica): Promise<string[]> {
   const { messages } = await replica.client.listMessages({
@@ -38,7 +34,7 @@ type Done = (typeof DEATHS)[number][2];
 test.concurrent.each(DEATHS)(
   "a replica dies %s: the turn is answered once, by whoever comes",
   async (_what, dieAt, done) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const doomed = await world.replica({ dieAt });
     const other = await world.replica();
     await applyMain(other);
@@ -52,7 +48,7 @@ test.concurrent.each(DEATHS)(
 test.each(DEATHS.filter(([, at]) => ["after runner_prepare", "after ended"].includes(at)))(
   "a process is killed %s: the turn is answered once, by whoever comes",
   async (_what, at, done) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const doomed = await world.process({ at, signal: "SIGKILL" });
     const other = await world.replica();
     await applyMain(other);
@@ -97,7 +93,7 @@ test.each([
 ])(
   "a process is stopped for longer than its lease %s, and awake again: it commits nothing, who took over commits once",
   async (_what, at) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const leaseMs = 2_000;
     const sleeper = await world.process({ at, signal: "SIGSTOP", leaseMs });
     const other = await world.replica({ leaseMs });

@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { forgetChildTurns, insertChildTurn } from "../store/nested/child-turns.ts";
@@ -14,13 +13,10 @@ import { forgetSteps } from "../store/answering/tool-steps.ts";
 import { gate } from "../testing/gate.ts";
 import { end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** Makes what is stored older, in place of waiting. */
 async function age(world: World, table: string, column: string, ms: number): Promise<void> {
@@ -33,7 +29,7 @@ const AN_HOUR_MS = 3_600_000;
 const A_DAY_MS = 24 * AN_HOUR_MS;
 
 test.concurrent("a turn that has ended is told from any place, at any replica, while its events are kept; after that its end is", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
@@ -62,7 +58,7 @@ test.concurrent("a turn that has ended is told from any place, at any replica, w
 });
 
 test.concurrent("what a turn says is kept while it runs, however old, and its request too", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -83,7 +79,7 @@ test.concurrent("what a turn says is kept while it runs, however old, and its re
 });
 
 test.concurrent("the steps of a turn that has ended go with its events, those of one that runs stay", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { tools: ["session_status"] });
   const held = gate();
@@ -116,7 +112,7 @@ test.concurrent("the steps of a turn that has ended go with its events, those of
 });
 
 test.concurrent("a request is one turn for a day; after that it is a new one", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const submit = turnFor(world, "one");
@@ -133,7 +129,7 @@ test.concurrent("a request is one turn for a day; after that it is a new one", a
 });
 
 test.concurrent("slots of replicas that are gone, waits of runs that hold no lane and outcomes long told are removed, and no others", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const held = gate();
@@ -176,7 +172,7 @@ test.concurrent("slots of replicas that are gone, waits of runs that hold no lan
 });
 
 test.concurrent("a reply that delivery refused for good is kept as long as a dead letter, one that waits until it is taken", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const { db, delivery } = world;

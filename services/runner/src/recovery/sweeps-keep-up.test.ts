@@ -1,20 +1,15 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** More than two batches, as a busy installation leaves them between two sweeps. */
 const OLD = 2 * LIMITS.retentionBatch + 1;
 
 test("one sweep takes away all that is past its retention, however much came since the last one", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const first = new Attached(replica, { submit: turnFor(world, "long ago") });

@@ -1,20 +1,16 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { createRunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { turnFor } from "../testing/requests.ts";
-import { SECRET, startServer, World } from "../testing/world.ts";
+import { SECRET } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const model = { provider: { case: "scripted" as const, value: {} } };
 
 test.concurrent("agents are applied as a whole, and the version grows when something changed", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { client } = await world.replica();
   expect(await client.listAgents({})).toMatchObject({ agents: [], version: 0n });
   const agents = [
@@ -32,7 +28,7 @@ test.concurrent("agents are applied as a whole, and the version grows when somet
 });
 
 test.concurrent("programs and variables of the runner are given by its configuration alone; through ingress what stands may stay", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { client, grpcPort } = await world.replica();
   const cli = createRunnerClient({
     target: `127.0.0.1:${grpcPort}`,
@@ -57,7 +53,7 @@ test.concurrent("programs and variables of the runner are given by its configura
 });
 
 test.concurrent("a tenant's credential sends no variable of the runner to an address of its own", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { client, grpcPort } = await world.replica();
   const cli = createRunnerClient({
     target: `127.0.0.1:${grpcPort}`,
@@ -91,7 +87,7 @@ test.concurrent("a tenant's credential sends no variable of the runner to an add
 });
 
 test.concurrent("turns and messages are listed page by page", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { client } = await world.replica();
   await client.applyAgents({ agents: [{ agentId: "main", model }] });
   const submitted: string[] = [];

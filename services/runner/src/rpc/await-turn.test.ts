@@ -1,26 +1,22 @@
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import type { AwaitTurnResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, type Submit, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const LONG = durationFromMs(10_000);
 const SHORT = durationFromMs(1);
 
 async function started() {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   return { world, replica };

@@ -1,16 +1,12 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { Attached, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 const [OWN, OTHER, AGENTS] = ["agent:main:crm:1", "agent:main:web:1", "agent:work:crm:1"] as const;
 const KEYS = [OWN, OTHER, AGENTS] as const;
@@ -75,7 +71,7 @@ async function watched(client: Replica["client"], bounds: object): Promise<strin
 test.concurrent.each(BOUND)(
   "a credential bound to %s: lists, watches, and what names a key or a turn",
   async (_what, bounds, keys) => {
-    await using world = await World.start(server);
+    await using world = await worlds.start();
     const { replica, idOf, end } = await threeLanes(world);
     const { client } = replica;
     const lanes = await client.listLanes({}, bounds);
@@ -115,7 +111,7 @@ test.concurrent.each(BOUND)(
 );
 
 test.concurrent("a session that lies outside the bounds is like one that never was, by its id too", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { replica, end } = await threeLanes(world);
   await end();
   const { client } = replica;
@@ -133,7 +129,7 @@ test.concurrent("a session that lies outside the bounds is like one that never w
 });
 
 test.concurrent("a turn without a session is its agent's, and its own caller's", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const { client } = await world.replica();
   const model = { provider: { case: "scripted" as const, value: {} } };
   await client.applyAgents({ agents: ["main", "work"].map((agentId) => ({ agentId, model })) });

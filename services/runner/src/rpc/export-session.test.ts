@@ -1,13 +1,9 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 type Asked = Parameters<Replica["client"]["exportSession"]>[0]["session"] & object;
 
@@ -23,7 +19,7 @@ async function exported(replica: Replica, session: Asked) {
 }
 
 test("an export has every generation of a key, each behind its session, and says that it is whole", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const first = world.identity.ref(TENANT, KEY);
@@ -54,7 +50,7 @@ test("an export has every generation of a key, each behind its session, and says
 });
 
 test("a long transcript comes in parts, a page of it in memory, and an unknown key is empty", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const { sessionId } = world.identity.ref(TENANT, KEY);
   await world.db.query(`INSERT INTO sessions VALUES ($1, $2, $3, 1, '', '', 250)`, [

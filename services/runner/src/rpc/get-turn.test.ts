@@ -1,20 +1,15 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
 import { applyMain, Attached, turnFor, user } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 test.concurrent("a turn is told with what it was asked where that is wanted", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const parameters = { temperature: 0.5, instructions: "be brief" };
@@ -33,7 +28,7 @@ test.concurrent("a turn is told with what it was asked where that is wanted", as
 });
 
 test.concurrent("instructions hold for one turn: behind the prompt, and in no transcript", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { systemPrompt: "You are Ada." });
   const parameters = { instructions: "Be brief." };
@@ -50,7 +45,7 @@ test.concurrent("instructions hold for one turn: behind the prompt, and in no tr
 });
 
 test.concurrent("a run is told with the model that it asks from its beginning on, also where that gives no answer", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const asked = gate();

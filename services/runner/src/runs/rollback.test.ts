@@ -1,22 +1,18 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { echo } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import { type Replica, startServer, World } from "../testing/world.ts";
+import type { Replica } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** A turn that runs at `a`, and ends only when it may, whoever stops it. */
 async function started() {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await applyMain(a);
   const mayEnd = gate();

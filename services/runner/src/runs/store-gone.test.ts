@@ -1,21 +1,16 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { end } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 test("a run that cannot ask the database in the middle of its work gives its turn back, instead of failing it", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   let outages = 1;
@@ -46,7 +41,7 @@ test("a run that cannot ask the database in the middle of its work gives its tur
 });
 
 test("one that never can fails after as many runs as a turn has", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   // oxlint-disable-next-line require-yield

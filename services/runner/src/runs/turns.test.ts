@@ -1,24 +1,19 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
-import { startServer, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 async function started() {
-  const world = await World.start(server);
+  const world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   return { world, replica };

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
 import { laneOrder } from "../domain/lane-order.ts";
 import { completed, failed, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { takeOver } from "./runs/activate.ts";
 import { claimHead, releaseClaim } from "./lanes/claim-head.ts";
 import { discardPrepared, endHeld, endWaiting, requeue } from "./runs/end-unanswered.ts";
@@ -16,18 +16,16 @@ import { readTurn } from "./attaching/read-turn.ts";
 import { requestStop } from "./runs/request-stop.ts";
 import { TurnSteps } from "./runs/turn-steps.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 let steps: TurnSteps;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
   steps = new TurnSteps(world.db);
   stored = new StoredTurns(steps);
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 let stored: StoredTurns;

@@ -1,17 +1,15 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isTerminal, stateCode, TURN_STATES, type TurnStateName } from "../domain/turn-state.ts";
-import { startServer, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 const NAMES = Object.keys(TURN_STATES) as TurnStateName[];

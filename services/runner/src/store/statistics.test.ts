@@ -1,16 +1,11 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { startServer, World } from "../testing/world.ts";
+import { expect, test } from "vitest";
+import { testWorlds } from "../testing/test-worlds.ts";
 import { analyzeOutgrown } from "@lanekeeper/postgres";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 test("the planner is told of a table that grew faster than autovacuum looks, and once", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   expect(await analyzeOutgrown(world.db, ["lanes", "turns"])).toEqual([]);
   await world.db.query(
     `INSERT INTO lanes (tenant, session_key, next_seq, depth)

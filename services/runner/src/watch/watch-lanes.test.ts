@@ -1,20 +1,16 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { createRunnerClient } from "@lanekeeper/client";
 import type { WatchLanesResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import { type Replica, SECRET, startServer, World } from "../testing/world.ts";
+import { type Replica, SECRET, World } from "../testing/world.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
 
-let server: EmbeddedPostgres;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.stop());
+const worlds = testWorlds();
 
 /** A watch that is being read. */
 class Watch implements AsyncDisposable {
@@ -63,7 +59,7 @@ class Watch implements AsyncDisposable {
 }
 
 test.concurrent("a watch tells lanes as they stand and as they change, through any replica", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await applyMain(a);
   const held = gate();
@@ -104,7 +100,7 @@ async function moreLike(world: World, turnId: string, count: number): Promise<st
 }
 
 test.concurrent("of a long lane the first that wait are told, in the order in which they are served, and how many there are", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica, { maxWaitingTurns: 200 });
   const held = gate();
@@ -129,7 +125,7 @@ test.concurrent("of a long lane the first that wait are told, in the order in wh
 });
 
 test.concurrent("a heartbeat of the holder is a change; a cancelled turn that waited is one too", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica({ leaseMs: 3_000 });
   await applyMain(replica);
   const held = gate();
@@ -150,7 +146,7 @@ test.concurrent("a heartbeat of the holder is a change; a cancelled turn that wa
 });
 
 test.concurrent("a watch is of the tenant, and of the agents and the keys that it asks for", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const model = { provider: { case: "scripted" as const, value: {} } };
   await replica.client.applyAgents({
@@ -179,7 +175,7 @@ test.concurrent("a watch is of the tenant, and of the agents and the keys that i
 });
 
 test.concurrent("delivery watches all tenants, and is told whose lane it is", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   const { grpcPort } = replica;
   const held = gate();
@@ -216,7 +212,7 @@ function closing(client: Replica["client"]): Pick<Replica, "client"> & AsyncDisp
 }
 
 test.concurrent("nobody watches: no lane is looked at", async () => {
-  await using world = await World.start(server);
+  await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const before = replica.statements().get("runner_busy_lanes") ?? 0;

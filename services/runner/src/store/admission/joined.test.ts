@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { completed, newTurn, StoredTurns, TENANT } from "../../testing/stored-turns.ts";
-import { startServer, World } from "../../testing/world.ts";
+import type { World } from "../../testing/world.ts";
+import { testWorlds } from "../../testing/test-worlds.ts";
 import { claimHead } from "../lanes/claim-head.ts";
 import { findHost } from "./coalesce.ts";
 import { endWaiting, requeue } from "../runs/end-unanswered.ts";
@@ -15,19 +15,17 @@ import { findSteerHost, insertSteered, settleSteers, takeSteers } from "../answe
 import { expiredTurns } from "../recovery/sweep.ts";
 import { TurnSteps } from "../runs/turn-steps.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 let steps: TurnSteps;
 let stored: StoredTurns;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
   steps = new TurnSteps(world.db);
   stored = new StoredTurns(steps);
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 const CANCELLED = {

@@ -1,24 +1,22 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../../testing/turns-at-once.ts";
-import { startServer, World } from "../../testing/world.ts";
+import type { World } from "../../testing/world.ts";
+import { testWorlds } from "../../testing/test-worlds.ts";
 import { type Admitted, insertLaneTurns } from "./insert-lane-turn.ts";
 import { readLane } from "../lanes/lane-row.ts";
 import type { LaneAdmission, NewLaneTurn } from "./new-turn.ts";
 import { readQueue } from "../lanes/read-position.ts";
 import { TurnSteps } from "../runs/turn-steps.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 test("turns that wait in one lane share a statement, and stand in the order of their calls", async () => {

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../../domain/context.ts";
 import { textOf } from "../../domain/message-text.ts";
 import { HOW, laneKeys, newTurn, TENANT } from "../../testing/turns-at-once.ts";
-import { startServer, World } from "../../testing/world.ts";
+import type { World } from "../../testing/world.ts";
+import { testWorlds } from "../../testing/test-worlds.ts";
 import { insertLaneTurns } from "./insert-lane-turn.ts";
 import { insertResentTurns } from "./insert-resent-turns.ts";
 import { readLane } from "../lanes/lane-row.ts";
@@ -14,15 +14,13 @@ import type { LaneAdmission, NewLaneTurn } from "./new-turn.ts";
 import { readTurn } from "../attaching/read-turn.ts";
 import { ResentTurns } from "./resent-turns.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 const user = (text: string): Message => textMessage(Role.USER, text);

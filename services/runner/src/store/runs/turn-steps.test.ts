@@ -1,27 +1,25 @@
 import { randomUUID } from "node:crypto";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { textMessage } from "../../domain/context.ts";
 import type { Ending } from "../../domain/ending.ts";
 import { admit, counted, HOW, laneKeys, newTurn, TENANT } from "../../testing/turns-at-once.ts";
-import { startServer, World } from "../../testing/world.ts";
+import type { World } from "../../testing/world.ts";
+import { testWorlds } from "../../testing/test-worlds.ts";
 import { insertLaneTurn } from "../admission/insert-lane-turn.ts";
 import { readLane } from "../lanes/lane-row.ts";
 import type { NewLaneTurn } from "../admission/new-turn.ts";
 import { readTurn } from "../attaching/read-turn.ts";
 import { TurnSteps } from "./turn-steps.ts";
 
-let server: EmbeddedPostgres;
+const worlds = testWorlds();
 let world: World;
 beforeAll(async () => {
-  server = await startServer();
-  world = await World.start(server);
+  world = await worlds.start();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await server.stop();
 });
 
 function completed(text: string): Ending {
