@@ -42,19 +42,23 @@ export async function postBare(
   return total / seconds;
 }
 
-/** What delivery posts: services/delivery/README.md, "Webhooks". */
-function postOf({ path, session }: Target, text: string): Post {
-  const { sessionKey: key, sessionId: id, generation } = session;
+function postOf(target: Target, text: string): Post {
   const webhookId = randomUUID();
-  const body = JSON.stringify({
+  const headers = { "content-type": "application/json", "webhook-id": webhookId };
+  return { path: target.path, headers, body: bodyOf(target, webhookId, text) };
+}
+
+/** What delivery posts: services/delivery/README.md, "Webhooks". */
+export function bodyOf({ session }: Target, deliveryId: string, text: string): string {
+  const { sessionKey: key, sessionId: id, generation } = session;
+  return JSON.stringify({
     type: "reply",
-    delivery_id: webhookId,
+    delivery_id: deliveryId,
     session: { key, id, generation: Number(generation) },
     turn_id: randomUUID(),
     text,
     parts: [{ type: "text", text, media_type: "text/plain" }],
   });
-  return { path, headers: { "content-type": "application/json", "webhook-id": webhookId }, body };
 }
 
 /** https://www.standardwebhooks.com */

@@ -16,20 +16,40 @@ export interface Measured {
   readonly repeats: number;
   /** CPU microseconds a reply, by process. */
   readonly cpuMicros: CpuSeconds;
+  /** The same steps and nothing else: a second, and what they cost. */
+  readonly least: { readonly delivered: number; readonly cpuMicros: CpuSeconds };
 }
 
 export async function measureRound(world: World, sizes: Sizes, text: string): Promise<Measured> {
   const bare = (kind: "plain" | "signed") =>
     postBare(world.sink.origin, world.targets, text, sizes, kind);
+  const { cpu, least } = world;
   const plain = await bare("plain");
-  const ours = await deliver(world, sizes, text);
-  return { ...ours, plain, signed: await bare("signed") };
+  const [ours, cpuMicros] = await metered(cpu.ours, sizes, () => deliver(world, sizes, text));
+  const [delivered, cpuOfLeast] = await metered(cpu.least, sizes, () => least.deliver(text));
+  const signed = await bare("signed");
+  return { ...ours, cpuMicros, plain, signed, least: { delivered, cpuMicros: cpuOfLeast } };
+}
+
+/** With the CPU microseconds that a reply took, by process. */
+async function metered<T>(
+  cpu: () => Promise<CpuSeconds>,
+  { routes, messagesPerRoute }: Sizes,
+  work: () => Promise<T>,
+): Promise<[T, CpuSeconds]> {
+  const before = await cpu();
+  const result = await work();
+  const micros = Object.entries(await cpu()).map(([name, seconds]) => {
+    const used = seconds - (before[name] ?? 0);
+    return [name, (used / (routes * messagesPerRoute)) * 1_000_000];
+  });
+  return [result, Object.fromEntries(micros)];
 }
 
 /** From the first reply handed over until the receiver has had each. */
-async function deliver({ sink, delivery, targets, cpu }: World, sizes: Sizes, text: string) {
+async function deliver({ sink, delivery, targets }: World, sizes: Sizes, text: string) {
   const total = targets.length * sizes.messagesPerRoute;
-  const [before, cpuBefore] = [await sink.count(), await cpu()];
+  const before = await sink.count();
   const startedMs = performance.now();
   const since = () => (performance.now() - startedMs) / 1_000;
   await enqueueAll(delivery, targets, text, sizes);
@@ -37,12 +57,7 @@ async function deliver({ sink, delivery, targets, cpu }: World, sizes: Sizes, te
   const isSent = async () => (await sink.count()).distinct - before.distinct >= total;
   await eventually(isSent, { timeoutMs: WHOLE_RUN_MS, pollMs: 20, what: "all were sent" });
   const delivered = total / since();
-  const [after, cpuAfter] = [await sink.count(), await cpu()];
+  const after = await sink.count();
   const repeats = after.posts - before.posts - (after.distinct - before.distinct);
-  const cpuMicros = Object.fromEntries(
-    Object.entries(cpuAfter).map(([name, seconds]) => {
-      return [name, ((seconds - (cpuBefore[name] ?? 0)) / total) * 1_000_000];
-    }),
-  );
-  return { delivered, handedOver, repeats, cpuMicros };
+  return { delivered, handedOver, repeats };
 }

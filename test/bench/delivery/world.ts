@@ -4,6 +4,7 @@ import { startConstellation } from "@lanekeeper/testing";
 import { startDurablePostgres } from "../shared/durable-postgres.ts";
 import { cpuOf, cpuOfServer, type CpuSeconds } from "../shared/processes.ts";
 import type { Flags } from "./flags.ts";
+import { type Least, openLeast } from "./least/least.ts";
 import { makeTargets, type Target } from "./replies.ts";
 import { type Sink, startSink } from "./sink-process.ts";
 
@@ -12,7 +13,9 @@ export interface World {
   readonly sink: Sink;
   readonly delivery: ReturnType<typeof createDeliveryClient>;
   readonly targets: readonly Target[];
-  readonly cpu: () => Promise<CpuSeconds>;
+  readonly least: Least;
+  /** Of the processes that a reply passes, ours or the least. */
+  readonly cpu: Readonly<Record<"ours" | "least", () => Promise<CpuSeconds>>>;
 }
 
 /** What is opened is closed by `opened`. */
@@ -41,17 +44,24 @@ export async function openWorld(opened: Disposal, { sizes, cpuProf }: Flags): Pr
   opened.defer(() => delivery.$close());
   console.error(`registering ${sizes.routes} routes`);
   const targets = await makeTargets(identity, delivery, sink.origin, sizes);
-  const cpu = async (): Promise<CpuSeconds> => {
+  const least = await openLeast(opened, postgres.url("postgres"), { sink, targets, sizes });
+  const around = async (): Promise<CpuSeconds> => ({
+    postgres: await cpuOfServer(postgres.pid),
+    sink: await cpuOf(sink.pid),
+    "who hands over": await cpuOf(process.pid),
+  });
+  const services = async (): Promise<CpuSeconds> => {
     const pids = await lane.pids();
     return {
       delivery: await cpuOf(pids.delivery ?? 0),
       "session-identity": await cpuOf(pids["session-identity"] ?? 0),
-      postgres: await cpuOfServer(postgres.pid),
-      sink: await cpuOf(sink.pid),
-      "who hands over": await cpuOf(process.pid),
     };
   };
-  return { sink, delivery, targets, cpu };
+  const cpu = {
+    ours: async () => ({ ...(await services()), ...(await around()) }),
+    least: async () => ({ ...(await least.cpu()), ...(await around()) }),
+  };
+  return { sink, delivery, targets, least, cpu };
 }
 
 function profiling(folder: string): Record<string, string> {
