@@ -6,6 +6,7 @@ import type { BodyBudget } from "./http/read-body.ts";
 import type { IngressLimits } from "./limits.ts";
 import type { IngressMetrics } from "./metrics.ts";
 import type { SettingsDirectory } from "./settings/directory.ts";
+import type { UnsureSubmissions } from "./turns/unsure-submissions.ts";
 
 /** What the doors of ingress work with. */
 export interface IngressContext {
@@ -19,6 +20,7 @@ export interface IngressContext {
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
   readonly bodyBudget: BodyBudget;
+  readonly unsure: UnsureSubmissions;
   /** Aborted when the drain is over: whoever still waits is told to come again. */
   readonly lastCall: AbortSignal;
 }

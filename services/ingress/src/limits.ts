@@ -25,6 +25,9 @@ export interface IngressLimits {
   readonly timeoutCheckMs: number;
   /** How long a turn's acceptance is tried for before the caller is told to ask again. */
   readonly admissionTimeoutMs: number;
+  /** Submissions that are remembered whose acceptance is not known, and for how long. */
+  readonly unsureSubmissions: number;
+  readonly unsureSubmissionsMs: number;
   /** How long a replica may take to say `accepted` before another is asked. */
   readonly attachAttemptMs: number;
   /** How long a plain request's turn is waited for in the call that submits it; then it is attached to. */
@@ -132,6 +135,9 @@ export const DEFAULT_LIMITS: IngressLimits = {
   timeoutCheckMs: 5 * SECOND_MS,
   // Covers a restart of the runner or of the database; a client's own timeout is minutes.
   admissionTimeoutMs: 15 * SECOND_MS,
+  // Some hundred bytes each; clients give up within minutes (the openai package retries twice, within seconds).
+  unsureSubmissions: 10_000,
+  unsureSubmissionsMs: 600 * SECOND_MS,
   // Admission is one transaction of a few milliseconds; this much is a replica that hangs.
   attachAttemptMs: 5 * SECOND_MS,
   // One call instead of a stream where the answer is short work; a model that takes longer hides what a

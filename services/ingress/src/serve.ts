@@ -37,6 +37,7 @@ import { runSchedules } from "./schedules/loop.ts";
 import type { ScheduleStore } from "./schedules/store.ts";
 import { SettingsDirectory } from "./settings/directory.ts";
 import type { SettingsStore } from "./settings/store.ts";
+import { UnsureSubmissions } from "./turns/unsure-submissions.ts";
 
 /** What ingress stands on. */
 export interface IngressParts {
@@ -130,6 +131,7 @@ function ingressContext(parts: IngressParts, lastCall: AbortSignal): IngressCont
     identity,
     runner,
     bodyBudget: new BodyBudget(limits.maxBodyBytesInFlight),
+    unsure: new UnsureSubmissions(clock, limits),
     lastCall,
   };
 }

@@ -50,6 +50,8 @@ export class StandInRunner {
   disposition: Disposition = Disposition.STARTED;
   /** Thrown by AttachTurn and SubmitTurn instead of accepting, if set. */
   refusal: Error | undefined;
+  /** Thrown by AttachTurn alone. */
+  refusalOfStreams: Error | undefined;
   /** It knows no AwaitTurn. */
   isOlder = false;
   /** The next so many calls break right after acceptance, before the caller hears of it. */
@@ -148,6 +150,7 @@ export class StandInRunner {
 
   async *#attach(request: AttachTurnRequest, call: CallContext) {
     this.#note("attachTurn", request, call);
+    if (this.refusalOfStreams !== undefined) throw this.refusalOfStreams;
     const { turn, accepted } = await this.#accept(request.target, call);
     yield { event: { case: "accepted" as const, value: accepted } };
     yield* this.#events(turn, Number(request.afterStreamSeq), call);

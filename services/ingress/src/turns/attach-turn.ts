@@ -76,7 +76,9 @@ class Place {
   readonly #deps: Attaching;
   #target: AttachTarget;
   #afterStreamSeq = 0n;
+  /** Of a turn that was accepted, as the target says or `accepted` did. */
   #turnId: string | undefined;
+  #wasTold = false;
   #openedMs = 0;
   #brokenSinceMs: number | undefined;
   #failures = 0;
@@ -84,6 +86,7 @@ class Place {
   constructor(deps: Attaching, target: AttachTarget) {
     this.#deps = deps;
     this.#target = target;
+    if (target.case === "turnId") this.#turnId = target.value;
   }
 
   /** Attempts in a row that brought nothing. */
@@ -108,8 +111,9 @@ class Place {
       this.#heal();
     }
     if (event.case !== "accepted") return event.case !== undefined;
-    const isFirst = this.#turnId === undefined;
+    const isFirst = !this.#wasTold;
     if (isFirst) this.#heal();
+    this.#wasTold = true;
     this.#turnId = event.value.turnId;
     this.#target = { case: "turnId", value: event.value.turnId };
     return isFirst;
@@ -125,7 +129,7 @@ class Place {
     const brokenMs = nowMs - this.#brokenSinceMs;
     if (this.#turnId === undefined) {
       if (brokenMs < limits.admissionTimeoutMs) return;
-      throw storeUnavailable("no runner accepted the turn in time; ask again", cause);
+      throw storeUnavailable("no runner accepted the turn in time", cause);
     }
     if (brokenMs >= limits.reattachTimeoutMs) throw unreachable(this.#turnId, cause);
   }

@@ -26,6 +26,7 @@ import type { PlainWait } from "../metrics.ts";
 import { tellPlainWait, type WaitsTold } from "./plain-wait.ts";
 import { waitsElsewhere } from "./wait-expired.ts";
 import type { TurnAsk } from "./turn-ask.ts";
+import type { UnsureSubmissions } from "./unsure-submissions.ts";
 
 /** What opening a turn needs. */
 export interface Opening extends Attaching, WaitsTold {
@@ -33,6 +34,7 @@ export interface Opening extends Attaching, WaitsTold {
   readonly runner: Pick<RunnerClient, "attachTurn" | "awaitTurn" | "findTurn">;
   readonly limits: Attaching["limits"] & Awaiting["limits"];
   readonly agents: AgentDirectory;
+  readonly unsure: UnsureSubmissions;
 }
 
 /** Who asks, in what words, and until when. */
@@ -87,7 +89,10 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     if (opened !== undefined) return opened;
   }
   const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
-  const accepted = await firstEvent(events);
+  const accepted = await firstEvent(events).catch((error: unknown) => {
+    const isUnsure = target.case === "submit" && hasReason(error, "STORE_UNAVAILABLE");
+    throw isUnsure ? deps.unsure.note(request, target.value.idempotencyKey ?? "", error) : error;
+  });
   return {
     acceptedMs: deps.clock.monotonicMs(),
     turnId: accepted.turnId,
@@ -167,8 +172,9 @@ async function submission(
   const { fingerprint } = request;
   const ask = await request.completed();
   const { options } = ask;
+  const known = options.clientRetryCount > 0 ? deps.unsure.keyOf(request) : undefined;
   return {
-    idempotencyKey: options.idempotencyKey || randomUUID(),
+    idempotencyKey: options.idempotencyKey || known || randomUUID(),
     keyIsGenerated: options.idempotencyKey === "",
     fingerprint,
     target: await targetOf(deps, request, ask),

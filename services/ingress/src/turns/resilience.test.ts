@@ -80,6 +80,37 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     expect(headers).toMatchObject({ "x-should-retry": "true", "retry-after": "1" });
   });
 
+  test("of a turn that may have been accepted the retry is the same turn, and so is who shows its key", async () => {
+    await using other = await startTestIngress({ limits: { admissionTimeoutMs: 50 } });
+    other.runner.breakBeforeAccepted = 1_000;
+    const { status, json } = await ask(other, KEYED);
+    const { error } = json as { error: { message: string } };
+    expect([status, error]).toMatchObject([503, { code: "STORE_UNAVAILABLE" }]);
+    const [, key = ""] = /Idempotency-Key (\S+),/.exec(error.message) ?? [];
+    other.runner.breakBeforeAccepted = 0;
+    const retry = { ...KEYED.headers, "x-stainless-retry-count": "1" };
+    expect((await ask(other, { headers: retry })).status).toBe(200);
+    const shown = { ...KEYED.headers, "idempotency-key": key };
+    expect((await ask(other, { headers: shown })).status).toBe(200);
+    expect(other.runner.turns).toHaveLength(1);
+    // Who says the same once more, and is no retry, means it.
+    expect((await ask(other, KEYED)).status).toBe(200);
+    expect(other.runner.turns).toHaveLength(2);
+  });
+
+  test("so is one that no stream was ever had of", async () => {
+    await using other = await startTestIngress({ limits: { reattachTimeoutMs: 50, awaitMs: 1 } });
+    other.runner.script = holdTurn;
+    other.runner.refusalOfStreams = new RpcError(Code.UNAVAILABLE, "gone");
+    const { status, json, headers } = await ask(other, KEYED);
+    const turn = { turn_id: other.runner.last.turnId };
+    expect([status, json]).toMatchObject([
+      503,
+      { error: { code: "WAIT_EXPIRED", lanekeeper: turn } },
+    ]);
+    expect(headers["x-should-retry"]).toBe("true");
+  });
+
   test("an accepted turn that no runner serves any more is WAIT_EXPIRED with its id", async () => {
     await using other = await startTestIngress({ limits: { reattachTimeoutMs: 50, awaitMs: 1 } });
     other.runner.script = holdTurn;

@@ -5,6 +5,8 @@ import type { Stop, StoredTurn } from "../store/turn-row.ts";
 export interface AdmissionResult {
   readonly turn: StoredTurn;
   readonly disposition: Disposition;
+  /** What the caller is told in its place; left out: that. */
+  readonly toldAs?: Disposition;
   readonly position: number;
   /** The run that holds the turn already, of this replica. */
   readonly claimedRunId: string | undefined;

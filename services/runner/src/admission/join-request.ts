@@ -30,7 +30,14 @@ export async function joined(
   const found = await readTurn(deps.db, turn.tenant, known.turnId);
   if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
   const disposition = Disposition.JOINED;
-  return { turn: found, disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+  const joined = { disposition, position: 0, claimedRunId: undefined, stopped: undefined };
+  // Nobody else can have the key: a door repeats its submission, since the answer was lost, for its only caller.
+  const isRepeat = turn.keyIsGenerated && turn.clientRetryCount === 0;
+  return {
+    turn: found,
+    ...joined,
+    ...(isRepeat ? { toldAs: found.disposition as Disposition } : {}),
+  };
 }
 
 /** The turn that told of the outcome, or the one that has it as its tool's result. */

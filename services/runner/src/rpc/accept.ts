@@ -139,7 +139,8 @@ function start(
 export function acceptedMessage(
   result: AdmissionResult,
 ): MessageInitShape<typeof SubmitTurnResponseSchema> {
-  const { turn, disposition, position } = result;
+  const { turn, position } = result;
+  const disposition = result.toldAs ?? result.disposition;
   const { sessionKey, turnId } = turn;
   const session = {
     sessionKey: sessionKey ?? "",

@@ -111,6 +111,18 @@ test.concurrent("the same request joins its turn, other content under its key is
   expect(found.turn?.turnId).toBe(first.turnId);
 });
 
+test.concurrent("a door that repeats its own submission is told what it was told first; a client's retry has joined", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const submit = turnFor(world, "once", { idempotencyKey: "minted", keyIsGenerated: true });
+  const told = async (more: object) =>
+    (await replica.client.submitTurn({ ...submit, ...more })).disposition;
+  expect(await told({})).toBe(Disposition.STARTED);
+  expect(await told({})).toBe(Disposition.STARTED);
+  expect(await told({ clientRetryCount: 1 })).toBe(Disposition.JOINED);
+  expect(world.model.asked.length).toBeLessThanOrEqual(1);
+});
+
 test.concurrent("twenty racers with one key are one turn", async () => {
   const { world, replica } = await started();
   await using _ = world;

@@ -734,7 +734,8 @@ export const Disposition = {
   COALESCED: 4,
 
   /**
-   * The same request was accepted before; this call joined its turn.
+   * The same request was accepted before; this call joined its turn. Whoever repeats its own submission under a
+   * generated key, without a retry count, is told what the first one was.
    *
    * @generated from enum value: DISPOSITION_JOINED = 5;
    */

@@ -1,0 +1,64 @@
+import { type Caller, LanekeeperError } from "@lanekeeper/rpc";
+import type { Clock } from "@lanekeeper/service";
+import type { IngressLimits } from "../limits.ts";
+
+/** A request, as a retry of it is known. */
+export interface UnsureRequest {
+  readonly caller: Caller;
+  readonly fingerprint: Uint8Array;
+}
+
+interface Unsure {
+  readonly idempotencyKey: string;
+  readonly notedMs: number;
+}
+
+/**
+ * Submissions of which nobody knows whether they were accepted: no runner answered, and one may have
+ * accepted before it fell silent. A retry that says that it is one, and shows no key of its own, is submitted
+ * under the key that the first one had, and so joins its turn or is accepted now. Remembered by this
+ * replica alone, and not over its end; whoever was told the key may show it to any.
+ */
+export class UnsureSubmissions {
+  readonly #clock: Clock;
+  readonly #limits: Pick<IngressLimits, "unsureSubmissions" | "unsureSubmissionsMs">;
+  /** Oldest first. */
+  readonly #noted = new Map<string, Unsure>();
+
+  constructor(
+    clock: Clock,
+    limits: Pick<IngressLimits, "unsureSubmissions" | "unsureSubmissionsMs">,
+  ) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Takes note of it. The error is what its caller is told. */
+  note(request: UnsureRequest, idempotencyKey: string, cause: unknown): LanekeeperError {
+    const name = nameOf(request);
+    this.#noted.delete(name);
+    this.#noted.set(name, { idempotencyKey, notedMs: this.#clock.monotonicMs() });
+    const [oldest] = this.#noted.keys();
+    if (this.#noted.size > this.#limits.unsureSubmissions && oldest !== undefined) {
+      this.#noted.delete(oldest);
+    }
+    const message =
+      "no runner answered in time, and whether the turn was accepted is not known; ask again with " +
+      `the Idempotency-Key ${idempotencyKey}, which joins it if it was`;
+    const metadata = { idempotency_key: idempotencyKey };
+    return new LanekeeperError("STORE_UNAVAILABLE", message, { cause, metadata });
+  }
+
+  /** The key of an equal request that was noted a while ago at most. */
+  keyOf(request: UnsureRequest): string | undefined {
+    const noted = this.#noted.get(nameOf(request));
+    if (noted === undefined) return undefined;
+    const ageMs = this.#clock.monotonicMs() - noted.notedMs;
+    return ageMs <= this.#limits.unsureSubmissionsMs ? noted.idempotencyKey : undefined;
+  }
+}
+
+function nameOf({ caller, fingerprint }: UnsureRequest): string {
+  const { tenant, principal } = caller;
+  return JSON.stringify([tenant, principal, Buffer.from(fingerprint).toString("base64")]);
+}
