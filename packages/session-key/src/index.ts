@@ -9,7 +9,15 @@ export {
 export { type CanonicalPeerResult, canonicalPeer } from "./canonical-peer.ts";
 export { hasProfile, PROFILED_CHANNELS } from "./channel-profiles.ts";
 export type { PeerKind } from "./ids/spelling.ts";
-export { isAgentWithin, isBound, isKeyWithin, type KeyBounds } from "./key-bounds.ts";
+export {
+  agentBoundBy,
+  type BoundBy,
+  isAgentWithin,
+  isBound,
+  isKeyWithin,
+  type KeyBounds,
+  keyBoundBy,
+} from "./key-bounds.ts";
 export { checkKeyPermission, type KeyCaller } from "./key-permission.ts";
 export { type NormalizedKey, normalizeRawKey, type RawKeyInput } from "./normalize-raw-key.ts";
 export { parseCanonicalKey } from "./parse-canonical-key.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isAgentWithin, isBound, isKeyWithin } from "./key-bounds.ts";
+import { agentBoundBy, isAgentWithin, isBound, isKeyWithin, keyBoundBy } from "./key-bounds.ts";
 
 const bounds = (agents: string[], keyPrefixes: string[]) => ({ agents, keyPrefixes });
 
@@ -35,4 +35,16 @@ test("a credential without lists is bound by nothing", () => {
   expect(isBound(bounds([], []))).toBe(false);
   expect(isBound(bounds(["main"], []))).toBe(true);
   expect(isBound(bounds([], ["agent:main:a"]))).toBe(true);
+});
+
+test.each([
+  ["agent:main:crm:7", ["main"], ["agent:main:crm:"], undefined],
+  ["agent:main:web:1", ["main"], ["agent:main:crm:"], "session_key_prefixes"],
+  ["agent:work:crm:7", ["main"], ["agent:main:crm:"], "agent_ids"],
+  ["agent:work:crm:7", [], ["agent:main:crm:"], "session_key_prefixes"],
+])("%s, agents %j, prefixes %j: kept out by %s", (key, agents, prefixes, by) => {
+  expect(keyBoundBy(key, bounds(agents, prefixes))).toBe(by);
+  const agent = key.split(":")[1] ?? "";
+  const isOfPrefixes = by === "session_key_prefixes" && agent === "main";
+  expect(agentBoundBy(agent, bounds(agents, prefixes))).toBe(isOfPrefixes ? undefined : by);
 });

@@ -28,6 +28,25 @@ export function isAgentWithin(agentId: string, { agents, keyPrefixes }: KeyBound
   return keyPrefixes.length === 0 || keyPrefixes.some(meets);
 }
 
+/** The list of a credential that leaves a key, or an agent, out: `bound_by` of the refusal. */
+export type BoundBy = "agent_ids" | "session_key_prefixes";
+
+/** Which list keeps the credential from this key; undefined where it is within both. */
+export function keyBoundBy(key: string, bounds: KeyBounds): BoundBy | undefined {
+  if (isKeyWithin(key, bounds)) return undefined;
+  return isKeyWithin(key, { agents: bounds.agents, keyPrefixes: [] })
+    ? "session_key_prefixes"
+    : "agent_ids";
+}
+
+/** Which list keeps the credential from all keys of this agent; undefined where it may reach one. */
+export function agentBoundBy(agentId: string, bounds: KeyBounds): BoundBy | undefined {
+  if (isAgentWithin(agentId, bounds)) return undefined;
+  return isAgentWithin(agentId, { agents: bounds.agents, keyPrefixes: [] })
+    ? "session_key_prefixes"
+    : "agent_ids";
+}
+
 function agentPart(key: string): string {
   return key.split(":", 2)[1] ?? "";
 }

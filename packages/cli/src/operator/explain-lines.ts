@@ -1,14 +1,32 @@
 import type { ExplainKeyResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import type { KeyBinding, Peer, RuleStep } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
+import { fromStatus, LanekeeperError } from "@lanekeeper/rpc";
 import { journalLine, rotationLine, sessionLine, time } from "./session-lines.ts";
 
 /** The whole story of a name. */
 export function explainLines(answer: ExplainKeyResponse): string[] {
-  const { steps, refusal, binding, equivalences, session, rotations, journal } = answer;
+  const { steps, refusal } = answer;
   return [
     "rules:",
     ...steps.map(stepLine),
     ...(refusal === undefined ? [] : [`a call with this name is refused: ${refusal.message}`]),
+    ...(isOutOfBounds(refusal) ? [UNTOLD] : foundLines(answer)),
+  ];
+}
+
+/** An answer without a story is no word that there is none. */
+const UNTOLD =
+  "whether it was seen, and what stands there, is not told to a key that is bound elsewhere";
+
+function isOutOfBounds(refusal: ExplainKeyResponse["refusal"]): boolean {
+  if (refusal === undefined) return false;
+  const error = fromStatus(refusal);
+  return error instanceof LanekeeperError && error.metadata["bound_by"] !== undefined;
+}
+
+function foundLines(answer: ExplainKeyResponse): string[] {
+  const { binding, equivalences, session, rotations, journal } = answer;
+  return [
     ...(binding === undefined ? ["never seen"] : bindingLines(binding)),
     ...equivalences.map(
       (one) => `${peerText(one.peer)} and ${peerText(one.sameAs)} are one, by ${one.source}`,

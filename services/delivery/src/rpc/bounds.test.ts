@@ -28,10 +28,14 @@ afterAll(async () => {
 
 const [OWN, OTHER, AGENTS] = ["agent:main:crm:1", "agent:main:web:1", "agent:work:crm:1"] as const;
 
+/** A refusal that says which list of the credential keeps it out. */
+const DENIED = /^PERMISSION_DENIED by (agent_ids|session_key_prefixes)$/;
+
 async function outcome(work: Promise<unknown>): Promise<string | undefined> {
   return work.then(
     () => "OK",
-    (error: { reason?: string }) => error.reason,
+    (error: { reason?: string; metadata?: Readonly<Record<string, string>> }) =>
+      [error.reason, error.metadata?.["bound_by"]].filter(Boolean).join(" by "),
   );
 }
 
@@ -63,7 +67,7 @@ test("a bound credential reaches the routes and replies of its keys, and is told
     expect(told).toEqual(new Set(keys));
     for (const [sessionKey, { routeId, deliveryId }] of made) {
       const isWithin = (keys as readonly string[]).includes(sessionKey);
-      const denied = isWithin ? "OK" : "PERMISSION_DENIED";
+      const denied = isWithin ? "OK" : expect.stringMatching(DENIED);
       const hidden = isWithin ? "OK" : "NOT_FOUND";
       expect([
         ...[sessionKey, await outcome(runner.listRoutes({ sessionKey }, bounds))],

@@ -1,11 +1,11 @@
 import { invalid, LanekeeperError, permissionDenied, type Caller } from "@lanekeeper/rpc";
 import {
+  agentBoundBy,
   agentOf,
   type CanonicalKey,
   checkKeyPermission,
-  isAgentWithin,
   isKeyRefusal,
-  isKeyWithin,
+  keyBoundBy,
   type KeyRefusal,
   parseCanonicalKey,
 } from "@lanekeeper/session-key";
@@ -62,11 +62,15 @@ export function parseNote(note: string, { noteChars }: Pick<Limits, "noteChars">
  */
 export function requireWithin(key: CanonicalKey, caller: Caller): void {
   const agent = agentOf(key);
-  if (!isAgentWithin(agent, caller)) {
-    throw permissionDenied(`the credential may not use the agent ${agent}`, { agent });
+  const ofAgent = agentBoundBy(agent, caller);
+  if (ofAgent !== undefined) {
+    const metadata = { agent, bound_by: ofAgent };
+    throw permissionDenied(`the credential may not use the agent ${agent}`, metadata);
   }
-  if (isKeyWithin(key, caller)) return;
-  throw permissionDenied("the key is none of those that the credential is bound to");
+  const by = keyBoundBy(key, caller);
+  if (by === undefined) return;
+  const metadata = { bound_by: by };
+  throw permissionDenied("the key is none of those that the credential is bound to", metadata);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type CallContext, notFound, permissionDenied } from "@lanekeeper/rpc";
-import { isAgentWithin, isBound, isKeyWithin } from "@lanekeeper/session-key";
+import { agentBoundBy, isBound, isKeyWithin, keyBoundBy } from "@lanekeeper/session-key";
 import { readSession } from "../store/answering/sessions.ts";
 import type { Sql } from "../store/sql.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
@@ -9,14 +9,21 @@ import type { StoredTurn } from "../store/turn-row.ts";
  * @throws PERMISSION_DENIED if the caller's credential is bound to other agents or keys
  */
 export function requireKey<K extends string>(key: K, call: CallContext): K {
-  if (isKeyWithin(key, call)) return key;
-  throw permissionDenied("the key is none of those that the credential is bound to");
+  const by = keyBoundBy(key, call);
+  if (by === undefined) return key;
+  throw permissionDenied("the key is none of those that the credential is bound to", {
+    bound_by: by,
+  });
 }
 
 /** @throws PERMISSION_DENIED if the caller's credential is bound to other agents */
 export function requireAgent(agentId: string, call: CallContext): void {
-  if (isAgentWithin(agentId, call)) return;
-  throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
+  const by = agentBoundBy(agentId, call);
+  if (by === undefined) return;
+  throw permissionDenied("the credential may not use this agent", {
+    agent_id: agentId,
+    bound_by: by,
+  });
 }
 
 /** Whether the caller may know of a turn: its own, and those of its keys; one without is its agent's. */

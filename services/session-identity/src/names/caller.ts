@@ -1,12 +1,12 @@
 import type { AbortState } from "@lanekeeper/postgres";
 import { type CallContext, isOutside, peerName, permissionDenied } from "@lanekeeper/rpc";
 import {
+  agentBoundBy,
   agentOf,
   type CanonicalKey,
   checkKeyPermission,
-  isAgentWithin,
-  isKeyWithin,
   type KeyBounds,
+  keyBoundBy,
 } from "@lanekeeper/session-key";
 import { keyError } from "../rpc/parse/key.ts";
 import type { Asker } from "../store/journal-rows.ts";
@@ -67,8 +67,12 @@ export function askerOf(call: CallContext): Asker {
 
 /** @throws PERMISSION_DENIED if the credential is bound to other agents */
 export function checkAgent(agentId: string, bounds: KeyBounds): void {
-  if (isAgentWithin(agentId, bounds)) return;
-  throw permissionDenied(`the credential may not use agent ${agentId}`, { agent_id: agentId });
+  const by = agentBoundBy(agentId, bounds);
+  if (by === undefined) return;
+  throw permissionDenied(`the credential may not use agent ${agentId}`, {
+    agent_id: agentId,
+    bound_by: by,
+  });
 }
 
 /**
@@ -77,8 +81,11 @@ export function checkAgent(agentId: string, bounds: KeyBounds): void {
  */
 export function checkBounds(key: CanonicalKey, bounds: KeyBounds): void {
   checkAgent(agentOf(key), bounds);
-  if (isKeyWithin(key, bounds)) return;
-  throw permissionDenied("the key is none of those that the credential is bound to");
+  const by = keyBoundBy(key, bounds);
+  if (by === undefined) return;
+  throw permissionDenied("the key is none of those that the credential is bound to", {
+    bound_by: by,
+  });
 }
 
 /** @throws RESERVED_NAMESPACE, PERMISSION_DENIED; on every call, whether or not the name was seen */

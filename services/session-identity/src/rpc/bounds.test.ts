@@ -1,4 +1,4 @@
-import type { CallOptions } from "@lanekeeper/rpc";
+import { type CallOptions, fromStatus } from "@lanekeeper/rpc";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { expect, test } from "vitest";
 import { failure, newTenant } from "../testing/calls.ts";
@@ -78,7 +78,8 @@ test.each(BOUND)("a credential bound to %s: what names a key", async (_what, bou
       await outcome(client.getSession({ session: named }, bounds)),
       await outcome(client.getSession({ session: id }, bounds)),
       await outcome(client.listRotations({ sessionKey: key }, bounds)),
-    ]).toEqual([key, denied, denied, denied, hidden, hidden, hidden]);
+      await outcome(client.listJournal({ sessionKey: key }, bounds)),
+    ]).toEqual([key, denied, denied, denied, denied, hidden, denied, denied]);
   }
 });
 
@@ -109,8 +110,18 @@ test("an explanation tells what a name means, and of nothing that lies outside t
   expect(outside).toMatchObject({ rotations: [], journal: [], equivalences: [] });
   expect([outside.binding, outside.session]).toEqual([undefined, undefined]);
   expect(outside.refusal?.message).toContain("bound to");
+  if (outside.refusal === undefined) throw new Error("it is not refused");
+  expect(fromStatus(outside.refusal)).toMatchObject({
+    reason: "PERMISSION_DENIED",
+    metadata: { bound_by: "session_key_prefixes" },
+  });
   const never = await explain("agent:main:web:never", bounds);
   expect(never.refusal).toEqual(outside.refusal);
+  const alias = "agent:main:crm:nick";
+  await client.registerAlias({ aliasSessionKey: alias, sessionKey: OTHER });
+  const led = await explain(alias, bounds);
+  expect(led.refusal).toEqual(outside.refusal);
+  expect([led.binding, led.session]).toEqual([undefined, undefined]);
   expect((await explain(OWN, bounds)).session?.ref?.sessionKey).toBe(OWN);
   expect((await explain(OTHER, {})).session?.ref?.sessionKey).toBe(OTHER);
 });

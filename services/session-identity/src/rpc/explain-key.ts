@@ -62,9 +62,12 @@ function isAboutName(error: unknown): error is Error {
 }
 
 /** What ResolveSession would say to this caller. */
-function refusalOf({ key, tenant, plan, bound }: LookedUp, call: CallContext): unknown {
+function refusalOf({ key, tenant, plan, found, bound }: LookedUp, call: CallContext): unknown {
+  const standing = found.target ?? found.key;
+  const leadsTo = standing?.sessionKey ?? key;
   try {
     checkMayUse(key, nameCaller(call), tenant);
+    if (leadsTo !== key) checkMayUse(leadsTo, nameCaller(call), tenant);
     if (!bound) checkMayBind(key, tenant, plan.ruleSetVersion);
     return undefined;
   } catch (refusal) {

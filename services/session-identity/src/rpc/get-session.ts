@@ -2,6 +2,7 @@ import { type CallContext, invalid, notFound } from "@lanekeeper/rpc";
 import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { StandingKey } from "../domain/key-state.ts";
+import { checkBounds } from "../names/caller.ts";
 import { findGeneration } from "../store/find-generation.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -13,6 +14,7 @@ export function getSession(context: IdentityContext): IdentityRoutes["getSession
   return async ({ session }, call) => {
     if (session.case === "sessionKey") {
       const key = sessionKey("session_key", session.value);
+      checkBounds(key, call);
       return { session: showSession(await read(context, call, key, key)) };
     }
     if (session.case === "sessionId") return byId(context, call, uuid("session_id", session.value));

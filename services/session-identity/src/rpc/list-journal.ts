@@ -1,6 +1,8 @@
-import { invalid, isOutside } from "@lanekeeper/rpc";
+import { type CallContext, invalid, isOutside } from "@lanekeeper/rpc";
+import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
+import { checkBounds } from "../names/caller.ts";
 import { type JournalEntryRow, listJournal as list } from "../store/list-journal.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -12,7 +14,7 @@ export function listJournal({ db }: IdentityContext): IdentityRoutes["listJourna
   return async (request, call) => {
     const limit = pageSize(request.pageSize);
     const filter = {
-      sessionKey: request.sessionKey === "" ? "" : sessionKey("session_key", request.sessionKey),
+      sessionKey: request.sessionKey === "" ? "" : boundKey(request.sessionKey, call),
       requestId: label("request_id", request.requestId, LIMITS.maxPrefixBytes),
       traceId: traceId(request.traceId),
       turnId: optionalId("turn_id", request.turnId),
@@ -40,6 +42,13 @@ export function journalPage(
     entries: page.map(showEntry),
     nextPageToken: more ? pageToken(question, String(last.entry_id)) : "",
   };
+}
+
+/** @throws MALFORMED_KEY, KEY_TOO_LONG; PERMISSION_DENIED outside the credential's bounds */
+function boundKey(text: string, call: CallContext): CanonicalKey {
+  const key = sessionKey("session_key", text);
+  checkBounds(key, call);
+  return key;
 }
 
 function traceId(text: string): string {

@@ -1,4 +1,5 @@
 import type { IdentityContext } from "../context.ts";
+import { checkBounds } from "../names/caller.ts";
 import { listRotations as list } from "../store/list-rotations.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -9,6 +10,7 @@ import { visibleSession } from "./visible.ts";
 export function listRotations({ db, reads }: IdentityContext): IdentityRoutes["listRotations"] {
   return async (request, call) => {
     const key = sessionKey("session_key", request.sessionKey);
+    checkBounds(key, call);
     const limit = pageSize(request.pageSize);
     const question = ["rotations", call.tenant, key];
     const before = readNumberToken(question, request.pageToken);

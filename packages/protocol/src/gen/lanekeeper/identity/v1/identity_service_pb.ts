@@ -293,7 +293,8 @@ export type ExplainKeyResponse = Message<"lanekeeper.identity.v1.ExplainKeyRespo
   refusal?: Status | undefined;
 
   /**
-   * Unset: never seen; asking does not record it.
+   * Unset: never seen, and asking does not record it; or, where `refusal` is PERMISSION_DENIED with
+   * `bound_by`, out of the credential's bounds: then nothing below is told either.
    *
    * @generated from field: lanekeeper.identity.v1.KeyBinding binding = 3;
    */
@@ -1691,7 +1692,7 @@ export const SessionIdentityService: GenService<{
     output: typeof CheckFenceResponseSchema;
   },
   /**
-   * Reads one session.
+   * Reads one session. By a key outside the credential's bounds: PERMISSION_DENIED; by an id: NOT_FOUND.
    *
    * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.GetSession
    */
@@ -1711,7 +1712,7 @@ export const SessionIdentityService: GenService<{
     output: typeof ListSessionsResponseSchema;
   },
   /**
-   * Lists the generations of a key, newest first.
+   * Lists the generations of a key, newest first. Outside the credential's bounds: PERMISSION_DENIED.
    *
    * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.ListRotations
    */
@@ -1721,7 +1722,7 @@ export const SessionIdentityService: GenService<{
     output: typeof ListRotationsResponseSchema;
   },
   /**
-   * Lists decisions, newest first.
+   * Lists decisions, newest first. A key outside the credential's bounds: PERMISSION_DENIED.
    *
    * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.ListJournal
    */
