@@ -1,3 +1,5 @@
+import { DEFAULT_SERVE_LIMITS } from "@lanekeeper/rpc";
+
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const MIB = 1024 * 1024;
@@ -10,7 +12,12 @@ export interface IngressLimits {
   readonly maxBodyBytesInFlight: number;
   /** Nesting of a JSON body. */
   readonly maxJsonDepth: number;
+  /** Messages that a request may show; more is INVALID_REQUEST. */
+  readonly maxShownMessages: number;
+  /** Those of them that go on to the runner: of a longer history the oldest are left out. */
   readonly maxMessages: number;
+  /** A turn as it goes on to the runner, messages and parameters; the same. */
+  readonly maxTurnBytes: number;
   readonly maxPartsPerMessage: number;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
@@ -118,8 +125,11 @@ export const DEFAULT_LIMITS: IngressLimits = {
   // google.protobuf.Struct takes two levels of the 100 that protobuf decoders follow for each of
   // these; a JSON schema of 10 nested objects, the most that OpenAI takes, needs about 30.
   maxJsonDepth: 40,
+  // Ten times what goes on: months of a chat that resends all. Judging them takes some 50 ms.
+  maxShownMessages: 10_000,
   // As the runner's SubmitTurnRequest has them.
   maxMessages: 1_000,
+  maxTurnBytes: DEFAULT_SERVE_LIMITS.maxRequestBytes,
   maxPartsPerMessage: 256,
   // Node's own default; a key of 1,024 bytes is 3 KiB when each byte is percent-encoded.
   maxHeaderBytes: 16 * 1024,

@@ -8,6 +8,7 @@ import { type TurnDoor, turnRoute } from "./turn-door.ts";
 export function chatCompletionsRoute(context: IngressContext): Route {
   const door: TurnDoor<ChatRequest> = {
     path: "/v1/chat/completions",
+    messagesField: "messages",
     parse: ({ headers }, body, rawKey) => parseChatRequest(headers, body, rawKey, context.limits),
     format: ({ facts }, chat, { turnId }) =>
       chatFormat(chat, { turnId, now: context.clock.now() }, facts),

@@ -28,7 +28,7 @@ import {
 } from "./parse-content.ts";
 
 export interface MessageBounds {
-  readonly maxMessages: number;
+  readonly maxShownMessages: number;
   readonly maxPartsPerMessage: number;
 }
 
@@ -50,8 +50,12 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
 export function parseMessages(messages: Field, bounds: MessageBounds): Message[] {
   const list = requireList(messages);
   if (list.length === 0) throw invalid(messages.path, "must have at least one message");
-  if (list.length > bounds.maxMessages) {
-    throw invalid(messages.path, `may have ${bounds.maxMessages} messages, got ${list.length}`);
+  const { maxShownMessages: most } = bounds;
+  if (list.length > most) {
+    throw invalid(
+      messages.path,
+      `may have ${most} messages, got ${list.length}; leave out old ones`,
+    );
   }
   return list.map((item, index) =>
     parseMessage(itemOf(messages, index, item), bounds.maxPartsPerMessage),

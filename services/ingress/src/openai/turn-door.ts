@@ -11,6 +11,7 @@ import { reportCutOff } from "../turns/report-cut-off.ts";
 import { type OpenTurn, openTurn } from "../turns/open-turn.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
 import type { AnswerFormat } from "./answer-format.ts";
+import { fitHistory } from "./fit-history.ts";
 import { Leave, watchLeaving } from "./leave.ts";
 import { plainAnswer } from "./plain-answer.ts";
 import { setReceiptHeaders, setSessionHeaders } from "./receipt.ts";
@@ -25,6 +26,8 @@ export interface StreamableAsk extends TurnAsk {
 /** An API of OpenAI's by which turns are asked for. */
 export interface TurnDoor<A extends StreamableAsk> {
   readonly path: string;
+  /** What has the messages. */
+  readonly messagesField: "messages" | "input";
   /** @throws INVALID_REQUEST and what else is wrong with the request by itself */
   parse(exchange: Exchange, body: JsonObject, rawKey: string | undefined): A;
   /** What is left to find out about a request that is new. */
@@ -122,7 +125,11 @@ async function open<A extends StreamableAsk>(
   const { requestId } = facts;
   const turn = await openTurn(context, {
     ask,
-    completed: async () => (await door.complete?.({ caller, requestId }, ask)) ?? ask,
+    completed: async () => {
+      const whole = (await door.complete?.({ caller, requestId }, ask)) ?? ask;
+      const came = { field: door.messagesField, bodyBytes: body.length };
+      return fitHistory(whole, came, context.limits);
+    },
     fingerprint: fingerprint({ route: facts.route, rawKey, agentId, body }),
     caller,
     requestId,

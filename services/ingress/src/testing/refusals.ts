@@ -21,7 +21,7 @@ export const OPERATORS_KEY = "lk_key_of_operators_0123456789";
 export function ingressForRefusals(): () => TestIngress {
   let lane: TestIngress;
   beforeAll(async () => {
-    lane = await startTestIngress({ limits: { maxBodyBytes: 20_000, maxMessages: 5 } });
+    lane = await startTestIngress({ limits: { maxBodyBytes: 20_000, maxShownMessages: 5 } });
     lane.credentials.add(ONE_AGENT_KEY, { agents: ["helper"] });
     lane.credentials.add(OPERATORS_KEY, { scopes: ["operator"] });
   });

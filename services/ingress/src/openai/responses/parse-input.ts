@@ -38,8 +38,9 @@ export function parseInput(input: Field, bounds: MessageBounds): Message[] {
   if (typeof input.value === "string") return [message(Role.USER, [text(input.value)])];
   if (!Array.isArray(input.value)) throw invalid(input.path, "must be a string or a list of items");
   const items = requireList(input);
-  if (items.length > bounds.maxMessages) {
-    throw invalid(input.path, `may have ${bounds.maxMessages} items, got ${items.length}`);
+  const { maxShownMessages: most } = bounds;
+  if (items.length > most) {
+    throw invalid(input.path, `may have ${most} items, got ${items.length}; leave out old ones`);
   }
   const messages: Message[] = [];
   let follows = false;

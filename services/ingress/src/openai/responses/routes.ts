@@ -32,6 +32,7 @@ export function responseRoutes(context: IngressContext): Route[] {
 function responseDoor(context: IngressContext): TurnDoor<ResponseRequest> {
   return {
     path: "/v1/responses",
+    messagesField: "input",
     parse: ({ headers }, body, rawKey) =>
       parseResponseRequest(headers, body, rawKey, context.limits),
     complete: (asker, ask) => goOnFromPrevious(context, asker, ask),
