@@ -52,6 +52,7 @@ function fenceThat(
   const shown: bigint[] = [];
   let now = nowMs;
   const identity = {
+    checkFence: () => Promise.reject(new Error("not asked here")),
     async writeLifecycle({ eventSeq = 0n }: { eventSeq?: bigint }) {
       now += tookMs[shown.length] ?? 0;
       shown.push(eventSeq);

@@ -8,7 +8,7 @@ import { NotSentError } from "./channel.ts";
 import { replyCall, replyWriter } from "./reply-call.ts";
 
 export interface FenceDeps {
-  readonly identity: Pick<IdentityClient, "writeLifecycle">;
+  readonly identity: Pick<IdentityClient, "writeLifecycle" | "checkFence">;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly limits: Pick<Limits, "fenceMs" | "leaseMs" | "postMs">;
 }
@@ -46,6 +46,21 @@ export class SendFence {
       if (clock.monotonicMs() - sentAtMs <= limits.fenceMs) return;
     }
     throw new NotSentError("unavailable", "session-identity answered too late to be relied upon");
+  }
+
+  /**
+   * Why this reply may go out no more, without a claim to send it: for an attempt that did not come so far
+   * as to claim. Undefined: it may, or nobody could say.
+   */
+  async staleness(): Promise<NotSentError | undefined> {
+    const { identity, limits } = this.#deps;
+    const call = replyCall(this.#claimed, limits.fenceMs);
+    try {
+      await identity.checkFence({ writer: replyWriter(this.#claimed) }, call);
+      return undefined;
+    } catch (error) {
+      return hasReason(error, "STALE_GENERATION") ? notSent(error) : undefined;
+    }
   }
 
   #checkTime(): void {

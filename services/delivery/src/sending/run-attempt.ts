@@ -21,7 +21,7 @@ import { settleInTime, tellOutcomes } from "./tell-outcomes.ts";
 export interface SendDeps {
   readonly db: DeliveryDatabase;
   readonly steps: ReplySteps;
-  readonly identity: Pick<IdentityClient, "writeLifecycle">;
+  readonly identity: Pick<IdentityClient, "writeLifecycle" | "checkFence">;
   /** By RouteKind. */
   readonly channels: ReadonlyMap<number, Channel>;
   readonly clock: Clock;
@@ -150,7 +150,13 @@ async function send(
     const channel = deps.channels.get(claimed.kind);
     if (channel === undefined)
       throw new NotSentError("refused", `no channel of kind ${claimed.kind}`);
-    return await channel.send(replyOf(claimed), () => fence.show(), signal, notes);
+    const outcome = await channel.send(replyOf(claimed), () => fence.show(), signal, notes);
+    // A receiver that cannot be connected to would keep a reply that was reset away until its time is over.
+    if (outcome.kind !== "failed" || fence.wasAccepted) return outcome;
+    const stale = await fence.staleness();
+    return stale === undefined
+      ? outcome
+      : { kind: "not_sent", why: stale.why, error: stale.message };
   } catch (error) {
     return outcomeOfThrown(() => attemptLog(deps.log, claimed), error, fence.wasAccepted);
   }

@@ -161,6 +161,22 @@ test("a reply of a generation that was reset away is suppressed and nothing is s
   expect(sink.posts).toEqual([]);
 });
 
+test("a reply that was reset away is suppressed, though its receiver cannot be connected to", async () => {
+  const { runner } = await startWithRoute();
+  const gone = await startWebhookSink();
+  const { routeId } = await registerWebhook(runner, gone.url);
+  await gone[Symbol.asyncDispose]();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await eventually(async () => {
+    const { delivery } = await runner.getDelivery({ deliveryId });
+    return (delivery?.attemptCount ?? 0) > 0;
+  });
+  identity.oldestDeliverable = 2n;
+  await untilState(runner, deliveryId, "SUPPRESSED_STALE");
+  await eventually(() => identity.of(deliveryId).length === 1);
+  expect(identity.of(deliveryId)).toEqual(["settled 4"]);
+});
+
 test("what session-identity has as sent is not sent again", async () => {
   identity.beforeSending = () => {
     throw new LanekeeperError("SUPERSEDED", "the reply was sent");
