@@ -14,7 +14,7 @@ import type { IngressLimits } from "../limits.ts";
 import type { IngressMetrics } from "../metrics.ts";
 import { asLanekeeperError, errorBody } from "../openai/errors.ts";
 import { followEvents } from "./follow-events.ts";
-import { eventsQuestion } from "./question.ts";
+import { eventsQuestion, inSubscribersWords } from "./question.ts";
 import { showEvent } from "./show-event.ts";
 
 export interface EventsDeps {
@@ -53,6 +53,8 @@ async function serve(deps: EventsDeps, exchange: Exchange): Promise<void> {
     const first = await messages.next();
     if (first.done === true || req.method === "HEAD") return void res.end();
     await write(deps, exchange, first.value, messages);
+  } catch (error) {
+    throw inSubscribersWords(error);
   } finally {
     ending.release();
   }

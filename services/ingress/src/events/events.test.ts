@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { WatchSessionsResponseSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
+import { type CallContext, invalid, LanekeeperError } from "@lanekeeper/rpc";
 import { eventually, gate } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../testing/ask.ts";
@@ -157,6 +157,21 @@ describe("what is refused has the status of its reason", () => {
     };
     const answer = await refused("/lanekeeper/v1/events", { "last-event-id": "t-0" });
     expect(answer).toEqual([410, "RESUME_TOKEN_EXPIRED"]);
+  });
+
+  test("a token that is none, by the header that it came in", async () => {
+    lane.delivery.watch = async function* () {
+      yield* [];
+      throw invalid("resume_token", "is no token of this stream");
+    };
+    const headers = { "last-event-id": "17" };
+    const { status, json } = await ask(lane, {
+      method: "GET",
+      path: "/lanekeeper/v1/events",
+      headers,
+    });
+    const message = "last-event-id: is no token of this stream";
+    expect([status, json]).toMatchObject([400, { error: { message, param: "last-event-id" } }]);
   });
 
   test("who has no scope for it, and who has no key", async () => {

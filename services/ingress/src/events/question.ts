@@ -1,4 +1,4 @@
-import { invalid } from "@lanekeeper/rpc";
+import { hasReason, invalid } from "@lanekeeper/rpc";
 import { MAX_KEY_BYTES, parseAgentId } from "@lanekeeper/session-key";
 import type { SingleHeaders } from "../http/single-headers.ts";
 
@@ -31,6 +31,13 @@ export function eventsQuestion(url: string, headers: SingleHeaders): EventsQuest
     lanes: lanesOf(searchParams.get("lanes")),
     resumeToken: headers.get("last-event-id") ?? "",
   };
+}
+
+/** What delivery says of its `resume_token` is told of the header that it came in. */
+export function inSubscribersWords(error: unknown): unknown {
+  if (!hasReason(error, "INVALID_REQUEST")) return error;
+  const violation = error.fieldViolations.find(({ field }) => field === "resume_token");
+  return violation === undefined ? error : invalid("last-event-id", violation.description);
 }
 
 function agentOf(text: string | null): string {

@@ -107,8 +107,10 @@ describe("every answer has its request's id and what became of it:", () => {
     ]);
     const isAsked = (door: string): boolean => {
       const [method, pattern = ""] = door.split(" ");
-      const [prefix = ""] = pattern.split("*");
-      return asked.some(([m, p = ""]) => m === method && p.startsWith(prefix));
+      const [prefix = "", suffix = ""] = pattern.split(/\{id\}|\*/);
+      return asked.some(
+        ([m, p = ""]) => m === method && p.startsWith(prefix) && p.endsWith(suffix),
+      );
     };
     expect(lane.ingress.doors.filter((door) => !isAsked(door))).toEqual([]);
     expect(lane.ingress.doors.length).toBeGreaterThan(5);

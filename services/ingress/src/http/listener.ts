@@ -154,8 +154,14 @@ async function dispatch(
     case "method":
       return refuseMethod(match.allowed, facts, req, res);
     case "none":
-      throw new LanekeeperError("NOT_FOUND", `there is nothing at ${req.method} ${pathOf(req)}`);
+      throw nothingThere(req, match.meant);
   }
+}
+
+function nothingThere(req: IncomingMessage, meant: string | undefined): LanekeeperError {
+  const hint = meant === undefined ? "" : `, but at ${meant}: a base URL ends in one /v1`;
+  const message = `there is nothing at ${req.method} ${pathOf(req)}${hint}`;
+  return new LanekeeperError("NOT_FOUND", message);
 }
 
 /** No reason of the table stands for HTTP's 405. */

@@ -3,7 +3,7 @@ import type { Exchange } from "./exchange.ts";
 /** One door. */
 export interface Route {
   readonly method: "GET" | "POST";
-  /** Exact, or ending in `/*`, which stands for one or more further characters. */
+  /** Exact; or with `{id}`, a segment; or ending in `/*`, which stands for one or more further characters. */
   readonly path: string;
   /** Whether the request log keeps its requests. */
   readonly isLogged?: boolean;
@@ -15,24 +15,38 @@ export interface Route {
 export type Match =
   | { readonly kind: "route"; readonly route: Route; readonly rest: string }
   | { readonly kind: "method"; readonly path: string; readonly allowed: readonly string[] }
-  | { readonly kind: "none" };
+  /** `meant`: where it would lead under a base URL that ends in one `/v1`, if there is something. */
+  | { readonly kind: "none"; readonly meant?: string };
 
 /** HEAD is asked as GET; Node leaves the body out. */
 export function matchRoute(routes: readonly Route[], method: string, path: string): Match {
-  const found = routes.filter((route) => covers(route.path, path));
+  const found = routes.flatMap((route) => {
+    const rest = restOf(route.path, path);
+    return rest === undefined ? [] : [{ route, rest }];
+  });
   const asked = method === "HEAD" ? "GET" : method;
-  const route = found.find((one) => one.method === asked);
-  if (route !== undefined) return { kind: "route", route, rest: restOf(route.path, path) };
-  if (found[0] === undefined) return { kind: "none" };
-  return { kind: "method", path: found[0].path, allowed: found.map((one) => one.method) };
+  const taken = found.find(({ route }) => route.method === asked);
+  if (taken !== undefined) return { kind: "route", ...taken };
+  if (found[0] === undefined) return nothing(routes, path);
+  const allowed = found.map(({ route }) => route.method);
+  return { kind: "method", path: found[0].route.path, allowed };
 }
 
-function covers(pattern: string, path: string): boolean {
-  if (!pattern.endsWith("/*")) return pattern === path;
-  const prefix = pattern.slice(0, -1);
-  return path.startsWith(prefix) && path.length > prefix.length;
+/** What stands in place of the pattern's `{id}` or `*`, empty for an exact one; undefined: another path. */
+function restOf(pattern: string, path: string): string | undefined {
+  const isOpen = pattern.endsWith("/*");
+  const [before = "", after = ""] = isOpen ? [pattern.slice(0, -1)] : pattern.split("{id}");
+  if (!isOpen && before === pattern) return path === pattern ? "" : undefined;
+  const rest = path.slice(before.length, path.length - after.length);
+  const isPath = rest !== "" && path === `${before}${rest}${after}`;
+  return isPath && (isOpen || !rest.includes("/")) ? rest : undefined;
 }
 
-function restOf(pattern: string, path: string): string {
-  return pattern.endsWith("/*") ? path.slice(pattern.length - 1) : "";
+/** Clients build paths upon a base URL, which is easily given without its `/v1`, or with two. */
+function nothing(routes: readonly Route[], path: string): Match {
+  const meant = path.startsWith("/v1/") ? path.slice("/v1".length) : `/v1${path}`;
+  const isThere = routes.some(
+    (route) => route.path.startsWith("/v1/") && restOf(route.path, meant) !== undefined,
+  );
+  return isThere ? { kind: "none", meant } : { kind: "none" };
 }

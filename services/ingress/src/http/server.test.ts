@@ -83,10 +83,30 @@ describe("a path", () => {
     ["DELETE", "/v1/models/x", "GET"],
     ["POST", "/", "GET"],
     ["OPTIONS", "/v1/chat/completions", "POST"],
+    ["DELETE", "/v1/responses/resp_x", "GET"],
+    ["POST", "/v1/responses/resp_x", "GET"],
+    ["GET", "/v1/responses/resp_x/cancel", "POST"],
   ])("%s %s is 405 and names the method that it takes", async (method, path, allow) => {
     const { status, json, headers } = await ask(lane, { method, path });
     expect([status, json]).toMatchObject([405, { error: { code: "INVALID_REQUEST" } }]);
     expect(headers["allow"]).toBe(allow);
+  });
+
+  test.each([
+    ["/chat/completions", "/v1/chat/completions"],
+    ["/v1/v1/chat/completions", "/v1/chat/completions"],
+    ["/v1/v1/models/lanekeeper", "/v1/models/lanekeeper"],
+    ["/responses/resp_x/cancel", "/v1/responses/resp_x/cancel"],
+    ["/v1/completions", undefined],
+    ["/v1/responses/resp_x/compact", undefined],
+    ["/v1/responses//cancel", undefined],
+    ["/v1/lanekeeper/v1/events", undefined],
+    ["/v1/", undefined],
+  ])("there is nothing at %s, which may have been meant for %s", async (path, meant) => {
+    const { status, json } = await ask(lane, { path });
+    const hint = meant === undefined ? "" : `, but at ${meant}: a base URL ends in one /v1`;
+    const message = `there is nothing at POST ${path}${hint}`;
+    expect([status, json]).toMatchObject([404, { error: { message } }]);
   });
 
   test("/ says what this is, also to HEAD and with a query", async () => {

@@ -53,11 +53,13 @@ describe("what names a session", () => {
     [{ "x-session-key": "k" }, { metadata: { session_key: "j" } }, "metadata.session_key"],
     [{}, { conversation: "k", metadata: { session_key: "j" } }, "metadata.session_key"],
     [{ "x-session-key": "k", "x-openclaw-session-key": "j" }, {}, "x-openclaw-session-key"],
+    [{ "x-session-key": "agent:main:k" }, { conversation: "k" }, "conversation"],
   ])("%j and %j disagree", async (headers, body, param) => {
     const before = lane.runner.turns.length;
     const { status, json } = await ask(lane, { headers, body: { ...HELLO, ...body } });
     expect(status).toBe(400);
-    expect(json).toMatchObject({ error: { code: "INVALID_REQUEST", param } });
+    const message = expect.stringMatching(/^\S+: is not the same text as \S+; send one of them/);
+    expect(json).toMatchObject({ error: { code: "INVALID_REQUEST", param, message } });
     expect(lane.runner.turns).toHaveLength(before);
   });
 

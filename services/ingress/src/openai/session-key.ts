@@ -24,7 +24,11 @@ export function namedSession(headers: SingleHeaders, body: JsonObject): string |
   if (first === undefined) return undefined;
   const other = others.find((one) => one.key !== first.key);
   if (other !== undefined) {
-    throw invalid(other.field, `names another session than ${first.field}; send one, or the same`);
+    // What a name leads to is not known here: `exp:1` and `agent:main:exp:1` may be one session or two.
+    throw invalid(
+      other.field,
+      `is not the same text as ${first.field}; send one of them, or both spelt alike`,
+    );
   }
   return wellFormed(first.field, first.key);
 }

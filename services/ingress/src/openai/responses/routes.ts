@@ -1,4 +1,3 @@
-import { LanekeeperError } from "@lanekeeper/rpc";
 import type { IngressContext } from "../../context.ts";
 import type { Route } from "../../http/routes.ts";
 import { type TurnDoor, turnRoute } from "../turn-door.ts";
@@ -14,17 +13,13 @@ export function responseRoutes(context: IngressContext): Route[] {
     turnRoute(context, responseDoor(context)),
     {
       method: "GET",
-      path: "/v1/responses/*",
+      path: "/v1/responses/{id}",
       handle: (exchange) => getResponse(context, exchange),
     },
     {
       method: "POST",
-      path: "/v1/responses/*",
-      handle: async (exchange) => {
-        const id = /^([^/]+)\/cancel$/.exec(exchange.rest)?.[1];
-        if (id !== undefined) return cancelResponse(context, exchange, id);
-        throw new LanekeeperError("NOT_FOUND", `there is nothing at POST ${exchange.rest}`);
-      },
+      path: "/v1/responses/{id}/cancel",
+      handle: (exchange) => cancelResponse(context, exchange, exchange.rest),
     },
   ];
 }
