@@ -105,7 +105,8 @@ export async function resetSession(
   output.line(`session id  ${rotation?.current?.sessionId}`);
   if (endedRun !== undefined) output.line(`the run ${endedRun.runId} was ended`);
   const perhaps = rotation?.perhapsSentCount ?? 0;
-  if (perhaps > 0) output.line(`${perhaps} replies of before may still arrive`);
+  if (perhaps > 0)
+    output.line(`${perhaps === 1 ? "1 reply" : `${perhaps} replies`} of before may still arrive`);
 }
 
 /** `lanekeeper sessions journal <key>`: what was decided, newest first. */

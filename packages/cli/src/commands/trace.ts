@@ -2,6 +2,7 @@ import { CliError } from "../cli-error.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { jsonText, type Output } from "../output.ts";
 import { eventsOf, type TraceEvent } from "../trace/events.ts";
+import { gapsOf } from "../trace/gaps.ts";
 import { gather } from "../trace/gather.ts";
 import { gatheredJson } from "../trace/gathered-json.ts";
 
@@ -10,10 +11,8 @@ export async function trace(id: string, options: { json?: true }, output: Output
   const operator = await openOperator();
   const found = await gather(operator, id.trim());
   const events = eventsOf(found);
-  if (options.json) return output.line(jsonText(gatheredJson(found, events)));
-  const missing = found.silent.map(
-    (service) => `${service} does not answer: what it knows is missing`,
-  );
+  const missing = gapsOf(found);
+  if (options.json) return output.line(jsonText(gatheredJson(found, events, missing)));
   if (events.length === 0) {
     if (missing.length > 0) throw new CliError(`Nothing is known of ${id}; ${missing.join("; ")}.`);
     throw new CliError(

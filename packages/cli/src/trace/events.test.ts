@@ -170,3 +170,14 @@ test("a rejected request tells its reason, a coalesced turn where it went", () =
     "turn t2 ended COALESCED into turn t1",
   ]);
 });
+
+test("a reply that is to be tried again says so, and what went wrong last", () => {
+  const waiting = create(DeliverySchema, {
+    ...{ deliveryId: "d1", routeId: "route1", state: DeliveryState.PENDING, attemptCount: 2 },
+    ...{ lastError: "HTTP 500", nextAttemptTime: at(900) },
+  });
+  const none = { requests: [], turns: [], journal: [], rotations: [] };
+  expect(eventsOf({ ...none, deliveries: [waiting] }).map(({ what }) => what)).toEqual([
+    "reply d1: PENDING after 2 attempts, will be tried at this time; last told: HTTP 500",
+  ]);
+});

@@ -33,7 +33,7 @@ export interface TraceEvent {
 }
 
 /** What happened, in the order of time; what came at one moment, in the order of the services. */
-export function eventsOf(found: Omit<Gathered, "silent">): TraceEvent[] {
+export function eventsOf(found: Omit<Gathered, "silent" | "refused">): TraceEvent[] {
   const events = [
     ...found.requests.flatMap(requestEvents),
     ...found.turns.flatMap(turnEvents),
@@ -168,19 +168,19 @@ function deliveryEvents(delivery: Delivery): TraceEvent[] {
   const attempts = attemptCount === 1 ? "1 attempt" : `${attemptCount} attempts`;
   const id = providerMessageId === "" ? "" : `, as ${providerMessageId} there`;
   const error = lastError === "" ? "" : `; last told: ${lastError}`;
-  const fate = `${enumName(DeliveryStateSchema, state)} after ${attempts}${id}${error}`;
+  const so = `${enumName(DeliveryStateSchema, state)} after ${attempts}${id}`;
   return [
     ...event(
       "delivery",
       delivery.createTime,
       `reply ${deliveryId} enqueued on route ${routeId}, number ${routeSeq}`,
     ),
-    ...event("delivery", delivery.endTime, `reply ${deliveryId}: ${fate}`),
+    ...event("delivery", delivery.endTime, `reply ${deliveryId}: ${so}${error}`),
     ...(delivery.endTime === undefined
       ? event(
           "delivery",
           delivery.nextAttemptTime,
-          `reply ${deliveryId}: ${fate}, to be tried then`,
+          `reply ${deliveryId}: ${so}, will be tried at this time${error}`,
         )
       : []),
   ];

@@ -25,12 +25,23 @@ export interface Gathered {
   readonly rotations: readonly Rotation[];
   /** Services that did not answer: what they know is missing. */
   readonly silent: readonly ServiceName[];
+  /** What services refused to tell, each once. */
+  readonly refused: readonly Refused[];
 }
 
-/** Who is asked, and who of them did not answer so far. */
+/** A question that a service answered with a refusal. */
+export interface Refused {
+  readonly service: ServiceName;
+  /** What was asked for. */
+  readonly about: string;
+  readonly error: unknown;
+}
+
+/** Who is asked, and what they did not tell so far. */
 interface Asking {
   readonly operator: Operator;
   readonly silent: Set<ServiceName>;
+  readonly refused: Refused[];
 }
 
 /** A trace with more turns than this is a storm; the first tell enough. */
@@ -44,22 +55,48 @@ interface Ids {
   readonly turnId?: string;
 }
 
-/** Asks all four services. `id` is a request's label, a turn's id or a W3C trace id. */
+/**
+ * Asks all four services. `id` is a request's label, a turn's id or a W3C trace id. What some of them
+ * do not tell leaves out theirs alone.
+ * @throws what a service refused with, where nobody told anything
+ */
 export async function gather(operator: Operator, id: string): Promise<Gathered> {
-  const asking = { operator, silent: new Set<ServiceName>() };
-  const found = await lookUp(asking, idsOf(id));
-  const more = await Promise.all(turnIdsOf(found).map((turnId) => lookUp(asking, { turnId })));
-  const whole = [found, ...more].reduce(merge);
-  const rotations = await known(asking, "session-identity", () =>
-    rotationsDuring(operator, whole.turns),
-  );
-  return { ...whole, rotations, silent: [...asking.silent] };
+  const asking: Asking = { operator, silent: new Set<ServiceName>(), refused: [] };
+  const whole = await withTurns(asking, await lookUp(asking, idsOf(id)));
+  const rotations = await rotationsDuring(asking, whole.turns);
+  const [first] = asking.refused;
+  if (first !== undefined && isEmpty(whole)) throw first.error;
+  const refused = unique(asking.refused, ({ service, about }) => `${service} ${about}`);
+  return { ...whole, rotations, silent: [...asking.silent], refused };
 }
 
-/** Nothing where a service does not answer: it is in an outage that people ask what became of something. */
+/** Asks for each turn that is named, and for those that come to light by that. */
+async function withTurns(asking: Asking, found: Gathered): Promise<Gathered> {
+  const asked = new Set<string>();
+  let whole = found;
+  for (;;) {
+    const next = turnIdsOf(whole)
+      .filter((turnId) => !asked.has(turnId))
+      .slice(0, MAX_TURNS - asked.size);
+    if (next.length === 0) return whole;
+    for (const turnId of next) asked.add(turnId);
+    const more = await Promise.all(next.map((turnId) => lookUp(asking, { turnId })));
+    whole = [whole, ...more].reduce(merge);
+  }
+}
+
+function isEmpty({ requests, turns, journal, deliveries }: Gathered): boolean {
+  return [requests, turns, journal, deliveries].every(({ length }) => length === 0);
+}
+
+/**
+ * Nothing where a service does not answer, or refuses: it is when something is out of order that people
+ * ask what became of something.
+ */
 async function known<T>(
-  { silent }: Asking,
+  { silent, refused }: Asking,
   service: ServiceName,
+  about: string,
   ask: () => Promise<T[]>,
 ): Promise<T[]> {
   if (silent.has(service)) return [];
@@ -67,20 +104,24 @@ async function known<T>(
     return await ask();
   } catch (error) {
     const isSilent = error instanceof SilentServiceError;
-    if (!isSilent && !hasReason(error, "DRAINING", "STORE_UNAVAILABLE")) throw error;
-    silent.add(service);
+    if (isSilent || hasReason(error, "DRAINING", "STORE_UNAVAILABLE")) silent.add(service);
+    else refused.push({ service, about, error });
     return [];
   }
 }
 
-async function rotationsDuring(operator: Operator, turns: readonly Turn[]): Promise<Rotation[]> {
+/** A turn's key need never have had a session: SubmitTurn takes whatever canonical key it is given. */
+async function rotationsDuring(asking: Asking, turns: readonly Turn[]): Promise<Rotation[]> {
   const { listRotations } = SessionIdentityService.method;
   const keyed = turns.filter(({ sessionKey }) => sessionKey !== "");
   const found = await Promise.all(
-    keyed.map(async (turn) => {
-      const { rotations } = await operator.call(listRotations, { sessionKey: turn.sessionKey });
-      return rotations.filter(({ createTime }) => isDuring(turn, createTime));
-    }),
+    keyed.map((turn) =>
+      known(asking, "session-identity", `the generations of ${turn.sessionKey}`, async () => {
+        const { sessionKey } = turn;
+        const { rotations } = await asking.operator.call(listRotations, { sessionKey });
+        return rotations.filter(({ createTime }) => isDuring(turn, createTime));
+      }),
+    ),
   );
   return unique(found.flat(), ({ current }) => `${current?.sessionKey} ${current?.generation}`);
 }
@@ -91,8 +132,12 @@ function isDuring({ acceptTime, endTime }: Turn, time: Timestamp | undefined): b
   return at >= from && (endTime === undefined || at <= timestampMs(endTime));
 }
 
-/** A UUID may be a turn's id, or the label that a client chose. */
-function idsOf(id: string): Ids {
+/**
+ * A UUID may be a turn's id, or the label that a client chose. A schedule's run is known by the whole
+ * second at which it was due; other programs print such a time with fractions.
+ */
+function idsOf(given: string): Ids {
+  const id = given.replace(/^(schedule\/.+:\d\d)\.0+Z$/, "$1Z");
   if (/^[0-9a-f]{32}$/.test(id)) return { traceId: id, requestId: id };
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return { turnId: id, requestId: id };
   return { requestId: id };
@@ -108,24 +153,27 @@ async function ask(asking: Asking, by: Ids): Promise<Gathered> {
   const { listRequests } = IngressService.method;
   const { listJournal } = SessionIdentityService.method;
   const [requests, turns, journal, deliveries] = await Promise.all([
-    known(asking, "ingress", async () => {
+    known(asking, "ingress", "requests", async () => {
       return (await operator.call(listRequests, { ...by, ...PAGE })).requests;
     }),
-    known(asking, "runner", () => askTurns(operator, by)),
-    known(asking, "session-identity", async () => {
+    known(asking, "runner", "turns", () => askTurns(operator, by)),
+    known(asking, "session-identity", "the journal", async () => {
       return (await operator.call(listJournal, { ...by, ...PAGE })).entries;
     }),
-    known(asking, "delivery", () => askDeliveries(operator, by)),
+    known(asking, "delivery", "deliveries", () => askDeliveries(operator, by)),
   ]);
-  return { requests, turns, journal, deliveries, rotations: [], silent: [] };
+  return { requests, turns, journal, deliveries, rotations: [], silent: [], refused: [] };
 }
 
 async function askTurns(operator: Operator, { turnId, ...by }: Ids): Promise<Turn[]> {
   const { getTurn, listTurns } = RunnerService.method;
   if (turnId === undefined) return (await operator.call(listTurns, { ...by, ...PAGE })).turns;
   try {
-    const { turn } = await operator.call(getTurn, { turnId });
-    return turn === undefined ? [] : [turn];
+    const [{ turn }, { turns: tookIn }] = await Promise.all([
+      operator.call(getTurn, { turnId }),
+      operator.call(listTurns, { intoTurnId: turnId, ...PAGE }),
+    ]);
+    return turn === undefined ? [] : [turn, ...tookIn];
   } catch (error) {
     if (hasReason(error, "NOT_FOUND")) return [];
     throw error;
@@ -145,7 +193,7 @@ function turnIdsOf({ requests, turns, journal }: Gathered): string[] {
     ...turns.flatMap(({ turnId, intoTurnId }) => [turnId, intoTurnId]),
     ...[...requests, ...journal].map(({ turnId }) => turnId),
   ];
-  return [...new Set(ids.filter((id) => id !== ""))].slice(0, MAX_TURNS);
+  return [...new Set(ids.filter((id) => id !== ""))];
 }
 
 function merge(a: Gathered, b: Gathered): Gathered {
@@ -160,6 +208,7 @@ function merge(a: Gathered, b: Gathered): Gathered {
     deliveries: unique([...a.deliveries, ...b.deliveries], ({ deliveryId }) => deliveryId),
     rotations: [],
     silent: [],
+    refused: [],
   };
 }
 

@@ -8,7 +8,11 @@ import type { TraceEvent } from "./events.ts";
 import type { Gathered } from "./gather.ts";
 
 /** The records as the services gave them, and the story that was made of them. */
-export function gatheredJson(found: Gathered, events: readonly TraceEvent[]): JsonValue {
+export function gatheredJson(
+  found: Gathered,
+  events: readonly TraceEvent[],
+  missing: readonly string[],
+): JsonValue {
   return {
     requests: found.requests.map((one) => toJson(RequestSchema, one)),
     turns: found.turns.map((one) => toJson(TurnSchema, one)),
@@ -16,6 +20,7 @@ export function gatheredJson(found: Gathered, events: readonly TraceEvent[]): Js
     deliveries: found.deliveries.map((one) => toJson(DeliverySchema, one)),
     rotations: found.rotations.map((one) => toJson(RotationSchema, one)),
     silent: [...found.silent],
+    missing: [...missing],
     events: events.map(({ atMs, service, what }) => ({
       time: new Date(atMs).toISOString(),
       service,

@@ -48,6 +48,11 @@ test.concurrent("a message handed to the active turn gets another step, and its 
   expect(await transcript(a)).toEqual(["one", "held1", "and two", "held2"]);
   const { turn } = await a.client.getTurn({ turnId: guest.turnId });
   expect(turn?.state).toBe(TurnState.COALESCED);
+  const tookIn = async (intoTurnId: string, more: object = {}) =>
+    (await a.client.listTurns({ intoTurnId, ...more })).turns.map(({ turnId }) => turnId);
+  expect(await tookIn(host.turnId)).toEqual([guest.turnId]);
+  expect(await tookIn(guest.turnId)).toEqual([]);
+  expect(await tookIn(host.turnId, { sessionKey: "agent:main:other" })).toEqual([]);
   const { lane } = await a.client.getLane({ sessionKey: KEY });
   expect(lane?.depth).toBe(0);
 });

@@ -1,5 +1,6 @@
 import { notFound } from "@lanekeeper/rpc";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
+import { cancelledText } from "../domain/stop-text.ts";
 import { endWaiting } from "../store/runs/end-unanswered.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { requestStop } from "../store/runs/request-stop.ts";
@@ -47,7 +48,7 @@ async function cancelWaiting(
     turnId,
     state: "CANCELLED",
     errorReason: "TURN_CANCELLED",
-    errorMessage: note || "the turn was cancelled",
+    errorMessage: cancelledText(note),
     endedStreamSeq: firstStreamSeq(1),
   });
   if (!ended) return;

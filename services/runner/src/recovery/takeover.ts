@@ -1,6 +1,7 @@
 import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { hasReason } from "@lanekeeper/rpc";
 import { endingWithoutReply, RUN_ENDINGS } from "../domain/ending.ts";
+import { cancelledText, INTERRUPTED_TEXT } from "../domain/stop-text.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
 import { takeOver } from "../store/runs/activate.ts";
@@ -102,11 +103,11 @@ async function finishDead(
 function endingForced(turn: LaneTurn) {
   const keep = { keepsInput: turn.stop !== "rolled_back", seeds: false };
   if (turn.stop === "cancelled") {
-    const message = turn.stopNote || "the turn was cancelled";
+    const message = cancelledText(turn.stopNote);
     return endingWithoutReply("CANCELLED", { reason: "TURN_CANCELLED", message }, keep);
   }
   if (turn.stop !== undefined) {
-    const error = { reason: "TURN_INTERRUPTED", message: "a later turn interrupted it" };
+    const error = { reason: "TURN_INTERRUPTED", message: INTERRUPTED_TEXT };
     return endingWithoutReply("INTERRUPTED", error, keep);
   }
   if (turn.runCount < LIMITS.runsPerTurn) return undefined;

@@ -9,6 +9,7 @@ import { LIMITS } from "../limits.ts";
 import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { admit } from "../admission/admission.ts";
+import { INTERRUPTED_TEXT } from "../domain/stop-text.ts";
 import { showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
@@ -56,7 +57,7 @@ export async function accept(
   showQueued(context, result);
   if (result.stopped !== undefined) {
     const { runId, stop } = result.stopped;
-    runs.abort(runId, { kind: "stopped", stop, note: "a later turn interrupted it" });
+    runs.abort(runId, { kind: "stopped", stop, note: INTERRUPTED_TEXT });
   }
   noteSteer(context, result);
   start(context, result, slot);

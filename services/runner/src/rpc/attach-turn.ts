@@ -82,7 +82,7 @@ function resultOf(
     case "turnId":
       return known(context, call, parseUuid("turn_id", target.value));
     case undefined:
-      throw invalid("target", "is required");
+      throw invalid("submit", "submit or turn_id is required");
   }
 }
 

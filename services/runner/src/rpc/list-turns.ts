@@ -1,6 +1,6 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { listTurns as list } from "../store/attaching/list-turns.ts";
-import { readRuns } from "../store/attaching/read-turn.ts";
+import { readRuns, readTurn } from "../store/attaching/read-turn.ts";
 import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken } from "./page-token.ts";
@@ -12,10 +12,19 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
   const { db } = context.deps;
   const limit = parsePageSize(request.pageSize, 500, 50);
   const [before] = parsePageToken(request.pageToken, 1) ?? [];
+  const intoTurnId = optional(request.intoTurnId, (text) => parseUuid("into_turn_id", text));
+  const sessionKey = optional(request.sessionKey, (text) =>
+    requireKey(parseSessionKey("session_key", text), call),
+  );
+  const lane =
+    intoTurnId === undefined
+      ? sessionKey
+      : (await readTurn(db, call.tenant, intoTurnId))?.sessionKey;
+  // Turns are looked for in their host's lane, by its index: a host without a lane takes none in.
+  if (intoTurnId !== undefined && (lane === undefined || (sessionKey ?? lane) !== lane)) return {};
   const found = await list(db, call.tenant, {
-    sessionKey: optional(request.sessionKey, (text) =>
-      requireKey(parseSessionKey("session_key", text), call),
-    ),
+    sessionKey: lane,
+    intoTurnId,
     state: parseOptionalEnum("state", request.state, TurnState),
     requestId: optional(request.requestId, (text) => text),
     traceId: optional(request.traceId, (text) => text),

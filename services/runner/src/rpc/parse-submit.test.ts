@@ -71,7 +71,7 @@ describe("what is refused, and which field is named", () => {
     ["a long key", { idempotencyKey: "k".repeat(256) }, "INVALID_REQUEST", "idempotency_key"],
     ["no fingerprint", { fingerprint: new Uint8Array() }, "INVALID_REQUEST", "fingerprint"],
     ["a long fingerprint", { fingerprint: new Uint8Array(65) }, "INVALID_REQUEST", "fingerprint"],
-    ["no target", { target: { case: undefined } }, "INVALID_REQUEST", "target"],
+    ["no target", { target: { case: undefined } }, "INVALID_REQUEST", "session"],
     ["a raw key", session({ sessionKey: "test" }), "MALFORMED_KEY", "session.session_key"],
     [
       "a key to be folded",

@@ -83,7 +83,7 @@ function parseTarget({ target }: SubmitTurnRequest): Pick<NewTurn, "session" | "
       return { session: undefined, agentId };
     }
     case undefined:
-      throw invalid("target", "is required");
+      throw invalid("session", "session or stateless_agent_id is required");
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
+import { cancelledText, INTERRUPTED_TEXT } from "../domain/stop-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
@@ -11,8 +12,7 @@ export function stoppedEnding(
 ): Ending {
   const isCancelled = cause.stop === "cancelled";
   const reason = isCancelled ? "TURN_CANCELLED" : "TURN_INTERRUPTED";
-  const message =
-    cause.note || (isCancelled ? "the turn was cancelled" : "a later turn interrupted it");
+  const message = isCancelled ? cancelledText(cause.note) : INTERRUPTED_TEXT;
   const state = isCancelled ? "CANCELLED" : "INTERRUPTED";
   const keepsInput = cause.stop !== "rolled_back";
   return endingWithoutReply(state, { reason, message }, { keepsInput, seeds });

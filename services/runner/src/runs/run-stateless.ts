@@ -1,5 +1,6 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
+import { cancelledText } from "../domain/stop-text.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import { finishStateless } from "../store/runs/finish-stateless.ts";
@@ -68,7 +69,7 @@ async function endingOf(parts: Collaborators, stateless: StatelessRun): Promise<
   } catch (error) {
     const cause = abortCauseOf(run.signal);
     if (cause?.kind === "stopped") {
-      const message = cause.note || "the turn was cancelled";
+      const message = cancelledText(cause.note);
       return endingWithoutReply("CANCELLED", { reason: "TURN_CANCELLED", message }, keep);
     }
     if (cause !== undefined) {

@@ -344,13 +344,14 @@ test.concurrent("cancel ends a waiting turn at once and an active one by its run
   expect(turn?.state).toBe(TurnState.CANCELLED);
   expect(await waiting.ended).toMatchObject({
     state: TurnState.CANCELLED,
-    errorMessage: "not needed",
+    errorMessage: "the turn was cancelled: not needed",
   });
-  await replica.client.cancelTurn({ turnId: active.turnId });
+  await replica.client.cancelTurn({ turnId: active.turnId, note: "stuck" });
   await replica.client.cancelTurn({ turnId: active.turnId });
   expect(await active.ended).toMatchObject({
     state: TurnState.CANCELLED,
     errorReason: "TURN_CANCELLED",
+    errorMessage: "the turn was cancelled: stuck",
   });
   expect(await transcript(replica)).toEqual(["one"]);
 });

@@ -1,5 +1,11 @@
 import type { AbortState } from "@lanekeeper/postgres";
-import { type CallContext, isOutside, peerName, permissionDenied } from "@lanekeeper/rpc";
+import {
+  type CallContext,
+  isOutside,
+  LanekeeperError,
+  peerName,
+  permissionDenied,
+} from "@lanekeeper/rpc";
 import {
   agentBoundBy,
   agentOf,
@@ -8,7 +14,6 @@ import {
   type KeyBounds,
   keyBoundBy,
 } from "@lanekeeper/session-key";
-import { keyError } from "../rpc/parse/key.ts";
 import type { Asker } from "../store/journal-rows.ts";
 import type { Tenant } from "./tenant.ts";
 
@@ -96,5 +101,6 @@ export function checkMayUse(key: CanonicalKey, caller: NameCaller, tenant: Tenan
     ...{ outside, scopes, keyPrefixes },
     typedChannels: tenant.channels,
   });
-  if (refusal !== undefined) throw keyError(refusal);
+  // Judged in the canonical key: an offset in it is none in the name that was sent.
+  if (refusal !== undefined) throw new LanekeeperError(refusal.reason, refusal.message);
 }

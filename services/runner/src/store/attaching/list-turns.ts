@@ -10,6 +10,8 @@ export interface TurnFilter {
   readonly requestId: string | undefined;
   readonly traceId: string | undefined;
   readonly parentTurnId: string | undefined;
+  /** The turn that they went into; give its lane too: no index leads from one to the other. */
+  readonly intoTurnId: string | undefined;
   /** Older than this one. */
   readonly beforeTurnId: string | undefined;
   /** What the credential is bound to; empty: nothing. */
@@ -24,6 +26,7 @@ const COLUMN_OF = {
   requestId: "request_id",
   traceId: "trace_id",
   parentTurnId: "parent_turn_id",
+  intoTurnId: "into_turn_id",
 } as const;
 
 /** A turn without a session is its agent's; under prefixes none of those is told. */
