@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { knownVariables, type Variable, variables } from "@lanekeeper/service";
 import { describe, expect, test } from "vitest";
 import { readAlertRules, selectorsOf } from "./support/alert-rules.ts";
 import { headings } from "./support/headings.ts";
@@ -11,6 +12,8 @@ test.each([
     "docs/operations/README.md",
     "docs/operations/rpcs.md",
     "docs/operations/backup.md",
+    "docs/operations/settings.md",
+    "docs/openai-compatibility.md",
   ],
 ])("what %s links to is there", (path) => {
   const page = join(import.meta.dirname, "..", path);
@@ -24,6 +27,31 @@ test.each([
     if (anchor !== undefined)
       expect(headings(readFileSync(target, "utf8")), link).toContain(anchor);
   }
+});
+
+describe("docs/operations/settings.md", () => {
+  const page = readFileSync(join(import.meta.dirname, "../docs/operations/settings.md"), "utf8");
+  const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)];
+  const names = rows.map(([, name = ""]) => name);
+
+  test("has each variable that the code knows once, and no other", () => {
+    expect(names.toSorted()).toEqual([...knownVariables].toSorted());
+  });
+
+  test("has the defaults of the code", () => {
+    const shown = new Map(rows.map(([, name = "", cell = ""]) => [name, cell]));
+    for (const { name, parse, fallback } of Object.values<Variable<unknown>>(variables)) {
+      const value = /^`([^`]+)`$/.exec(shown.get(name) ?? "")?.[1];
+      if (fallback !== undefined) expect([name, parse(value ?? "")]).toEqual([name, fallback]);
+    }
+  });
+
+  test("no variable is read that is not known", () => {
+    const code = sourceOf("services") + sourceOf("packages");
+    const read = [...code.matchAll(/"(LANEKEEPER_[A-Z_]*[A-Z])"/g)].map(([, name = ""]) => name);
+    expect(read.length).toBeGreaterThan(names.length / 2);
+    expect(read.filter((name) => !knownVariables.includes(name))).toEqual([]);
+  });
 });
 
 describe("docs/operations/alerts.yaml", () => {

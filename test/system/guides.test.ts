@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { createIdentityClient } from "@lanekeeper/client";
@@ -72,6 +72,11 @@ function deliveries(state: string): Promise<Delivery[]> {
     return found as Delivery[] | undefined;
   };
   return eventually(list, { timeoutMs: 30_000, what: `a reply is ${state}` });
+}
+
+/** Nobody else of the machine may read a file of the data dir. */
+async function isMine(file: string): Promise<boolean> {
+  return ((await stat(join(data.path, file))).mode & 0o077) === 0;
 }
 
 /** What each of some blocks says, pasted one after the other into one shell. */
@@ -191,10 +196,23 @@ test("docs/keys.md: keys are made, rotated, revoked, bound and limited as the pa
   expect(limited).toMatch(
     /200 OK[^]*remaining: 1[^]*200 OK[^]*remaining: 0[^]*429[^]*retry-after:/i,
   );
+  expect(await isMine("shop.json")).toBe(true);
+  expect(await isMine("acme.json")).toBe(true);
   const keys = [...`${cli}${http}`.matchAll(/lk1_[0-9a-z]{16}_([0-9A-Za-z]{49})/g)];
   const logs = await readFile(join(data.path, "logs", "ingress.log"), "utf8");
   expect(keys.length).toBeGreaterThan(1);
   for (const [, secret = ""] of keys) expect(logs).not.toContain(secret);
+});
+
+test("docs/openai-compatibility.md: a tenant's settings are read, changed and put back", async () => {
+  const page = openDocument("docs/openai-compatibility.md", lanekeeper);
+  const get = () => lanekeeper.call("ingress.v1.IngressService/GetTenantSettings", {});
+  const before = await get();
+  const [said = "", ...none] = await paste(page, page.blocks("sh"));
+  const versions = [...said.matchAll(/"version":"(\d+)"/g)].map(([, version]) => Number(version));
+  expect(versions).toEqual([versions[0], (versions[0] ?? 0) + 1]);
+  expect((await get())["settings"]).toEqual(before["settings"]);
+  expect(none).toEqual([]);
 });
 
 describe("docs/operations/alerts.yaml", () => {
@@ -341,6 +359,7 @@ describe("docs/operations", () => {
     await paste("A new cluster secret", 1);
     await paste("A new API key");
     await backupBlock(0);
+    expect(await isMine("backup.tar.gz")).toBe(true);
     lanekeeper = await start();
     expect(lanekeeper.apiKey).not.toBe(old.key);
     expect(await resolve("demo:ada")).toEqual(before);
