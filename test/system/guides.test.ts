@@ -306,6 +306,9 @@ describe("docs/operations", () => {
   test("a storm of STALE is counted, and its refusals told", async () => {
     const told = await untilTold("A storm of STALE", "refused STALE_GENERATION");
     expect(told).toMatch(/identity_refused_total\{.*reason="STALE_GENERATION".*\} [1-9]/);
+    expect(told).toMatch(
+      / {2}rotate {2}accepted RESET {2}.*by bootstrap: poisoned history, ticket 7/,
+    );
   });
 
   test("replies that wait are listed, and UNKNOWN ones after a reset, which are dead letters", async () => {
@@ -334,7 +337,9 @@ describe("docs/operations", () => {
     expect(first).toMatch(/[1-9]\d* keys lifted by 2\^32/);
     expect(await paste("After a restore")).toBe(first);
     expect((await resolve("demo:ada")).generation).toBe(String(BigInt(generation) + 2n ** 32n));
-    expect(await paste("After a restore", 1)).toContain("MIGRATION");
+    expect(await paste("After a restore", 1)).toMatch(
+      /raise_fences {2}accepted MIGRATION {2}.*request restore-2026-11-20.*: restored last night's backup/,
+    );
   });
 
   test("a new signing secret is told, and signs beside the old one", async () => {

@@ -24,7 +24,7 @@ export function addKeys(keys: Command, output: Output): void {
       [],
     )
     .option("--label <text>", "what it is for, for people")
-    .option("--expires-in <span>", "such as 90d or 12h; default: it does not end", span)
+    .option("--expires-in <span>", "such as 90d or 12h; default: it does not end", lifetime)
     .option("--requests-per-minute <count>", "a limit of its own, in each replica", positive)
     .option("--burst <count>", "how many may come at once; default: a minute's", positive)
     .option("--request-id <id>", "repeat a call whose answer was lost")
@@ -39,7 +39,7 @@ export function addKeys(keys: Command, output: Output): void {
     .option(
       "--overlap <span>",
       "how long the text before stays valid, up to 30d; default: 24h",
-      span,
+      overlap,
     )
     .option("--request-id <id>", "repeat a call whose answer was lost")
     .action(async (id: string, options) => (await load()).rotateKey(id, options, output));
@@ -61,11 +61,29 @@ function positive(text: string): number {
   throw new InvalidArgumentError("expected a whole number above 0");
 }
 
-/** Milliseconds, of texts such as "90d", "12h" or "0s". */
-function span(text: string): number {
+/** Milliseconds, of texts such as "90d" or "12h". As CreateApiKey has it: 1 minute to 10 years. */
+function lifetime(text: string): number {
+  return span(text, { min: 60_000, max: 3_653 * DAY_MS, named: "1m to 10 years (3653d)" });
+}
+
+/** Milliseconds, of texts such as "1h" or "0s". As RotateApiKey has it: up to 30 days. */
+function overlap(text: string): number {
+  return span(text, { min: 0, max: 30 * DAY_MS, named: "0s to 30d" });
+}
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  readonly named: string;
+}
+
+/** A number without a unit could be meant as days or as seconds: it is refused. */
+function span(text: string, { min, max, named }: Bounds): number {
   const days = /^(\d{1,4})d$/.exec(text)?.[1];
-  const parser = duration({ min: 0, max: 3_653 * DAY_MS });
-  const ms = days === undefined ? parser.parse(text) : Number(days) * DAY_MS;
-  if (ms !== undefined) return ms;
-  throw new InvalidArgumentError('expected a span such as "90d", "12h" or "30m"');
+  const hasUnit = days !== undefined || /[a-z]$/.test(text);
+  const ms = days === undefined ? duration({ min, max }).parse(text) : Number(days) * DAY_MS;
+  if (hasUnit && ms !== undefined && ms >= min && ms <= max) return ms;
+  throw new InvalidArgumentError(
+    `expected a span with its unit, such as "90d", "12h" or "30m", of ${named}`,
+  );
 }

@@ -1,6 +1,7 @@
 import { readSettings } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 import { loadConfig } from "../config/load.ts";
+import { unsetLine, unsetVariables } from "../config/unset-variables.ts";
 import type { Config } from "../config/schema.ts";
 import { applyConfig } from "../constellation/apply-config.ts";
 import { peerTargets } from "../operator/peer.ts";
@@ -10,18 +11,25 @@ interface Json {
   readonly json?: true;
 }
 
-/** `lanekeeper config check [file]`: says what is wrong, and changes nothing. */
+/**
+ * `lanekeeper config check [file]`: says what is wrong, and changes nothing. Variables that are not set
+ * here are told and no fault of the file: the services may have them.
+ */
 export async function checkConfig(
   file: string | undefined,
   options: Json,
   output: Output,
 ): Promise<void> {
   const { path, config } = await load(file);
-  if (options.json)
-    return output.line(jsonText({ file: path, tenants: Object.keys(config.tenants) }));
+  const unset = unsetVariables(config, process.env);
+  if (options.json) {
+    const tenants = Object.keys(config.tenants);
+    return output.line(jsonText({ file: path, tenants, unset: unset.map((one) => ({ ...one })) }));
+  }
   for (const [tenant, { agents }] of Object.entries(config.tenants)) {
     output.line(`${tenant}: ${Object.keys(agents).join(", ")}`);
   }
+  for (const one of unset) output.line(`note: ${unsetLine(one)}`);
   output.line(`${path} can be applied`);
 }
 
@@ -51,7 +59,8 @@ export async function applyConfigFile(
 }
 
 async function load(file: string | undefined): Promise<{ path: string; config: Config }> {
-  const path = file ?? readSettings().config;
+  if (file !== undefined) return { path: file, config: await loadConfig(file) };
+  const path = readSettings().config;
   if (path === undefined) throw new CliError("Name a file, or set LANEKEEPER_CONFIG to one.");
-  return { path, config: await loadConfig(path) };
+  return { path, config: await loadConfig(path, "LANEKEEPER_CONFIG") };
 }

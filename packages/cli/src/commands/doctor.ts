@@ -14,11 +14,12 @@ import {
   lookAtVariables,
 } from "../doctor/installation.ts";
 import { lookAtMachine } from "../doctor/machine.ts";
+import { lookAtRunning } from "../doctor/running.ts";
 import { jsonText, type Output } from "../output.ts";
 
 /**
  * `lanekeeper doctor`: looks at everything that could keep Lanekeeper from working here, and changes
- * nothing. Ends with 1 if it found a problem.
+ * nothing. Ends with 1 if it found a problem; that it does not run is one, where it was started before.
  */
 export async function doctor(options: { json?: true }, output: Output): Promise<void> {
   const findings = await examine();
@@ -36,14 +37,15 @@ export async function doctor(options: { json?: true }, output: Output): Promise<
 async function examine(): Promise<Finding[]> {
   const settings = readSettings();
   const dir = dataDirAt(settings.dataDir);
-  const isRunning = (await lockHolder(dir)) !== undefined;
-  const state = isRunning ? await readState(dir) : undefined;
+  const holder = await lockHolder(dir);
+  const state = holder === undefined ? undefined : await readState(dir);
   const clusterSecret =
     settings.clusterSecret?.reveal() ?? (await readOptional(dir.clusterSecretFile));
   return [
     ...lookAtMachine(process.env, !isExternal(settings)),
     ...lookAtVariables(),
     await lookAtDataDir(dir),
+    await lookAtRunning({ dir, holder, state, isExternal: isExternal(settings) }),
     ...(await lookAtConfig(settings)),
     ...(await lookAtDatabase({ settings, clusterSecret, state })),
     ...(state === undefined ? await lookAtPorts(settings) : await lookAtServices(state)),

@@ -28,7 +28,10 @@ export async function start(output: Output): Promise<void> {
   const tell = (line: string) => output.line(line);
   const request = new StopRequest();
   using _signals = request.listen();
-  const config = settings.config === undefined ? undefined : await loadConfig(settings.config);
+  const config =
+    settings.config === undefined
+      ? undefined
+      : await loadConfig(settings.config, "LANEKEEPER_CONFIG");
   const dir = await openDataDir(settings.dataDir);
   await using lock = await takeLock(dir);
   tell(`data in ${dir.path}`);

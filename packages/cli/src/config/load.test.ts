@@ -169,8 +169,11 @@ describe("the configuration", () => {
 
   test("a file that is not there is named", async () => {
     await using folder = await testFolder();
-    await expect(loadConfig(`${folder.path}/none.yaml`)).rejects.toThrow(
-      `LANEKEEPER_CONFIG names ${folder.path}/none.yaml`,
+    const file = `${folder.path}/none.yaml`;
+    await expect(loadConfig(file)).rejects.toThrow(`${file} cannot be read: `);
+    await expect(loadConfig(file)).rejects.not.toThrow("LANEKEEPER_CONFIG");
+    await expect(loadConfig(file, "LANEKEEPER_CONFIG")).rejects.toThrow(
+      `LANEKEEPER_CONFIG names ${file}, which cannot be read: `,
     );
   });
 });

@@ -4,15 +4,17 @@ import { z } from "zod";
 import { CliError } from "../cli-error.ts";
 import { type Config, configSchema } from "./schema.ts";
 
-/** @throws CliError with a line "<file>:<line>: <field>: expected …" for each thing that is wrong */
-export async function loadConfig(file: string): Promise<Config> {
+/**
+ * `variable` is what named the file, if not the person who asks.
+ * @throws CliError with a line "<file>:<line>: <field>: expected …" for each thing that is wrong
+ */
+export async function loadConfig(file: string, variable?: "LANEKEEPER_CONFIG"): Promise<Config> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new CliError(`LANEKEEPER_CONFIG names ${file}, which cannot be read: ${reason(cause)}.`, {
-      cause,
-    });
+    const named = variable === undefined ? file : `${variable} names ${file}, which`;
+    throw new CliError(`${named} cannot be read: ${reason(cause)}.`, { cause });
   }
   return parseConfig(text, file);
 }

@@ -38,12 +38,38 @@ export class EchoScanner {
 /** The part of a log line that a person needs; undefined for what is not worth telling. */
 function humanLine(text: string): string | undefined {
   if (!/"level":"(?:warn|error|fatal)"/.test(text)) return undefined;
-  const { level, msg, err } = parse(text);
+  const line = parse(text);
+  const { level, msg, err } = line;
   if (level !== "warn" && level !== "error" && level !== "fatal") return undefined;
   const cause = isObject(err) && typeof err["message"] === "string" ? err["message"] : undefined;
   const message = typeof msg === "string" ? msg : "";
   const told = cause === undefined || message.includes(cause) ? message : `${message}: ${cause}`;
-  return `${level}: ${told.split("\n", 1)[0] ?? ""}`;
+  return `${level}: ${told.split("\n", 1)[0] ?? ""}${aboutOf(line)}`;
+}
+
+/** Which of many it is, as `trace` and `deliveries get` take it: the first of these that the line has. */
+const IDS = ["delivery_id", "turn_id", "request_id", "error_id"];
+/** An answer of a receiver may be long; the log has it whole. */
+const MAX_ERROR_CHARS = 200;
+
+/** What a person needs to look further: what it is about, why, and when it is tried again. */
+function aboutOf(line: Record<string, unknown>): string {
+  const id = IDS.find((name) => isText(line[name]));
+  const { error, retry_in_ms: retryInMs } = line;
+  const parts = [
+    ...(id === undefined ? [] : [`${id} ${String(line[id])}`]),
+    ...(isText(error) ? [(error.split("\n", 1)[0] ?? "").slice(0, MAX_ERROR_CHARS)] : []),
+    ...(typeof retryInMs === "number" ? [`again in ${seconds(retryInMs)}`] : []),
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
+}
+
+function seconds(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 1_000)} s`;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 function parse(text: string): Record<string, unknown> {

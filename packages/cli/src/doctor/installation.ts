@@ -8,6 +8,7 @@ import {
   unknownVariables,
 } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
+import { unsetLine, unsetVariables } from "../config/unset-variables.ts";
 import type { DataDir } from "../constellation/data-dir.ts";
 import { lockHolder } from "../constellation/lock.ts";
 import { planPorts } from "../constellation/ports.ts";
@@ -46,8 +47,9 @@ export async function lookAtConfig({ config }: Settings): Promise<Finding[]> {
   if (config === undefined)
     return [ok("config", "LANEKEEPER_CONFIG is not set: one tenant with the agent main")];
   try {
-    const { tenants } = await loadConfig(config);
-    return [ok("config", `${config}: ${Object.keys(tenants).length} tenants`)];
+    const loaded = await loadConfig(config, "LANEKEEPER_CONFIG");
+    const unset = unsetVariables(loaded, process.env).map((one) => note("config", unsetLine(one)));
+    return [ok("config", `${config}: ${Object.keys(loaded.tenants).length} tenants`), ...unset];
   } catch (error) {
     return [problem("config", describeError(error))];
   }

@@ -11,7 +11,8 @@ export function keyLine(key: ApiKey): string {
 
 /** A key in full. */
 export function keyLines(key: ApiKey): string[] {
-  const { apiKeyId, label, scopes, rateLimit, createTime, expireTime, previousExpireTime } = key;
+  const { apiKeyId, label, scopes, rateLimit, createTime } = key;
+  const { expireTime, previousExpireTime, revokeTime } = key;
   return [
     `key         ${apiKeyId}`,
     ...(label === "" ? [] : [`label       ${label}`]),
@@ -23,8 +24,9 @@ export function keyLines(key: ApiKey): string[] {
           `limit       ${rateLimit.requestsPerMinute} requests a minute, ${rateLimit.burst} at once`,
         ]),
     `made        ${time(createTime)}`,
+    ...(revokeTime === undefined ? [] : [`revoked     ${time(revokeTime)}`]),
     ...(expireTime === undefined ? [] : [`ends        ${time(expireTime)}`]),
-    ...(previousExpireTime === undefined
+    ...(previousExpireTime === undefined || revokeTime !== undefined
       ? []
       : [`text before valid until ${time(previousExpireTime)}`]),
   ];
@@ -48,7 +50,8 @@ function stateParts({ revokeTime, expireTime, previousExpireTime }: ApiKey): str
   return [
     ...(revokeTime === undefined ? [] : [`revoked ${time(revokeTime)}`]),
     ...(expireTime === undefined ? [] : [`ends ${time(expireTime)}`]),
-    ...(previousExpireTime === undefined
+    // A revoked key's texts are all refused, whatever overlap was left.
+    ...(previousExpireTime === undefined || revokeTime !== undefined
       ? []
       : [`the text before is valid until ${time(previousExpireTime)}`]),
   ];

@@ -59,7 +59,8 @@ export function journalLine(entry: JournalEntry): string {
     entry.count > 1 ? `${entry.count} times` : "",
     entry.errorMessage,
   ].filter((text) => text !== "");
-  return `${time(entry.createTime)}  ${entry.operation}  ${verdict}  ${ids.join(", ")}`;
+  const why = entry.note === "" ? "" : `: ${entry.note}`;
+  return `${time(entry.createTime)}  ${entry.operation}  ${verdict}  ${ids.join(", ")}${why}`;
 }
 
 /** ISO 8601, or a dash. */

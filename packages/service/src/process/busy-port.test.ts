@@ -10,6 +10,15 @@ const LISTEN = `
     console.log(server.address().port);
   });
 `;
+/** Starts a listener, which ends with it. */
+const SPAWN = `
+  const child = require("node:child_process").spawn(
+    process.execPath,
+    ["-e", process.argv[1] + "process.stdin.on('end', () => process.exit()).resume();", "127.0.0.1", "lanekeeper-sample"],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
+  child.stdout.on("data", (port) => console.log(child.pid + " " + String(port).trim()));
+`;
 const children: ChildProcess[] = [];
 
 afterEach(async () => {
@@ -39,6 +48,24 @@ describe("explainBusyPort", () => {
       expect(sentence).toContain(`Port ${port} `);
       expect(sentence).toContain("LANEKEEPER_RUNNER_PORT");
       if (process.platform === "linux") expect(sentence).toContain(`kill ${pid}`);
+    },
+  );
+
+  test.skipIf(process.platform !== "linux").each([
+    [["lanekeeper.js", "start"], true],
+    [["lanekeeper.js", "start", "runner"], false],
+  ])(
+    "of a process that %j has started names whoever would start it again",
+    async (args, isNamed) => {
+      const parent = spawn(process.execPath, ["-e", SPAWN, LISTEN, ...args], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      children.push(parent);
+      const [line] = await once(createInterface(parent.stdout), "line");
+      const [pid, port] = String(line).split(" ");
+      const sentence = await explainBusyPort(Number(port), "LANEKEEPER_PORT");
+      expect(sentence).toContain(`taken by process ${pid} (`);
+      expect(sentence).toContain(`"kill ${isNamed ? parent.pid : pid}"`);
     },
   );
 

@@ -15,7 +15,12 @@ export async function explainBusyPort(port: number, variable: string): Promise<s
   if (holder === undefined) {
     return `Port ${port} is taken by another program: end that, or ${move}.`;
   }
-  return `Port ${port} is taken by process ${holder.pid} (${holder.command}), another Lanekeeper: stop it with "kill ${holder.pid}", or ${move}.`;
+  const { pid, command, supervisorPid } = holder;
+  const taken = `Port ${port} is taken by process ${pid} (${command})`;
+  if (supervisorPid === undefined) {
+    return `${taken}, another Lanekeeper: stop it with "kill ${pid}", or ${move}.`;
+  }
+  return `${taken} of another Lanekeeper, which process ${supervisorPid} runs and would start again: stop all of it with "kill ${supervisorPid}", or ${move}.`;
 }
 
 /** Turns EADDRINUSE into a BusyPortError; every other error comes back as it is. */
@@ -32,6 +37,8 @@ export async function explainListenError(
 interface Holder {
   readonly pid: number;
   readonly command: string;
+  /** Of the `lanekeeper start` that starts it again whenever it ends. */
+  readonly supervisorPid: number | undefined;
 }
 
 async function findHolder(port: number): Promise<Holder | undefined> {
@@ -41,7 +48,10 @@ async function findHolder(port: number): Promise<Holder | undefined> {
   for (const pid of pids) {
     const command = await commandOf(pid);
     if (!command.includes("lanekeeper") || !(await holdsAny(pid, inodes))) continue;
-    return { pid: Number(pid), command: command.slice(0, 200) };
+    return {
+      ...{ pid: Number(pid), command: command.slice(0, 200) },
+      supervisorPid: await supervisorOf(pid),
+    };
   }
   return undefined;
 }
@@ -62,6 +72,17 @@ async function holdsAny(pid: string, inodes: ReadonlySet<string>): Promise<boole
     names.map((name) => readlink(`${folder}/${name}`).catch(() => "")),
   );
   return links.some((link) => inodes.has(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? ""));
+}
+
+/** The parent, where it is a start of everything: `…/lanekeeper.js start`, without a service's name. */
+async function supervisorOf(pid: string): Promise<number | undefined> {
+  const stat = await readOrEmpty(`/proc/${pid}/stat`);
+  // See proc(5): state and parent follow the name, which may hold spaces and parentheses.
+  const parent = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? "";
+  const args = (await readOrEmpty(`/proc/${parent}/cmdline`)).split("\0").filter(Boolean);
+  const program = args.findIndex((arg) => /(^|\/)lanekeeper(\.js)?$/.test(arg));
+  const isStart = program !== -1 && args.slice(program + 1).join(" ") === "start";
+  return isStart ? Number(parent) : undefined;
 }
 
 async function commandOf(pid: string): Promise<string> {

@@ -30,7 +30,10 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
   const byReply = { case: "reply", value: reply } as const;
   await delivery.writeLifecycle({ writer: byReply, eventSeq: 1n, event: sending });
 
-  const raised = await cli.raiseFences({ requestId: "raise-1", note: "restored" }, { tenant: "" });
+  const raised = await cli.raiseFences(
+    { requestId: "raise-1", note: "restored" },
+    { tenant: "", requestId: "raise-1" },
+  );
   expect(raised.keyCount).toBe(1n);
   expect(await cli.raiseFences({ requestId: "raise-1" }, { tenant: "" })).toEqual(raised);
 
@@ -62,6 +65,11 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
       note: "restored",
       perhapsSentCount: 1,
     },
+  ]);
+
+  const { entries } = await runner.listJournal({ requestId: "raise-1" });
+  expect(entries).toMatchObject([
+    { operation: "raise_fences", requestId: "raise-1", note: "restored", errorMessage: "" },
   ]);
 
   const born = (await raw("new")).session;

@@ -25,6 +25,7 @@ export function showEntry(row: JournalEntryRow): MessageInitShape<typeof Journal
     traceId: row.trace_id,
     ruleSetVersion: row.rule_set_version,
     errorMessage: row.error_message,
+    note: row.note,
     lastTime: timestampFromDate(row.last_time),
   };
 }
