@@ -4,7 +4,8 @@ import { loadConfig } from "../config/load.ts";
 import { unsetLine, unsetVariables } from "../config/unset-variables.ts";
 import type { Config } from "../config/schema.ts";
 import { applyConfig } from "../constellation/apply-config.ts";
-import { peerTargets } from "../operator/peer.ts";
+import { awaitService } from "../operator/await-service.ts";
+import { openPeer, type PeerTargets, peerTargets } from "../operator/peer.ts";
 import { jsonText, type Output } from "../output.ts";
 
 interface Json {
@@ -40,7 +41,9 @@ export async function applyConfigFile(
   output: Output,
 ): Promise<void> {
   const { path, config } = await load(file);
-  const applied = await applyConfig(config, await peerTargets());
+  const targets = await peerTargets();
+  await awaitPeer(targets, (line) => output.problem(line));
+  const applied = await applyConfig(config, targets);
   if (options.json) {
     const tenants = applied.map(({ tenant, schedules, ...versions }) => ({
       tenant,
@@ -56,6 +59,15 @@ export async function applyConfigFile(
       `${tenant}: key policies at version ${policiesVersion}, agents at version ${agentsVersion}, settings at version ${settingsVersion}, ${schedules} schedules`,
     );
   }
+}
+
+/** Each service is told: that one of them is away is said before the first is. */
+async function awaitPeer(targets: PeerTargets, tell: (line: string) => void): Promise<void> {
+  using peer = openPeer(targets);
+  await awaitService(peer.identity, { service: "session-identity", tell });
+  await awaitService(peer.runner, { service: "runner", tell });
+  await awaitService(peer.delivery, { service: "delivery", tell });
+  await awaitService(peer.ingress, { service: "ingress", tell });
 }
 
 async function load(file: string | undefined): Promise<{ path: string; config: Config }> {

@@ -2,6 +2,7 @@ import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type ApiKeyClient, createApiKeyClient } from "@lanekeeper/client";
 import { ApiKeyService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { serviceCredential } from "@lanekeeper/rpc";
+import { awaitService } from "./await-service.ts";
 import { openOperator } from "./open-operator.ts";
 import { peerTargets } from "./peer.ts";
 
@@ -13,6 +14,9 @@ export type KeyManager = Disposable & {
     request: MessageInitShape<Methods[K]["input"]>,
   ) => Promise<MessageShape<Methods[K]["output"]>>;
 };
+
+/** Nobody waits for ingress to come up in order to make a key. */
+const ANSWERS_WITHIN_MS = 2_000;
 
 /**
  * Without a tenant, as the key of this environment, which is of one and needs the scope `admin`. With
@@ -42,6 +46,13 @@ async function bySecret(tenant: string): Promise<KeyManager> {
     credential: serviceCredential("cli", clusterSecret),
     defaults: { tenant, principal: "cli" },
   });
+  try {
+    const bounds = { firstMs: ANSWERS_WITHIN_MS, withinMs: ANSWERS_WITHIN_MS };
+    await awaitService(client, { service: "ingress", tell: () => undefined, bounds });
+  } catch (error) {
+    client.$close();
+    throw error;
+  }
   return {
     createApiKey: (request) => client.createApiKey(request),
     listApiKeys: (request) => client.listApiKeys(request),

@@ -898,7 +898,7 @@ export type CancelTurnRequest = Message<"lanekeeper.runner.v1.CancelTurnRequest"
   turnId: string;
 
   /**
-   * Who and why; at most 500 characters.
+   * Who and why, at most 500 characters; the turn's caller is told it behind "the turn was cancelled".
    *
    * @generated from field: string note = 2;
    */
