@@ -1,5 +1,5 @@
 import { type CallContext, permissionDenied } from "@lanekeeper/rpc";
-import { isAgentWithin, isKeyWithin } from "@lanekeeper/session-key";
+import { agentBoundBy, isKeyWithin } from "@lanekeeper/session-key";
 
 /** Which keys a subscriber is told of: what it asked for, within what its credential may see. */
 export interface WatchFilter {
@@ -23,8 +23,10 @@ export function watchFilter(
   { tenant, agents, keyPrefixes }: CallContext,
 ): WatchFilter {
   if (agentId === "") return { tenant, prefix, agents, keyPrefixes };
-  if (!isAgentWithin(agentId, { agents, keyPrefixes })) {
-    throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
+  const by = agentBoundBy(agentId, { agents, keyPrefixes });
+  if (by !== undefined) {
+    const metadata = { agent_id: agentId, bound_by: by };
+    throw permissionDenied("the credential may not use this agent", metadata);
   }
   return { tenant, prefix, agents: [agentId], keyPrefixes };
 }

@@ -195,7 +195,10 @@ test("only keys of the prefix, the agent, and what the credential is confined to
     "changed agent:main:web:2 1",
   ]);
   const forbidden = subscribe({ agentId: "main" }, { agents: ["side"], scopes: ["operator"] });
-  expect(await forbidden.failed()).toMatchObject({ reason: "PERMISSION_DENIED" });
+  expect(await forbidden.failed()).toMatchObject({
+    reason: "PERMISSION_DENIED",
+    metadata: { agent_id: "main", bound_by: "agent_ids" },
+  });
 });
 
 test("what is committed while a subscriber joins a feed that lags is told once and in order", async () => {

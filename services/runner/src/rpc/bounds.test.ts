@@ -88,6 +88,12 @@ test.concurrent.each(BOUND)(
     const mayUse = (agentId: string) => keys.some((key) => key.startsWith(`agent:${agentId}:`));
     const { agents } = await client.listAgents({}, bounds);
     expect(agents.map(({ agentId }) => agentId)).toEqual(["main", "work"].filter(mayUse));
+    for (const agentId of ["main", "work"]) {
+      const told = await outcome(firstOf(client.watchLanes({ agentId }, bounds)));
+      expect([agentId, told]).toEqual([
+        ...[agentId, mayUse(agentId) ? "OK" : expect.stringMatching(DENIED)],
+      ]);
+    }
     for (const key of KEYS) {
       const isWithin = (keys as readonly string[]).includes(key);
       const denied = isWithin ? "OK" : expect.stringMatching(DENIED);

@@ -4,10 +4,11 @@ import type {
   WatchLanesResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/lane";
 import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
-import { isAgentWithin, isKeyWithin, parseAgentId } from "@lanekeeper/session-key";
+import { isKeyWithin, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import type { LaneArrival } from "../watch/lane-subscription.ts";
 import { type SeenLane, showSeen } from "../watch/seen-lane.ts";
+import { requireAgent } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseText } from "./parse-field.ts";
 import { asTold } from "./told.ts";
@@ -45,9 +46,7 @@ function laneFilter(request: WatchLanesRequest, call: CallContext): (seen: SeenL
   if (agentId !== "" && parseAgentId(agentId) === undefined) {
     throw invalid("agent_id", "is no agent id");
   }
-  if (agentId !== "" && !isAgentWithin(agentId, call)) {
-    throw permissionDenied("the credential may not use this agent", { agent_id: agentId });
-  }
+  if (agentId !== "") requireAgent(agentId, call);
   const agents = agentId === "" ? call.agents : [agentId];
   const bounds = { agents, keyPrefixes: call.keyPrefixes };
   return ({ lane: { sessionKey } }) =>
