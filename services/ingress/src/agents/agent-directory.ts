@@ -1,5 +1,5 @@
 import { type Caller, LanekeeperError, permissionDenied } from "@lanekeeper/rpc";
-import { isAgentWithin } from "@lanekeeper/session-key";
+import { agentBoundBy, isAgentWithin } from "@lanekeeper/session-key";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { unknownAgent } from "../openai/agent.ts";
@@ -55,8 +55,10 @@ export class AgentDirectory {
 
   /** @throws UNKNOWN_MODEL, PERMISSION_DENIED */
   async require(caller: Caller, agentId: string, model: string): Promise<void> {
-    if (!mayUse(caller, agentId)) {
-      throw permissionDenied(`the credential may not use the agent ${agentId}`, { agent: agentId });
+    const by = agentBoundBy(agentId, caller);
+    if (by !== undefined) {
+      const message = `the credential may not use the agent ${agentId}`;
+      throw permissionDenied(message, { agent: agentId, bound_by: by });
     }
     const { agentsFreshMs, agentsRecheckMs } = this.#limits;
     for (const maxAgeMs of [agentsFreshMs, agentsRecheckMs]) {
@@ -73,8 +75,10 @@ export class AgentDirectory {
       const message = "the tenant has no default agent; name one, such as lanekeeper/<agent>";
       throw new LanekeeperError("AGENT_REQUIRED", message);
     }
-    if (mayUse(caller, defaultAgentId)) return defaultAgentId;
-    throw permissionDenied("the credential may not use the default agent; name another");
+    const by = agentBoundBy(defaultAgentId, caller);
+    if (by === undefined) return defaultAgentId;
+    const message = "the credential may not use the default agent; name another";
+    throw permissionDenied(message, { bound_by: by });
   }
 
   #fresh(tenant: string): Promise<TenantAgents> {

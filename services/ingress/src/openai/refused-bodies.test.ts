@@ -1,5 +1,5 @@
-import { describe } from "vitest";
-import { HELLO } from "../testing/ask.ts";
+import { describe, expect, test } from "vitest";
+import { ask, HELLO } from "../testing/ask.ts";
 import {
   ingressForRefusals,
   ONE_AGENT_KEY,
@@ -224,3 +224,12 @@ const lane = ingressForRefusals();
 describe("refused and without effect:", () => {
   testRefusals(lane, CASES);
 });
+
+test.each([{ ...HELLO, model: "lanekeeper/main" }, HELLO])(
+  "who may not use an agent is told by what the key is bound",
+  async (body) => {
+    const headers = { authorization: `Bearer ${ONE_AGENT_KEY}` };
+    const { json } = await ask(lane(), { headers, body });
+    expect(json).toMatchObject({ error: { lanekeeper: { metadata: { bound_by: "agent_ids" } } } });
+  },
+);

@@ -26,7 +26,8 @@ export function requireCovered(
     manager.agents.length === 0 ||
     (agents.length > 0 && agents.every((agentId) => manager.agents.includes(agentId)));
   if (!isAgentsCovered) {
-    throw permissionDenied("agent_ids: name only agents that your own key is bound to");
+    const message = "agent_ids: name only agents that your own key is bound to";
+    throw permissionDenied(message, { bound_by: "agent_ids" });
   }
   const within = (prefix: string) => manager.keyPrefixes.some((own) => prefix.startsWith(own));
   const isKeysCovered =
@@ -34,6 +35,7 @@ export function requireCovered(
   if (isKeysCovered) return;
   throw permissionDenied(
     "session_key_prefixes: name only beginnings within those that your own key is bound to",
+    { bound_by: "session_key_prefixes" },
   );
 }
 

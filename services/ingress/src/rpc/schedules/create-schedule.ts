@@ -10,12 +10,13 @@ import {
   later,
   permissionDenied,
 } from "@lanekeeper/rpc";
+import { keyBoundBy } from "@lanekeeper/session-key";
 import { parseSpec } from "../../schedules/parse-spec.ts";
 import { nextTime } from "../../schedules/plan-run.ts";
 import { type ScheduleSpec, sessionKeyOf } from "../../schedules/schedule.ts";
 import { scheduleMessage } from "../../schedules/schedule-message.ts";
 import { requireRoute } from "../require-route.ts";
-import { mayUse, reached, type ScheduleRpcs } from "./context.ts";
+import { reached, type ScheduleRpcs } from "./context.ts";
 
 /**
  * @throws INVALID_REQUEST, UNKNOWN_MODEL, AGENT_REQUIRED, IDEMPOTENCY_MISMATCH, QUOTA; of a bound
@@ -51,9 +52,11 @@ export function createSchedule({ store, agents, delivery, clock, limits }: Sched
 
 /** By the key's text alone, so that it tells nothing of what is there. */
 function requireBounds(caller: Caller, spec: ScheduleSpec): void {
-  if (mayUse(caller, spec)) return;
+  const sessionKey = sessionKeyOf(spec);
+  const by = keyBoundBy(sessionKey, caller);
+  if (by === undefined) return;
   const message = "the schedule's key is none of those that the credential is bound to";
-  throw permissionDenied(message, { session_key: sessionKeyOf(spec) });
+  throw permissionDenied(message, { session_key: sessionKey, bound_by: by });
 }
 
 /** Room comes when an operator makes some; a day is a polite time to ask again by oneself. */
