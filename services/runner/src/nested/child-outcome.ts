@@ -7,7 +7,7 @@ import {
   Role,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { notFound } from "@lanekeeper/rpc";
+import { hasReason, notFound } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
@@ -71,17 +71,23 @@ export async function outcomeTurn(
   };
 }
 
-/** What a turn left for who sent it; as a reply that goes through delivery, a reset withholds it. */
+/** What a turn left for who sent it; as of a reply that goes through delivery its fence is asked. */
 async function left(
   { identity }: OutcomeDeps,
-  { tenant, sessionKey, generation, reply }: StoredTurn,
+  { tenant, turnId, sessionKey, sessionId, generation, reply }: StoredTurn,
   principal: string,
 ): Promise<OutcomeOptions["reply"]> {
-  if (reply === undefined || sessionKey === undefined || generation === undefined) return reply;
-  const by = { case: "sessionKey" as const, value: sessionKey };
-  const { session } = await identity.getSession({ session: by }, { tenant, principal });
-  const oldest = session?.oldestDeliverableGeneration ?? 0n;
-  return generation < oldest ? "withheld" : reply;
+  if (sessionKey === undefined || sessionId === undefined || generation === undefined) return reply;
+  if (reply === undefined) return undefined;
+  // Delivery has no id for it; only the generation is judged.
+  const fence = { session: { sessionKey, sessionId, generation }, turnId, deliveryId: turnId };
+  try {
+    await identity.checkFence({ writer: { case: "reply", value: fence } }, { tenant, principal });
+    return reply;
+  } catch (error) {
+    if (hasReason(error, "STALE_GENERATION")) return "withheld";
+    throw error;
+  }
 }
 
 async function parentOf(

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import {
   type Fence,
+  type ReplyFence,
   type Rotation,
   type RotationReason,
   RotationSchema,
@@ -83,6 +84,12 @@ export function holding(row: KeyRow, fence: Fence | undefined): ActiveRun {
   );
 }
 
+/** @throws STALE_GENERATION: replies of its generation may no longer go out. */
+export function deliverable(row: KeyRow, { session }: ReplyFence): void {
+  if ((session?.generation ?? 0n) >= row.oldestDeliverable) return;
+  throw new LanekeeperError("STALE_GENERATION", "reset away");
+}
+
 export function renew(
   row: KeyRow,
   parentSessionId: string,
@@ -115,14 +122,11 @@ export function runEnded(ended: EndedRun | undefined): LanekeeperError {
 
 export function sessionOf(row: KeyRow): Session {
   const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
-  const { oldestRunnable, oldestDeliverable } = row;
   return create(SessionSchema, {
     ref: { sessionKey, sessionId, generation },
     runEpoch: epoch,
     parentSessionId,
     movedToSessionKey: movedTo,
-    oldestRunnableGeneration: oldestRunnable,
-    oldestDeliverableGeneration: oldestDeliverable,
     ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
   });
 }

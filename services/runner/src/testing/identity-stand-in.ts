@@ -23,6 +23,7 @@ import {
   storeUnavailable,
 } from "@lanekeeper/rpc";
 import {
+  deliverable,
   busy,
   type EndedRun,
   holding,
@@ -180,9 +181,10 @@ export class IdentityStandIn implements AsyncDisposable {
       writeLifecycle: async (request, { tenant }) => this.#write(tenant, request),
       checkFence: async (request, { tenant }) => {
         this.#refuseWhenDown();
-        const fence = request.writer.case === "run" ? request.writer.value : undefined;
-        const row = this.#key(tenant, fence?.session?.sessionKey ?? "");
-        holding(row, fence);
+        const { writer } = request;
+        const row = this.#key(tenant, writer.value?.session?.sessionKey ?? "");
+        if (writer.case === "reply") deliverable(row, writer.value);
+        else holding(row, writer.value);
         return { session: sessionOf(row) };
       },
       getSession: async (request, { tenant }) => {
