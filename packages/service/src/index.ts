@@ -24,6 +24,7 @@ export {
 } from "./settings/env.ts";
 export { EXIT } from "./process/exit-codes.ts";
 export { type Ids, systemIds } from "./ids.ts";
+export { keepNewest } from "./keep-newest.ts";
 export { type RunningService, type ServiceState } from "./process/lifecycle.ts";
 export { createLog, flushLog, type Log, type LogOptions } from "./telemetry/log.ts";
 export { makeFolder } from "./process/make-folder.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "@lanekeeper/service";
+import { type Clock, keepNewest } from "@lanekeeper/service";
 
 /** What the cache needs. */
 export interface TenantCacheOptions<T> {
@@ -42,20 +42,10 @@ export class TenantCache<T> {
       throw error;
     });
     const entry = { value, sinceMs: clock.monotonicMs() };
-    this.#remember(tenant, entry);
+    keepNewest(this.#entries, tenant, entry, this.#options.maxTenants);
     value.catch(() => {
       if (this.#entries.get(tenant) === entry) this.#entries.delete(tenant);
     });
     return value;
-  }
-
-  /** A Map keeps the order of insertion, so the first is the one that was asked for longest ago. */
-  #remember(tenant: string, entry: Entry<T>): void {
-    this.#entries.delete(tenant);
-    this.#entries.set(tenant, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > this.#options.maxTenants && oldest !== undefined) {
-      this.#entries.delete(oldest);
-    }
   }
 }

@@ -1,5 +1,5 @@
 import type { IdentityClient } from "@lanekeeper/client";
-import { boundedSignal, type Clock, type Log } from "@lanekeeper/service";
+import { boundedSignal, type Clock, keepNewest, type Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 import type { Channel, HintPhase } from "../sending/channel.ts";
 import { replyCall, replyWriter } from "../sending/reply-call.ts";
@@ -97,10 +97,7 @@ export class Hints implements AsyncDisposable {
   }
 
   #pause(route: string, ms: number): void {
-    this.#notBefore.delete(route);
-    this.#notBefore.set(route, this.#deps.clock.monotonicMs() + ms);
-    if (this.#notBefore.size <= this.#deps.limits.hintPlaces) return;
-    const [oldest] = this.#notBefore.keys();
-    if (oldest !== undefined) this.#notBefore.delete(oldest);
+    const { clock, limits } = this.#deps;
+    keepNewest(this.#notBefore, route, clock.monotonicMs() + ms, limits.hintPlaces);
   }
 }

@@ -6,7 +6,7 @@ import {
   storeUnavailable,
   unauthenticated,
 } from "@lanekeeper/rpc";
-import type { Clock } from "@lanekeeper/service";
+import { type Clock, keepNewest } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { type Credential, hashKey } from "./credential.ts";
 import { isMistyped } from "./key-text.ts";
@@ -106,15 +106,10 @@ export class CredentialCheck {
     return isYoung ? known.credential : undefined;
   }
 
-  /** A Map keeps the order of insertion, so the first was looked up longest ago. */
   #remember(name: string, credential: Credential | undefined, sinceMs: number): void {
-    this.#known.delete(name);
-    if (credential === undefined) return;
-    this.#known.set(name, { credential, sinceMs });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > this.#options.limits.maxCachedCredentials && oldest !== undefined) {
-      this.#known.delete(oldest);
-    }
+    const { maxCachedCredentials } = this.#options.limits;
+    if (credential === undefined) this.#known.delete(name);
+    else keepNewest(this.#known, name, { credential, sinceMs }, maxCachedCredentials);
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Caller, LanekeeperError } from "@lanekeeper/rpc";
-import type { Clock } from "@lanekeeper/service";
+import { type Clock, keepNewest } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 
 /** A request, as a retry of it is known. */
@@ -22,7 +22,6 @@ interface Unsure {
 export class UnsureSubmissions {
   readonly #clock: Clock;
   readonly #limits: Pick<IngressLimits, "unsureSubmissions" | "unsureSubmissionsMs">;
-  /** Oldest first. */
   readonly #noted = new Map<string, Unsure>();
 
   constructor(
@@ -35,13 +34,8 @@ export class UnsureSubmissions {
 
   /** Takes note of it. The error is what its caller is told. */
   note(request: UnsureRequest, idempotencyKey: string, cause: unknown): LanekeeperError {
-    const name = nameOf(request);
-    this.#noted.delete(name);
-    this.#noted.set(name, { idempotencyKey, notedMs: this.#clock.monotonicMs() });
-    const [oldest] = this.#noted.keys();
-    if (this.#noted.size > this.#limits.unsureSubmissions && oldest !== undefined) {
-      this.#noted.delete(oldest);
-    }
+    const noted = { idempotencyKey, notedMs: this.#clock.monotonicMs() };
+    keepNewest(this.#noted, nameOf(request), noted, this.#limits.unsureSubmissions);
     const message =
       "no runner answered in time, and whether the turn was accepted is not known; ask again with " +
       `the Idempotency-Key ${idempotencyKey}, which joins it if it was`;
