@@ -1,8 +1,8 @@
-import { eventually } from "@lanekeeper/testing";
 import type { CpuSeconds } from "../shared/processes.ts";
 import { postBare } from "./bare.ts";
 import { enqueueAll } from "./replies.ts";
-import { type Sizes, WHOLE_RUN_MS } from "./sizes.ts";
+import { untilMore } from "./sink-process.ts";
+import type { Sizes } from "./sizes.ts";
 import type { World } from "./world.ts";
 
 /** One round: ours, and the baselines right before and after. All by second. */
@@ -54,8 +54,7 @@ async function deliver({ sink, delivery, targets }: World, sizes: Sizes, text: s
   const since = () => (performance.now() - startedMs) / 1_000;
   await enqueueAll(delivery, targets, text, sizes);
   const handedOver = total / since();
-  const isSent = async () => (await sink.count()).distinct - before.distinct >= total;
-  await eventually(isSent, { timeoutMs: WHOLE_RUN_MS, pollMs: 20, what: "all were sent" });
+  await untilMore(sink, before, total);
   const delivered = total / since();
   const after = await sink.count();
   const repeats = after.posts - before.posts - (after.distinct - before.distinct);

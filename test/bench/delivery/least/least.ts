@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Disposal } from "@lanekeeper/service";
-import { eventually } from "@lanekeeper/testing";
 import { type CpuSeconds, cpuOf } from "../../shared/processes.ts";
 import { startWorker } from "../../shared/worker-process.ts";
 import { bodyOf } from "../bare.ts";
 import { closedLoop } from "../closed-loop.ts";
 import type { Target } from "../replies.ts";
-import type { Sink } from "../sink-process.ts";
-import { type Sizes, WHOLE_RUN_MS } from "../sizes.ts";
+import { type Sink, untilMore } from "../sink-process.ts";
+import type { Sizes } from "../sizes.ts";
 import { openDatabase, type Reply } from "./calls.ts";
 import { callLines } from "./lines.ts";
 import { makeTables } from "./tables.ts";
@@ -63,8 +62,7 @@ export async function openLeast(
       await closedLoop(total, sizes.enqueuing, (n) =>
         calls.call(replyTo(targets[n % targets.length], text)),
       );
-      const isSent = async () => (await sink.count()).distinct - before.distinct >= total;
-      await eventually(isSent, { timeoutMs: WHOLE_RUN_MS, pollMs: 20, what: "all were sent" });
+      await untilMore(sink, before, total);
       return total / ((performance.now() - startedMs) / 1_000);
     },
     cpu: async () => ({
