@@ -242,7 +242,14 @@ describe("a key that is bound to other conversations", () => {
       ...{ sessionKey: "agent:main:mine:1", kind: "ROUTE_KIND_WEBHOOK", address: sink.url },
     });
     const { route: own } = JSON.parse(route.text) as { route: { routeId: string } };
-    expect((await attempt(method, boundKey, submit(own.routeId))).status).toBe(200);
+    const mine = await attempt(method, boundKey, submit(own.routeId));
+    expect(mine.status).toBe(200);
+    // What is watched next stands still then.
+    const { turnId } = JSON.parse(mine.text) as { turnId: string };
+    await eventually(async () => {
+      const { turn } = await call("runner.v1.RunnerService/GetTurn", { turnId });
+      return (turn as { state: string }).state === "TURN_STATE_COMPLETED";
+    });
   });
 
   test("watches its own alone", async () => {
