@@ -57,6 +57,13 @@ export async function readHistory(query: Query): Promise<History> {
 
 /** xid is compared by index; what began before the older snapshot's xmin was over by then. */
 const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::pg_snapshot)`;
+/**
+ * No change between is older. What the planner is told of a range of change ids keeps it from reading the
+ * table from its beginning, in the order of its key: it can't know how few changes a snapshot has not seen.
+ */
+const FIRST_SINCE = `(select min(f.change_id) from (
+    select change_id from session_changes where xid >= pg_snapshot_xmin($1::pg_snapshot)
+    order by xid, change_id offset 0) f)`;
 const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into, c.rotated,
   floor(extract(epoch from c.create_time) * 1000)::float8 as written_ms`;
 
@@ -65,7 +72,8 @@ const POLL_CHANGES = {
   text: `
     select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
     left join lateral (
-      select ${COLUMNS} from session_changes c where ${BETWEEN} and (c.rotated or not $3)
+      select ${COLUMNS} from session_changes c
+      where ${BETWEEN} and c.change_id >= ${FIRST_SINCE} and (c.rotated or not $3)
       order by c.change_id limit $2
     ) c on true`,
 };
@@ -91,7 +99,8 @@ const CHANGES_BETWEEN = {
   name: "changes_between",
   text: `
     select ${COLUMNS} from session_changes c
-    where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot) and c.change_id > $3
+    where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot)
+      and c.change_id > case when $3 > 0 then $3 else ${FIRST_SINCE} - 1 end
       and ($5::text is null or c.tenant = $5) and starts_with(c.session_key, $6)
     order by c.change_id limit $4`,
 };
