@@ -23,17 +23,37 @@ export class LanePositions {
   }
 
   /** At most `positionAgeMs` old. Undefined: the turn waits no more, or did not wait then. */
-  async of(tenant: string, sessionKey: string, turnId: string): Promise<Position | undefined> {
-    const { atMs, positions } = this.#look(tenant, sessionKey);
+  of(tenant: string, sessionKey: string, turnId: string): Promise<Position | undefined> {
+    return this.#in(this.#look(tenant, sessionKey), turnId);
+  }
+
+  /**
+   * As `of`, for a turn that was just seen waiting: where the last look is older than the turn, all who
+   * found so take the next look together. Undefined: the turn waits no more.
+   */
+  async ofWaiting(
+    tenant: string,
+    sessionKey: string,
+    turnId: string,
+  ): Promise<Position | undefined> {
+    const looked = this.#look(tenant, sessionKey);
+    const found = await this.#in(looked, turnId);
+    if (found !== undefined) return found;
+    const lane = laneOf(tenant, sessionKey);
+    if (this.#lanes.get(lane) === looked) this.#lanes.delete(lane);
+    return this.of(tenant, sessionKey, turnId);
+  }
+
+  async #in({ atMs, positions }: Looked, turnId: string): Promise<Position | undefined> {
     const found = (await positions).get(turnId);
     const ageMs = this.#deps.clock.monotonicMs() - atMs;
     return found && { ...found, waitedMs: found.waitedMs + ageMs };
   }
 
   #look(tenant: string, sessionKey: string): Looked {
-    const lane = `${tenant}\n${sessionKey}`;
     const atMs = this.#deps.clock.monotonicMs();
     this.#forgetBefore(atMs - LIMITS.positionAgeMs);
+    const lane = laneOf(tenant, sessionKey);
     const known = this.#lanes.get(lane);
     if (known !== undefined) return known;
     const positions = readPositions(this.#deps.db, tenant, sessionKey);
@@ -50,4 +70,8 @@ export class LanePositions {
       this.#lanes.delete(lane);
     }
   }
+}
+
+function laneOf(tenant: string, sessionKey: string): string {
+  return `${tenant}\n${sessionKey}`;
 }

@@ -7,10 +7,8 @@ import {
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
-import { isTerminal } from "../domain/turn-state.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
-import { readPosition } from "../store/lanes/read-position.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { accept, acceptedMessage } from "./accept.ts";
@@ -99,8 +97,11 @@ async function known(
   return { turn, disposition, position, claimedRunId: undefined, stopped: undefined };
 }
 
-async function positionOf({ deps }: RunnerContext, turn: StoredTurn): Promise<number> {
-  if (isTerminal(turn.state) || turn.sessionKey === undefined) return 0;
-  const found = await readPosition(deps.db, turn.tenant, turn.sessionKey, turn.turnId);
+async function positionOf(
+  { followParts }: RunnerContext,
+  { tenant, sessionKey, turnId, state }: StoredTurn,
+): Promise<number> {
+  if (state !== "QUEUED" || sessionKey === undefined) return 0;
+  const found = await followParts.positions.ofWaiting(tenant, sessionKey, turnId);
   return found?.position ?? 0;
 }
