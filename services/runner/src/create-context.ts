@@ -36,7 +36,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     hub,
     tail: new Tail(deps),
     positions: new LanePositions(deps),
-    onFreeLane: pump,
+    onFreeLane: (tenant: string, sessionKey: string) => runner.sawFree(tenant, sessionKey),
     busyHintMs: async (tenant: string, sessionKey: string) => {
       const agent = await agents.any(tenant, agentOf(sessionKey as CanonicalKey));
       return agent?.busyHintAfter && durationMs(agent.busyHintAfter);

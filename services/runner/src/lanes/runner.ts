@@ -24,6 +24,8 @@ export class Runner {
   readonly #bounded: BoundedLanes;
   /** Lanes whose key was busy: when they are looked at again, nobody has to before. */
   readonly #resting = new Map<string, { readonly tenant: string; readonly sessionKey: string }>();
+  /** Lanes that were seen free, until their claim is known. */
+  readonly #looking = new Set<string>();
   readonly #ending = new AbortController();
 
   constructor(parts: Collaborators) {
@@ -76,6 +78,20 @@ export class Runner {
   /** Claims the head of a lane, if it is free, and runs it and those behind it. */
   pump(tenant: string, sessionKey: string, anyCaller: boolean): void {
     this.#background({ tenant, sessionKey }, this.#claimNext(tenant, sessionKey, anyCaller));
+  }
+
+  /**
+   * Claims the head of a lane that somebody who waits there saw free. All who wait see it: one look at a
+   * time is enough, and none of them waits for it.
+   */
+  sawFree(tenant: string, sessionKey: string): void {
+    const lane = laneOf(tenant, sessionKey);
+    if (this.#looking.has(lane)) return;
+    this.#looking.add(lane);
+    const work = this.#claim(tenant, sessionKey, false)
+      .finally(() => this.#looking.delete(lane))
+      .then((run) => run?.());
+    this.#background({ tenant, sessionKey }, work);
   }
 
   /** Goes on with a turn whose run died, here or elsewhere. */
@@ -165,18 +181,31 @@ export class Runner {
   }
 
   async #claimNext(tenant: string, sessionKey: string, anyCaller: boolean): Promise<void> {
-    if (!this.mayClaim) return;
+    await (await this.#claim(tenant, sessionKey, anyCaller))?.();
+  }
+
+  /** Gives what runs the turn that was claimed, and those behind it. */
+  async #claim(
+    tenant: string,
+    sessionKey: string,
+    anyCaller: boolean,
+  ): Promise<(() => Promise<void>) | undefined> {
+    if (!this.mayClaim) return undefined;
     const { deps, slots } = this.#parts;
     if (await slots.isBound(tenant, agentOf(sessionKey as CanonicalKey))) {
-      return this.#bounded.serve(tenant);
+      this.#bounded.serve(tenant);
+      return undefined;
     }
     const runId = deps.runIds.mint();
     const { replica } = deps;
     const result = await persist(deps, "claim a turn", () =>
       claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller }),
     );
-    if (result.kind === "claimed") return this.#runLane({ ...result.turn, sessionKey }, runId);
+    if (result.kind === "claimed") {
+      return () => this.#runLane({ ...result.turn, sessionKey }, runId);
+    }
     if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
+    return undefined;
   }
 
   async #claimUnder(tenant: string, sessionKey: string, slot: RunSlot): Promise<boolean> {
@@ -208,7 +237,7 @@ export class Runner {
   }
 
   #pumpLater(tenant: string, sessionKey: string, ms: number): void {
-    const lane = `${tenant}\n${sessionKey}`;
+    const lane = laneOf(tenant, sessionKey);
     this.#resting.set(lane, { tenant, sessionKey });
     this.#parts.deps.clock.setTimer(ms, () => {
       this.#resting.delete(lane);
@@ -226,4 +255,8 @@ export class Runner {
       this.#parts.deps.log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
     });
   }
+}
+
+function laneOf(tenant: string, sessionKey: string): string {
+  return `${tenant}\n${sessionKey}`;
 }

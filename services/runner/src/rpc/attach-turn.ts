@@ -54,7 +54,7 @@ async function* attach(
       call.signal,
     )) {
       isOver ||= event.event.case === "ended";
-      if (!request.wholeAnswer || !isPiece(event)) yield event;
+      if (!request.wholeAnswer || !isOnTheWay(event)) yield event;
     }
   } finally {
     const { isLast } = leave();
@@ -62,10 +62,11 @@ async function* attach(
   }
 }
 
-/** What `ended` brings again. */
-function isPiece({ event }: AttachTurnResponse): boolean {
-  const { case: kind } = event;
-  return kind === "textDelta" || kind === "toolCall" || kind === "toolActivity";
+/** What `ended` brings again, or leaves behind. */
+function isOnTheWay({ event: { case: kind } }: AttachTurnResponse): boolean {
+  return (
+    kind === "queued" || kind === "textDelta" || kind === "toolCall" || kind === "toolActivity"
+  );
 }
 
 function resultOf(

@@ -73,6 +73,23 @@ test.concurrent("who wants the answer whole is not told its pieces", async () =>
   expect(attached.kinds).toEqual(["accepted", "runBegun", "ended"]);
 });
 
+test.concurrent("who wants the answer whole is told its place with `accepted` alone", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened, "held one");
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const told = new Attached(replica, { submit: turnFor(world, "two") });
+  await eventually(() => told.kinds.includes("queued"));
+  const whole = new Attached(replica, { turnId: told.turnId }, { wholeAnswer: true });
+  await eventually(() => whole.kinds.includes("accepted"));
+  held.open();
+  await Promise.all([told.ended, whole.ended]);
+  expect(whole.events[0]?.event).toMatchObject({ value: { position: 1 } });
+  expect(whole.kinds).toEqual(["accepted", "runBegun", "ended"]);
+});
+
 test.concurrent("a double tap is answered in the order of acceptance, each seeing what came before", async () => {
   const { world, replica } = await started();
   await using _ = world;

@@ -279,7 +279,7 @@ export type AttachTurnRequest = Message<"lanekeeper.runner.v1.AttachTurnRequest"
 
   /**
    * The answer is wanted whole, as `ended` brings it: its pieces (text_delta, tool_call,
-   * tool_activity) are left out.
+   * tool_activity) are left out, and so is where the turn stands while it waits (queued) after `accepted`.
    *
    * @generated from field: bool whole_answer = 5;
    */
