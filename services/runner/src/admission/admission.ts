@@ -209,7 +209,8 @@ async function insert(
   const runId = options.mayClaim ? deps.runIds.mint() : undefined;
   const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
   const admission = {
-    ...said,
+    seed: said.seed,
+    input: said.input,
     claimRunId: runId,
     replica,
     front: stopAskedBy(turn.onConflict) !== undefined,
@@ -230,15 +231,10 @@ function accepted(
   const claimedRunId = admitted.isClaimed ? runId : undefined;
   const disposition = admitted.isClaimed ? Disposition.STARTED : Disposition.QUEUED;
   const { laneSeq, acceptTime, position } = admitted;
-  const row = {
-    ...said,
-    laneSeq,
-    acceptTime,
-    replica,
-    disposition,
-    runId: claimedRunId,
-    state: "QUEUED" as const,
-  };
+  const { seed, input } = said;
+  const state = "QUEUED";
+  const runAs = { replica, runId: claimedRunId };
+  const row = { seed, input, laneSeq, acceptTime, disposition, state, ...runAs } as const;
   return { turn: storedTurn(turn, row), disposition, position, claimedRunId, stopped: undefined };
 }
 

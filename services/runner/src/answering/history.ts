@@ -96,7 +96,7 @@ async function readStretch(
   }
   const limit = pageFor(maxChars);
   const recent = await deps.steps.recent({ tenant, sessionId, limit });
-  const said = recent.said.map((one) => ({ ...one, sessionId }));
+  const said = placed(recent.said, sessionId);
   const left = maxChars - charsOf(said);
   if (said.length < limit || left <= 0) return { said, seen: recent.seen };
   const before = await readBack(deps, tenant, stretch, left, lastSeq(recent.said));
@@ -119,15 +119,19 @@ async function readBack(
   const said: PlacedMessage[] = [];
   let left = maxChars;
   for (let beforeSeq = fromSeq; left > 0; ) {
-    const page = { ...stretch, beforeSeq, limit: LIMITS.transcriptPage };
-    const found = await readBackwards(db, tenant, page);
-    const placed = found.map((one) => ({ ...one, sessionId: stretch.sessionId }));
-    said.push(...placed);
-    left -= charsOf(placed);
+    const asked = { ...stretch, beforeSeq, limit: LIMITS.transcriptPage };
+    const found = await readBackwards(db, tenant, asked);
+    const page = placed(found, stretch.sessionId);
+    said.push(...page);
+    left -= charsOf(page);
     if (found.length < LIMITS.transcriptPage) break;
     beforeSeq = lastSeq(found);
   }
   return said;
+}
+
+function placed(said: readonly Said[], sessionId: string): PlacedMessage[] {
+  return said.map(({ seq, message }) => ({ sessionId, seq, message }));
 }
 
 function lastSeq(newestFirst: readonly Said[]): bigint {

@@ -202,7 +202,8 @@ export class Runner {
       claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller }),
     );
     if (result.kind === "claimed") {
-      return () => this.#runLane({ ...result.turn, sessionKey }, runId);
+      const { turn } = result;
+      return () => this.#runLane(turn, runId);
     }
     if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
     return undefined;
@@ -216,7 +217,7 @@ export class Runner {
       claimHead(deps.db, tenant, sessionKey, claimant),
     );
     if (result.kind === "claimed") {
-      const turn = { ...result.turn, sessionKey };
+      const { turn } = result;
       this.#background(turn, this.#runLane(turn, runId, slot));
     } else await slot.free();
     return result.kind === "claimed";

@@ -10,11 +10,12 @@ import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { admit } from "../admission/admission.ts";
 import { INTERRUPTED_TEXT } from "../domain/stop-text.ts";
-import { showProgress } from "../runs/progress.ts";
+import { progressOf, showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
 import type { NewTurn } from "../store/admission/new-turn.ts";
 import { findRequest } from "../store/admission/find-request.ts";
+import { isOfLane } from "../store/turn-row.ts";
 import { nameOf } from "../domain/disposition-name.ts";
 import type { ParsedSubmit } from "./parse-submit.ts";
 
@@ -87,9 +88,9 @@ async function statelessSlot(
 
 /** A run shows by itself that it runs; whoever waits is told at once, and then by the run that holds the lane. */
 function showQueued({ deps }: RunnerContext, { turn, disposition }: AdmissionResult): void {
-  const { sessionKey, admittedSessionId: sessionId, admittedGeneration: generation } = turn;
-  if (disposition !== Disposition.QUEUED || sessionKey === undefined) return;
-  showProgress(deps, { ...turn, sessionKey, sessionId, generation }, ProgressPhase.QUEUED);
+  if (disposition !== Disposition.QUEUED || !isOfLane(turn)) return;
+  const { admittedSessionId: sessionId, admittedGeneration: generation } = turn;
+  showProgress(deps, progressOf(turn, { sessionId, generation }), ProgressPhase.QUEUED);
 }
 
 /** Before its model is asked, a run looks for messages only where it has reason to. */
@@ -131,9 +132,8 @@ function start(
   slot: RunSlot,
 ): void {
   if (claimedRunId === undefined) return;
-  const { sessionKey } = turn;
-  if (sessionKey === undefined) runner.runStateless(turn, claimedRunId, slot);
-  else runner.runClaimed({ ...turn, sessionKey }, claimedRunId);
+  if (isOfLane(turn)) runner.runClaimed(turn, claimedRunId);
+  else runner.runStateless(turn, claimedRunId, slot);
 }
 
 /** The answer to who submitted. */

@@ -10,6 +10,15 @@ export interface ProgressOf extends RoutedTurn {
   readonly tenant: string;
 }
 
+/** A turn as people are shown its progress, under the session that it has or is to have. */
+export function progressOf(
+  turn: Omit<ProgressOf, "sessionId" | "generation">,
+  { sessionId, generation }: Pick<ProgressOf, "sessionId" | "generation">,
+): ProgressOf {
+  const { tenant, principal, requestId, sessionKey, turnId, routeId } = turn;
+  return { tenant, principal, requestId, sessionKey, sessionId, generation, turnId, routeId };
+}
+
 /**
  * Tells delivery what a turn does, for people who wait where its reply will go. Nobody waits for it, it is
  * not repeated, and its failure is nobody's: a hint that is lost is followed by the next one.

@@ -17,7 +17,7 @@ import { jobFor, readEarly } from "../answering/job.ts";
 import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "../persist.ts";
-import { Progress } from "./progress.ts";
+import { Progress, progressOf } from "./progress.ts";
 import { type AbortCause, abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { endedAs, endedBy } from "../attaching/turn-ended.ts";
@@ -104,9 +104,10 @@ async function refuse(
 async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Promise<AfterRun> {
   const { deps } = parts;
   const { turn, run } = claimed;
-  const session = sessionOf(grant);
+  const { sessionId, generation } = sessionOf(grant);
   const granted = {
-    ...session,
+    sessionId,
+    generation,
     tenant: turn.tenant,
     sessionKey: turn.sessionKey,
     turnId: turn.turnId,
@@ -153,7 +154,7 @@ export async function lead(
   const abort = (cause: AbortCause): void => runs.abort(run.runId, cause);
   const { leaseUntilMs } = grant;
   const heartbeat = new Heartbeat(deps, { run, grant, call: callFor(turn), leaseUntilMs, abort });
-  const progress = new Progress(deps, { ...turn, ...sessionOf(grant) });
+  const progress = new Progress(deps, progressOf(turn, sessionOf(grant)));
   stored.stream.begin(begun.ordinal);
   if (begun.ordinal === 1) {
     deps.metrics.waited((deps.clock.now().getTime() - turn.acceptTime.getTime()) / 1_000);
@@ -223,7 +224,8 @@ async function endingOf(
 }
 
 function tell({ turn, run, stored }: Claimed, grant: Grant, exit: TurnExit): void {
-  const seen = { runId: run.runId, ...sessionOf(grant) };
+  const { sessionId, generation } = sessionOf(grant);
+  const seen = { runId: run.runId, sessionId, generation };
   if (exit.kind === "committed") {
     stored.stream.end({ case: "ended", value: endedBy(turn, seen, exit.ending) });
   }

@@ -3,7 +3,7 @@ import { LIMITS } from "../../limits.ts";
 import { lockLane } from "./lane-row.ts";
 import { first, type RunnerDatabase } from "../sql.ts";
 import { stateIn } from "../state-in.ts";
-import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
+import { type LaneTurn, laneTurnOf, TURN_COLUMNS, type TurnRow } from "../turn-row.ts";
 
 const WAITING = `t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.run_id IS NULL
       AND t.steer IS NULL`;
@@ -53,7 +53,7 @@ export interface Claimant {
 
 /** What became of an attempt to claim. */
 export type ClaimResult =
-  | { readonly kind: "claimed"; readonly turn: StoredTurn }
+  | { readonly kind: "claimed"; readonly turn: LaneTurn }
   /** Nothing waits, or somebody holds the lane. */
   | { readonly kind: "nothing" }
   /** The head's caller is attached to another replica. */
@@ -73,7 +73,7 @@ export function claimHead(
     }
     const params = [tenant, sessionKey, runId, replica, anyCaller];
     const row = await first<TurnRow>(sql, CLAIM_HEAD, params);
-    return row === undefined ? { kind: "preferred" } : { kind: "claimed", turn: turnOf(row) };
+    return row === undefined ? { kind: "preferred" } : { kind: "claimed", turn: laneTurnOf(row) };
   });
 }
 
