@@ -55,9 +55,16 @@ export function flushLog(log: Log): Promise<void> {
   });
 }
 
+/**
+ * Lines go out together, as many as a page holds, and none waits longer than this: each write of its own wakes
+ * a thread. What a killed process had not written yet is lost; one that ends by itself writes all.
+ */
+const PAGE_BYTES = 4_096;
+const LATEST_MS = 50;
+
 /** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
 function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: false });
+  return destination({ dest: 1, sync: false, minLength: PAGE_BYTES, periodicFlush: LATEST_MS });
 }
 
 function serializers(options: LogOptions): Record<string, (value: unknown) => unknown> {
