@@ -1,5 +1,6 @@
 import { ManualClock } from "@lanekeeper/service/testing";
 import { expect, test } from "vitest";
+import type { TurnStateName } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Sql } from "../store/sql.ts";
 import { LanePositions } from "./lane-positions.ts";
@@ -59,17 +60,21 @@ test("what is told ages no further than its bound, and says how long the turn ha
   expect(reads()).toBe(3);
 });
 
-test("those who came after a look take the next one together, and nobody takes one for who is gone twice", async () => {
+test("those who came after a look take the next one together, and who is gone costs one more", async () => {
   const { sql, reads, join } = lane(1);
   const positions = new LanePositions({ db: sql, clock: new ManualClock() });
+  const before = (turnId: string, state: TurnStateName = "QUEUED") =>
+    positions.before({ tenant: "t", sessionKey: "k", turnId, state });
   await positions.of("t", "k", "turn-0");
   join(1_000);
   expect(await positions.of("t", "k", "turn-1")).toBeUndefined();
   const found = await Promise.all(
-    Array.from({ length: 1_000 }, (_, index) => positions.ofWaiting("t", "k", `turn-${index + 1}`)),
+    Array.from({ length: 1_000 }, (_, index) => before(`turn-${index + 1}`)),
   );
-  expect(found.map((one) => one?.position)).toEqual(found.map((_, index) => index + 2));
+  expect(found).toEqual(found.map((_, index) => index + 2));
   expect(reads()).toBe(2);
-  expect(await positions.ofWaiting("t", "k", "gone")).toBeUndefined();
+  expect(await before("gone")).toBe(0);
+  expect(reads()).toBe(3);
+  expect(await before("turn-5", "ACTIVE")).toBe(0);
   expect(reads()).toBe(3);
 });

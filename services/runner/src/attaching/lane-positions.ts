@@ -1,9 +1,12 @@
 import { LIMITS } from "../limits.ts";
 import { type Position, readPositions } from "../store/lanes/read-position.ts";
 import type { Sql } from "../store/sql.ts";
+import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 type PositionDeps = Pick<RunnerDeps, "clock"> & { readonly db: Sql };
+
+type Placed = Pick<StoredTurn, "tenant" | "sessionKey" | "turnId" | "state">;
 
 interface Looked {
   readonly atMs: number;
@@ -28,20 +31,17 @@ export class LanePositions {
   }
 
   /**
-   * As `of`, for a turn that was just seen waiting: where the last look is older than the turn, all who
-   * found so take the next look together. Undefined: the turn waits no more.
+   * How many turns are before a turn that was just read; 0: it does not wait. Where the last look is older
+   * than the turn, all who find so take the next look together.
    */
-  async ofWaiting(
-    tenant: string,
-    sessionKey: string,
-    turnId: string,
-  ): Promise<Position | undefined> {
+  async before({ tenant, sessionKey, turnId, state }: Placed): Promise<number> {
+    if (state !== "QUEUED" || sessionKey === undefined) return 0;
     const looked = this.#look(tenant, sessionKey);
     const found = await this.#in(looked, turnId);
-    if (found !== undefined) return found;
+    if (found !== undefined) return found.position;
     const lane = laneOf(tenant, sessionKey);
     if (this.#lanes.get(lane) === looked) this.#lanes.delete(lane);
-    return this.of(tenant, sessionKey, turnId);
+    return (await this.of(tenant, sessionKey, turnId))?.position ?? 0;
   }
 
   async #in({ atMs, positions }: Looked, turnId: string): Promise<Position | undefined> {

@@ -65,7 +65,16 @@ export async function accept(
   if (isBound && parsed.session !== undefined) {
     runner.pump(parsed.tenant, parsed.session.sessionKey, true);
   }
-  return result;
+  return placed(context, result);
+}
+
+/** A turn that was accepted before may still wait. */
+async function placed(
+  { followParts }: RunnerContext,
+  result: AdmissionResult,
+): Promise<AdmissionResult> {
+  if (result.disposition !== Disposition.JOINED) return result;
+  return { ...result, position: await followParts.positions.before(result.turn) };
 }
 
 /** It runs at once or not at all: there is no queue for it. */

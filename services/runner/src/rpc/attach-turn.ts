@@ -10,7 +10,6 @@ import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
-import type { StoredTurn } from "../store/turn-row.ts";
 import { accept, acceptedMessage } from "./accept.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
@@ -93,16 +92,7 @@ async function known(
 ): Promise<AdmissionResult> {
   const { tenant } = call;
   const turn = requireTold(await readTurn(context.deps.db, tenant, turnId), turnId, call);
-  const position = await positionOf(context, turn);
+  const position = await context.followParts.positions.before(turn);
   const disposition = Disposition.JOINED;
   return { turn, disposition, position, claimedRunId: undefined, stopped: undefined };
-}
-
-async function positionOf(
-  { followParts }: RunnerContext,
-  { tenant, sessionKey, turnId, state }: StoredTurn,
-): Promise<number> {
-  if (state !== "QUEUED" || sessionKey === undefined) return 0;
-  const found = await followParts.positions.ofWaiting(tenant, sessionKey, turnId);
-  return found?.position ?? 0;
 }

@@ -80,9 +80,10 @@ test.concurrent("who wants the answer whole is told its place with `accepted` al
   world.model.behaviour = heldAnswer(held.opened, "held one");
   const first = new Attached(replica, { submit: turnFor(world, "one") });
   await eventually(() => first.kinds.includes("textDelta"));
-  const told = new Attached(replica, { submit: turnFor(world, "two") });
+  const submit = turnFor(world, "two");
+  const told = new Attached(replica, { submit });
   await eventually(() => told.kinds.includes("queued"));
-  const whole = new Attached(replica, { turnId: told.turnId }, { wholeAnswer: true });
+  const whole = new Attached(replica, { submit }, { wholeAnswer: true });
   await eventually(() => whole.kinds.includes("accepted"));
   held.open();
   await Promise.all([told.ended, whole.ended]);
