@@ -11,9 +11,9 @@ import {
   type TestConstellation,
 } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dataDirAt } from "./constellation/data-dir.ts";
-import { processLife } from "./constellation/process-life.ts";
-import { readState } from "./constellation/state-file.ts";
+import { dataDirAt } from "./constellation/folder/data-dir.ts";
+import { processLife } from "./constellation/processes/process-life.ts";
+import { readState } from "./constellation/folder/state-file.ts";
 import { pastedCurl } from "./fixtures/pasted-curl.ts";
 import { type TestFolder, testFolder } from "./fixtures/folder.ts";
 

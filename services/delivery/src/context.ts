@@ -5,7 +5,7 @@ import type { WatchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
 import type { Hints } from "./progress/hints.ts";
 import type { DeliveryMetrics } from "./metrics.ts";
-import type { ReplySteps } from "./store/reply-steps.ts";
+import type { ReplySteps } from "./store/sending/reply-steps.ts";
 import type { DeliveryDatabase } from "./store/sql.ts";
 
 /** What the RPCs of delivery work with. */

@@ -1,7 +1,7 @@
 import type { Metrics } from "@lanekeeper/service";
 import type { DeliveryStateName } from "./domain/delivery-state.ts";
 import type { AttemptOutcome } from "./domain/send-outcome.ts";
-import { AGES, type Backlog } from "./store/backlog.ts";
+import { AGES, type Backlog } from "./store/deliveries/backlog.ts";
 
 /** What delivery counts, behind the names that dashboards see. */
 export interface DeliveryMetrics {

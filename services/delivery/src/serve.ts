@@ -39,7 +39,7 @@ import type { Resolve } from "./sending/http/resolve.ts";
 import { telegramChannel } from "./sending/telegram/telegram-channel.ts";
 import { tokensFrom } from "./sending/tokens.ts";
 import { webhookChannel } from "./sending/webhook/webhook-channel.ts";
-import { ReplySteps } from "./store/reply-steps.ts";
+import { ReplySteps } from "./store/sending/reply-steps.ts";
 import type { DeliveryDatabase, Sql } from "./store/sql.ts";
 
 /** What delivery stands on. */

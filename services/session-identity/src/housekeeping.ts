@@ -1,7 +1,7 @@
 import { analyzeOutgrown } from "@lanekeeper/postgres";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
-import { sweep } from "./store/sweep.ts";
+import { sweep } from "./store/upkeep/sweep.ts";
 
 /** What a replica does beside its calls, until the signal is aborted. Never rejects. */
 export async function keepHouse(context: IdentityContext, signal: AbortSignal): Promise<void> {

@@ -2,8 +2,8 @@ import { type AbortState, createBatcher, isUnavailable } from "@lanekeeper/postg
 import { storeError } from "./engine/engine.ts";
 import { LIMITS } from "./limits.ts";
 import type { Query } from "./store/db.ts";
-import { type KeyFound, type KeyWanted, readKeys } from "./store/read-keys.ts";
-import { type NameFound, type NameWanted, readNames } from "./store/read-names.ts";
+import { type KeyFound, type KeyWanted, readKeys } from "./store/keys/read-keys.ts";
+import { type NameFound, type NameWanted, readNames } from "./store/names/read-names.ts";
 
 /** The reads on the path of every turn; those that arrive together share a statement. */
 export interface Reads {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServiceName } from "@lanekeeper/service";
-import { schemaOf } from "../../../packages/cli/src/constellation/prepare-database.ts";
+import { schemaOf } from "../../../packages/cli/src/constellation/database/prepare-database.ts";
 import { pick } from "../clients/random.ts";
 import { LEASE_MS } from "../world/cluster.ts";
 import type { DatabaseServer } from "../world/database.ts";

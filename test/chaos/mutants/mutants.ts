@@ -32,7 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "fence-by-sub-select",
     about: "the fence is read without the row's lock",
-    file: `${identity}/store/lock-keys.ts`,
+    file: `${identity}/store/keys/lock-keys.ts`,
     find: "    for update of k`",
     put: "`",
     breaks: ["G2", "G3"],
@@ -40,7 +40,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "key-share",
     about: "the row is locked for a foreign key's sake only",
-    file: `${identity}/store/lock-keys.ts`,
+    file: `${identity}/store/keys/lock-keys.ts`,
     find: "for update of k`",
     put: "for key share of k`",
     breaks: ["G2", "G3"],
@@ -111,7 +111,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "watch-by-sequence",
     about: "a watch goes on behind the highest number seen, past what was not committed yet",
-    file: `${identity}/store/read-changes.ts`,
+    file: `${identity}/store/feed/read-changes.ts`,
     find: "const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not",
     put: "const BETWEEN = `c.xid >= pg_snapshot_xmax($1::pg_snapshot) and not",
     breaks: ["G12"],
@@ -119,7 +119,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "stale-snapshot",
     about: "a snapshot is answered from what another watcher was shown",
-    file: `${identity}/store/read-changes.ts`,
+    file: `${identity}/store/feed/read-changes.ts`,
     find: "  return { history: historyOf(rows[0]), states };\n}",
     put: `  const shown = stale.get(JSON.stringify([after, filter])) ?? states;
   stale.set(JSON.stringify([after, filter]), shown);
@@ -193,7 +193,7 @@ const stale = new Map<string, StandingKey[]>();`,
   {
     name: "tenant-blind",
     about: "a session is found by its id, whosever it is",
-    file: `${identity}/store/find-generation.ts`,
+    file: `${identity}/store/keys/find-generation.ts`,
     find: "where session_id = $2 and tenant = $1",
     put: "where session_id = $2 and $1::text is not null",
     breaks: ["G14"],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Disposal, readSettings, SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
 import { freeEnvironment } from "@lanekeeper/testing";
-import { prepareDatabase } from "../../../packages/cli/src/constellation/prepare-database.ts";
+import { prepareDatabase } from "../../../packages/cli/src/constellation/database/prepare-database.ts";
 import { DatabaseServer } from "./database.ts";
 import { Link } from "./link.ts";
 import { Replica } from "./replica.ts";

@@ -1,9 +1,9 @@
 import { readSettings } from "@lanekeeper/service";
-import { dataDirAt } from "../constellation/data-dir.ts";
-import { isExternal } from "../constellation/database.ts";
-import { lockHolder } from "../constellation/lock.ts";
-import { readOptional } from "../constellation/small-file.ts";
-import { readState } from "../constellation/state-file.ts";
+import { dataDirAt } from "../constellation/folder/data-dir.ts";
+import { isExternal } from "../constellation/database/database.ts";
+import { lockHolder } from "../constellation/folder/lock.ts";
+import { readOptional } from "../constellation/folder/small-file.ts";
+import { readState } from "../constellation/folder/state-file.ts";
 import { lookAtDatabase } from "../doctor/database.ts";
 import type { Finding } from "../doctor/finding.ts";
 import {

@@ -1,12 +1,12 @@
 import { superuserUrl } from "@lanekeeper/embedded-postgres";
 import { readSettings, type Settings } from "@lanekeeper/service";
-import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
-import { isExternal, openDatabase } from "../constellation/database.ts";
-import { lockHolder, takeLock } from "../constellation/lock.ts";
-import { migrateBeside, prepareDatabase } from "../constellation/prepare-database.ts";
-import { openCredentials } from "../constellation/secrets.ts";
-import { readState } from "../constellation/state-file.ts";
-import { StopRequest, unlessStopped } from "../constellation/stop-request.ts";
+import { type DataDir, openDataDir } from "../constellation/folder/data-dir.ts";
+import { isExternal, openDatabase } from "../constellation/database/database.ts";
+import { lockHolder, takeLock } from "../constellation/folder/lock.ts";
+import { migrateBeside, prepareDatabase } from "../constellation/database/prepare-database.ts";
+import { openCredentials } from "../constellation/folder/secrets.ts";
+import { readState } from "../constellation/folder/state-file.ts";
+import { StopRequest, unlessStopped } from "../constellation/processes/stop-request.ts";
 import type { Output } from "../output.ts";
 
 /**

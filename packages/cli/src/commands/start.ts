@@ -6,14 +6,14 @@ import type { Config } from "../config/schema.ts";
 import { applyConfig, applyDefault } from "../constellation/apply-config.ts";
 import { banner } from "../constellation/banner.ts";
 import { CLOSE_ALLOWANCE_MS, Constellation } from "../constellation/constellation.ts";
-import { type DataDir, openDataDir } from "../constellation/data-dir.ts";
-import { awaitLeftovers } from "../constellation/leftovers.ts";
-import { takeLock } from "../constellation/lock.ts";
-import { type PortPlan, planPorts } from "../constellation/ports.ts";
-import { prepareDatabase } from "../constellation/prepare-database.ts";
-import { type Credentials, openCredentials } from "../constellation/secrets.ts";
-import { aborted, StopRequest, unlessStopped } from "../constellation/stop-request.ts";
-import { targetOf } from "../constellation/targets.ts";
+import { type DataDir, openDataDir } from "../constellation/folder/data-dir.ts";
+import { awaitLeftovers } from "../constellation/folder/leftovers.ts";
+import { takeLock } from "../constellation/folder/lock.ts";
+import { type PortPlan, planPorts } from "../constellation/ports/ports.ts";
+import { prepareDatabase } from "../constellation/database/prepare-database.ts";
+import { type Credentials, openCredentials } from "../constellation/folder/secrets.ts";
+import { aborted, StopRequest, unlessStopped } from "../constellation/processes/stop-request.ts";
+import { targetOf } from "../constellation/ports/targets.ts";
 import type { Output } from "../output.ts";
 
 /** The program that a service's process runs. */

@@ -7,7 +7,7 @@ import { FAKE_ENV } from "../fixtures/fake-constellation.ts";
 import { pastedCurl } from "../fixtures/pasted-curl.ts";
 import { testFolder } from "../fixtures/folder.ts";
 import { banner, curl } from "./banner.ts";
-import { planPorts } from "./ports.ts";
+import { planPorts } from "./ports/ports.ts";
 
 test("the curl to paste works as it stands, also where the folder has an odd name", async () => {
   await using folder = await testFolder();

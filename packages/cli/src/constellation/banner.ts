@@ -1,7 +1,7 @@
 import { dialable, formatHostPort, type ModelSettings } from "@lanekeeper/service";
 import type { Config } from "../config/schema.ts";
-import type { PortPlan } from "./ports.ts";
-import type { Credentials } from "./secrets.ts";
+import type { PortPlan } from "./ports/ports.ts";
+import type { Credentials } from "./folder/secrets.ts";
 
 export interface BannerInput {
   readonly ports: PortPlan;

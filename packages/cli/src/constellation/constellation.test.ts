@@ -4,7 +4,7 @@ import { eventually } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
 import { fakeConstellation } from "../fixtures/fake-constellation.ts";
 import { testFolder } from "../fixtures/folder.ts";
-import { processLife } from "./process-life.ts";
+import { processLife } from "./processes/process-life.ts";
 
 describe("a constellation", () => {
   test("starts four services and stops them in order: ingress first, session-identity last", async () => {

@@ -8,18 +8,18 @@ import {
   linkedSignal,
 } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
-import type { DataDir } from "./data-dir.ts";
-import { atPort, type Database, openDatabase, type ServiceUrls } from "./database.ts";
-import { Guard } from "./guard.ts";
-import { LogFile } from "./log-file.ts";
-import type { PortPlan } from "./ports.ts";
-import type { Credentials } from "./secrets.ts";
-import { serviceEnv } from "./service-env.ts";
-import { ServiceGroup } from "./service-group.ts";
-import { stateOf } from "./state.ts";
-import { unlessStopped } from "./stop-request.ts";
-import { removeState, writeState } from "./state-file.ts";
-import { untilReady } from "./wait-ready.ts";
+import type { DataDir } from "./folder/data-dir.ts";
+import { atPort, type Database, openDatabase, type ServiceUrls } from "./database/database.ts";
+import { Guard } from "./processes/guard.ts";
+import { LogFile } from "./processes/log-file.ts";
+import type { PortPlan } from "./ports/ports.ts";
+import type { Credentials } from "./folder/secrets.ts";
+import { serviceEnv } from "./ports/service-env.ts";
+import { ServiceGroup } from "./processes/service-group.ts";
+import { stateOf } from "./folder/state.ts";
+import { unlessStopped } from "./processes/stop-request.ts";
+import { removeState, writeState } from "./folder/state-file.ts";
+import { untilReady } from "./processes/wait-ready.ts";
 
 /** How `lanekeeper start <service>` is run; tests put a small program in its place. */
 export interface ServiceProgram {

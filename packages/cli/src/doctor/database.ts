@@ -1,8 +1,8 @@
 import { checkSchema, createDatabase, SchemaVersionError } from "@lanekeeper/postgres";
 import { SERVICE_NAMES, type ServiceName, type Settings } from "@lanekeeper/service";
-import { atPort } from "../constellation/database.ts";
-import { migrationsOf, roleUrl, schemaOf } from "../constellation/prepare-database.ts";
-import type { ConstellationState } from "../constellation/state-file.ts";
+import { atPort } from "../constellation/database/database.ts";
+import { migrationsOf, roleUrl, schemaOf } from "../constellation/database/prepare-database.ts";
+import type { ConstellationState } from "../constellation/folder/state-file.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 import { lookAtKeys, lookAtLanes } from "./rows.ts";
 

@@ -9,11 +9,11 @@ import {
 } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
 import { unsetLine, unsetVariables } from "../config/unset-variables.ts";
-import type { DataDir } from "../constellation/data-dir.ts";
-import { lockHolder } from "../constellation/lock.ts";
-import { planPorts } from "../constellation/ports.ts";
-import type { ConstellationState } from "../constellation/state-file.ts";
-import { probe } from "../constellation/wait-ready.ts";
+import type { DataDir } from "../constellation/folder/data-dir.ts";
+import { lockHolder } from "../constellation/folder/lock.ts";
+import { planPorts } from "../constellation/ports/ports.ts";
+import type { ConstellationState } from "../constellation/folder/state-file.ts";
+import { probe } from "../constellation/processes/wait-ready.ts";
 import { describeError } from "../describe-error.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { dataDirAt } from "../constellation/data-dir.ts";
-import type { ConstellationState } from "../constellation/state-file.ts";
+import { dataDirAt } from "../constellation/folder/data-dir.ts";
+import type { ConstellationState } from "../constellation/folder/state-file.ts";
 import { testFolder } from "../fixtures/folder.ts";
 import { lookAtRunning } from "./running.ts";
 

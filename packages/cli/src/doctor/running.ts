@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
-import type { DataDir } from "../constellation/data-dir.ts";
-import type { ConstellationState } from "../constellation/state-file.ts";
+import type { DataDir } from "../constellation/folder/data-dir.ts";
+import type { ConstellationState } from "../constellation/folder/state-file.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 
 export interface RunningInput {

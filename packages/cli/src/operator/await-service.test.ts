@@ -1,7 +1,7 @@
 import { createIdentityClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { expect, onTestFinished, test } from "vitest";
-import { freePort } from "../constellation/free-port.ts";
+import { freePort } from "../constellation/ports/free-port.ts";
 import { awaitService } from "./await-service.ts";
 
 test("that nobody answers is said at once, again while it is waited for, and at the end with what to do", async () => {

@@ -1,9 +1,9 @@
 import { readSettings } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 import { baseUrl } from "../constellation/banner.ts";
-import { dataDirAt } from "../constellation/data-dir.ts";
-import { readOptional } from "../constellation/small-file.ts";
-import { readState } from "../constellation/state-file.ts";
+import { dataDirAt } from "../constellation/folder/data-dir.ts";
+import { readOptional } from "../constellation/folder/small-file.ts";
+import { readState } from "../constellation/folder/state-file.ts";
 import { createOperator, type Operator } from "./operator.ts";
 
 /**

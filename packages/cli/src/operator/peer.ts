@@ -11,9 +11,9 @@ import {
 import { serviceCredential } from "@lanekeeper/rpc";
 import { formatTarget, readSettings, type TlsPaths, tlsPaths } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
-import { dataDirAt } from "../constellation/data-dir.ts";
-import { readOptional } from "../constellation/small-file.ts";
-import { readState } from "../constellation/state-file.ts";
+import { dataDirAt } from "../constellation/folder/data-dir.ts";
+import { readOptional } from "../constellation/folder/small-file.ts";
+import { readState } from "../constellation/folder/state-file.ts";
 
 /** Where the services are, and the secret by which they know their own. */
 export interface PeerTargets {

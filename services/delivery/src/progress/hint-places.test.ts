@@ -2,7 +2,7 @@ import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { captureLog, ManualClock } from "@lanekeeper/service/testing";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
-import type { HintPlaceRow } from "../store/read-hint-place.ts";
+import type { HintPlaceRow } from "../store/routes/read-hint-place.ts";
 import type { Sql } from "../store/sql.ts";
 import { Hints } from "./hints.ts";
 

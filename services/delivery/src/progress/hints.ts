@@ -3,7 +3,7 @@ import { boundedSignal, type Clock, keepNewest, type Log } from "@lanekeeper/ser
 import type { Limits } from "../limits.ts";
 import type { Channel, HintPhase } from "../sending/channel.ts";
 import { replyCall, replyWriter } from "../sending/reply-call.ts";
-import { readHintPlace } from "../store/read-hint-place.ts";
+import { readHintPlace } from "../store/routes/read-hint-place.ts";
 import type { Sql } from "../store/sql.ts";
 
 export interface HintDeps {

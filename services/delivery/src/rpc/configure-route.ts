@@ -5,7 +5,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type CallContext, notFound } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
-import { configureRoute as storeSettings } from "../store/configure-route.ts";
+import { configureRoute as storeSettings } from "../store/routes/configure-route.ts";
 import { parseNote } from "./fields.ts";
 import { findRoute } from "./find-route.ts";
 import { routeMessage } from "./messages.ts";

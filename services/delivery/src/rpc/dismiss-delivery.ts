@@ -5,7 +5,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import type { CallContext } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
-import { dismiss } from "../store/dismiss.ts";
+import { dismiss } from "../store/dead-letters/dismiss.ts";
 import { parseNote } from "./fields.ts";
 import { findDelivery, requireDead } from "./find-delivery.ts";
 import { deliveryMessage } from "./messages.ts";

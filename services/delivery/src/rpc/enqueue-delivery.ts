@@ -17,8 +17,8 @@ import { turnLog } from "@lanekeeper/service";
 import type { DeliveryContext } from "../context.ts";
 import { contentFingerprint } from "../domain/content-fingerprint.ts";
 import type { Limits } from "../limits.ts";
-import { defaultRoute } from "../store/default-route.ts";
-import { type EnqueueResult, findRequest, type NewDelivery } from "../store/enqueue.ts";
+import { defaultRoute } from "../store/routes/default-route.ts";
+import { type EnqueueResult, findRequest, type NewDelivery } from "../store/deliveries/enqueue.ts";
 import { parseId, parseSessionKey, parseUuid } from "./fields.ts";
 import { parseParts } from "./parse-parts.ts";
 

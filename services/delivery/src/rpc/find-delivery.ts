@@ -2,8 +2,8 @@ import { type CallContext, invalid, notFound } from "@lanekeeper/rpc";
 import { isKeyWithin } from "@lanekeeper/session-key";
 import type { DeliveryContext } from "../context.ts";
 import { DELIVERY_STATE_NAMES, isDead, stateCode } from "../domain/delivery-state.ts";
-import type { DeliveryRow } from "../store/delivery-row.ts";
-import { readDelivery } from "../store/read-delivery.ts";
+import type { DeliveryRow } from "../store/deliveries/delivery-row.ts";
+import { readDelivery } from "../store/deliveries/read-delivery.ts";
 import { parseUuid } from "./fields.ts";
 
 /**

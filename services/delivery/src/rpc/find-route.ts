@@ -1,8 +1,8 @@
 import { type CallContext, notFound } from "@lanekeeper/rpc";
 import { isKeyWithin } from "@lanekeeper/session-key";
 import type { DeliveryContext } from "../context.ts";
-import { readRoute } from "../store/configure-route.ts";
-import type { RouteRow } from "../store/route-row.ts";
+import { readRoute } from "../store/routes/configure-route.ts";
+import type { RouteRow } from "../store/routes/route-row.ts";
 import { parseUuid } from "./fields.ts";
 
 /**

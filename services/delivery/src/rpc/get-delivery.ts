@@ -5,8 +5,8 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import type { CallContext } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
-import { listAttempts } from "../store/list-attempts.ts";
-import { listActs } from "../store/record-act.ts";
+import { listAttempts } from "../store/sending/list-attempts.ts";
+import { listActs } from "../store/dead-letters/record-act.ts";
 import { findDelivery } from "./find-delivery.ts";
 import { actMessage, attemptMessage, deliveryMessage } from "./messages.ts";
 

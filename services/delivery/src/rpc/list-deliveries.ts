@@ -8,7 +8,10 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { DELIVERY_STATE_NAMES, stateCode } from "../domain/delivery-state.ts";
 import type { Limits } from "../limits.ts";
-import { type DeliveryFilter, listDeliveries as readPage } from "../store/list-deliveries.ts";
+import {
+  type DeliveryFilter,
+  listDeliveries as readPage,
+} from "../store/deliveries/list-deliveries.ts";
 import { parseId, parsePageSize, parseSessionKey, parseUuid, requireWithin } from "./fields.ts";
 import { deliveryMessage } from "./messages.ts";
 import { pageToken, parsePageToken } from "./page-token.ts";

@@ -5,7 +5,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
-import { listRouteChanges as readChanges } from "../store/list-route-changes.ts";
+import { listRouteChanges as readChanges } from "../store/routes/list-route-changes.ts";
 import { parsePageSize } from "./fields.ts";
 import { findRoute } from "./find-route.ts";
 import { routeChangeMessage } from "./messages.ts";

@@ -5,7 +5,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import type { CallContext } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
-import { listRoutes as readRoutes } from "../store/list-routes.ts";
+import { listRoutes as readRoutes } from "../store/routes/list-routes.ts";
 import { parseSessionKey, requireWithin } from "./fields.ts";
 import { routeMessage } from "./messages.ts";
 

@@ -10,11 +10,11 @@ import type {
   RouteChangeSchema,
   RouteSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
-import type { DeliveryRow } from "../store/delivery-row.ts";
-import type { AttemptRow } from "../store/list-attempts.ts";
-import type { RouteChangeRow } from "../store/list-route-changes.ts";
-import type { ActRow } from "../store/record-act.ts";
-import type { RouteRow } from "../store/route-row.ts";
+import type { DeliveryRow } from "../store/deliveries/delivery-row.ts";
+import type { AttemptRow } from "../store/sending/list-attempts.ts";
+import type { RouteChangeRow } from "../store/routes/list-route-changes.ts";
+import type { ActRow } from "../store/dead-letters/record-act.ts";
+import type { RouteRow } from "../store/routes/route-row.ts";
 
 /** A route as callers see it: without its secret. */
 export function routeMessage(row: RouteRow): MessageInitShape<typeof RouteSchema> {

@@ -7,8 +7,8 @@ import {
 import { type CallContext, invalid, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { tellOutcomes } from "../sending/tell-outcomes.ts";
-import { readRedriveId } from "../store/read-redrive-id.ts";
-import { type Redrive, redrive } from "../store/redrive.ts";
+import { readRedriveId } from "../store/dead-letters/read-redrive-id.ts";
+import { type Redrive, redrive } from "../store/dead-letters/redrive.ts";
 import { parseId, parseNote } from "./fields.ts";
 import { findDelivery, requireDead } from "./find-delivery.ts";
 import { deliveryMessage } from "./messages.ts";

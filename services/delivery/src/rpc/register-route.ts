@@ -7,7 +7,7 @@ import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { type CallContext, later } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { newSigningSecret } from "../domain/signing-secret.ts";
-import { type NewRoute, registerRoute as storeRoute } from "../store/register-route.ts";
+import { type NewRoute, registerRoute as storeRoute } from "../store/routes/register-route.ts";
 import { parseSessionKey, parseText, requireKey } from "./fields.ts";
 import { routeMessage } from "./messages.ts";
 import { parsePlace } from "./parse-place.ts";

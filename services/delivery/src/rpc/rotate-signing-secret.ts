@@ -9,7 +9,7 @@ import { type CallContext, invalid, notFound } from "@lanekeeper/rpc";
 import type { DeliveryContext } from "../context.ts";
 import { newSigningSecret } from "../domain/signing-secret.ts";
 import type { Limits } from "../limits.ts";
-import { rotateSecret } from "../store/rotate-secret.ts";
+import { rotateSecret } from "../store/routes/rotate-secret.ts";
 import { parseId, parseSessionKey, requireKey } from "./fields.ts";
 import { findRoute } from "./find-route.ts";
 

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { WriteLifecycleResponseSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { LanekeeperError, type Reason, RpcError } from "@lanekeeper/rpc";
 import { expect, test } from "vitest";
-import type { Claimed } from "../store/claimed.ts";
+import type { Claimed } from "../store/sending/claimed.ts";
 import { SESSION_ID, SESSION_KEY } from "../testing/replies.ts";
 import type { NotSentError } from "./channel.ts";
 import { SendFence } from "./fence.ts";

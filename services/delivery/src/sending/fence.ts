@@ -3,7 +3,7 @@ import { hasReason, isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import { FENCES_PER_ATTEMPT, sendingSeq } from "../domain/event-seq.ts";
 import type { Limits } from "../limits.ts";
-import type { Claimed } from "../store/claimed.ts";
+import type { Claimed } from "../store/sending/claimed.ts";
 import { NotSentError } from "./channel.ts";
 import { replyCall, replyWriter } from "./reply-call.ts";
 

@@ -1,6 +1,6 @@
 import type { ClockTimer } from "@lanekeeper/service";
-import { claimDue } from "../store/claim-due.ts";
-import type { Claimed } from "../store/claimed.ts";
+import { claimDue } from "../store/sending/claim-due.ts";
+import type { Claimed } from "../store/sending/claimed.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type NextClaim, runAttempt, type SendDeps } from "./run-attempt.ts";
 import { Wakeup } from "./wakeup.ts";

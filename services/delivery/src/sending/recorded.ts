@@ -1,5 +1,5 @@
 import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
-import type { Recorded } from "../store/adopt-outcome.ts";
+import type { Recorded } from "../store/sending/adopt-outcome.ts";
 
 /** By the names of ReplyState. */
 const OUTCOMES: Readonly<Record<string, Recorded["outcome"]>> = { SENT: "sent", FAILED: "failed" };

@@ -7,8 +7,8 @@ import {
   eventually,
 } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { claimDue } from "../store/claim-due.ts";
-import { ReplySteps } from "../store/reply-steps.ts";
+import { claimDue } from "../store/sending/claim-due.ts";
+import { ReplySteps } from "../store/sending/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { registerWebhook, reply, untilState } from "../testing/replies.ts";

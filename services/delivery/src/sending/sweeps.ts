@@ -1,9 +1,9 @@
 import { analyzeOutgrown } from "@lanekeeper/postgres";
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Limits } from "../limits.ts";
-import { countBlocked, readBacklog } from "../store/backlog.ts";
+import { countBlocked, readBacklog } from "../store/deliveries/backlog.ts";
 import { removeExpired } from "../store/retention.ts";
-import { sweepUntold } from "../store/untold.ts";
+import { sweepUntold } from "../store/sending/untold.ts";
 import type { Sweep } from "./sweeper.ts";
 import { type TellDeps, tellOutcomes } from "./tell-outcomes.ts";
 

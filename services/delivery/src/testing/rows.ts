@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { systemIds } from "@lanekeeper/service";
-import type { NewDelivery } from "../store/enqueue.ts";
-import type { NewRoute } from "../store/register-route.ts";
+import type { NewDelivery } from "../store/deliveries/enqueue.ts";
+import type { NewRoute } from "../store/routes/register-route.ts";
 import { SESSION_ID, SESSION_KEY } from "./replies.ts";
 
 /** A route as the store takes it. */

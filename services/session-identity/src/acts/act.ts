@@ -7,9 +7,9 @@ import type { RunRecord } from "../domain/records.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
 import type { Tx } from "../store/db.ts";
-import { acceptedRow, type Asker } from "../store/journal-rows.ts";
-import { lookUp, type Wanted } from "../store/look-up.ts";
-import { BatchWrites } from "../store/write-batch.ts";
+import { acceptedRow, type Asker } from "../store/journal/journal-rows.ts";
+import { lookUp, type Wanted } from "../store/batch/look-up.ts";
+import { BatchWrites } from "../store/batch/write-batch.ts";
 import { ConnectionsChanged } from "./locked-keys.ts";
 
 /** For whom an operator's or adapter's act is done. */

@@ -13,7 +13,7 @@ import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import type { United } from "../domain/unite.ts";
 import type { Tenant } from "../names/tenant.ts";
 import { keyError } from "../rpc/parse/key.ts";
-import { lockTenant } from "../store/apply-policies.ts";
+import { lockTenant } from "../store/tenants/apply-policies.ts";
 import type { Tx } from "../store/db.ts";
 import {
   type Bearer,
@@ -21,9 +21,9 @@ import {
   personsOf,
   rootsOf,
   spellingsOf,
-} from "../store/peer-relations.ts";
-import { readTenant } from "../store/read-tenant.ts";
-import type { BatchWrites } from "../store/write-batch.ts";
+} from "../store/names/peer-relations.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
+import type { BatchWrites } from "../store/batch/write-batch.ts";
 import { act, type Actor, applyAct } from "./act.ts";
 import { type Carried, carryThreads } from "./carry-threads.ts";
 import { keyOfParty } from "./peer-side.ts";

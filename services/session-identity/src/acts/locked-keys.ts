@@ -2,11 +2,11 @@ import { LanekeeperError } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { KeyState } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
-import { connectedKeys } from "../store/connected-keys.ts";
+import { connectedKeys } from "../store/keys/connected-keys.ts";
 import type { Tx } from "../store/db.ts";
-import { lockKeys, nameOf } from "../store/lock-keys.ts";
-import { makeKeys } from "../store/make-keys.ts";
-import type { BatchWrites } from "../store/write-batch.ts";
+import { lockKeys, nameOf } from "../store/keys/lock-keys.ts";
+import { makeKeys } from "../store/keys/make-keys.ts";
+import type { BatchWrites } from "../store/batch/write-batch.ts";
 
 /** The keys that an act is about were connected otherwise once they were locked: begin again. */
 export class ConnectionsChanged extends Error {

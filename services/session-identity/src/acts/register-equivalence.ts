@@ -9,9 +9,9 @@ import type { IdentityContext } from "../context.ts";
 import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
 import type { United } from "../domain/unite.ts";
 import { LIMITS } from "../limits.ts";
-import { lockTenant } from "../store/apply-policies.ts";
+import { lockTenant } from "../store/tenants/apply-policies.ts";
 import type { Tx } from "../store/db.ts";
-import { type Equivalence, listEquivalences } from "../store/list-equivalences.ts";
+import { type Equivalence, listEquivalences } from "../store/names/list-equivalences.ts";
 import {
   type Bearer,
   joinSpellings,
@@ -19,9 +19,9 @@ import {
   personsOf,
   rootsOf,
   spellingsOf,
-} from "../store/peer-relations.ts";
-import { readTenant } from "../store/read-tenant.ts";
-import type { BatchWrites } from "../store/write-batch.ts";
+} from "../store/names/peer-relations.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
+import type { BatchWrites } from "../store/batch/write-batch.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { type Carried, carryThreads } from "./carry-threads.ts";
 import { lockConnected } from "./locked-keys.ts";

@@ -6,9 +6,9 @@ import type { ReserveAnswer, ReserveCommand } from "../domain/reserve.ts";
 import type { RotateAnswer, RotateCommand } from "../domain/rotate.ts";
 import type { WriteReplyCommand } from "../domain/write-reply.ts";
 import type { WriteRunCommand } from "../domain/write-run.ts";
-import type { Asker } from "../store/journal-rows.ts";
-import type { LedBy } from "../store/read-leads.ts";
-import type { NewBinding } from "../store/write-batch.ts";
+import type { Asker } from "../store/journal/journal-rows.ts";
+import type { LedBy } from "../store/keys/read-leads.ts";
+import type { NewBinding } from "../store/batch/write-batch.ts";
 
 /** What can be asked of one key. */
 export type Ask =

@@ -8,7 +8,7 @@ import { decideRotate, type RotateAnswer } from "../domain/rotate.ts";
 import { decideWriteReply } from "../domain/write-reply.ts";
 import { decideWriteRun } from "../domain/write-run.ts";
 import { LIMITS } from "../limits.ts";
-import type { Found, Wanted } from "../store/look-up.ts";
+import type { Found, Wanted } from "../store/batch/look-up.ts";
 import type { Ask, Command, Result } from "./command.ts";
 import { recordedAnswer, rotateAnswerOf } from "./rotate-request.ts";
 

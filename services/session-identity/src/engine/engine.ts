@@ -9,8 +9,8 @@ import {
 import { draining, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
-import { nameOf } from "../store/lock-keys.ts";
-import type { Told } from "../store/write-batch.ts";
+import { nameOf } from "../store/keys/lock-keys.ts";
+import type { Told } from "../store/batch/write-batch.ts";
 import type { Answers, Ask, Command, Result } from "./command.ts";
 import { type BatchContext, runBatch } from "./run-batch.ts";
 

@@ -2,7 +2,7 @@ import type { ActiveRun } from "../domain/key-state.ts";
 import type { Fence, Rotation } from "../domain/records.ts";
 import { type Refusal, refuse } from "../domain/refusal.ts";
 import type { RotateAnswer } from "../domain/rotate.ts";
-import type { Found } from "../store/look-up.ts";
+import type { Found } from "../store/batch/look-up.ts";
 
 /** The answer kept with a request id, as JSON: int64 are text with an `n` behind. */
 export function toAnswerJson(answer: unknown): unknown {

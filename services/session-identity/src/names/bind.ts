@@ -1,7 +1,7 @@
 import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
-import type { NameFound } from "../store/read-names.ts";
-import type { NewBinding } from "../store/write-batch.ts";
+import type { NameFound } from "../store/names/read-names.ts";
+import type { NewBinding } from "../store/batch/write-batch.ts";
 import type { Binding } from "./binding.ts";
 import { type NamePlan, scopeOf } from "./plan.ts";
 import type { Tenant } from "./tenant.ts";

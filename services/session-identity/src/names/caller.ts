@@ -14,7 +14,7 @@ import {
   type KeyBounds,
   keyBoundBy,
 } from "@lanekeeper/session-key";
-import type { Asker } from "../store/journal-rows.ts";
+import type { Asker } from "../store/journal/journal-rows.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** For whom a call is made, and what they may name. */

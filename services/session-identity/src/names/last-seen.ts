@@ -1,7 +1,7 @@
 import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
-import { type BindingName, touchBindings } from "../store/touch-bindings.ts";
+import { type BindingName, touchBindings } from "../store/names/touch-bindings.ts";
 
 /** Collects uses of names, off the path of the calls; writes those that are due. */
 export class LastSeen {

@@ -17,7 +17,7 @@ import {
   withIdentity,
 } from "@lanekeeper/session-key";
 import { type GivenName, keyError } from "../rpc/parse/key.ts";
-import type { NameFound, NameWanted } from "../store/read-names.ts";
+import type { NameFound, NameWanted } from "../store/names/read-names.ts";
 import type { BoundName } from "./binding.ts";
 import type { RuleSet } from "./rules.ts";
 import type { Tenant } from "./tenant.ts";

@@ -8,7 +8,7 @@ import type { Engine } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
 import { type GivenName, keyError } from "../rpc/parse/key.ts";
 import { granted, refusalError } from "../rpc/show/refusal.ts";
-import type { NameFound, NameWanted } from "../store/read-names.ts";
+import type { NameFound, NameWanted } from "../store/names/read-names.ts";
 import type { Binding } from "./binding.ts";
 import { checkMayUse, type NameCaller } from "./caller.ts";
 import { bindingOf, checkMayBind, newBinding } from "./bind.ts";

@@ -1,5 +1,5 @@
 import type { Query } from "../store/db.ts";
-import { readTenant } from "../store/read-tenant.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** Tenants in the cache; more are read again when they are asked for. */

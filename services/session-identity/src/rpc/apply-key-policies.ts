@@ -1,6 +1,6 @@
 import type { IdentityContext } from "../context.ts";
 import { askerOf } from "../names/caller.ts";
-import { applyPolicies } from "../store/apply-policies.ts";
+import { applyPolicies } from "../store/tenants/apply-policies.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { policies } from "./parse/policies.ts";
 

@@ -2,7 +2,7 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { isAgentWithin } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { AgentPolicy } from "../names/tenant.ts";
-import { readTenant } from "../store/read-tenant.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { DM_SCOPES, numberOf } from "./parse/enums.ts";
 

@@ -3,7 +3,7 @@ import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { StandingKey } from "../domain/key-state.ts";
 import { checkBounds } from "../names/caller.ts";
-import { findGeneration } from "../store/find-generation.ts";
+import { findGeneration } from "../store/keys/find-generation.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
 import { uuid } from "./parse/text.ts";

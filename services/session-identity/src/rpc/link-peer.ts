@@ -6,7 +6,7 @@ import { type LinkCommand, linkPeer as link } from "../acts/link-peer.ts";
 import type { IdentityContext } from "../context.ts";
 import { checkRules } from "../names/bind.ts";
 import { askerOf, checkAgent } from "../names/caller.ts";
-import { readTenant } from "../store/read-tenant.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
 import { decided, peerFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { configuredAgent, identity } from "./parse/identity.ts";

@@ -3,7 +3,7 @@ import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { checkBounds } from "../names/caller.ts";
-import { type JournalEntryRow, listJournal as list } from "../store/list-journal.ts";
+import { type JournalEntryRow, listJournal as list } from "../store/journal/list-journal.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
 import { pageSize, pageToken, readNumberToken } from "./parse/page.ts";

@@ -1,6 +1,6 @@
 import type { IdentityContext } from "../context.ts";
 import { checkBounds } from "../names/caller.ts";
-import { listRotations as list } from "../store/list-rotations.ts";
+import { listRotations as list } from "../store/keys/list-rotations.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
 import { pageSize, pageToken, readNumberToken } from "./parse/page.ts";

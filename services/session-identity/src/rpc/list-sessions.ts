@@ -1,6 +1,6 @@
 import type { CallContext } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
-import { listSessions as list } from "../store/list-sessions.ts";
+import { listSessions as list } from "../store/keys/list-sessions.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId } from "./parse/key.ts";
 import { pageSize, pageToken, readPageToken } from "./parse/page.ts";

@@ -3,7 +3,7 @@ import type { IdentityContext } from "../context.ts";
 import { agentRequired, scopeOf } from "../names/plan.ts";
 import type { RuleSet } from "../names/rules.ts";
 import type { Tenant } from "../names/tenant.ts";
-import { readTenant } from "../store/read-tenant.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, type GivenName, givenName, keyError } from "./parse/key.ts";
 import { showStep } from "./show/binding.ts";

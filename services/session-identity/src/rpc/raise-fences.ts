@@ -1,6 +1,6 @@
 import type { IdentityContext } from "../context.ts";
 import { askerOf } from "../names/caller.ts";
-import { raiseFences as raise } from "../store/raise-fences.ts";
+import { raiseFences as raise } from "../store/keys/raise-fences.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { note, requestId } from "./parse/text.ts";
 

@@ -4,7 +4,7 @@ import type { IdentityContext } from "../context.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { askerOf, checkBounds } from "../names/caller.ts";
 import { checkMayBind } from "../names/bind.ts";
-import { readTenant } from "../store/read-tenant.ts";
+import { readTenant } from "../store/tenants/read-tenant.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";

@@ -3,7 +3,7 @@ import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { checkMayUse, nameCaller } from "../names/caller.ts";
 import { bindingOf, checkMayBind, newBinding } from "../names/bind.ts";
-import { bindName } from "../store/bind-name.ts";
+import { bindName } from "../store/names/bind-name.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, givenName } from "./parse/key.ts";
 import { label } from "./parse/text.ts";

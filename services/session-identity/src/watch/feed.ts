@@ -7,7 +7,7 @@ import {
   changesBetween,
   pollChanges,
   readHistory,
-} from "../store/read-changes.ts";
+} from "../store/feed/read-changes.ts";
 import { expired, type History } from "./token.ts";
 
 /** What one poll found: all that was committed between two snapshots. */

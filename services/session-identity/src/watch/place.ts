@@ -1,5 +1,5 @@
 import type { StandingKey } from "../domain/key-state.ts";
-import type { Change } from "../store/read-changes.ts";
+import type { Change } from "../store/feed/read-changes.ts";
 import { positionOf, type Snapshot } from "./snapshot.ts";
 import { encodeToken, type History } from "./token.ts";
 

@@ -2,7 +2,7 @@ import { isKeyWithin } from "@lanekeeper/session-key";
 import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
-import { type Change, changesBetween } from "../store/read-changes.ts";
+import { type Change, changesBetween } from "../store/feed/read-changes.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface WatchQuestion {

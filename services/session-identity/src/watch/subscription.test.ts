@@ -3,7 +3,7 @@ import { ManualClock } from "@lanekeeper/service/testing";
 import { expect, test } from "vitest";
 import { hasSession } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
-import type { Change } from "../store/read-changes.ts";
+import type { Change } from "../store/feed/read-changes.ts";
 import { blankKey, standing } from "../testing/states.ts";
 import type { Batch } from "./feed.ts";
 import { parseSnapshot, type Snapshot } from "./snapshot.ts";

@@ -1,7 +1,7 @@
 import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
-import { readHistory, readSnapshotPage } from "../store/read-changes.ts";
+import { readHistory, readSnapshotPage } from "../store/feed/read-changes.ts";
 import { markAt, type Place, placeOf, type WatchEvent } from "./place.ts";
 import { changesOf, isWanted, type WatchQuestion } from "./question.ts";
 import { isVisible, type Snapshot } from "./snapshot.ts";

@@ -2,7 +2,7 @@ import { invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
-import { type Change, readHistory } from "../store/read-changes.ts";
+import { type Change, readHistory } from "../store/feed/read-changes.ts";
 import type { Batch, Feed } from "./feed.ts";
 import { markAt, type Place, placeOf, type WatchEvent } from "./place.ts";
 import { changesOf, isChangeWanted, type WatchQuestion } from "./question.ts";

@@ -4,7 +4,7 @@ import { hasReason } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import type { Limits } from "../../limits.ts";
-import { keysOfPlace, moveRoutes } from "../../store/move-routes.ts";
+import { keysOfPlace, moveRoutes } from "../../store/routes/move-routes.ts";
 import type { DeliveryDatabase } from "../../store/sql.ts";
 import type { Reply } from "../channel.ts";
 

@@ -3,7 +3,7 @@ import { chatPieces, type FilePiece, type Piece } from "../../domain/chat-pieces
 import type { SendOutcome } from "../../domain/send-outcome.ts";
 import { utf16Units } from "../../domain/split-text.ts";
 import type { Limits } from "../../limits.ts";
-import { slowPace, takePace } from "../../store/pace.ts";
+import { slowPace, takePace } from "../../store/sending/pace.ts";
 import {
   type Channel,
   type HintOutcome,

@@ -8,7 +8,7 @@ import { type AgentId, DEFAULT_DM_SCOPE, parseAgentId } from "@lanekeeper/sessio
 import { isTimeZone } from "../../domain/local-time.ts";
 import { LIMITS } from "../../limits.ts";
 import type { AgentPolicy } from "../../names/tenant.ts";
-import type { Policies } from "../../store/apply-policies.ts";
+import type { Policies } from "../../store/tenants/apply-policies.ts";
 import { DM_SCOPES, wordOr } from "./enums.ts";
 
 /** Configuration is taken as it stands: nothing is folded or fixed up. */

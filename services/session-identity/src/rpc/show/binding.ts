@@ -8,7 +8,7 @@ import type {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import type { Peer, RuleStep } from "@lanekeeper/session-key";
 import type { Binding } from "../../names/binding.ts";
-import type { Equivalence } from "../../store/list-equivalences.ts";
+import type { Equivalence } from "../../store/names/list-equivalences.ts";
 import { numberOf, PEER_KINDS } from "../parse/enums.ts";
 
 export function showBinding(binding: Binding): MessageInitShape<typeof KeyBindingSchema> {

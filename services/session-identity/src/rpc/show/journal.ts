@@ -4,8 +4,8 @@ import {
   Decision,
   type JournalEntrySchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
-import type { FenceJson } from "../../store/journal-rows.ts";
-import type { JournalEntryRow } from "../../store/list-journal.ts";
+import type { FenceJson } from "../../store/journal/journal-rows.ts";
+import type { JournalEntryRow } from "../../store/journal/list-journal.ts";
 
 export function showEntry(row: JournalEntryRow): MessageInitShape<typeof JournalEntrySchema> {
   const { operation, reason, generation, source, principal, count } = row;

@@ -1,0 +1,80 @@
+import { DeadLetterActKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import { first, type DeliveryDatabase } from "../sql.ts";
+import { HEAD_DUE } from "../sending/unblock.ts";
+import { type ActRow, recordAct } from "./record-act.ts";
+
+/** A dead letter to be sent again. */
+export interface Redrive {
+  readonly tenant: string;
+  readonly deliveryId: string;
+  readonly routeId: string;
+  readonly requestId: string;
+  readonly expireMs: number;
+  /** The session under which it goes out; undefined: the one that committed it. */
+  readonly session?: { readonly sessionId: string; readonly generation: bigint } | undefined;
+  /** What it is called at session-identity under that session, which knows it by its own already. */
+  readonly fenceId: string;
+  readonly principal: string;
+  readonly note: string;
+}
+
+const LOCK_ROUTE = {
+  name: "delivery_lock_route_to_redrive",
+  text: `SELECT 1 FROM routes WHERE tenant = $1 AND route_id = $2 FOR UPDATE`,
+};
+
+const REDRIVE = {
+  name: "delivery_redrive",
+  text: `
+UPDATE deliveries d SET state = 1, end_time = NULL, dismiss_time = NULL, failure_count = 0,
+  may_resend = true, next_attempt_time = clock_timestamp(), redrive_id = $3,
+  expire_time = clock_timestamp() + $4 * interval '1 millisecond',
+  session_id = coalesce($5::text, d.session_id), generation = coalesce($6::bigint, d.generation),
+  fence_id = coalesce($7::uuid, d.fence_id)
+FROM (SELECT state, generation FROM deliveries WHERE tenant = $1 AND delivery_id = $2 FOR UPDATE) before
+WHERE d.tenant = $1 AND d.delivery_id = $2 AND before.state IN (4, 5) AND d.redrive_id <> $3
+  AND NOT EXISTS (SELECT 1 FROM attempts a
+    WHERE a.tenant = $1 AND a.delivery_id = $2 AND a.untold IS NOT NULL)
+RETURNING before.state AS "previousState", before.generation AS "previousGeneration"`,
+};
+
+/** While one of the route is being sent, its end or its lease tells when the next may be claimed. */
+const LET_GO_ON = {
+  name: "delivery_route_after_redrive",
+  text: `
+UPDATE routes r SET blocked_by = CASE WHEN r.blocked_by <> $3 THEN r.blocked_by END,
+  due_time = CASE
+    WHEN r.blocked_by <> $3 THEN NULL
+    WHEN EXISTS (SELECT 1 FROM deliveries s
+      WHERE s.tenant = $1 AND s.route_id = $2 AND s.route_seq >= r.head_seq AND s.state = 2) THEN r.due_time
+    ELSE ${HEAD_DUE} END
+WHERE r.tenant = $1 AND r.route_id = $2`,
+};
+
+/**
+ * Makes a dead letter PENDING again, at its old place on the route. False: it is none, or this request
+ * has been carried out, or an attempt of it is not settled at session-identity.
+ */
+export function redrive(db: DeliveryDatabase, wanted: Redrive): Promise<boolean> {
+  const { tenant, deliveryId, routeId, session } = wanted;
+  return db.transaction(async (sql) => {
+    await sql.query(LOCK_ROUTE, [tenant, routeId]);
+    const before = await first<Pick<ActRow, "previousState" | "previousGeneration">>(sql, REDRIVE, [
+      ...[tenant, deliveryId, wanted.requestId, wanted.expireMs],
+      ...[session?.sessionId ?? null, session?.generation ?? null],
+      session === undefined ? null : wanted.fenceId,
+    ]);
+    if (before === undefined) return false;
+    await sql.query(LET_GO_ON, [tenant, routeId, deliveryId]);
+    const { principal, note } = wanted;
+    await recordAct(sql, {
+      tenant,
+      deliveryId,
+      kind: DeadLetterActKind.REDRIVE,
+      principal,
+      note,
+      ...before,
+    });
+    return true;
+  });
+}

@@ -1,0 +1,111 @@
+import { placeDigest, type Place } from "../../domain/route-place.ts";
+import { type Changer, recordChange } from "./record-change.ts";
+import { ROUTE_COLUMNS, type RouteRow } from "./route-row.ts";
+import { type DeliveryDatabase, first, type Sql } from "../sql.ts";
+import { takeDefault } from "./take-default.ts";
+
+/** A route to be registered. The id and the secret count only where the place is new. */
+export interface NewRoute extends Place {
+  readonly tenant: string;
+  readonly sessionKey: string;
+  readonly routeId: string;
+  readonly source: string;
+  /** False leaves an existing route as it is. */
+  readonly isDefault: boolean;
+  readonly signingSecret: string;
+  /** OnFailure and OnUnknown; undefined: as it is, or the default. */
+  readonly onFailure?: number | undefined;
+  readonly onUnknown?: number | undefined;
+  readonly principal: string;
+}
+
+/** As it would stand: what was not said is left. */
+const WANTED = `($4::text, is_default OR $5, coalesce($6, on_failure), coalesce($7, on_unknown))`;
+
+const RENEW = {
+  name: "delivery_renew_route",
+  text: `
+UPDATE routes SET update_time = clock_timestamp()
+WHERE tenant = $1 AND session_key = $2 AND place = $3
+  AND (source, is_default, on_failure, on_unknown) = ${WANTED}
+RETURNING ${ROUTE_COLUMNS}`,
+};
+
+const COUNT = {
+  name: "delivery_count_route",
+  text: `
+INSERT INTO route_counts (tenant, session_key, route_count) VALUES ($1, $2, 1)
+ON CONFLICT (tenant, session_key) DO UPDATE SET route_count = route_counts.route_count + 1
+RETURNING route_count AS "routeCount"`,
+};
+
+const UNCOUNT = {
+  name: "delivery_uncount_route",
+  text: `UPDATE route_counts SET route_count = route_count - 1 WHERE tenant = $1 AND session_key = $2`,
+};
+
+const CHANGE = {
+  name: "delivery_change_route",
+  text: `
+UPDATE routes SET (source, is_default, on_failure, on_unknown) = ROW ${WANTED},
+  update_time = clock_timestamp(), change_number = change_number + 1
+WHERE tenant = $1 AND session_key = $2 AND place = $3
+RETURNING ${ROUTE_COLUMNS}`,
+};
+
+const INSERT = {
+  name: "delivery_insert_route",
+  text: `
+INSERT INTO routes (tenant, session_key, place, source, is_default, on_failure, on_unknown, route_id,
+  kind, account_id, address, thread_id, signing_secret, change_number, create_time, update_time)
+VALUES ($1, $2, $3, $4, $5, coalesce($6, 2), coalesce($7, 1), $8, $9, $10, $11, $12, $13, 1, now(), now())
+RETURNING ${ROUTE_COLUMNS}`,
+};
+
+/**
+ * The route at this place, made where there is none. Undefined: the key has `maxRoutes` of them. The
+ * usual registration, at an event that comes from where the last one did, is one statement and no entry
+ * of the history. The count's row is the lock: whoever waited for it looks again, and finds what its
+ * twin made.
+ */
+export async function registerRoute(
+  db: DeliveryDatabase,
+  route: NewRoute,
+  maxRoutes: number,
+): Promise<RouteRow | undefined> {
+  const renewed = await first<RouteRow>(db, RENEW, wanted(route));
+  if (renewed !== undefined) return renewed;
+  return db.transaction(async (sql) => {
+    const key = [route.tenant, route.sessionKey];
+    const counted = await first<{ routeCount: number }>(sql, COUNT, key);
+    const isFull = (counted?.routeCount ?? 0) > maxRoutes;
+    const twin = await first<RouteRow>(sql, RENEW, wanted(route));
+    const changed = twin ?? (await first<RouteRow>(sql, CHANGE, wanted(route)));
+    if (changed === undefined && !isFull) return record(sql, route, await insert(sql, route));
+    await sql.query(UNCOUNT, key);
+    return twin === undefined && changed !== undefined ? record(sql, route, changed) : changed;
+  });
+}
+
+async function record(sql: Sql, route: NewRoute, stored: RouteRow): Promise<RouteRow> {
+  const { tenant, sessionKey, principal, isDefault } = route;
+  const { routeId } = stored;
+  const taken = isDefault ? await takeDefault(sql, tenant, sessionKey, routeId) : [];
+  const changer: Changer = { principal, note: "registered" };
+  await recordChange(sql, tenant, [routeId, ...taken], changer);
+  return stored;
+}
+
+async function insert(sql: Sql, route: NewRoute): Promise<RouteRow> {
+  const { routeId, kind, accountId, address, threadId, signingSecret } = route;
+  const rest = [routeId, kind, accountId, address, threadId, signingSecret];
+  const row = await first<RouteRow>(sql, INSERT, [...wanted(route), ...rest]);
+  if (row === undefined) throw new Error("an insert returned no row");
+  return row;
+}
+
+function wanted(route: NewRoute): unknown[] {
+  const { tenant, sessionKey, source, isDefault, onFailure, onUnknown } = route;
+  const policy = [onFailure ?? null, onUnknown ?? null];
+  return [tenant, sessionKey, placeDigest(route), source, isDefault, ...policy];
+}
