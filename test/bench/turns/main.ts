@@ -1,13 +1,14 @@
 // `npm run bench:turns [-- --quick] [-- --only rows,hot] [-- --cpu-prof <folder>]`: turns
 // through HTTP, all services as processes of their own, Postgres with fsync on, beside graphile-worker
-// on the same server. Ends with 1 when a target is missed, with 2 when nothing could be measured.
+// on the same server, and beside what a turn's steps cost at least. Ends with 1 when a target is missed, with 2 when nothing could be measured.
 import { cpus } from "node:os";
 import type { Disposal } from "@lanekeeper/service";
 import { runBench, tellRows } from "../shared/bench.ts";
 import type { Row } from "../shared/row.ts";
+import { table } from "../shared/table.ts";
 import { type Flags, readFlags } from "./flags.ts";
 import { hotLane } from "./measures/hot-lane.ts";
-import { judgeRows } from "./measures/judge.ts";
+import { againstGraphile, judgeRows } from "./measures/judge.ts";
 import { type TurnsRow, turnsRows } from "./measures/rows.ts";
 import { tellWhy } from "./report/tell-why.ts";
 import { turnsTable } from "./report/turns-table.ts";
@@ -26,6 +27,9 @@ async function measureAll(opened: Disposal, flags: Flags): Promise<readonly Row[
     const rows = await turnsRows(world, sizes, tellProgress);
     console.log(`\n${turnsTable(rows)}`);
     tellFailures(rows);
+    console.log(
+      `\nwhat a turn's steps cost at least, by the same targets\n${table(againstGraphile(rows, "the steps alone"))}`,
+    );
     judged.push(...judgeRows(rows));
   }
   if (only.has("hot")) {

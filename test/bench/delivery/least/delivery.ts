@@ -3,8 +3,9 @@
 import { createHmac } from "node:crypto";
 import { Pool } from "undici";
 import { serveJobs } from "../../shared/worker.ts";
-import { grouped, openDatabase, type Reply, type Step } from "./calls.ts";
-import { callLines, serveLines } from "./lines.ts";
+import { callLines, serveLines } from "../../shared/least/lines.ts";
+import { grouped, openDatabase } from "../../shared/least/statements.ts";
+import type { Reply, Step } from "./calls.ts";
 
 const env = (name: string): string => process.env[name] ?? "";
 const inFlight = Number(env("BENCH_IN_FLIGHT"));

@@ -1,8 +1,9 @@
 // The fence alone: a step of a reply locks its key's row, is judged by it, and is written with its line of the
 // journal, in one statement and one commit for all steps of a moment.
 import { serveJobs } from "../../shared/worker.ts";
-import { grouped, openDatabase, type Step } from "./calls.ts";
-import { serveLines } from "./lines.ts";
+import { serveLines } from "../../shared/least/lines.ts";
+import { grouped, openDatabase } from "../../shared/least/statements.ts";
+import type { Step } from "./calls.ts";
 
 const url = process.env["BENCH_DATABASE_URL"] ?? "";
 const db = openDatabase(url, 4);

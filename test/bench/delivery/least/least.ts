@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Disposal } from "@lanekeeper/service";
+import { callLines } from "../../shared/least/lines.ts";
+import { openDatabase } from "../../shared/least/statements.ts";
 import { type CpuSeconds, cpuOf } from "../../shared/processes.ts";
 import { startWorker } from "../../shared/worker-process.ts";
 import { bodyOf } from "../bare.ts";
@@ -7,8 +9,7 @@ import { closedLoop } from "../closed-loop.ts";
 import type { Target } from "../replies.ts";
 import { type Sink, untilMore } from "../sink-process.ts";
 import type { Sizes } from "../sizes.ts";
-import { openDatabase, type Reply } from "./calls.ts";
-import { callLines } from "./lines.ts";
+import type { Reply } from "./calls.ts";
 import { makeTables } from "./tables.ts";
 
 /**

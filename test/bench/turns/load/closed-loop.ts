@@ -1,3 +1,4 @@
+import { keyName } from "../names.ts";
 import type { LoadJob, Measured } from "./jobs.ts";
 
 /** One turn, from its request to its answer; gives its id. */
@@ -36,5 +37,5 @@ export async function closedLoop(job: LoadJob, call: Call): Promise<Measured> {
 
 /** The name of a conversation drawn at random. */
 export function anyKey({ keys, keysOf }: LoadJob): string {
-  return `${keysOf}-${Math.floor(Math.random() * keys)}`;
+  return keyName(keysOf, Math.floor(Math.random() * keys));
 }

@@ -5,14 +5,22 @@ import type { TurnsRow } from "./rows.ts";
 
 /** The targets that the rows are judged by. */
 export function judgeRows(rows: readonly TurnsRow[]): readonly Row[] {
-  const rates = (system: TurnsRow["system"], callers: Callers) =>
-    pick(rows, system, callers).map(({ measured }) => measured.perSecond);
-  const p50s = (system: TurnsRow["system"]) =>
-    pick(rows, system, 1).map(({ measured }) => measured.p50Ms);
+  const ours = rows.filter(({ system }) => system === "lanekeeper");
+  return [...againstGraphile(rows, "lanekeeper"), ...judgeAudits(ours)];
+}
+
+/** What may be asked of a system's speed. */
+export function againstGraphile(
+  rows: readonly TurnsRow[],
+  system: Exclude<TurnsRow["system"], "graphile-worker">,
+): readonly Row[] {
+  const rates = (of: TurnsRow["system"], callers: Callers) =>
+    pick(rows, of, callers).map(({ measured }) => measured.perSecond);
+  const p50s = (of: TurnsRow["system"]) => pick(rows, of, 1).map(({ measured }) => measured.p50Ms);
   const best = ([1, 8, 64] as const)
     .map((callers) => spreadOf(rates("graphile-worker", callers)).median)
     .reduce((a, b) => Math.max(a, b));
-  const ours64 = rates("lanekeeper", 64);
+  const ours64 = rates(system, 64);
   const theirP50 = spreadOf(p50s("graphile-worker")).median;
   return [
     {
@@ -25,13 +33,12 @@ export function judgeRows(rows: readonly TurnsRow[]): readonly Row[] {
     },
     {
       what: "p50, one caller, against graphile-worker's",
-      ours: milliseconds(spreadOf(p50s("lanekeeper")).median),
+      ours: milliseconds(spreadOf(p50s(system)).median),
       baseline: milliseconds(theirP50),
-      judged: spreadOf(p50s("lanekeeper").map((ms) => ms / theirP50)),
+      judged: spreadOf(p50s(system).map((ms) => ms / theirP50)),
       unit: "x",
       goal: { atMost: 4 },
     },
-    ...judgeAudits(rows.filter(({ system }) => system === "lanekeeper")),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { LoadJob, Measured } from "../load/jobs.ts";
+import { roundKeys, WARM_UP_KEYS } from "../names.ts";
 import { CALLERS, type Callers, type Sizes } from "../sizes.ts";
 import type { CpuSeconds } from "../../shared/processes.ts";
 import type { GraphileAudit, World } from "../world/world.ts";
@@ -6,7 +7,7 @@ import { type Audit, audit } from "./audit.ts";
 
 /** One measurement of one system with so many callers. */
 export interface TurnsRow {
-  readonly system: "lanekeeper" | "graphile-worker";
+  readonly system: "lanekeeper" | "graphile-worker" | "the steps alone";
   readonly callers: Callers;
   readonly measured: Measured;
   readonly audit: Audit;
@@ -29,28 +30,38 @@ export async function turnsRows(
   for (let round = 1; round <= sizes.rounds; round += 1) {
     for (const callers of CALLERS) {
       const name = `round${round}-callers${callers}`;
-      const keysOf = `round${round}`;
+      const keysOf = roundKeys(round);
       const job = { name, callers, keys: sizes.keys, keysOf };
       add(await ourRow(world, callers, { ...job, turns: sizes.turns[callers] }));
       add(await graphileRow(world, callers, { ...job, turns: sizes.jobs[callers] }));
+      add(await leastRow(world, callers, { ...job, turns: sizes.turns[callers] }));
     }
   }
   return rows;
 }
 
 async function warmUp(world: World, { warmUpTurns: turns, keys, jobs }: Sizes): Promise<void> {
-  const job = { name: "warm-up", callers: 64, keys, keysOf: "warm-up" };
+  const job = { name: "warm-up", callers: 64, keys, keysOf: WARM_UP_KEYS };
   await world.ours({ ...job, turns });
   await world.graphile({ ...job, turns: jobs[64] });
+  await world.least.ask({ ...job, turns });
   await world.tidy();
 }
 
 async function ourRow(world: World, callers: Callers, job: LoadJob): Promise<TurnsRow> {
-  const before = await world.cpu();
+  const before = await world.cpu.ours();
   const measured = await world.ours(job);
-  const cpu = per1000(before, await world.cpu(), measured.turns);
+  const cpu = per1000(before, await world.cpu.ours(), measured.turns);
   const found = await audit(world.database, job.name, measured);
   return { system: "lanekeeper", callers, measured, audit: found, cpu };
+}
+
+async function leastRow(world: World, callers: Callers, job: LoadJob): Promise<TurnsRow> {
+  const before = await world.cpu.least();
+  const measured = await world.least.ask(job);
+  const cpu = per1000(before, await world.cpu.least(), measured.turns);
+  const found = await world.least.audit(measured);
+  return { system: "the steps alone", callers, measured, audit: found, cpu };
 }
 
 async function graphileRow(world: World, callers: Callers, job: LoadJob): Promise<TurnsRow> {

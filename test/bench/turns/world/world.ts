@@ -6,7 +6,8 @@ import { startDurablePostgres } from "../../shared/durable-postgres.ts";
 import { startWorker, type WorkerProcess } from "../../shared/worker-process.ts";
 import type { Flags } from "../flags.ts";
 import type { LoadJob, Measured } from "../load/jobs.ts";
-import { AGENT, CONTEXT_TOKENS, HOT_WAITING, TENANT } from "../names.ts";
+import { type Least, openLeast } from "../least/least.ts";
+import { AGENT, CONTEXT_TOKENS, HOT_WAITING, keysOf, TENANT } from "../names.ts";
 import { cpuOf, cpuOfServer, type CpuSeconds } from "../../shared/processes.ts";
 
 /** What graphile-worker's task saw since it was started. */
@@ -24,13 +25,16 @@ export interface World {
   readonly database: Database<unknown>;
   readonly ours: (job: LoadJob) => Promise<Measured>;
   readonly graphile: (job: LoadJob) => Promise<Measured & { readonly audit: GraphileAudit }>;
-  cpu(): Promise<CpuSeconds>;
+  /** What the same steps cost at least. */
+  readonly least: Pick<Least, "audit"> & { readonly ask: (job: LoadJob) => Promise<Measured> };
+  /** Of the processes that a turn passes, ours or the least. */
+  readonly cpu: Readonly<Record<"ours" | "least", () => Promise<CpuSeconds>>>;
   /** What autovacuum would do within minutes, in the middle of a measurement; for both. */
   tidy(): Promise<void>;
 }
 
 /** What is opened is closed by `opened`. */
-export async function openWorld(opened: Disposal, { cpuProf }: Flags): Promise<World> {
+export async function openWorld(opened: Disposal, { cpuProf, sizes }: Flags): Promise<World> {
   const postgres = opened.use(await startDurablePostgres());
   const databaseUrl = await makeDatabases((name) => postgres.url(name));
   const constellation = opened.use(await start(databaseUrl, cpuProf));
@@ -38,10 +42,11 @@ export async function openWorld(opened: Disposal, { cpuProf }: Flags): Promise<W
   const database = opened.use(open(databaseUrl));
   const worker = async (module: string, env: Record<string, string>) =>
     opened.use(await startWorker(new URL(module, import.meta.url), env, cpuProf));
-  const callers = await worker("../load/main.ts", {
-    BENCH_URL: constellation.baseUrl,
-    BENCH_API_KEY: constellation.apiKey,
-  });
+  const callersOf = (url: string) =>
+    worker("../load/main.ts", { BENCH_URL: url, BENCH_API_KEY: constellation.apiKey });
+  const callers = await callersOf(constellation.baseUrl);
+  const least = await openLeast(opened, databaseUrl, keysOf(sizes));
+  const callersOfLeast = await callersOf(least.baseUrl);
   const graphile = await worker("../graphile/main.ts", {
     BENCH_DATABASE_URL: postgres.url("graphile"),
   });
@@ -49,7 +54,20 @@ export async function openWorld(opened: Disposal, { cpuProf }: Flags): Promise<W
     ...{ postgresVersion: postgres.version, constellation, database },
     ours: async (job) => (await callers.ask(job)) as Measured,
     graphile: async (job) => (await graphile.ask(job)) as Awaited<ReturnType<World["graphile"]>>,
-    cpu: () => cpuSeconds(constellation, postgres.pid, callers),
+    least: {
+      ask: async (job) => (await callersOfLeast.ask(job)) as Measured,
+      audit: (measured) => least.audit(measured),
+    },
+    cpu: {
+      ours: async () => ({
+        ...(await cpuSeconds(constellation)),
+        ...(await cpuAround(postgres.pid, callers)),
+      }),
+      least: async () => ({
+        ...(await least.cpu()),
+        ...(await cpuAround(postgres.pid, callersOfLeast)),
+      }),
+    },
     tidy: async () => {
       await using theirs = open(postgres.url("graphile"));
       for (const each of [database, theirs]) await each.query("vacuum (analyze)");
@@ -104,15 +122,13 @@ async function configure(constellation: TestConstellation): Promise<void> {
   });
 }
 
-async function cpuSeconds(
-  constellation: TestConstellation,
-  postmaster: number,
-  callers: WorkerProcess,
-): Promise<CpuSeconds> {
+async function cpuSeconds(constellation: TestConstellation): Promise<CpuSeconds> {
   const pids = await constellation.pids();
   const seconds: Record<string, number> = {};
   for (const [name, pid] of Object.entries(pids)) seconds[name] = await cpuOf(pid ?? 0);
-  seconds["postgres"] = await cpuOfServer(postmaster);
-  seconds["callers"] = await cpuOf(callers.pid);
   return seconds;
+}
+
+async function cpuAround(postmaster: number, callers: WorkerProcess): Promise<CpuSeconds> {
+  return { postgres: await cpuOfServer(postmaster), callers: await cpuOf(callers.pid) };
 }
