@@ -44,7 +44,7 @@ export interface Compacted {
  * Replaces older history by a summary, as the owner of the key: the summary is stored for the next
  * generation under this run, then the run makes that generation, and goes on in it. Killed in between,
  * the next run finds either the old generation whole, or the new one with the summary that made it.
- * Undefined: there is none to be had, and the run goes on with what its budget holds.
+ * Undefined: there is none to be had, or nothing to summarize, and the run goes on with what its budget holds.
  * @throws the reason of the run's signal, which a lost key aborts.
  */
 export async function compact(
@@ -55,8 +55,10 @@ export async function compact(
   const { run } = claimed;
   const session = grant.fence.session;
   if (session === undefined) return undefined;
-  heartbeat.phase = "compaction";
   const kept = keptOf(history, session.sessionId, options.budgetChars);
+  // All of it stays as it was said: a summary of nothing would stand for it.
+  if (kept.length === history.said.length) return undefined;
+  heartbeat.phase = "compaction";
   const summarized = await summarize(options, history, history.said.length - kept.length);
   heartbeat.phase = "model";
   if (summarized === undefined) return undefined;

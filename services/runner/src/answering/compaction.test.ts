@@ -249,3 +249,25 @@ test.concurrent("a run that is rotated away while it summarizes ends its turn as
   expect(ended.state).toBe(TurnState.SUPERSEDED);
   expect(world.identity.ref(TENANT, KEY).generation).toBe(2n);
 });
+
+test.concurrent("where all that was said stays as it is, there is nothing to summarize, and nothing is lost", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  // Prompt and history are more than a tenth of the budget, the history alone is less.
+  const systemPrompt = `Be brief. ${"z".repeat(300)}`;
+  await applyMain(replica, { ...SMALL, compaction: { atPercent: 10 }, systemPrompt });
+  world.model.behaviour = answers;
+  await say(world, replica, `one ${"x".repeat(150)}`);
+  const ended = await say(world, replica, "two");
+  expect(ended.session?.generation).toBe(1n);
+  await say(world, replica, "three");
+  const shown = world.model.shown(world.model.asked.length - 1);
+  expect(shown.map((text) => text.split(" ")[1])).toEqual([
+    "Be",
+    "one",
+    "ok",
+    "two",
+    "ok",
+    "three",
+  ]);
+});
