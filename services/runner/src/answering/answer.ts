@@ -35,11 +35,19 @@ export class Answering {
     this.#said = new Said(job);
   }
 
+  /** The model can be asked no more in this run: what is said to the turn now is no part of its answer. */
+  get isSpent(): boolean {
+    return this.#modelCalls >= LIMITS.modelCallsPerRun;
+  }
+
   /** @throws ModelError, or the signal's reason. */
   async next(): Promise<Ending> {
     const said = this.#said;
-    if (this.#modelCalls === 0) said.adopt(await this.#job.steps.resume(said.ownTools));
-    while (this.#modelCalls < LIMITS.modelCallsPerRun) {
+    if (this.#modelCalls === 0) {
+      const isClient = (name: string): boolean => isClients(this.#job, name);
+      said.adopt(await this.#job.steps.resume(said.ownTools, isClient));
+    }
+    while (!this.isSpent) {
       said.adopt(await this.#job.steers(this.#modelCalls === 0 ? "first" : "later"));
       const ending = await this.#ask();
       if (ending !== undefined) return ending;

@@ -2,6 +2,7 @@ import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekee
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
+import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { end, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
@@ -186,4 +187,30 @@ test.concurrent("a replica that dies when it has ended a turn: what was handed t
     TurnState.COMPLETED,
   ]);
   expect(await transcript(other)).toEqual(["one", "two", "held", "three", "held"]);
+});
+
+test.concurrent("an answer stands, however often somebody spoke before it was stored; what the model can be asked no more is a turn", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const guests: string[] = [];
+  world.model.behaviour = async function* (request) {
+    const last = request.messages.at(-1);
+    yield { type: "text", text: `to ${last === undefined ? "" : textOf(last)}. ` };
+    // Somebody speaks each time just before the answer ends, as long as the turn is the host's.
+    if (guests.length < LIMITS.modelCallsPerRun) {
+      const submit = turnFor(world, `g${guests.length + 1}`, steer);
+      guests.push((await replica.client.submitTurn(submit)).turnId);
+    }
+    yield end();
+  };
+  const host = new Attached(replica, { submit: turnFor(world, "one") });
+  const ended = await host.ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, errorReason: "" });
+  const last = await new Attached(replica, { turnId: guests.at(-1) ?? "" }).ended;
+  expect(last).toMatchObject({ state: TurnState.COMPLETED, intoTurnId: "" });
+  expect(world.model.asked).toHaveLength(LIMITS.modelCallsPerRun + 1);
+  const said = await transcript(replica);
+  expect(said).toHaveLength(2 * (LIMITS.modelCallsPerRun + 1));
+  expect(said.slice(-4)).toEqual(["g15", "to g15. ", "g16", "to g16. "]);
 });

@@ -61,8 +61,12 @@ export class ToolSteps {
     return this.#files.tellLeftOut();
   }
 
-  /** What earlier runs of the turn said and did with tools, finished where it was not begun. */
-  async resume(tools: Tools): Promise<Message[]> {
+  /**
+   * What earlier runs of the turn said and did with tools, finished where it was not begun. What was done
+   * stands, also where the agent has the tool no more.
+   * @param isClients whether a tool is the client's to run.
+   */
+  async resume(tools: Tools, isClients: (name: string) => boolean): Promise<Message[]> {
     if (!this.#options.mayResume) return [];
     const { deps, context, stream } = this.#options;
     const steps = await readSteps(deps.db, context.tenant, context.turnId);
@@ -71,7 +75,10 @@ export class ToolSteps {
       produced.push(round.said);
       const text = textOf(round.said);
       if (text !== "") stream.emit({ case: "textDelta", value: text });
-      produced.push(...(await this.#resumeRound(round, tools)));
+      const own = callsOf(round.said).filter(
+        ({ callId, name }) => !isClients(name) || stepOf(round, callId) !== undefined,
+      );
+      produced.push(...(await this.#resumeRound(round, own, tools)));
     }
     return produced;
   }
@@ -85,10 +92,10 @@ export class ToolSteps {
     return results;
   }
 
-  async #resumeRound({ said, steps }: Round, tools: Tools): Promise<Message[]> {
+  async #resumeRound(round: Round, calls: readonly ToolCall[], tools: Tools): Promise<Message[]> {
     const results: Message[] = [];
-    for (const call of callsOf(said).filter(({ name }) => tools.has(name))) {
-      const step = steps.find(({ callId }) => callId === call.callId);
+    for (const call of calls) {
+      const step = stepOf(round, call.callId);
       if (step === undefined) {
         results.push(await this.#runOne(call, undefined, tools));
         continue;
@@ -157,6 +164,10 @@ const UNKNOWN: StepResult = { text: PERHAPS_DONE, isError: true, files: [], file
 interface Round {
   readonly said: Message;
   readonly steps: ToolStep[];
+}
+
+function stepOf({ steps }: Round, callId: string): ToolStep | undefined {
+  return steps.find((step) => step.callId === callId);
 }
 
 function roundsOf(steps: readonly ToolStep[]): Round[] {

@@ -11,6 +11,7 @@ import type { EventChunk } from "../store/attaching/turn-events.ts";
 import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
+import { stoppedEnding } from "./forced-ending.ts";
 import { prepareEnding } from "./prepare-ending.ts";
 import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
@@ -23,6 +24,8 @@ export interface EndingRun {
   readonly chunk: () => EventChunk | undefined;
   /** The number of the last event. */
   readonly endedStreamSeq: bigint;
+  /** Its model can be asked no more. */
+  readonly isSpent?: boolean;
 }
 
 /** How a turn left its run. */
@@ -66,11 +69,19 @@ export async function commit(
   ending: Ending,
   giveUp?: AbortSignal,
 ): Promise<TurnExit | Steered> {
-  const { endedStreamSeq } = run;
+  const { endedStreamSeq, isSpent = false } = run;
   const held = heldBy(run);
-  const prepared = await prepareEnding(deps, { held, ending, endedStreamSeq });
-  if (prepared.kind !== "stored") return prepared.kind === "lost" ? LOST : prepared;
-  return carryThrough(deps, run, prepared.ending, giveUp);
+  const prepared = await prepareEnding(deps, { held, ending, endedStreamSeq, isSpent });
+  switch (prepared.kind) {
+    case "stored":
+      return carryThrough(deps, run, prepared.ending, giveUp);
+    case "stopped":
+      return commit(deps, run, stoppedEnding(prepared, ending.seeds), giveUp);
+    case "steered":
+      return prepared;
+    case "lost":
+      return LOST;
+  }
 }
 
 /** Steps two and three, of an ending that is stored. */

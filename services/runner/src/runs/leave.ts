@@ -8,11 +8,12 @@ import { abortCauseOf } from "./run-abort.ts";
 import type { JobOptions } from "../answering/job-options.ts";
 import { writeEnding } from "./write-ending.ts";
 
-/** Brings the turn to its end, or gives it back. */
+/** Brings the turn to its end, or gives it back. `isSpent`: its model can be asked no more. */
 export async function leave(
   deps: RunnerDeps,
   { claimed, grant }: Pick<JobOptions, "claimed" | "grant">,
   ending: Ending | undefined,
+  isSpent: boolean,
 ): Promise<TurnExit | Steered> {
   const { turn, run, stored } = claimed;
   await stored.settle();
@@ -20,7 +21,7 @@ export async function leave(
   const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
   if (ending !== undefined) {
     const chunk = onceOnly(() => stored.stream.takePending());
-    return commit(deps, { ...ended, chunk }, ending, giveUpOf(run));
+    return commit(deps, { ...ended, chunk, isSpent }, ending, giveUpOf(run));
   }
   const cause = abortCauseOf(run.signal);
   switch (cause?.kind) {

@@ -194,7 +194,7 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
         return answering.next();
       },
     );
-    const exit = await leave(parts.deps, options, ending);
+    const exit = await leave(parts.deps, options, ending, answering?.isSpent ?? false);
     if (exit.kind !== "steered") return exit;
   }
 }

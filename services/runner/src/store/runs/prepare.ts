@@ -11,6 +11,7 @@ import {
   layEndToEnd,
   type Slice,
 } from "@lanekeeper/postgres";
+import { type Stop, stopOf } from "../turn-row.ts";
 import { HELD_TURNS } from "./held-turns.ts";
 import { first, rows, type Sql } from "../sql.ts";
 import { stateIn } from "../state-in.ts";
@@ -21,7 +22,12 @@ export interface EndingOfRun {
   readonly ending: Ending;
   /** The number of the turn's last event. */
   readonly endedStreamSeq: bigint;
+  /** Its model can be asked no more: messages that it has not read are turns again with the turn's end. */
+  readonly isSpent?: boolean;
 }
+
+/** Endings of a turn that was asked to end. */
+const STOPPED: ReadonlySet<Ending["state"]> = new Set(["CANCELLED", "INTERRUPTED"]);
 
 /** With where what its agent said stands in what all said. */
 interface Item extends EndingOfRun {
@@ -46,6 +52,8 @@ const COLUMNS: readonly Column<Item>[] = [
   { name: "finish_reason", type: "text", of: ({ ending }) => ending.finishReason },
   { name: "model", type: "text", of: ({ ending }) => ending.model },
   { name: "ended_stream_seq", type: "bigint", of: ({ endedStreamSeq }) => endedStreamSeq },
+  { name: "is_spent", type: "boolean", of: ({ isSpent = false }) => isSpent },
+  { name: "stops", type: "boolean", of: ({ ending }) => STOPPED.has(ending.state) },
 ];
 
 /** The parameter after the columns': what all the agents said, end to end. */
@@ -54,7 +62,8 @@ const PRODUCED = `($${COLUMNS.length + 1}::bytea[])`;
 /**
  * Stores runs' endings before session-identity is told: step one of three. Under the turn's row, so
  * that a takeover either comes before, and this finds the turn gone, or after, and finds the ending.
- * The first ending that is stored stands, whoever stored it: session-identity may have been told.
+ * The first ending that is stored stands, whoever stored it: session-identity may have been told. Until then
+ * whoever asked that the turn be stopped is heard, though its run, at another replica, may not know yet.
  */
 const PREPARE = {
   name: "runner_prepare",
@@ -63,8 +72,8 @@ WITH ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
   UPDATE turns t SET prepared_run_id = i.run_id, renewed_at = clock_timestamp()
   FROM item i JOIN held USING (tenant, turn_id)
   WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
-    AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL
-    AND (i.state <> ${stateCode("COMPLETED")} OR NOT EXISTS (
+    AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL AND (t.stop IS NULL OR i.stops)
+    AND (i.state <> ${stateCode("COMPLETED")} OR i.is_spent OR NOT EXISTS (
       SELECT FROM turns s WHERE s.tenant = i.tenant AND s.session_key = i.session_key
         AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
   RETURNING i.place
@@ -85,6 +94,8 @@ export type PrepareResult =
   | { readonly kind: "stored"; readonly ending: Ending }
   /** A message that was handed to the turn is unread: the model gets another step. */
   | { readonly kind: "steered" }
+  /** Somebody asked that the turn be stopped, and it ends as that says. */
+  | { readonly kind: "stopped"; readonly stop: Stop; readonly note: string }
   /** The run holds the turn no more, and its work is dropped. */
   | { readonly kind: "lost" };
 
@@ -102,8 +113,8 @@ export async function prepareAll(
   const stored = byPlace(await rows<{ place: number }>(sql, PREPARE, params), endings.length);
   return Promise.all(
     endings.map(
-      async ({ held, ending }, index): Promise<PrepareResult> =>
-        stored[index] === undefined ? whyNot(sql, held) : { kind: "stored", ending },
+      async (one, index): Promise<PrepareResult> =>
+        stored[index] === undefined ? whyNot(sql, one) : { kind: "stored", ending: one.ending },
     ),
   );
 }
@@ -111,19 +122,26 @@ export async function prepareAll(
 const READ_HOLDER = {
   name: "runner_read_prepared_holder",
   text: `
-SELECT prepared_run_id IS NOT NULL AS "isStored" FROM turns
+SELECT prepared_run_id IS NOT NULL AS "isStored", stop, stop_note AS note FROM turns
 WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}`,
 };
 
-async function whyNot(
-  sql: Sql,
-  held: Pick<Held, "tenant" | "turnId" | "runId">,
-): Promise<PrepareResult> {
+interface Holder {
+  readonly isStored: boolean;
+  readonly stop: number | null;
+  readonly note: string | null;
+}
+
+async function whyNot(sql: Sql, { held, ending }: EndingOfRun): Promise<PrepareResult> {
   const { tenant, turnId, runId } = held;
-  const holder = await first<{ isStored: boolean }>(sql, READ_HOLDER, [tenant, turnId, runId]);
+  const holder = await first<Holder>(sql, READ_HOLDER, [tenant, turnId, runId]);
   if (holder === undefined) return { kind: "lost" };
-  const ending = holder.isStored ? (await readRun(sql, held))?.ending : undefined;
-  return ending === undefined ? { kind: "steered" } : { kind: "stored", ending };
+  const stored = holder.isStored ? (await readRun(sql, held))?.ending : undefined;
+  if (stored !== undefined) return { kind: "stored", ending: stored };
+  const stop = STOPPED.has(ending.state) ? undefined : stopOf(holder.stop);
+  return stop === undefined
+    ? { kind: "steered" }
+    : { kind: "stopped", stop, note: holder.note ?? "" };
 }
 
 const READ_RUN = {

@@ -1,0 +1,87 @@
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
+import type { ModelRequest } from "../models/model.ts";
+import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
+import type { Tool } from "../tools/tool.ts";
+
+const worlds = testWorlds();
+
+function tool(name: string, run: () => Promise<string>): Tool {
+  const spec = { name, description: name, parameters: {} };
+  return { spec, run: async () => ({ text: await run(), isError: false }) };
+}
+
+/** Calls these tools one after the other, then says that it is done. */
+function callsInTurn(...names: string[]): Behaviour {
+  return async function* ({ messages }: ModelRequest) {
+    const results = messages.filter(({ parts }) => parts[0]?.content.case === "toolResult").length;
+    const name = names[results];
+    if (name === undefined) yield { type: "text", text: "done" };
+    else yield toolCall(`c${results}`, name);
+    yield end(name === undefined ? "stop" : "tool_calls");
+  };
+}
+
+test.concurrent("the result of a tool that the next run has no more is told to it, and its steps are numbered on from there", async () => {
+  await using world = await worlds.start();
+  const calls: string[] = [];
+  const never = new Promise<string>(() => undefined);
+  const passing = tool("passing", async () => `passed ${calls.push("passing")}`);
+  const hangs = tool("hangs", () => (calls.push("hangs"), never));
+  world.tools.push(passing, hangs);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  world.model.behaviour = callsInTurn("passing", "invented", "hangs", "late");
+  const { turnId } = await a.client.submitTurn(turnFor(world, "go"));
+  await eventually(() => calls.length === 2);
+  a.kill();
+  // Its server cannot be reached when the next run begins.
+  world.tools.splice(
+    0,
+    1,
+    tool("late", async () => "late done"),
+  );
+  await world.expireLeases();
+  const ended = await new Attached(b, { turnId }).ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, errorReason: "" });
+  expect(calls).toEqual(["passing", "hangs"]);
+  const results = world.model
+    .shown(world.model.asked.length - 1)
+    .filter((s) => s.startsWith("tool"));
+  expect(results).toEqual([
+    "tool: result passed 1",
+    "tool: result There is no tool named invented.",
+    expect.stringContaining("perhaps it was done"),
+    "tool: result late done",
+  ]);
+});
+
+test.concurrent("nor is a step taken for another's where the last was none of the agent's tools", async () => {
+  await using world = await worlds.start();
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  const answers = callsInTurn("invented", "late");
+  let isAsked = false;
+  world.model.behaviour = async function* (request) {
+    if (world.model.asked.length !== 2) return yield* answers(request);
+    isAsked = true;
+    await new Promise<void>(() => undefined);
+  };
+  const { turnId } = await a.client.submitTurn(turnFor(world, "go"));
+  await eventually(() => isAsked);
+  a.kill();
+  world.tools.push(tool("late", async () => "late done"));
+  await world.expireLeases();
+  const ended = await new Attached(b, { turnId }).ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, errorReason: "" });
+  expect(world.model.shown(3)).toEqual([
+    "user: go",
+    "assistant: call invented",
+    "tool: result There is no tool named invented.",
+    "assistant: call late",
+    "tool: result late done",
+  ]);
+});
