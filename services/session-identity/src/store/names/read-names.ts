@@ -60,15 +60,30 @@ interface NameRow {
   readonly target: KeyRow | null;
 }
 
+/** What some of the names of a statement need besides their ledger entry and key. */
+interface Needs {
+  /** The key that the text itself may be. */
+  readonly own: boolean;
+  /** Equivalences and links of a peer. */
+  readonly party: boolean;
+}
+
+const OWN_KEY = `(select o.session_key from session_keys o
+          where o.tenant = w.tenant and o.session_key = w.own)`;
+const ROOT_PARTY = `(select e.root_party from peer_equivalences e where e.tenant = w.tenant
+          and e.agent_id = w.agent_id and e.party = w.party)`;
+const PERSON = `(select l.person from person_links l where l.tenant = w.tenant and l.agent_id = w.agent_id
+          and l.party = coalesce(named.root, w.party))`;
+
 /**
  * All that a bound name needs, for many names, in one statement without a transaction. A canonical key
  * that exists is its own binding, looked up before the ledger. Steps that `offset 0` keeps apart, since
  * seven joins take the planner longer than all of their index look-ups. Rows travel as json, which
- * costs half of jsonb: it is written, not built.
+ * costs half of jsonb: it is written, not built. What none of the names needs is left out: a sub-select is
+ * set up whether or not it is run.
  */
-const READ_NAMES = {
-  name: "read_names",
-  text: `
+function readNamesOf({ own, party }: Needs): { readonly name: string; readonly text: string } {
+  const text = `
     select
       (select t.version from tenant_policies t where t.tenant = w.tenant) as tenant_version,
       (select count(*) from tenant_channels c where c.tenant = w.tenant) as channel_count,
@@ -80,30 +95,40 @@ const READ_NAMES = {
       with ordinality as w(tenant, agent_id, kind, name, own, candidate, party, place)
     cross join lateral (
       select
-        (select o.session_key from session_keys o
-          where o.tenant = w.tenant and o.session_key = w.own) as own,
+        ${own ? OWN_KEY : "null::text"} as own,
         (select b from key_bindings b where b.tenant = w.tenant and b.agent_id = w.agent_id
           and b.kind = w.kind and b.name = w.name) as bound,
-        (select e.root_party from peer_equivalences e where e.tenant = w.tenant
-          and e.agent_id = w.agent_id and e.party = w.party) as root
+        ${party ? ROOT_PARTY : "null::text"} as root
       offset 0
     ) named
     cross join lateral (
       select
-        (select l.person from person_links l where l.tenant = w.tenant and l.agent_id = w.agent_id
-          and l.party = coalesce(named.root, w.party)) as person,
+        ${party ? PERSON : "null::text"} as person,
         (select k from session_keys k where k.tenant = w.tenant
           and k.session_key = coalesce(named.own, (named.bound).session_key, w.candidate)) as key
       offset 0
     ) led
-    order by w.place`,
-};
+    order by w.place`;
+  return { name: `read_names${own ? "_own" : ""}${party ? "_party" : ""}`, text };
+}
+
+const PLAIN = readNamesOf({ own: false, party: false });
+const WITH_OWN = readNamesOf({ own: true, party: false });
+const WITH_PARTY = readNamesOf({ own: false, party: true });
+const WITH_BOTH = readNamesOf({ own: true, party: true });
+
+function statementFor(wanted: readonly NameWanted[]) {
+  const own = wanted.some((name) => name.own !== "");
+  const party = wanted.some((name) => name.party !== "");
+  if (own) return party ? WITH_BOTH : WITH_OWN;
+  return party ? WITH_PARTY : PLAIN;
+}
 
 export async function readNames(
   query: Query,
   wanted: readonly NameWanted[],
 ): Promise<readonly NameFound[]> {
-  const { rows } = await query.query<NameRow>(READ_NAMES, [
+  const { rows } = await query.query<NameRow>(statementFor(wanted), [
     wanted.map(({ tenant }) => tenant),
     wanted.map(({ agentId }) => agentId),
     wanted.map(({ kind }) => kind),
