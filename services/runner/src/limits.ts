@@ -202,6 +202,11 @@ export const LIMITS = {
   eventsRetentionMs: 3_600_000,
   /** A repeated request joins its turn for this long, and at least until the turn is settled. */
   idempotencyRetentionMs: 86_400_000,
+  /**
+   * A retry without a key joins a turn that ended so long ago at most: the openai package comes back within a
+   * minute of being cut off; the same words much later are said again.
+   */
+  retriesComeWithinMs: 600_000,
   /** The replica of a run that was rotated away ends its turn in this time, unless it is dead. */
   rotatedGraceMs: 500,
   /** After a reset under a run, BeginRun finds the key busy for moments only. */

@@ -4,7 +4,7 @@ import { LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
 import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/nested/child-turns.ts";
-import { findRequest, markCallerGone } from "../store/admission/find-request.ts";
+import { findRequest, joinCutOff } from "../store/admission/find-request.ts";
 import { dropOldest } from "../store/admission/drop-oldest.ts";
 import { type Admitted, insertLaneTurn } from "../store/admission/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/admission/insert-stateless-turn.ts";
@@ -47,7 +47,8 @@ export async function admit(
 ): Promise<AdmissionResult> {
   const cutOff = await cutOffTurn(deps, turn);
   if (cutOff !== undefined) {
-    if (options.hasCaller) await markCallerGone(deps.db, turn.tenant, cutOff.turnId, false);
+    const { hasCaller } = options;
+    await joinCutOff(deps.db, { ...turn, turnId: cutOff.turnId, hasCaller });
     return joined(deps, turn, cutOff);
   }
   if (options.outboxIsFull === true) {

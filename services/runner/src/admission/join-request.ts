@@ -1,17 +1,24 @@
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError, notFound } from "@lanekeeper/rpc";
 import { readChildTurn } from "../store/nested/child-turns.ts";
-import { findCutOff, type KnownRequest } from "../store/admission/find-request.ts";
+import { findCutOff, findRequest, type KnownRequest } from "../store/admission/find-request.ts";
 import type { NewTurn } from "../store/admission/new-turn.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
 
-/** A retry without a key of the client's own joins the turn whose caller was cut off. */
-export function cutOffTurn(deps: RunnerDeps, turn: NewTurn): Promise<KnownRequest | undefined> {
-  if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return Promise.resolve(undefined);
-  const { tenant, principal, fingerprint, session } = turn;
-  return findCutOff(deps.db, tenant, principal, fingerprint, session?.sessionKey);
+/**
+ * A retry without a key of the client's own joins the turn whose caller was cut off; made again by a door that
+ * does not know whether it was accepted, the one that it joined.
+ */
+export async function cutOffTurn(
+  { db }: RunnerDeps,
+  turn: NewTurn,
+): Promise<KnownRequest | undefined> {
+  if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return undefined;
+  const { tenant, principal, idempotencyKey, fingerprint, session } = turn;
+  const known = await findRequest(db, tenant, principal, idempotencyKey);
+  return known ?? findCutOff(db, tenant, principal, fingerprint, session?.sessionKey);
 }
 
 /** @throws IDEMPOTENCY_MISMATCH: the request under that key was another. */

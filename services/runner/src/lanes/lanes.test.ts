@@ -3,6 +3,7 @@ import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekee
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
+import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
@@ -167,6 +168,25 @@ test.concurrent("a retry that shows no key joins the turn whose caller was cut o
   expect(retry.turnId).toBe(first.turnId);
   held.open();
   expect((await retry.ended).state).toBe(TurnState.COMPLETED);
+});
+
+test.concurrent("a retry that shows no key is no retry of a turn that ended long before", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const generated = (clientRetryCount: number) =>
+    turnFor(world, "yes", { keyIsGenerated: true, clientRetryCount });
+  const first = new Attached(replica, { submit: generated(0) });
+  await first.ended;
+  await replica.client.reportCutOff({ turnId: first.turnId });
+  const retry = await replica.client.submitTurn(generated(1));
+  expect(retry).toMatchObject({ turnId: first.turnId, disposition: Disposition.JOINED });
+  await world.db.query(
+    "UPDATE turns SET end_time = end_time - $2 * interval '1 ms' WHERE turn_id = $1",
+    [first.turnId, LIMITS.retriesComeWithinMs],
+  );
+  const later = await replica.client.submitTurn(generated(1));
+  expect(later.turnId).not.toBe(first.turnId);
 });
 
 test.concurrent("somebody else who attaches is not the turn's caller, neither coming nor leaving", async () => {

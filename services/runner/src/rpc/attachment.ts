@@ -75,5 +75,5 @@ async function leave(
   if (!hasGone) return;
   if (isCounted && cancels && left === 0) {
     await cancelTurn(cancelParts, tenant, turnId, "the caller hung up");
-  } else if (isCaller(turn, call)) await markCallerGone(deps.db, tenant, turnId, true);
+  } else if (isCaller(turn, call)) await markCallerGone(deps.db, tenant, turnId);
 }

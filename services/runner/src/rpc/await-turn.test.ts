@@ -110,6 +110,35 @@ test.concurrent("who hangs up meanwhile was cut off, and the turn goes on", asyn
   expect(turn?.state).toBe(TurnState.COMPLETED);
 });
 
+test.concurrent("a retry that joined by what it says is known by its key, should its own call break", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened, "said once");
+  const generated = (clientRetryCount: number) =>
+    turnFor(world, "hello", { keyIsGenerated: true, clientRetryCount });
+  const leaving = new AbortController();
+  const call = replica.client.awaitTurn(
+    { submit: generated(0), wait: LONG },
+    { signal: leaving.signal },
+  );
+  await eventually(() => world.model.mostRunning === 1);
+  leaving.abort();
+  await expect(call).rejects.toThrow();
+  const turnId = (await lastTurn(world)) ?? "";
+  await eventually(() => isGone(world, turnId));
+  const retry = generated(1);
+  const joined = await replica.client.awaitTurn({ submit: retry, wait: SHORT });
+  expect(joined.accepted).toMatchObject({ turnId, disposition: Disposition.JOINED });
+  expect(await isGone(world, turnId)).toBe(false);
+  // As a door does which does not know whether that call was accepted.
+  const again = new Attached(replica, { submit: retry });
+  held.open();
+  expect((await again.ended).state).toBe(TurnState.COMPLETED);
+  expect(again.turnId).toBe(turnId);
+  expect(await lastTurn(world)).toBe(turnId);
+});
+
 test.concurrent.each([
   ["nothing to accept", { wait: LONG }, "submit"],
   ["no wait", {}, "wait"],

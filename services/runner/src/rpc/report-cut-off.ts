@@ -6,6 +6,6 @@ import { parseUuid } from "./parse-field.ts";
 export const reportCutOff: Handler<"reportCutOff"> =
   ({ deps }) =>
   async ({ turnId }, call) => {
-    await markCallerGone(deps.db, call.tenant, parseUuid("turn_id", turnId), true);
+    await markCallerGone(deps.db, call.tenant, parseUuid("turn_id", turnId));
     return {};
   };

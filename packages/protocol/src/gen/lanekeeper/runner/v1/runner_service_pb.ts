@@ -135,7 +135,7 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
 
   /**
    * How often the client says it has tried before, X-Stainless-Retry-Count; a retry without a key
-   * joins a turn whose caller was cut off.
+   * joins a turn whose caller was cut off, and which runs still or ended ten minutes ago at most.
    *
    * @generated from field: int32 client_retry_count = 13;
    */
