@@ -1,12 +1,13 @@
 import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { hasReason } from "@lanekeeper/rpc";
-import { endingWithoutReply, RUN_ENDINGS } from "../domain/ending.ts";
+import { type Ending, endingWithoutReply, RUN_ENDINGS } from "../domain/ending.ts";
 import { cancelledText, INTERRUPTED_TEXT } from "../domain/stop-text.ts";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { LIMITS } from "../limits.ts";
 import { takeOver } from "../store/runs/activate.ts";
 import { releaseClaim } from "../store/lanes/claim-head.ts";
 import { discardPrepared } from "../store/runs/end-unanswered.ts";
+import { takesSeed } from "../answering/seeds.ts";
 import { readSession } from "../store/answering/sessions.ts";
 import { readRun, type StoredRun } from "../store/runs/prepare.ts";
 import type { Grant } from "../runs/grant.ts";
@@ -72,7 +73,7 @@ async function finishDead(
   const held = { ...turn, runId: deadRunId };
   const endedStreamSeq = firstStreamSeq(run.ordinal + 1) - 1n;
   const isStored = turn.preparedRunId === deadRunId;
-  const fitting = isStored ? run.ending : endingForced(turn);
+  const fitting = isStored ? run.ending : await endingForced(deps, turn, run);
   if (fitting === undefined) return undefined;
   const prepared = isStored
     ? ({ kind: "stored", ending: fitting } as const)
@@ -100,8 +101,16 @@ async function finishDead(
 }
 
 /** The ending of a turn that nobody is to run again. */
-function endingForced(turn: LaneTurn) {
-  const keep = { keepsInput: turn.stop !== "rolled_back", seeds: false };
+async function endingForced(
+  deps: Collaborators["deps"],
+  turn: LaneTurn,
+  { sessionId }: StoredRun,
+): Promise<Ending | undefined> {
+  if (turn.stop === undefined && turn.runCount < LIMITS.runsPerTurn) return undefined;
+  const seen = await readSession(deps.db, turn.tenant, sessionId);
+  const session = { sessionId, parentSessionId: seen?.parentSessionId ?? "" };
+  const seeds = await takesSeed(deps, turn, session);
+  const keep = { keepsInput: turn.stop !== "rolled_back", seeds };
   if (turn.stop === "cancelled") {
     const message = cancelledText(turn.stopNote);
     return endingWithoutReply("CANCELLED", { reason: "TURN_CANCELLED", message }, keep);
@@ -110,7 +119,6 @@ function endingForced(turn: LaneTurn) {
     const error = { reason: "TURN_INTERRUPTED", message: INTERRUPTED_TEXT };
     return endingWithoutReply("INTERRUPTED", error, keep);
   }
-  if (turn.runCount < LIMITS.runsPerTurn) return undefined;
   const error = { reason: "INTERNAL", message: noRunEnded(turn.runCount) };
   return endingWithoutReply("FAILED", error, keep);
 }

@@ -14,6 +14,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { failedEnding, stoppedEnding } from "./forced-ending.ts";
 import type { JobOptions } from "../answering/job-options.ts";
 import { jobFor, readEarly } from "../answering/job.ts";
+import { takesSeed } from "../answering/seeds.ts";
 import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "../persist.ts";
@@ -178,18 +179,20 @@ export async function lead(
 
 /** Answers until an ending stands; a message handed to the turn too late makes another step. */
 async function answerAndLeave(parts: Collaborators, options: JobOptions): Promise<TurnExit> {
-  const { run } = options.claimed;
-  let seeds = false;
+  const { turn, run } = options.claimed;
+  const parentSessionId = options.grant.session?.parentSessionId ?? "";
+  let seeds = (): Promise<boolean> =>
+    takesSeed(parts.deps, turn, { ...sessionOf(options.grant), parentSessionId });
   let answering: Answering | undefined;
   for (;;) {
     const ending = await endingOf(
       parts,
       run,
-      () => seeds,
+      () => seeds(),
       async () => {
         if (answering !== undefined) return answering.next();
         const job = await jobFor(parts, options);
-        seeds = job.seeds;
+        seeds = async () => job.seeds;
         answering = new Answering(job);
         return answering.next();
       },
@@ -203,7 +206,7 @@ async function answerAndLeave(parts: Collaborators, options: JobOptions): Promis
 async function endingOf(
   { deps, runs }: Pick<Collaborators, "deps" | "runs">,
   run: LocalRun,
-  seeds: () => boolean,
+  seeds: () => Promise<boolean>,
   work: () => Promise<Ending>,
 ): Promise<Ending | undefined> {
   try {
@@ -212,14 +215,14 @@ async function endingOf(
     return ending;
   } catch (error) {
     const cause = abortCauseOf(run.signal);
-    if (cause?.kind === "stopped") return stoppedEnding(cause, seeds());
+    if (cause?.kind === "stopped") return stoppedEnding(cause, await seeds());
     if (cause !== undefined) return undefined;
     if (isUnavailable(error)) {
       run.log.warn({ err: error }, "the store cannot be reached; the turn is given back");
       runs.abort(run.runId, { kind: "store_gone" });
       return undefined;
     }
-    return failedEnding(deps, run, error, { keepsInput: true, seeds: seeds() });
+    return failedEnding(deps, run, error, { keepsInput: true, seeds: await seeds() });
   }
 }
 
