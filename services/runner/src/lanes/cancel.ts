@@ -4,9 +4,13 @@ import { cancelledText } from "../domain/stop-text.ts";
 import { endWaiting } from "../store/runs/end-unanswered.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { requestStop } from "../store/runs/request-stop.ts";
+import type { Sql } from "../store/sql.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRuns } from "../runs/local-runs.ts";
+
+/** A turn may be given back to its queue, or be led to another lane, under the look at it; not for ever. */
+const ATTEMPTS = 3;
 
 /** What the cancelling of a turn needs. */
 export interface CancelParts {
@@ -26,13 +30,23 @@ export async function cancelTurn(
   turnId: string,
   note: string,
 ): Promise<StoredTurn> {
-  const turn = await readTurn(parts.deps.db, tenant, turnId);
+  const { db } = parts.deps;
+  let turn = await known(db, tenant, turnId);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (turn.state === "QUEUED") await cancelWaiting(parts, turn, note);
+    const stop = await requestStop(db, tenant, turnId, "cancelled", note);
+    if (stop !== undefined)
+      parts.runs.abort(stop.runId, { kind: "stopped", stop: "cancelled", note });
+    turn = await known(db, tenant, turnId);
+    if (turn.state !== "QUEUED") break;
+  }
+  return turn;
+}
+
+async function known(sql: Sql, tenant: string, turnId: string): Promise<StoredTurn> {
+  const turn = await readTurn(sql, tenant, turnId);
   if (turn === undefined) throw notFound("turn", turnId);
-  if (turn.state === "QUEUED") await cancelWaiting(parts, turn, note);
-  const stop = await requestStop(parts.deps.db, tenant, turnId, "cancelled", note);
-  if (stop !== undefined)
-    parts.runs.abort(stop.runId, { kind: "stopped", stop: "cancelled", note });
-  return (await readTurn(parts.deps.db, tenant, turnId)) ?? turn;
+  return turn;
 }
 
 async function cancelWaiting(
