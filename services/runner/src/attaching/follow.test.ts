@@ -9,7 +9,8 @@ test("who waits is told of its place once a second at most, however often that c
   const look = () => {
     ms += 50;
     if (ms > 10_000) left.abort(new Error("left"));
-    const update = { state: "QUEUED", events: [], laneIsFree: false, isWhole: true };
+    const { sessionKey } = turn;
+    const update = { sessionKey, state: "QUEUED", events: [], laneIsFree: false, isWhole: true };
     return { update: Promise.resolve(update), cancel: () => undefined };
   };
   const parts = {

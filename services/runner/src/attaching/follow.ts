@@ -124,9 +124,10 @@ class Told {
 
   async *#waiting(update: TailUpdate): AsyncGenerator<Event> {
     const { deps, onFreeLane } = this.#parts;
-    const { tenant, sessionKey, turnId } = this.turn;
+    const { tenant, turnId } = this.turn;
+    const { sessionKey, laneIsFree } = update;
     if (sessionKey === undefined) return;
-    if (update.laneIsFree) onFreeLane(tenant, sessionKey);
+    if (laneIsFree) onFreeLane(tenant, sessionKey);
     const now = deps.clock.monotonicMs();
     const isDue = this.#hintAtMs !== undefined && !this.#isHinted && now >= this.#hintAtMs;
     if (now - this.#positionAtMs < LIMITS.positionMs && !isDue) return;

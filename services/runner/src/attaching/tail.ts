@@ -12,6 +12,8 @@ import type { RunnerDeps } from "../deps.ts";
 
 /** What a poll found of a turn. */
 export interface TailUpdate {
+  /** Whose lane it is in; undefined: it has no session. */
+  readonly sessionKey: string | undefined;
   readonly state: TurnStateName;
   readonly events: readonly AttachTurnResponse[];
   /** Its lane has no holder: somebody may claim it. */
@@ -122,11 +124,13 @@ function pollTime(nowMs: number, withinMs: number): number {
   return withinMs === 0 ? nowMs : Math.floor((nowMs + withinMs) / beatMs) * beatMs;
 }
 
-function updateOf({ afterSeq, state, chunks, laneIsFree }: FollowedState): TailUpdate {
+function updateOf(followed: FollowedState): TailUpdate {
+  const { afterSeq, sessionKey, state, chunks, laneIsFree } = followed;
   const events = mergeDeltas(
     chunks.flatMap(decode).filter(({ streamSeq }) => streamSeq > afterSeq),
   );
   return {
+    sessionKey: sessionKey ?? undefined,
     state: stateOf(state),
     events,
     laneIsFree,

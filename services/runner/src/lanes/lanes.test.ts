@@ -72,6 +72,31 @@ test.concurrent("the turns of a merged key run behind the survivor's, in order",
   expect(lane?.activeTurn).toBeUndefined();
 });
 
+test.concurrent("who waits in a lane that is merged is told its place behind the survivor's turns", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const [loser, survivor] = ["agent:main:loser", "agent:main:survivor"];
+  const held = { [loser]: gate(), [survivor]: gate() };
+  const runs: Attached[] = [];
+  for (const [key, { opened }] of Object.entries(held)) {
+    world.model.behaviour = heldAnswer(opened);
+    const run = new Attached(replica, { submit: turnFor(world, key, { key }) });
+    await eventually(() => run.kinds.includes("textDelta"));
+    runs.push(run);
+  }
+  await replica.client.submitTurn(turnFor(world, "before", { key: survivor }));
+  const waits = new Attached(replica, { submit: turnFor(world, "waits", { key: loser }) });
+  const places = () =>
+    waits.events.flatMap(({ event }) => (event.case === "queued" ? [event.value.position] : []));
+  await eventually(() => places().at(-1) === 1);
+  world.identity.move(TENANT, loser, survivor);
+  held[loser]?.open();
+  await eventually(() => places().at(-1) === 2);
+  held[survivor]?.open();
+  expect((await waits.ended).session?.sessionKey).toBe(survivor);
+});
+
 test.concurrent.each([
   ["first and last", [true, false, true]],
   ["in between", [false, true, true, false]],

@@ -38,6 +38,8 @@ export interface Followed {
 export interface FollowedState {
   readonly turnId: string;
   readonly afterSeq: bigint;
+  /** Null: it has none. A merge leads a turn that waits to another. */
+  readonly sessionKey: string | null;
   readonly state: number;
   readonly chunks: readonly Buffer[];
   /** Nobody holds its lane. */
@@ -48,7 +50,7 @@ export interface FollowedState {
 const READ_FOLLOWED = {
   name: "runner_read_followed",
   text: `
-SELECT t.turn_id AS "turnId", f.after_seq AS "afterSeq", t.state,
+SELECT t.turn_id AS "turnId", f.after_seq AS "afterSeq", t.session_key AS "sessionKey", t.state,
   coalesce(l.holder_run_id IS NULL AND l.session_key IS NOT NULL, false) AS "laneIsFree",
   ARRAY(SELECT e.body FROM turn_events e
         WHERE e.tenant = t.tenant AND e.turn_id = t.turn_id AND e.last_seq > f.after_seq
