@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { ToolCallSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
@@ -13,7 +14,9 @@ interface PartialCall {
 
 /** Reads the chunks of one completion: text as it comes, tool calls once they are whole. */
 export class ChunkReader {
-  readonly #calls = new Map<number, PartialCall>();
+  readonly #calls: PartialCall[] = [];
+  /** By their index, as far as they have come. */
+  readonly #open = new Map<number, PartialCall>();
   #finishReason: string | undefined;
   #model: string;
   #usage = { input: 0, output: 0 };
@@ -44,12 +47,10 @@ export class ChunkReader {
     if (this.#finishReason === undefined) {
       throw new ModelError("MODEL_STREAM_CUT", "the model's stream ended without a finish reason");
     }
-    for (const call of this.#calls.values()) {
-      const { id, name, argumentsJson } = call;
-      yield {
-        type: "tool_call",
-        call: create(ToolCallSchema, { callId: id, name, argumentsJson }),
-      };
+    for (const { id, name, argumentsJson } of this.#calls) {
+      // Its result is known by it.
+      const callId = id === "" ? `call_${randomUUID()}` : id;
+      yield { type: "tool_call", call: create(ToolCallSchema, { callId, name, argumentsJson }) };
     }
     yield {
       type: "end",
@@ -61,10 +62,21 @@ export class ChunkReader {
   }
 
   #addCall(delta: ChatCompletionChunk.Choice.Delta.ToolCall): void {
-    const call = this.#calls.get(delta.index) ?? { id: "", name: "", argumentsJson: "" };
-    call.id = delta.id ?? call.id;
+    const call = this.#callOf(delta.index, delta.id ?? "");
     call.name += delta.function?.name ?? "";
     call.argumentsJson += delta.function?.arguments ?? "";
-    this.#calls.set(delta.index, call);
+  }
+
+  /** Some endpoints give no ids, and some all calls of a message one index; another id is another call. */
+  #callOf(index: number, id: string): PartialCall {
+    const open = this.#open.get(index);
+    if (open !== undefined && (id === "" || open.id === "" || open.id === id)) {
+      open.id ||= id;
+      return open;
+    }
+    const call = { id, name: "", argumentsJson: "" };
+    this.#calls.push(call);
+    this.#open.set(index, call);
+    return call;
   }
 }

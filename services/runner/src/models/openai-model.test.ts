@@ -164,3 +164,33 @@ test("the turn's signal ends the call with its own reason", async () => {
   });
   await expect(ask(model, controller.signal)).rejects.toThrow("rotated away");
 });
+
+test("calls without an id, or of one index, as some endpoints send them, are told apart", async () => {
+  const call = (index: number, more: object) => chunk({ tool_calls: [{ index, ...more }] });
+  const fn = (name: string, args: string) => ({ function: { name, arguments: args } });
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(
+      call(0, { id: "a", ...fn("one", '{"x":') }) +
+        call(0, { function: { arguments: "1}" } }) +
+        call(0, { id: "b", ...fn("two", "{}") }) +
+        call(1, { id: "", ...fn("three", "{}") }) +
+        call(2, fn("four", "{}")) +
+        chunk({}, "tool_calls") +
+        done,
+    );
+  });
+  const calls = (await ask(model)).flatMap((event) =>
+    event.type === "tool_call" ? [event.call] : [],
+  );
+  expect(calls.map(({ name, argumentsJson }) => [name, argumentsJson])).toEqual([
+    ["one", '{"x":1}'],
+    ["two", "{}"],
+    ["three", "{}"],
+    ["four", "{}"],
+  ]);
+  const ids = calls.map(({ callId }) => callId);
+  expect(ids.slice(0, 2)).toEqual(["a", "b"]);
+  expect(new Set(ids).size).toBe(4);
+  for (const id of ids) expect(id).toMatch(/^[\w-]+$/);
+});
