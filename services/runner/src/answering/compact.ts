@@ -10,6 +10,7 @@ import { backoffMs } from "@lanekeeper/service";
 import { compactionNote, keptVerbatim, summaryRequest } from "../domain/compaction.ts";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
+import { storableText } from "../domain/storable-text.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Model } from "../models/model.ts";
@@ -104,7 +105,10 @@ async function summarize(
   const asked = { model, tools: [], turn: { ...turn, parameters: {} }, stream, signal: run.signal };
   try {
     const reply = await callModel(asked, messages, 0);
-    const body = textOf(reply.message).slice(0, Math.floor(budgetChars * LIMITS.summaryShare));
+    const body = storableText(textOf(reply.message)).slice(
+      0,
+      Math.floor(budgetChars * LIMITS.summaryShare),
+    );
     if (body.trim() === "") throw new ModelError("MODEL_FAILED", "the summary is empty");
     return { ...reply, text: body };
   } catch (err) {

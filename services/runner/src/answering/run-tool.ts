@@ -2,6 +2,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { linkedSignal } from "@lanekeeper/service";
+import { storableText } from "../domain/storable-text.ts";
 import { LIMITS } from "../limits.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { RunnerDeps } from "../deps.ts";
@@ -53,7 +54,7 @@ export async function runTool(
       tool.run(call.argumentsJson, { ...context, signal }),
       cutOff,
     ]);
-    return { ...outcome, text: cut(outcome.text, bounds.outputBytes) };
+    return { ...outcome, text: cut(storableText(outcome.text), bounds.outputBytes) };
   } catch (error) {
     context.signal.throwIfAborted();
     if (late.signal.aborted) return tooLate(call.name, bounds);

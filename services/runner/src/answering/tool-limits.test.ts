@@ -70,3 +70,20 @@ test.each([
     }
   },
 );
+
+test("what a tool says with NUL characters in it, which no text of the database can hold, is told without them", async () => {
+  await using world = await worlds.start();
+  const run = async () => ({ text: "PNG\0\0data", isError: false });
+  world.tools.push({ spec: { name: "look", description: "Looks.", parameters: {} }, run });
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = async function* ({ messages }) {
+    const looked = messages.at(-1)?.parts[0]?.content;
+    if (looked?.case === "toolResult") yield { type: "text", text: looked.value.text };
+    else yield toolCall("c1", "look");
+    yield end();
+  };
+  const ended = await new Attached(replica, { submit: turnFor(world, "go") }).ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED });
+  expect(ended.reply && textOf(ended.reply)).toBe("PNG\uFFFD\uFFFDdata");
+});

@@ -1,5 +1,6 @@
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { cancelledText, INTERRUPTED_TEXT } from "../domain/stop-text.ts";
+import { storableText } from "../domain/storable-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
@@ -27,7 +28,8 @@ export function failedEnding(
 ): Ending {
   if (error instanceof ModelError) {
     run.log.warn({ err: error }, "the model gave no answer");
-    return endingWithoutReply("FAILED", { reason: error.reason, message: error.message }, keep);
+    const message = storableText(error.message);
+    return endingWithoutReply("FAILED", { reason: error.reason, message }, keep);
   }
   const errorId = deps.ids.uuid();
   run.log.error({ err: error, error_id: errorId }, "a run failed of itself");
