@@ -1,4 +1,5 @@
 import type { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { LanekeeperError } from "@lanekeeper/rpc";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 
 /** What became of a request. */
@@ -23,6 +24,6 @@ export interface AdmissionOptions {
   /** The caller waits here: this replica is preferred to run the turn. */
   readonly hasCaller: boolean;
   readonly maxWaiting: number;
-  /** As many replies of the tenant as may wait for delivery, and this turn's would join them. */
-  readonly outboxIsFull?: boolean;
+  /** With what the turn is refused if it is new; who repeats a request joins its turn all the same. */
+  readonly refusal?: LanekeeperError | undefined;
 }

@@ -25,7 +25,7 @@ import type { RunnerDeps } from "../deps.ts";
 import { cutOffTurn, joined, joinedToTeller } from "./join-request.ts";
 import { joinTurn } from "./join-turn.ts";
 import { spendOnNested } from "../nested/nested-budget.ts";
-import { refuseIfUnsent, tenantOutboxFull } from "../outbox/outbox-backlog.ts";
+import { refuseIfUnsent } from "../outbox/outbox-backlog.ts";
 import { RunAborted } from "../runs/run-abort.ts";
 import { refuseIfFull } from "./refuse-if-full.ts";
 import type { AdmissionResult, AdmissionOptions } from "./admission-result.ts";
@@ -38,7 +38,8 @@ const ATTEMPTS = 5;
 /**
  * Accepts a turn, or joins the one that the same request was accepted as. The answer is given after
  * the commit. A refusal stores nothing.
- * @throws IDEMPOTENCY_MISMATCH, SESSION_BUSY, QUEUE_FULL, QUOTA, WOULD_DEADLOCK, HOP_LIMIT.
+ * @throws IDEMPOTENCY_MISMATCH, SESSION_BUSY, QUEUE_FULL, WOULD_DEADLOCK, HOP_LIMIT, and the refusal that is
+ * given.
  */
 export async function admit(
   deps: RunnerDeps,
@@ -51,9 +52,9 @@ export async function admit(
     await joinCutOff(deps.db, { ...turn, turnId: cutOff.turnId, hasCaller });
     return joined(deps, turn, cutOff);
   }
-  if (options.outboxIsFull === true) {
+  if (options.refusal !== undefined) {
     const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
-    if (known === undefined) throw tenantOutboxFull();
+    if (known === undefined) throw options.refusal;
     return joined(deps, turn, known);
   }
   for (let attempt = 1; ; attempt++) {
@@ -122,6 +123,7 @@ async function admitLooking(
   const host = await joinTurn(deps, sql, turn, lane, said.input);
   if (host !== undefined) {
     await spendOnNested(sql, turn);
+    await recordFamily(sql, host.turn, turn);
     return host;
   }
   const stop = stopAskedBy(turn.onConflict);

@@ -1,4 +1,4 @@
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import type { ModelEvent, ModelRequest } from "../models/model.ts";
@@ -231,6 +231,25 @@ test.concurrent("a turn without a session runs within the bound or is refused", 
     const { turn } = await replica.client.getTurn({ turnId: again.turnId });
     return turn?.state === TurnState.COMPLETED;
   });
+});
+
+test.concurrent("who repeats the request of a turn without a session joins it, though no other may run", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  const gates = new Gates(world);
+  await apply(replica, { agents: { main: 1 } });
+  const target = { case: "statelessAgentId" as const, value: "main" };
+  const submit = turnFor(world, "one", { target, keyIsGenerated: true });
+  const first = new Attached(replica, { submit });
+  await eventually(() => gates.running === 1);
+  const joined = { turnId: first.turnId, disposition: Disposition.JOINED };
+  expect(await replica.client.submitTurn({ ...submit, clientRetryCount: 1 })).toMatchObject(joined);
+  // And without its key, once its own caller was cut off.
+  await replica.client.reportCutOff({ turnId: first.turnId });
+  const retry = turnFor(world, "one", { target, keyIsGenerated: true, clientRetryCount: 1 });
+  expect(await replica.client.submitTurn(retry)).toMatchObject(joined);
+  gates.of("one").open();
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
 });
 
 test.concurrent("where nothing is bounded no slot is asked for", async () => {

@@ -62,13 +62,21 @@ export async function outcomeTurn(
     routeId: await routeOfOutcome(deps, child, session.sessionKey),
     maxWaitMs: undefined,
     parameters: "{}",
-    messages: [outcomeMessage(turn, reply ?? (await left(deps, turn, principal)))],
+    messages: [
+      outcomeMessage(turn, reply ?? (await left(deps, await answerOf(deps, turn), principal))),
+    ],
     parentTurnId: undefined,
     // The chain that sent the child has gone its way: this is the beginning of another.
     callChain: [],
     rootTurnId: turn.rootTurnId ?? turn.parentTurnId,
     childTurnId,
   };
+}
+
+/** The turn that answers: of a message that was handed to another turn, that one. */
+async function answerOf({ db }: Pick<OutcomeDeps, "db">, turn: StoredTurn): Promise<StoredTurn> {
+  if (turn.state !== "COALESCED" || turn.intoTurnId === undefined) return turn;
+  return (await readTurn(db, turn.tenant, turn.intoTurnId)) ?? turn;
 }
 
 /** What a turn left for who sent it; as of a reply that goes through delivery its fence is asked. */

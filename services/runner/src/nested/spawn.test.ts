@@ -228,6 +228,45 @@ test.concurrent.each([
   );
 });
 
+test.concurrent("so does the answer of a turn that the message was handed to", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const [done, parentDone] = [gate(), gate()];
+  const key = "agent:main:other";
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) === "busy") {
+      yield* waitsFor(done.opened)(request);
+    } else {
+      yield { type: "text", text: `heard: ${lastSaid(request)}` };
+      if (lastSaid(request) === "go") await parentDone.opened;
+      yield end();
+    }
+  };
+  const host = new Attached(replica, { submit: turnFor(world, "busy", { key }) });
+  const parent = new Attached(replica, { submit: turnFor(world, "go") });
+  await eventually(() => host.text !== "" && parent.text !== "");
+  const [run] = replica.context.runs.ofKey("t1", KEY);
+  const from = contextOf(world, parent.turnId, run?.runId ?? "");
+  const onConflict = OnConflict.STEER;
+  const message = { from, key, agentId: undefined, text: "ping", wait: true, onConflict };
+  await expect(submitNested(nestedOf(replica), message, 1)).rejects.toMatchObject({
+    reason: "WAIT_EXPIRED",
+    message: expect.stringContaining("its answer will come as a message"),
+  });
+  parentDone.open();
+  await parent.ended;
+  done.open();
+  await eventually(async () => (await replyOf(replica, 1)) !== "");
+  const [, sent] = await turnsOf(replica, key);
+  expect(sent).toMatchObject({ state: TurnState.COALESCED, intoTurnId: host.turnId });
+  expect(await replyOf(replica, 1)).toBe(
+    `heard: The session ${key} (turn ${sent?.turnId}) has answered:\n42heard: ping`,
+  );
+  await replica.context.sweeper.sweepOnce();
+  expect((await turnsOf(replica, KEY)).length).toBe(2);
+});
+
 test.concurrent("a run that was taken over sends nothing and spawns nothing", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();

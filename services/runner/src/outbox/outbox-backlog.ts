@@ -27,9 +27,11 @@ export class OutboxBacklog {
     this.#deps.metrics.unsent(counts.reduce((sum, { unsent }) => sum + unsent, 0));
   }
 
-  /** Whether the turn would add to what its tenant has too much of, as seen at the last look. */
-  refuses(turn: Pick<NewTurn, "tenant" | "routeId" | "childTurnId">): boolean {
-    return answersOut(turn) && this.#full.has(turn.tenant);
+  /** QUOTA where the turn would add to what its tenant has too much of, as seen at the last look. */
+  refusalOf(
+    turn: Pick<NewTurn, "tenant" | "routeId" | "childTurnId">,
+  ): LanekeeperError | undefined {
+    return answersOut(turn) && this.#full.has(turn.tenant) ? tenantOutboxFull() : undefined;
   }
 }
 
@@ -39,7 +41,7 @@ function answersOut({ routeId, childTurnId }: Pick<NewTurn, "routeId" | "childTu
 }
 
 /** What a turn of a tenant whose outbox is full is told. */
-export function tenantOutboxFull(): LanekeeperError {
+function tenantOutboxFull(): LanekeeperError {
   const limit = LIMITS.unsentRepliesPerTenant;
   const message = `${limit} replies of the tenant wait for delivery, as many as may; their turns are kept`;
   return later("QUOTA", message, RETRY_MS, {

@@ -36,7 +36,8 @@ export async function accept(
       metadata: { agent_id: parsed.agentId },
     });
   }
-  const slot = parsed.session === undefined ? await statelessSlot(context, parsed) : UNBOUND;
+  const given = parsed.session === undefined ? await statelessSlot(context, parsed) : UNBOUND;
+  const [slot, noSlot] = given instanceof LanekeeperError ? [UNBOUND, given] : [given, undefined];
   const isBound = await slots.isBound(parsed.tenant, parsed.agentId);
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
   const turn: NewTurn = {
@@ -51,7 +52,7 @@ export async function accept(
     mayClaim: runner.mayClaim && !isBound,
     hasCaller,
     maxWaiting: maxWaiting(agent, parsed),
-    outboxIsFull: relay.backlog.refuses(parsed),
+    refusal: noSlot ?? relay.backlog.refusalOf(parsed),
   }).catch((error: unknown) => slot.free().then(() => Promise.reject(error)));
   if (result.claimedRunId === undefined) await slot.free();
   report(context, result);
@@ -77,20 +78,20 @@ async function placed(
   return { ...result, position: await followParts.positions.before(result.turn) };
 }
 
-/** It runs at once or not at all: there is no queue for it. */
+/** It runs at once or not at all: there is no queue for it. Gives its slot, or why it has none. */
 async function statelessSlot(
   { runs, slots }: RunnerContext,
   { tenant, agentId }: ParsedSubmit,
-): Promise<RunSlot> {
+): Promise<RunSlot | LanekeeperError> {
   if (!runs.hasSlot) {
     const limit = String(LIMITS.activeRunsPerReplica);
-    throw later("RATE_LIMITED", `this replica runs ${limit} turns, as many as it may`, 1_000, {
+    return later("RATE_LIMITED", `this replica runs ${limit} turns, as many as it may`, 1_000, {
       metadata: { limit },
     });
   }
   const slot = await slots.take(tenant, agentId);
   if (typeof slot !== "string") return slot;
-  throw later("RATE_LIMITED", `the ${slot}: as many turns run as its max_concurrent_runs`, 1_000, {
+  return later("RATE_LIMITED", `the ${slot}: as many turns run as its max_concurrent_runs`, 1_000, {
     metadata: { bound: "max_concurrent_runs", agent_id: agentId },
   });
 }
