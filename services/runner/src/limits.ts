@@ -264,6 +264,8 @@ export const LIMITS = {
   rememberedTurns: 32,
   /** Messages that one turn may collect by coalescing. */
   messagesPerTurn: 1_000,
+  /** And bytes of them, as they are stored: as many as one request may bring. */
+  inputBytesPerTurn: 4 * 1024 * 1024,
   /** A message joins the last waiting turn if that is not older than this, where nobody says otherwise. */
   coalesceDebounceMs: 10_000,
   /** Messages an hour apart are no burst any more. */

@@ -1,6 +1,7 @@
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LIMITS } from "../limits.ts";
-import { coalesceInto, findHost } from "../store/admission/coalesce.ts";
+import { coalesceInto, type CoalesceHost, findHost } from "../store/admission/coalesce.ts";
+import { messagesBytes } from "../store/codec.ts";
 import type { LaneRow } from "../store/lanes/lane-row.ts";
 import type { Admission, NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { Sql } from "../store/sql.ts";
@@ -34,9 +35,16 @@ async function coalesced(
   input: Admission["input"],
 ): Promise<AdmissionResult | undefined> {
   const host = await findHost(sql, turn, turn.debounceMs ?? LIMITS.coalesceDebounceMs);
-  if (host === undefined || host.messages + input.length > LIMITS.messagesPerTurn) return undefined;
+  if (host === undefined || !hasRoom(host, input)) return undefined;
   const joined = await coalesceInto(sql, turn, host.turnId, input, replica);
   return result(joined, Disposition.COALESCED);
+}
+
+function hasRoom({ messages, bytes }: CoalesceHost, input: Admission["input"]): boolean {
+  const more = messagesBytes(input).reduce((sum, { length }) => sum + length, 0);
+  return (
+    messages + input.length <= LIMITS.messagesPerTurn && bytes + more <= LIMITS.inputBytesPerTurn
+  );
 }
 
 async function steered(

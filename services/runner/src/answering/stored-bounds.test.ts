@@ -74,6 +74,25 @@ test.concurrent("a turn collects so many messages; what would be more waits as a
   await active.ended;
 });
 
+test.concurrent("and so many bytes of them, as many as one request may bring", async () => {
+  const { world, replica, held, active } = await busyLane();
+  await using _ = world;
+  const submit = (bytes: number) =>
+    turnFor(world, `${bytes}`, {
+      onConflict: OnConflict.COALESCE,
+      messages: [user("x".repeat(bytes))],
+    });
+  const half = LIMITS.inputBytesPerTurn / 2;
+  const host = await replica.client.submitTurn(submit(half));
+  const late = await replica.client.submitTurn(submit(half + 1));
+  expect(late.disposition).toBe(Disposition.QUEUED);
+  await replica.client.cancelTurn({ turnId: late.turnId });
+  const joins = await replica.client.submitTurn(submit(half - 100));
+  expect(joins).toMatchObject({ disposition: Disposition.COALESCED, intoTurnId: host.turnId });
+  held.open();
+  await active.ended;
+});
+
 test.concurrent("an agent keeps so many memories, and of the pinned ones the newest stand in its contexts", async () => {
   const { world, replica, held, active } = await busyLane();
   await using _ = world;

@@ -8,7 +8,9 @@ import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row
 const FIND_HOST = {
   name: "runner_find_host",
   text: `
-SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages FROM (
+SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages,
+  (SELECT coalesce(sum(octet_length(m)), 0) FROM unnest(last.input) m)::int AS bytes
+FROM (
   SELECT * FROM turns
   WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
   ORDER BY lane_seq DESC LIMIT 1
@@ -19,6 +21,13 @@ WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.
   AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
 };
 
+/** A turn that may take in another one, and what it holds already. */
+export interface CoalesceHost {
+  readonly turnId: string;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 /**
  * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
  * generation, required or not, never had a run, is not to be stopped and is not older than the debounce. Read under the
@@ -28,7 +37,7 @@ export function findHost(
   sql: Sql,
   turn: NewLaneTurn,
   debounceMs: number,
-): Promise<{ readonly turnId: string; readonly messages: number } | undefined> {
+): Promise<CoalesceHost | undefined> {
   return first(sql, FIND_HOST, [
     turn.tenant,
     turn.session.sessionKey,
