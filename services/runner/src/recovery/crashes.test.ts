@@ -240,6 +240,23 @@ test.concurrent("a turn without a session fails with the process that ran it", a
   expect(await reader.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
 });
 
+test.concurrent("a process that was taken for dead tells nobody an answer of a turn without a session that has failed", async () => {
+  await using world = await worlds.start();
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const target = { case: "statelessAgentId" as const, value: "main" };
+  const attached = new Attached(a, { submit: turnFor(world, "one", { target }) });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  await world.expireLeases();
+  await b.context.sweeper.sweepOnce();
+  held.open();
+  expect(await attached.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
+  expect((await turnOf(b, attached.turnId)).state).toBe(TurnState.FAILED);
+});
+
 test.concurrent.each(["MODEL_FAILED", "MODEL_STREAM_CUT", "MODEL_TIMEOUT"] as const)(
   "%s ends the turn and frees its lane",
   async (reason) => {

@@ -44,9 +44,11 @@ async function serve(parts: Collaborators, stateless: StatelessRun): Promise<voi
     await stored.settle();
     const seq = stored.stream.nextSeq;
     const chunk = stored.stream.takePending();
-    await persist(deps, "finish a turn", () =>
+    const finished = await persist(deps, "finish a turn", () =>
       finishStateless(deps.db, { ...turn, runId: run.runId }, ending, seq, chunk),
     );
+    // Its process was taken for dead, and the turn has failed. What the row says is told.
+    if (finished === undefined) return;
     const seen = { runId: run.runId, ...NO_SESSION };
     stored.stream.end({ case: "ended", value: endedBy(turn, seen, ending) });
     const ms = deps.clock.monotonicMs() - startedMs;
