@@ -171,6 +171,24 @@ test("a rejected request tells its reason, a coalesced turn where it went", () =
   ]);
 });
 
+test("a run that was rotated away ended for its reason alone", () => {
+  const turn = create(TurnSchema, {
+    turnId: "t1",
+    runs: [
+      {
+        runId: "run1",
+        endTime: at(10),
+        errorReason: "SUPERSEDED",
+        errorMessage: "the session was rotated under the turn",
+      },
+    ],
+  });
+  const none = { requests: [], deliveries: [], journal: [], rotations: [] };
+  expect(eventsOf({ ...none, turns: [turn] }).map(({ what }) => what)).toEqual([
+    "run run1 ended: SUPERSEDED: the session was rotated under the turn",
+  ]);
+});
+
 test("a reply that is to be tried again says so, and what went wrong last", () => {
   const waiting = create(DeliverySchema, {
     ...{ deliveryId: "d1", routeId: "route1", state: DeliveryState.PENDING, attemptCount: 2 },

@@ -6,6 +6,7 @@ import {
 import { Decision, type JournalEntry } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
 import {
   type Fence,
+  RunOutcome,
   RunOutcomeSchema,
   type Rotation,
   RotationReasonSchema,
@@ -118,9 +119,14 @@ function runEvents(run: TurnRun, index: number): TraceEvent[] {
     ...event(
       "runner",
       run.endTime,
-      `run ${runId} ended ${enumName(RunOutcomeSchema, outcome)}${why(run.errorReason, run.errorMessage)}`,
+      `run ${runId} ended${outcomeOf(outcome)}${why(run.errorReason, run.errorMessage)}`,
     ),
   ];
+}
+
+/** A run that lost its session or its key has none; why stands behind it. */
+function outcomeOf(outcome: RunOutcome): string {
+  return outcome === RunOutcome.UNSPECIFIED ? "" : ` ${enumName(RunOutcomeSchema, outcome)}`;
 }
 
 function journalEvents(entry: JournalEntry): TraceEvent[] {

@@ -182,8 +182,14 @@ describe("a stream that cannot go on", () => {
     };
     const { text } = await ask(lane, { ...KEYED, body: STREAM });
     expect(text).not.toContain("Another");
+    const { turnId } = lane.runner.last;
     expect(events(text).at(-1)).toMatchObject({
-      error: { code: "TAKEN_OVER", lanekeeper: { turn_id: lane.runner.last.turnId } },
+      error: {
+        code: "TAKEN_OVER",
+        // Who sent no key of its own reads there where the answer is.
+        message: expect.stringContaining(`GET /v1/responses/resp_${turnId}`),
+        lanekeeper: { turn_id: turnId },
+      },
     });
   });
 

@@ -9,6 +9,7 @@ import type { AnswerStream, StreamData } from "./answer-format.ts";
 import type { Answering } from "./answering.ts";
 import { asLanekeeperError } from "./errors.ts";
 import { receipt } from "./receipt.ts";
+import { responseId } from "./responses/response-id.ts";
 
 /**
  * Answers as the answer comes. The status is sent at once, so what goes wrong from here on is told
@@ -92,8 +93,9 @@ function lastWords(
 /** What was said cannot be unsaid over HTTP; the answer is there for whoever asks again. */
 function takenOver(turnId: string, { runId }: RunBegun): TurnEndedError {
   const message =
-    `the run that was answering died and ${runId} took the turn ${turnId} over; ` +
-    "what was streamed is void, ask again with the same Idempotency-Key for the answer";
+    `the run that was answering died, and ${runId} answers the turn ${turnId} anew; what was streamed is ` +
+    `void: GET /v1/responses/${responseId(turnId)} tells the answer, and so does the same request ` +
+    "under its Idempotency-Key";
   return new TurnEndedError("TAKEN_OVER", message, {
     metadata: { turn_id: turnId, run_id: runId },
   });

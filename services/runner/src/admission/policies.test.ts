@@ -248,10 +248,15 @@ test.concurrent("debounce bounds what is coalesced, by the request before the ag
     "UPDATE turns SET accept_time = accept_time - interval '60 s' WHERE turn_id = $1",
     [host.turnId],
   );
-  const joined = await replica.client.submitTurn(turnFor(world, "joins"));
-  expect(joined).toMatchObject({
+  const joins = turnFor(world, "joins");
+  const into = { intoTurnId: host.turnId, position: 1 };
+  expect(await replica.client.submitTurn(joins)).toMatchObject({
     disposition: Disposition.COALESCED,
-    intoTurnId: host.turnId,
+    ...into,
+  });
+  expect(await replica.client.submitTurn(joins)).toMatchObject({
+    disposition: Disposition.JOINED,
+    ...into,
   });
   const alone = turnFor(world, "too late", { debounce: durationFromMs(59_000) });
   expect((await replica.client.submitTurn(alone)).disposition).toBe(Disposition.QUEUED);

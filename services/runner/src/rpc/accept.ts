@@ -69,13 +69,19 @@ export async function accept(
   return placed(context, result);
 }
 
-/** A turn that was accepted before may still wait. */
+/** A turn that was accepted before may still wait, and so may the one that a turn has become a part of. */
 async function placed(
   { followParts }: RunnerContext,
   result: AdmissionResult,
 ): Promise<AdmissionResult> {
-  if (result.disposition !== Disposition.JOINED) return result;
-  return { ...result, position: await followParts.positions.before(result.turn) };
+  const { turn, disposition } = result;
+  const { state, intoTurnId } = turn;
+  if (disposition !== Disposition.JOINED && disposition !== Disposition.COALESCED) return result;
+  const waits =
+    state === "COALESCED" && intoTurnId !== undefined
+      ? ({ ...turn, turnId: intoTurnId, state: "QUEUED" } as const)
+      : turn;
+  return { ...result, position: await followParts.positions.before(waits) };
 }
 
 /** It runs at once or not at all: there is no queue for it. Gives its slot, or why it has none. */

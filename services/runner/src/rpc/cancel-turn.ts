@@ -6,6 +6,7 @@ import { cancelTurn as cancel } from "../lanes/cancel.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
+import { logOf } from "../turn-fields.ts";
 import { parseUuid } from "./parse-field.ts";
 import { showStored } from "./show-turn.ts";
 
@@ -16,7 +17,13 @@ export const cancelTurn: Handler<"cancelTurn"> = (context) => async (request, ca
     throw invalid("note", `has more than ${LIMITS.noteChars} characters`);
   }
   await requireReach(context, turnId, call);
-  const turn = await cancel(context.cancelParts, call.tenant, turnId, request.note);
+  const { note } = request;
+  const turn = await cancel(context.cancelParts, call.tenant, turnId, note);
+  const { principal: cancelled_by, requestId: cancel_request_id } = call;
+  logOf(context.deps.log, turn).info(
+    { cancelled_by, cancel_request_id, note, state: turn.state },
+    "cancelling was asked for",
+  );
   return { turn: await showStored(context, turn) };
 };
 
