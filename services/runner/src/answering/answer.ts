@@ -13,6 +13,7 @@ import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
 import { promptOf } from "../domain/prompt.ts";
 import { bytesOf } from "../domain/reply-files.ts";
+import { gapBetween } from "../domain/steps-apart.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { Tool } from "../tools/tool.ts";
@@ -63,7 +64,7 @@ export class Answering {
     this.#modelCalls += 1;
     const shown = contextOf(this.#job, said.produced);
     this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
-    const reply = await callModel(this.#job, shown, said.bytes);
+    const reply = await callModel({ ...this.#job, stream: said.stepApart() }, shown, said.bytes);
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
@@ -118,6 +119,20 @@ class Said {
 
   adopt(messages: readonly Message[]): void {
     this.produced.push(...messages);
+  }
+
+  /** The stream of a further step, whose first words stand apart from what was said before. */
+  stepApart(): Pick<AnswerJob["stream"], "emit"> {
+    const { stream } = this.#job;
+    let before = textOfAll(this.produced, this.#notes);
+    return {
+      emit: (event) => {
+        if (event.case !== "textDelta") return stream.emit(event);
+        const value = gapBetween(before, event.value) + event.value;
+        before = "";
+        stream.emit({ case: "textDelta", value });
+      },
+    };
   }
 
   count(reply: {
@@ -178,15 +193,13 @@ function wholeAnswer(
   return create(MessageSchema, { role: Role.ASSISTANT, parts: all });
 }
 
-/** All that the agent said, with notes behind so many messages. */
+/** All that the agent said, step by step, with notes behind so many messages. */
 function textOfAll(
   produced: readonly Message[],
   notes: ReadonlyMap<number, string> = new Map(),
 ): string {
-  return produced
-    .map((message, index) => {
-      const said = message.role === Role.ASSISTANT ? textOf(message) : "";
-      return said + (notes.get(index + 1) ?? "");
-    })
-    .join("");
+  return produced.reduce((before, message, index) => {
+    const said = message.role === Role.ASSISTANT ? textOf(message) : "";
+    return before + gapBetween(before, said) + said + (notes.get(index + 1) ?? "");
+  }, "");
 }

@@ -43,7 +43,8 @@ test.concurrent("a message handed to the active turn gets another step, and its 
   });
   held.open();
   const [hostEnd, guestEnd] = await Promise.all([host.ended, guest.ended]);
-  expect(hostEnd.reply && textOf(hostEnd.reply)).toBe("held1held2");
+  expect(hostEnd.reply && textOf(hostEnd.reply)).toBe("held1\n\nheld2");
+  expect([host.text, guest.text]).toEqual(["held1\n\nheld2", "held1\n\nheld2"]);
   expect(guestEnd).toMatchObject({ state: TurnState.COMPLETED, intoTurnId: host.turnId });
   expect(world.model.shown(1)).toEqual(["user: one", "assistant: held1", "user: and two"]);
   expect(await transcript(a)).toEqual(["one", "held1", "and two", "held2"]);

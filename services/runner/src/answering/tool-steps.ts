@@ -6,6 +6,7 @@ import type {
 import { callsOf, toolResultMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { ReplyFiles } from "../domain/reply-files.ts";
+import { gapBetween } from "../domain/steps-apart.ts";
 import { LIMITS } from "../limits.ts";
 import {
   beginStep,
@@ -71,10 +72,13 @@ export class ToolSteps {
     const { deps, context, stream } = this.#options;
     const steps = await readSteps(deps.db, context.tenant, context.turnId);
     const produced: Message[] = [];
+    let before = "";
     for (const round of roundsOf(steps)) {
       produced.push(round.said);
       const text = textOf(round.said);
-      if (text !== "") stream.emit({ case: "textDelta", value: text });
+      const told = gapBetween(before, text) + text;
+      if (told !== "") stream.emit({ case: "textDelta", value: told });
+      before += told;
       const own = callsOf(round.said).filter(
         ({ callId, name }) => !isClients(name) || stepOf(round, callId) !== undefined,
       );

@@ -39,7 +39,7 @@ function callsInTurn(...names: string[]): Behaviour {
       yield end();
       return;
     }
-    yield { type: "text", text: `${name}? ` };
+    yield { type: "text", text: `${name}?` };
     yield toolCall(`c${results}`, name);
     yield end("tool_calls");
   };
@@ -62,8 +62,8 @@ test.concurrent("an agent's own tools are run, told as activity, and stand in th
   const attached = new Attached(replica, { submit: turnFor(world, "go") });
   const ended = await attached.ended;
   expect(ended.finishReason).toBe("stop");
-  expect(ended.reply && textOf(ended.reply)).toBe("look? look? got found");
-  expect(attached.text).toBe("look? look? got found");
+  expect(ended.reply && textOf(ended.reply)).toBe("look?\n\nlook?\n\ngot found");
+  expect(attached.text).toBe("look?\n\nlook?\n\ngot found");
   expect(ended.usage).toMatchObject({ inputTokens: 9n, outputTokens: 6n });
   expect(steps).toEqual([1, 2]);
   expect(attached.kinds.filter((kind) => kind === "toolActivity").length).toBe(4);
@@ -151,12 +151,12 @@ test.concurrent("what finished is not done again by the turn's next run, and wha
   const ended = await reader.ended;
   expect(ended.state).toBe(TurnState.COMPLETED);
   expect(done).toEqual(["first", "second"]);
-  expect(ended.reply && textOf(ended.reply)).toBe(`first? second? got ${PERHAPS_DONE}`);
+  expect(ended.reply && textOf(ended.reply)).toBe(`first?\n\nsecond?\n\ngot ${PERHAPS_DONE}`);
   expect(world.model.shown(2)).toEqual([
     "user: go",
-    "assistant: first? ",
+    "assistant: first?",
     "tool: result first done",
-    "assistant: second? ",
+    "assistant: second?",
     `tool: result ${PERHAPS_DONE}`,
   ]);
   const begun = reader.kinds.lastIndexOf("runBegun");

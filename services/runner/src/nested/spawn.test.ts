@@ -261,7 +261,7 @@ test.concurrent("so does the answer of a turn that the message was handed to", a
   const [, sent] = await turnsOf(replica, key);
   expect(sent).toMatchObject({ state: TurnState.COALESCED, intoTurnId: host.turnId });
   expect(await replyOf(replica, 1)).toBe(
-    `heard: The session ${key} (turn ${sent?.turnId}) has answered:\n42heard: ping`,
+    `heard: The session ${key} (turn ${sent?.turnId}) has answered:\n42\n\nheard: ping`,
   );
   await replica.context.sweeper.sweepOnce();
   expect((await turnsOf(replica, KEY)).length).toBe(2);
