@@ -1,6 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import { appendEvents } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
+import { persist } from "../persist.ts";
 import { TurnStream } from "./turn-stream.ts";
 
 type HubDeps = Pick<RunnerDeps, "db" | "clock" | "log">;
@@ -87,8 +88,12 @@ export class StoredStream {
     const chunk = this.stream.takePending();
     if (chunk === undefined) return;
     this.#writing = this.#writing
-      .then(() => appendEvents(this.#deps.db, this.#tenant, this.#turnId, chunk))
-      // Those attached here have it; elsewhere the answer comes whole with the turn's end.
+      // Those attached here have it; elsewhere what comes after it would follow a gap.
+      .then(() =>
+        persist(this.#deps, "store events", () =>
+          appendEvents(this.#deps.db, this.#tenant, this.#turnId, chunk),
+        ),
+      )
       .catch((err: unknown) =>
         this.#deps.log.warn({ err, turn_id: this.#turnId }, "events not stored"),
       );
