@@ -119,6 +119,8 @@ export const LIMITS = {
   memoriesFound: 50,
   /** Pinned ones that stand in every context; of more the newest. */
   pinnedMemories: 50,
+  /** And of a context's budget what they may take: the conversation is what it is for. */
+  pinnedShare: 0.25,
 
   /** What says nothing for longer has failed; and a timer of some weeks would not wait at all. */
   maxModelSilenceMs: 3_600_000,

@@ -79,9 +79,8 @@ function contextOf(
   { turn, agent, history, summary, pinned }: AnswerJob,
   produced: readonly Message[],
 ): Message[] {
-  const input = [...turn.input, ...produced];
   const systemPrompt = promptOf(agent, turn);
-  const parts = { systemPrompt, pinned, summary, history, input };
+  const parts = { systemPrompt, pinned, summary, history, input: turn.input, produced };
   return assembleContext(parts, budgetOf(agent));
 }
 

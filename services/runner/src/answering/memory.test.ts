@@ -142,3 +142,21 @@ function zombieScope(run: { readonly runId: string } | undefined, turnId: string
   const runId = run?.runId ?? "";
   return { tenant: "t1", turnId, runId, step: 9, agentId: "main", sessionKey: KEY };
 }
+
+test.concurrent("what is pinned takes a part of a context and no more: of more the newest stand there", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  // 4,000 characters, of which pinned memories have a quarter.
+  await applyMain(replica, { ...TOOLS, contextTokenBudget: 1_000 });
+  world.model.behaviour = obeys;
+  for (const word of ["old", "newer", "newest"]) {
+    await ask(world, replica, save(`${word} ${"x".repeat(400)}`, true), `agent:main:${word}`);
+  }
+  await ask(world, replica, "hello");
+  const [system = ""] = world.model.shown(world.model.asked.length - 1);
+  expect(system.split("\n- ").map((text) => text.split(" ")[0])).toEqual([
+    "system:",
+    "newer",
+    "newest",
+  ]);
+});

@@ -4,6 +4,7 @@ import { readPinned, saveMemory, searchMemories } from "../store/answering/memor
 import type { Memory } from "../tools/tool-deps.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
+import { budgetOf } from "./budget.ts";
 
 /** Memory as the tools see it. */
 export function memoryOf(deps: Pick<RunnerDeps, "db" | "clock" | "log">): Memory {
@@ -14,12 +15,19 @@ export function memoryOf(deps: Pick<RunnerDeps, "db" | "clock" | "log">): Memory
   };
 }
 
-/** What an agent pinned; asked for only where it has the means to. */
+/**
+ * What an agent pinned; asked for only where it has the means to. Of more than is a part of its context the
+ * newest: an agent cannot take back what it pinned, and would have room for nothing else.
+ */
 export async function pinnedBy(
   { db }: Pick<RunnerDeps, "db">,
   tenant: string,
-  { agentId, tools }: Pick<AgentConfig, "agentId" | "tools">,
+  agent: Pick<AgentConfig, "agentId" | "tools" | "contextTokenBudget">,
 ): Promise<readonly string[]> {
-  if (!tools.includes("memory_save")) return [];
-  return readPinned(db, tenant, agentId, LIMITS.pinnedMemories);
+  if (!agent.tools.includes("memory_save")) return [];
+  const pinned = await readPinned(db, tenant, agent.agentId, LIMITS.pinnedMemories);
+  const { tokens, charsPerToken } = budgetOf(agent);
+  let left = tokens * charsPerToken * LIMITS.pinnedShare;
+  const from = pinned.findLastIndex(({ length }) => (left -= length) < 0) + 1;
+  return pinned.slice(from);
 }

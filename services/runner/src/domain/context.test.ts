@@ -46,6 +46,29 @@ const budget = (tokens: number) => ({ tokens, charsPerToken: 1, charsPerFile: 10
 describe("what the model is shown", () => {
   const history = [user("aaaa"), agent("bbbb"), user("cccc"), agent("dddd")];
 
+  test("of results of the turn's own tools the oldest are left out where the budget does not hold all", () => {
+    const long = "r".repeat(1_000);
+    const result = (id: string) => toolResultMessage(id, long, false);
+    const input = [user("go")];
+    const produced = [call("a"), result("a"), call("b", "c"), result("b"), result("c")];
+    const parts = { systemPrompt: "sys", history, input, produced };
+    const left = "[1000 characters of this result are left out: the context holds no more]";
+    expect(shown(assembleContext(parts, budget(2_200)))).toEqual([
+      ...["sys", "go", "call a", `a=${left}`, "call b,c", `b=${long}`, `c=${long}`],
+    ]);
+    expect(shown(assembleContext(parts, budget(300)))).toEqual([
+      ...["sys", "go", "call a", `a=${left}`, "call b,c", `b=${left}`, `c=${left}`],
+    ]);
+    // What is short says as much as that it is left out.
+    const short = [call("a"), toolResultMessage("a", "r".repeat(60), false)];
+    const context = assembleContext({ ...parts, produced: short }, budget(50));
+    expect(shown(context).at(-1)).toMatch(/^a=r+$/);
+    // Nor is what a client's tool found, which is what the turn is about.
+    const found = [call("z"), result("z")];
+    const asked = assembleContext({ ...parts, input: found, produced: [] }, budget(50));
+    expect(shown(asked)).toEqual(["sys", "call z", `z=${long}`]);
+  });
+
   test("all of it, where it fits", () => {
     const parts = { systemPrompt: "sys", history, input: [user("eeee")] };
     expect(shown(assembleContext(parts, budget(100)))).toEqual([

@@ -5,6 +5,7 @@ import {
   Role,
   type ToolCall,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { leaveOutResults } from "./leave-out-results.ts";
 import { messageChars } from "./message-text.ts";
 
 export interface ContextBudget {
@@ -24,19 +25,24 @@ export interface ContextParts {
   readonly history: readonly Message[];
   /** Of this turn, never dropped: seed apart, which belongs to the history. */
   readonly input: readonly Message[];
+  /** What the agent said in this turn so far, what its tools answered, and what it was told meanwhile. */
+  readonly produced?: readonly Message[];
 }
 
 /**
  * What the model is shown. Of the history as many of the last exchanges as the budget holds: whole
  * ones, so that no answer stands without its question and no tool result without its call. Calls that
- * nobody answered get a synthetic result, since providers refuse a conversation that lacks one.
+ * nobody answered get a synthetic result, since providers refuse a conversation that lacks one. Where the
+ * turn alone is more than the budget, the oldest results of its own tools are left out.
  */
 export function assembleContext(parts: ContextParts, budget: ContextBudget): Message[] {
   const system = systemMessages(parts);
-  const fixed = fixedChars(parts, budget);
+  const { input, produced = [] } = parts;
+  const fixed = fixedChars(parts, budget) + charsOf(produced, budget);
   const left = budget.tokens * budget.charsPerToken - fixed;
   const history = lastExchanges(parts.history, left, budget);
-  return [...system, ...answerOpenCalls([...history, ...parts.input])];
+  const kept = left < 0 ? leaveOutResults(produced, -left) : produced;
+  return [...system, ...answerOpenCalls([...history, ...input, ...kept])];
 }
 
 /** All in one message: not every provider takes several, nor one that is not the first. */
@@ -52,7 +58,10 @@ const PINNED = "What you keep in mind:";
 const SUMMARY = "Summary of the conversation before what follows:";
 
 /** What a context takes besides its history, in characters. */
-export function fixedChars(parts: Omit<ContextParts, "history">, budget: ContextBudget): number {
+export function fixedChars(
+  parts: Omit<ContextParts, "history" | "produced">,
+  budget: ContextBudget,
+): number {
   return charsOf([...systemMessages({ ...parts, history: [] }), ...parts.input], budget);
 }
 
