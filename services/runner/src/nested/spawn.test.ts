@@ -1,3 +1,4 @@
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
@@ -176,6 +177,31 @@ test.concurrent("results bypass the bound of waiting turns", async () => {
   await eventually(() => handed.length === 1);
   expect(handed[0]?.disposition).toBe(Disposition.QUEUED);
   over.open();
+});
+
+test.concurrent("nobody's message becomes a part of a result that waits: it may yet be its tool's", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const { handed } = deliverTo(world, replica);
+  const [done, over] = [gate(), gate()];
+  const others = parentOf(waitsFor(done.opened), false);
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) !== "keep busy") return yield* others(request);
+    yield { type: "text", text: "busy" };
+    await over.opened;
+    yield end();
+  };
+  await new Attached(replica, { submit: turnFor(world, "spawn task") }).ended;
+  const busy = new Attached(replica, { submit: turnFor(world, "keep busy") });
+  await eventually(() => busy.text === "busy");
+  done.open();
+  await eventually(() => handed.length === 1);
+  const alike = { onConflict: OnConflict.COALESCE, turnClass: TurnClass.SYSTEM };
+  const { disposition } = await replica.client.submitTurn(turnFor(world, "tick", alike));
+  expect(disposition).toBe(Disposition.QUEUED);
+  over.open();
+  await busy.ended;
 });
 
 test.concurrent.each([

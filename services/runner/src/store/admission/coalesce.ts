@@ -15,7 +15,7 @@ FROM (
   WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
   ORDER BY lane_seq DESC LIMIT 1
 ) last
-WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.principal = $3 AND last.route_id = $4
+WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.child_turn_id IS NULL AND last.principal = $3 AND last.route_id = $4
   AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
   AND last.required_generation = $9
   AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
@@ -30,8 +30,8 @@ export interface CoalesceHost {
 
 /**
  * The last waiting turn of the lane, if it is of the same principal, route, class, parameters and
- * generation, required or not, never had a run, is not to be stopped and is not older than the debounce. Read under the
- * lane's lock.
+ * generation, required or not, never had a run, is not to be stopped, tells of no subagent and is not older
+ * than the debounce. Read under the lane's lock.
  */
 export function findHost(
   sql: Sql,
