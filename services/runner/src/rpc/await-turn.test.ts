@@ -1,3 +1,4 @@
+import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { AwaitTurnResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
@@ -85,6 +86,31 @@ test.concurrent("the same request joins its turn, at another replica too", async
   expect(answers[0]?.accepted?.turnId).toBe(answers[1]?.accepted?.turnId);
   const dispositions = answers.map(({ accepted }) => accepted?.disposition ?? 0);
   expect(new Set(dispositions)).toEqual(new Set([Disposition.STARTED, Disposition.JOINED]));
+});
+
+test.concurrent("who waits while the database is away is told the turn that was accepted, and that it goes on", async () => {
+  await using world = await worlds.start();
+  let isAway = false;
+  const beforeStatement = async (): Promise<void> => {
+    if (isAway) throw new DatabaseUnavailableError("no connection within 5 s");
+  };
+  const replica = await world.replica({ beforeStatement });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const call = replica.client.awaitTurn({ submit: turnFor(world, "two"), wait: LONG });
+  const waits = "SELECT FROM turns WHERE state = 1";
+  await eventually(async () => (await world.db.query(waits)).rowCount === 1);
+  isAway = true;
+  const { accepted, ended } = await call;
+  expect(ended).toBeUndefined();
+  expect(accepted).toMatchObject({ disposition: Disposition.QUEUED, position: 1 });
+  isAway = false;
+  held.open();
+  const turnId = accepted?.turnId ?? "";
+  expect((await new Attached(replica, { turnId }).ended).state).toBe(TurnState.COMPLETED);
 });
 
 test.concurrent("who hangs up meanwhile was cut off, and the turn goes on", async () => {

@@ -5,6 +5,7 @@ import type {
   TurnEnded,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type CallContext, invalid } from "@lanekeeper/rpc";
+import { isUnavailable } from "@lanekeeper/postgres";
 import { linkedSignal } from "@lanekeeper/service";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
@@ -18,7 +19,7 @@ import { parseSubmit } from "./parse-submit.ts";
 
 /**
  * Accepts a turn and waits for its end for a while. Who calls is attached meanwhile, as by AttachTurn; who is
- * told that the turn goes on has not left it.
+ * told that the turn goes on has not left it; so is who waits while the database is away.
  */
 export const awaitTurn: Handler<"awaitTurn"> = (context) => async (request, call) => {
   const { submit } = request;
@@ -53,7 +54,8 @@ async function outcome(
     }
   } catch (error) {
     const isTimeOver = linked.signal.aborted && !call.signal.aborted;
-    if (!isTimeOver) throw error;
+    // The turn was accepted, and a refusal would not tell so.
+    if (!isTimeOver && !isUnavailable(error)) throw error;
   } finally {
     timer.cancel();
     leave();

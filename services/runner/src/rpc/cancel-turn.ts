@@ -7,7 +7,7 @@ import { readTurn } from "../store/attaching/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { logOf } from "../turn-fields.ts";
-import { parseUuid } from "./parse-field.ts";
+import { parseStorable, parseUuid } from "./parse-field.ts";
 import { showStored } from "./show-turn.ts";
 
 /** Known by its turn: a repeat changes nothing. @throws NOT_FOUND */
@@ -16,6 +16,7 @@ export const cancelTurn: Handler<"cancelTurn"> = (context) => async (request, ca
   if (request.note.length > LIMITS.noteChars) {
     throw invalid("note", `has more than ${LIMITS.noteChars} characters`);
   }
+  parseStorable("note", request.note);
   await requireReach(context, turnId, call);
   const { note } = request;
   const turn = await cancel(context.cancelParts, call.tenant, turnId, note);

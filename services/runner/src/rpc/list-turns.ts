@@ -4,7 +4,13 @@ import { readRuns, readTurn } from "../store/attaching/read-turn.ts";
 import { requireKey } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { formatPageToken, parsePageToken } from "./page-token.ts";
-import { parseOptionalEnum, parsePageSize, parseSessionKey, parseUuid } from "./parse-field.ts";
+import {
+  parseOptionalEnum,
+  parsePageSize,
+  parseSessionKey,
+  parseStorable,
+  parseUuid,
+} from "./parse-field.ts";
 import { turnMessage } from "./turn-message.ts";
 
 /** By any of the ids that a person has at hand; newest first. */
@@ -16,6 +22,8 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
   const sessionKey = optional(request.sessionKey, (text) =>
     requireKey(parseSessionKey("session_key", text), call),
   );
+  const requestId = optional(request.requestId, (text) => parseStorable("request_id", text));
+  const traceId = optional(request.traceId, (text) => parseStorable("trace_id", text));
   const lane =
     intoTurnId === undefined
       ? sessionKey
@@ -26,8 +34,8 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
     sessionKey: lane,
     intoTurnId,
     state: parseOptionalEnum("state", request.state, TurnState),
-    requestId: optional(request.requestId, (text) => text),
-    traceId: optional(request.traceId, (text) => text),
+    requestId,
+    traceId,
     parentTurnId: optional(request.parentTurnId, (text) => parseUuid("parent_turn_id", text)),
     beforeTurnId: before === undefined ? undefined : parseUuid("page_token", before),
     agents: call.agents,

@@ -10,6 +10,12 @@ export function parseText(field: string, text: string, maxBytes: number): string
   return text;
 }
 
+/** Text that the database can hold, or be asked for: Postgres has no NUL in any. */
+export function parseStorable(field: string, text: string): string {
+  if (text.includes("\0")) throw invalid(field, "has a NUL character");
+  return text;
+}
+
 /** 1 to so many visible ASCII characters. */
 export function parseVisible(field: string, text: string, maxChars: number): string {
   if (text === "") throw invalid(field, "is required");

@@ -6,6 +6,7 @@ import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import {
   CancelTurnRequestSchema,
   FindTurnRequestSchema,
+  ListTurnsRequestSchema,
   SubmitTurnRequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
@@ -15,6 +16,7 @@ import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { cancelTurn } from "./cancel-turn.ts";
 import { findTurn } from "./find-turn.ts";
+import { listTurns } from "./list-turns.ts";
 import { parseAgents, parseRunBound } from "./parse-agents.ts";
 import { parseSubmit } from "./parse-submit.ts";
 
@@ -29,7 +31,9 @@ const SESSION = {
   sessionId: "018f0000-0000-7000-8000-000000000000",
   generation: 1n,
 };
+const TURN = { turnId: "018f0000-0000-7000-8000-000000000000" };
 const NOWHERE = {} as RunnerContext;
+const NO_STORE = { deps: {} } as RunnerContext;
 
 function submit(overrides: Submit): void {
   const request = create(SubmitTurnRequestSchema, {
@@ -201,3 +205,17 @@ test.each(ABOVE)(
     expect(message).toContain(String(bound));
   },
 );
+
+test.each([
+  [
+    "note",
+    () => cancelTurn(NOWHERE)(create(CancelTurnRequestSchema, { ...TURN, note: "a\0" }), CALL),
+  ],
+  [
+    "request_id",
+    () => listTurns(NO_STORE)(create(ListTurnsRequestSchema, { requestId: "\0" }), CALL),
+  ],
+  ["trace_id", () => listTurns(NO_STORE)(create(ListTurnsRequestSchema, { traceId: "\0" }), CALL)],
+])("%s with a NUL character, which the database cannot hold, is refused", async (field, call) => {
+  await expect(call()).rejects.toMatchObject({ reason: "INVALID_REQUEST", metadata: { field } });
+});
