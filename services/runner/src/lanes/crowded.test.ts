@@ -1,0 +1,42 @@
+import { eventually } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
+import { gate } from "../testing/gate.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
+
+const worlds = testWorlds();
+
+/** As many as a statement each would show. */
+const CROWD = 50;
+
+test("a crowd that attaches in one lane reads its queue once, and claims it once where all see it free", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "first") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const waiting = Array.from({ length: CROWD }, (_, at) => turnFor(world, `waits ${at}`));
+  const accepted = await Promise.all(waiting.map((submit) => replica.client.submitTurn(submit)));
+  const sent = (name: string): number => replica.statements().get(name) ?? 0;
+  const before = { looks: sent("runner_read_waiting"), claims: sent("runner_lock_lane") };
+  const whole = { wholeAnswer: true };
+  const attached = accepted.map(({ turnId }) => new Attached(replica, { turnId }, whole));
+  await eventually(() => attached.every(({ kinds }) => kinds.includes("accepted")));
+  const places = attached.map(({ events: [accepted] }) =>
+    accepted?.event.case === "accepted" ? accepted.event.value.position : -1,
+  );
+  expect(places.toSorted((a, b) => a - b)).toEqual(waiting.map((_, at) => at + 1));
+  expect(sent("runner_read_waiting") - before.looks).toBeLessThan(CROWD / 5);
+  for (let round = 1; round <= 10; round += 1) {
+    const claims = sent("runner_lock_lane");
+    for (let seen = 0; seen < CROWD; seen += 1) replica.context.runner.sawFree(TENANT, KEY);
+    await eventually(() => sent("runner_lock_lane") > claims);
+  }
+  held.open();
+  await Promise.all([first, ...attached].map(({ ended }) => ended));
+  // One for each round, one for each turn when the one before it ended, and some for who looked in between.
+  expect(sent("runner_lock_lane") - before.claims).toBeLessThan(2 * CROWD);
+});
