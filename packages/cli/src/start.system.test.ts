@@ -206,7 +206,12 @@ describe("behind a proxy, in production, and in a folder with a path of 200 char
     expect((await lanekeeper(dataDir, "sessions", "explain", "desk")).output).toContain(
       "leads to agent:main:desk",
     );
-    expect((await lanekeeper(dataDir, "lane", "get", "desk")).output).toContain("0 turns wait");
+    const rests = (await lanekeeper(dataDir, "lane", "get", "desk")).output;
+    expect(rests).toContain("0 turns wait");
+    expect(rests).toContain('Nothing runs or waits under agent:main:desk: "lanekeeper sessions');
+    expect((await lanekeeper(dataDir, "sessions", "journal", "dessk")).output).toContain(
+      'No decision is recorded under agent:main:dessk: "lanekeeper sessions explain"',
+    );
     const args = ["lane", "watch", "--agent", "main", "--prefix", "agent:main:de"];
     const watch = runProgram({ args, env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }) });
     await eventually(() => watch.output().includes("now each change"));

@@ -10,7 +10,7 @@ import { type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/
 import { laneLine, laneLines, turnLine } from "../operator/lane-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import type { Operator } from "../operator/operator.ts";
-import { canonicalKey } from "../operator/session-key.ts";
+import { canonicalKey, nothingThere } from "../operator/session-key.ts";
 import { jsonText, type Output } from "../output.ts";
 
 interface Json {
@@ -41,6 +41,9 @@ export async function getLane(name: string, options: Json, output: Output): Prom
   const { lane } = answer;
   if (lane === undefined) return output.line(`${sessionKey}  empty`);
   for (const line of laneLines(lane)) output.line(line);
+  if (lane.activeTurn === undefined && lane.depth === 0) {
+    output.problem(nothingThere("Nothing runs or waits", sessionKey));
+  }
 }
 
 /** A run hears of its end within a fraction of a second, at whichever replica. */

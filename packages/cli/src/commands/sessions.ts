@@ -11,7 +11,7 @@ import {
 import { QueuedTurns, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { jsonRegistry } from "@lanekeeper/rpc";
 import { openOperator } from "../operator/open-operator.ts";
-import { canonicalKey, isUuid } from "../operator/session-key.ts";
+import { canonicalKey, isUuid, nothingThere } from "../operator/session-key.ts";
 import { journalLine, rotationLine, sessionLine, sessionLines } from "../operator/session-lines.ts";
 import { explainLines } from "../operator/explain-lines.ts";
 import { jsonText, type Output } from "../output.ts";
@@ -116,14 +116,18 @@ export async function listJournal(
   output: Output,
 ): Promise<void> {
   const operator = await openOperator();
+  const sessionKey = await canonicalKey(operator, name);
   const answer = await operator.call(METHODS.listJournal, {
-    sessionKey: await canonicalKey(operator, name),
+    sessionKey,
     refusedOnly: options.refused ?? false,
     pageSize: options.limit,
   });
   if (options.json) return output.line(jsonText(toJson(ListJournalResponseSchema, answer)));
   for (const entry of answer.entries) output.line(journalLine(entry));
-  if (answer.entries.length === 0) output.line("no decisions");
+  if (answer.entries.length === 0) {
+    const what = options.refused ? "No refusal" : "No decision";
+    output.problem(nothingThere(`${what} is recorded`, sessionKey));
+  }
   if (answer.nextPageToken !== "") output.line("and older ones: raise --limit");
 }
 
@@ -143,8 +147,6 @@ export async function exportSession(name: string, output: Output): Promise<void>
     output.line(text);
   }
   if (isEmpty) {
-    output.problem(
-      `Nothing was said under ${session.value}: "lanekeeper sessions explain" tells what a name leads to.`,
-    );
+    output.problem(nothingThere("Nothing was said", session.value));
   }
 }

@@ -9,6 +9,11 @@ export async function canonicalKey(operator: Operator, name: string): Promise<st
   return answer.sessionKey;
 }
 
+/** A name that was misspelt leads to a conversation too, in which nothing ever happened. */
+export function nothingThere(what: string, sessionKey: string): string {
+  return `${what} under ${sessionKey}: "lanekeeper sessions explain" tells what a name leads to.`;
+}
+
 /** UUIDs of sessions and turns. */
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
