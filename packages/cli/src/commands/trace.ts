@@ -6,18 +6,22 @@ import { gapsOf } from "../trace/gaps.ts";
 import { gather } from "../trace/gather.ts";
 import { gatheredJson } from "../trace/gathered-json.ts";
 
+const GIVE = "give a request id (x-request-id), a turn id or a trace id";
+
 /** `lanekeeper trace <id>`: what happened to one request, in the order of time. Needs no collector. */
 export async function trace(id: string, options: { json?: true }, output: Output): Promise<void> {
+  const wanted = id.trim();
+  // Filters that are empty filter nothing: it would tell of everybody's requests.
+  if (wanted === "") throw new CliError(`The id is empty: ${GIVE}.`);
   const operator = await openOperator();
-  const found = await gather(operator, id.trim());
+  const found = await gather(operator, wanted);
   const events = eventsOf(found);
   const missing = gapsOf(found);
   if (options.json) return output.line(jsonText(gatheredJson(found, events, missing)));
   if (events.length === 0) {
     if (missing.length > 0) throw new CliError(`Nothing is known of ${id}; ${missing.join("; ")}.`);
     throw new CliError(
-      `Nothing at ${operator.url} knows ${id}: give a request id (x-request-id), a turn id or a trace ` +
-        "id; requests and journal are kept for 30 days.",
+      `Nothing at ${operator.url} knows ${id}: ${GIVE}; requests and journal are kept for 30 days.`,
     );
   }
   for (const line of [...timeline(events), ...missing]) output.line(line);
