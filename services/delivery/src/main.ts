@@ -1,4 +1,9 @@
-import { runService } from "@lanekeeper/service";
-import { startDelivery } from "./start.ts";
+import { newestMigration, runService } from "@lanekeeper/service";
+import { MIGRATIONS, startDelivery } from "./start.ts";
 
-await runService({ name: "delivery", moduleUrl: import.meta.url, start: startDelivery });
+await runService({
+  name: "delivery",
+  moduleUrl: import.meta.url,
+  schema: newestMigration(MIGRATIONS),
+  start: startDelivery,
+});

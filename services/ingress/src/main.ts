@@ -1,4 +1,9 @@
-import { runService } from "@lanekeeper/service";
-import { startIngress } from "./start.ts";
+import { newestMigration, runService } from "@lanekeeper/service";
+import { MIGRATIONS, startIngress } from "./start.ts";
 
-await runService({ name: "ingress", moduleUrl: import.meta.url, start: startIngress });
+await runService({
+  name: "ingress",
+  moduleUrl: import.meta.url,
+  schema: newestMigration(MIGRATIONS),
+  start: startIngress,
+});

@@ -1,9 +1,10 @@
-import { runService } from "@lanekeeper/service";
+import { newestMigration, runService } from "@lanekeeper/service";
+import { MIGRATIONS } from "./config.ts";
 import { startRunner } from "./start.ts";
 
 await runService({
   name: "runner",
   moduleUrl: import.meta.url,
-  schema: "0006",
+  schema: newestMigration(MIGRATIONS),
   start: startRunner,
 });

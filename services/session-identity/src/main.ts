@@ -1,9 +1,10 @@
-import { runService } from "@lanekeeper/service";
+import { newestMigration, runService } from "@lanekeeper/service";
+import { MIGRATIONS } from "./migrations.ts";
 import { startSessionIdentity } from "./service.ts";
 
 await runService({
   name: "session-identity",
   moduleUrl: import.meta.url,
-  schema: "0001",
+  schema: newestMigration(MIGRATIONS),
   start: startSessionIdentity,
 });

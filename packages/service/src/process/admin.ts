@@ -17,7 +17,7 @@ export interface VersionInfo {
   readonly service: string;
   readonly version: string;
   /** The migration that the service was built for. */
-  readonly schema?: string | undefined;
+  readonly schema: string;
 }
 
 export interface AdminServer extends AsyncDisposable {

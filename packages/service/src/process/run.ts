@@ -24,7 +24,7 @@ export interface RunOptions {
   /** `import.meta.url` of the service's main module; its package.json has the version. */
   readonly moduleUrl: string;
   /** The migration that the service was built for, for `/version`. */
-  readonly schema?: string;
+  readonly schema: string;
   readonly start: (context: ServiceContext) => Promise<RunningService>;
 }
 
