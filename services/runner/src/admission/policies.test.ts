@@ -81,7 +81,11 @@ const TABLE: Readonly<Record<Exclude<keyof typeof OnConflict, "UNSPECIFIED">, Ou
     queued: "COMPLETED",
     new: "STEERED into active, COALESCED",
     transcript: ["active", "held", "new", "echo: new", "queued", "echo: queued"],
-    callers: ["heldecho: new COMPLETED", "echo: queued COMPLETED", "heldecho: new COMPLETED"],
+    callers: [
+      "held\n\necho: new COMPLETED",
+      "echo: queued COMPLETED",
+      "held\n\necho: new COMPLETED",
+    ],
     journal: ["active COMPLETED", "queued COMPLETED"],
   },
 };
