@@ -22,7 +22,7 @@ function openAiMessage(message: Message): ChatCompletionMessageParam[] {
     case Role.SYSTEM:
       return [{ role: "system", content: messageText(message) }];
     case Role.ASSISTANT:
-      return [assistantMessage(message)];
+      return assistantMessages(message);
     case Role.TOOL:
       return toolMessages(message);
     default:
@@ -30,12 +30,12 @@ function openAiMessage(message: Message): ChatCompletionMessageParam[] {
   }
 }
 
-function assistantMessage(message: Message): ChatCompletionMessageParam {
-  const toolCalls = message.parts.flatMap(toolCallOf);
+/** None where it says nothing: a model may end without a word, and some endpoints refuse to be shown that. */
+function assistantMessages(message: Message): ChatCompletionMessageParam[] {
+  const calls = message.parts.flatMap(toolCallOf);
   const text = messageText(message);
-  return toolCalls.length === 0
-    ? { role: "assistant", content: text }
-    : { role: "assistant", content: text === "" ? null : text, tool_calls: toolCalls };
+  if (calls.length > 0) return [{ role: "assistant", content: text || null, tool_calls: calls }];
+  return text === "" ? [] : [{ role: "assistant", content: text }];
 }
 
 function toolCallOf({ content }: Part): ChatCompletionMessageToolCall[] {

@@ -194,3 +194,20 @@ test("calls without an id, or of one index, as some endpoints send them, are tol
   expect(new Set(ids).size).toBe(4);
   for (const id of ids) expect(id).toMatch(/^[\w-]+$/);
 });
+
+test("an answer without words and calls is not shown again: some endpoints refuse a conversation that holds one", async () => {
+  const { model, bodies } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "ok" }, "stop") + done);
+  });
+  const said = (role: Role, value: string) =>
+    create(MessageSchema, { role, parts: [{ content: { case: "text", value } }] });
+  const messages = [said(Role.USER, "hi"), said(Role.ASSISTANT, ""), said(Role.USER, "again")];
+  const { signal } = new AbortController();
+  const stream = model.stream({ messages, tools: [], parameters: {}, signal });
+  for await (const event of stream) if (event.type === "end") break;
+  expect(bodies[0]?.["messages"]).toEqual([
+    { role: "user", content: "hi" },
+    { role: "user", content: "again" },
+  ]);
+});
