@@ -57,6 +57,25 @@ test.concurrent("turns of one group that come apart are answered together, once,
   expect(await depthOf(a)).toBe(0);
 });
 
+test.concurrent("who joined a turn that a group takes in is told the turn that answers in the end", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const attached: Attached[] = [];
+  for (const onConflict of [OnConflict.ENQUEUE, OnConflict.ENQUEUE, OnConflict.COALESCE]) {
+    const submit = turnFor(world, `photo ${attached.length + 1}`, { ...ALBUM, onConflict });
+    const one = new Attached(replica, { submit });
+    await eventually(() => one.kinds.includes("accepted"));
+    attached.push(one);
+  }
+  const [host, photo, joined] = attached;
+  const { turn } = await replica.client.getTurn({ turnId: joined?.turnId ?? "" });
+  expect(turn).toMatchObject({ state: TurnState.COALESCED, intoTurnId: photo?.turnId });
+  const ends = await Promise.all(attached.map(({ ended }) => ended));
+  expect(ends.map(({ intoTurnId }) => intoTurnId)).toEqual(["", host?.turnId, host?.turnId]);
+  expect(world.model.shown(0)).toEqual(["user: photo 1", "user: photo 2", "user: photo 3"]);
+});
+
 test.concurrent("a group takes in nothing that waits behind somebody else's message: the order stays", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();

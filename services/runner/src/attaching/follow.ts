@@ -162,11 +162,11 @@ class Told {
     yield this.note(response(streamSeq, { case: "ended", value: endedFrom(turn) }));
   }
 
-  /** Each caller of a coalesced turn gets the outcome of the turn that answers it. */
+  /** Each caller of a coalesced turn gets the outcome of the turn that answers it in the end. */
   async *#host(hostTurnId: string, signal: AbortSignal): AsyncGenerator<Event> {
     const host = { ...this.turn, turnId: hostTurnId };
     for await (const event of follow(this.#parts, host, this.lastSeq, signal)) {
-      if (event.event.case === "ended") event.event.value.intoTurnId = hostTurnId;
+      if (event.event.case === "ended") event.event.value.intoTurnId ||= hostTurnId;
       yield this.note(event);
     }
   }
