@@ -30,15 +30,19 @@ export class Answering {
   readonly #job: AnswerJob;
   readonly #said: Said;
   #modelCalls = 0;
+  #isHandedOver = false;
 
   constructor(job: AnswerJob) {
     this.#job = job;
     this.#said = new Said(job);
   }
 
-  /** The model can be asked no more in this run: what is said to the turn now is no part of its answer. */
+  /**
+   * The model is asked no more in this run, which has done so often enough, or has handed calls to the client:
+   * what is said to the turn now is no part of its answer.
+   */
   get isSpent(): boolean {
-    return this.#modelCalls >= LIMITS.modelCallsPerRun;
+    return this.#isHandedOver || this.#modelCalls >= LIMITS.modelCallsPerRun;
   }
 
   /** @throws ModelError, or the signal's reason. */
@@ -70,7 +74,8 @@ export class Answering {
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
     const ownCalls = reply.calls.filter(({ name }) => !isClients(this.#job, name));
     said.adopt(await this.#job.steps.run(reply.message, ownCalls, said.ownTools));
-    if (clientCalls.length > 0) return said.ending("tool_calls", clientCalls);
+    this.#isHandedOver = clientCalls.length > 0;
+    if (this.#isHandedOver) return said.ending("tool_calls", clientCalls);
     return ownCalls.length === 0 ? said.ending(reply.finishReason, []) : undefined;
   }
 }

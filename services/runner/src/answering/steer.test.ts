@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
-import { end, heldAnswer } from "../testing/model-double.ts";
+import { echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -214,4 +214,26 @@ test.concurrent("an answer stands, however often somebody spoke before it was st
   const said = await transcript(replica);
   expect(said).toHaveLength(2 * (LIMITS.modelCallsPerRun + 1));
   expect(said.slice(-4)).toEqual(["g15", "to g15. ", "g16", "to g16. "]);
+});
+
+test.concurrent("the call of a client's tool ends its turn as it was told; what was said meanwhile is a turn", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  let guestId = "";
+  world.model.behaviour = async function* (request) {
+    if (guestId !== "") return yield* echo(request);
+    yield toolCall("c1", "weather");
+    guestId = (await replica.client.submitTurn(turnFor(world, "hurry", steer))).turnId;
+    yield end("tool_calls");
+  };
+  const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
+  const host = new Attached(replica, { submit: turnFor(world, "weather?", { parameters }) });
+  const ended = await host.ended;
+  expect(host.kinds.filter((kind) => kind === "toolCall")).toHaveLength(1);
+  expect(ended.finishReason).toBe("tool_calls");
+  expect(ended.reply?.parts.map(({ content }) => content.case)).toEqual(["toolCall"]);
+  const guest = await new Attached(replica, { turnId: guestId }).ended;
+  expect(guest).toMatchObject({ state: TurnState.COMPLETED, intoTurnId: "" });
+  expect(guest.reply && textOf(guest.reply)).toBe("echo: hurry");
 });

@@ -24,7 +24,7 @@ export interface EndingRun {
   readonly chunk: () => EventChunk | undefined;
   /** The number of the last event. */
   readonly endedStreamSeq: bigint;
-  /** Its model can be asked no more. */
+  /** Its model is asked no more. */
   readonly isSpent?: boolean;
 }
 

@@ -8,7 +8,7 @@ import { abortCauseOf } from "./run-abort.ts";
 import type { JobOptions } from "../answering/job-options.ts";
 import { writeEnding } from "./write-ending.ts";
 
-/** Brings the turn to its end, or gives it back. `isSpent`: its model can be asked no more. */
+/** Brings the turn to its end, or gives it back. `isSpent`: its model is asked no more. */
 export async function leave(
   deps: RunnerDeps,
   { claimed, grant }: Pick<JobOptions, "claimed" | "grant">,

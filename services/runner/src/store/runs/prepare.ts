@@ -22,7 +22,7 @@ export interface EndingOfRun {
   readonly ending: Ending;
   /** The number of the turn's last event. */
   readonly endedStreamSeq: bigint;
-  /** Its model can be asked no more: messages that it has not read are turns again with the turn's end. */
+  /** Its model is asked no more: messages that it has not read are turns again with the turn's end. */
   readonly isSpent?: boolean;
 }
 
