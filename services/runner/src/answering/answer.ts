@@ -8,7 +8,7 @@ import {
   Role,
   type ToolCall,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { assembleContext, charsOf } from "../domain/context.ts";
+import { assembleContext, callsOf, charsOf, resultIds } from "../domain/context.ts";
 import type { Ending } from "../domain/ending.ts";
 import { textOf } from "../domain/message-text.ts";
 import { promptOf } from "../domain/prompt.ts";
@@ -49,8 +49,8 @@ export class Answering {
   async next(): Promise<Ending> {
     const said = this.#said;
     if (this.#modelCalls === 0) {
-      const isClient = (name: string): boolean => isClients(this.#job, name);
-      said.adopt(await this.#job.steps.resume(said.ownTools, isClient));
+      const ending = await this.#resume();
+      if (ending !== undefined) return ending;
     }
     while (!this.isSpent) {
       said.adopt(await this.#job.steers(this.#modelCalls === 0 ? "first" : "later"));
@@ -61,6 +61,26 @@ export class Answering {
       "MODEL_FAILED",
       `the model was asked ${LIMITS.modelCallsPerRun} times and is not done`,
     );
+  }
+
+  /** An ending where an earlier run died over its own tools' calls, beside which stood some of the client's. */
+  async #resume(): Promise<Ending | undefined> {
+    const said = this.#said;
+    const isClient = (name: string): boolean => isClients(this.#job, name);
+    const resumed = await this.#job.steps.resume(said.ownTools, isClient);
+    said.adopt(resumed);
+    const lastRound = resumed.slice(resumed.findLastIndex(({ role }) => role === Role.ASSISTANT));
+    const answered = new Set(lastRound.flatMap(resultIds));
+    const clientCalls = lastRound
+      .flatMap(callsOf)
+      .filter(({ name, callId }) => isClient(name) && !answered.has(callId));
+    for (const value of clientCalls) this.#job.stream.emit({ case: "toolCall", value });
+    return this.#handOver(clientCalls);
+  }
+
+  #handOver(clientCalls: readonly ToolCall[]): Ending | undefined {
+    this.#isHandedOver = clientCalls.length > 0;
+    return this.#isHandedOver ? this.#said.ending("tool_calls", clientCalls) : undefined;
   }
 
   async #ask(): Promise<Ending | undefined> {
@@ -74,9 +94,9 @@ export class Answering {
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));
     const ownCalls = reply.calls.filter(({ name }) => !isClients(this.#job, name));
     said.adopt(await this.#job.steps.run(reply.message, ownCalls, said.ownTools));
-    this.#isHandedOver = clientCalls.length > 0;
-    if (this.#isHandedOver) return said.ending("tool_calls", clientCalls);
-    return ownCalls.length === 0 ? said.ending(reply.finishReason, []) : undefined;
+    const handedOver = this.#handOver(clientCalls);
+    if (handedOver !== undefined || ownCalls.length > 0) return handedOver;
+    return said.ending(reply.finishReason, []);
   }
 }
 

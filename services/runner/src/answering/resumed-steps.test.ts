@@ -85,3 +85,33 @@ test.concurrent("nor is a step taken for another's where the last was none of th
     "tool: result late done",
   ]);
 });
+
+test.concurrent("a client's call that stood beside those of the agent's own tools is handed to it by the next run", async () => {
+  await using world = await worlds.start();
+  let isCalled = false;
+  const hangs = tool("hangs", () => {
+    isCalled = true;
+    return new Promise<string>(() => undefined);
+  });
+  world.tools.push(hangs);
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  world.model.behaviour = async function* () {
+    yield toolCall("c1", "hangs");
+    yield toolCall("c2", "weather");
+    yield end("tool_calls");
+  };
+  const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
+  const { turnId } = await a.client.submitTurn(turnFor(world, "go", { parameters }));
+  await eventually(() => isCalled);
+  a.kill();
+  await world.expireLeases();
+  const reader = new Attached(b, { turnId });
+  const ended = await reader.ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, finishReason: "tool_calls" });
+  expect(ended.reply?.parts.map(({ content }) => content.value)).toMatchObject([
+    { callId: "c2", name: "weather" },
+  ]);
+  expect(reader.kinds).toContain("toolCall");
+  expect(world.model.asked).toHaveLength(1);
+});

@@ -125,7 +125,7 @@ export function answerOpenCalls(messages: readonly Message[]): Message[] {
   };
   for (const message of messages) {
     if (message.role === Role.TOOL) {
-      const answered = resultIds(message);
+      const answered = new Set(resultIds(message));
       const isExpected = open.some((call) => answered.has(call.callId));
       open = open.filter((call) => !answered.has(call.callId));
       if (isExpected) shown.push(message);
@@ -153,11 +153,10 @@ export function toolResultMessage(callId: string, text: string, isError: boolean
   });
 }
 
-function resultIds(message: Message): Set<string> {
-  return new Set(
-    message.parts.flatMap(({ content }) =>
-      content.case === "toolResult" ? [content.value.callId] : [],
-    ),
+/** The calls that a message has results of. */
+export function resultIds(message: Message): string[] {
+  return message.parts.flatMap(({ content }) =>
+    content.case === "toolResult" ? [content.value.callId] : [],
   );
 }
 
