@@ -241,7 +241,7 @@ test.concurrent("who repeats the request of a turn without a session joins it, t
   const target = { case: "statelessAgentId" as const, value: "main" };
   const submit = turnFor(world, "one", { target, keyIsGenerated: true });
   const first = new Attached(replica, { submit });
-  await eventually(() => gates.running === 1);
+  await eventually(() => gates.running === 1 && first.turnId !== "");
   const joined = { turnId: first.turnId, disposition: Disposition.JOINED };
   expect(await replica.client.submitTurn({ ...submit, clientRetryCount: 1 })).toMatchObject(joined);
   // And without its key, once its own caller was cut off.
