@@ -7,7 +7,12 @@ import {
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { hasReason, isRetryable } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
-import { compactionNote, keptVerbatim, summaryRequest } from "../domain/compaction.ts";
+import {
+  compactionNote,
+  keptVerbatim,
+  SUMMARY_FRAME_CHARS,
+  summaryRequest,
+} from "../domain/compaction.ts";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { storableText } from "../domain/storable-text.ts";
@@ -99,7 +104,9 @@ async function summarize(
 > {
   const { turn, run } = claimed;
   const older = said.slice(0, count).map(({ message }) => message);
-  const { instruction, text } = summaryRequest(summary, older, budgetChars);
+  const maxChars = budgetChars * (1 - LIMITS.summaryShare) - SUMMARY_FRAME_CHARS;
+  if (maxChars <= summary.length) return undefined;
+  const { instruction, text } = summaryRequest(summary, older, Math.floor(maxChars));
   const messages = [textMessage(Role.SYSTEM, instruction), textMessage(Role.USER, text)];
   const stream = { emit: () => undefined };
   const asked = { model, tools: [], turn: { ...turn, parameters: {} }, stream, signal: run.signal };

@@ -271,3 +271,21 @@ test.concurrent("where all that was said stays as it is, there is nothing to sum
     "three",
   ]);
 });
+
+test.concurrent("a history that is more than a context is asked for a summary of with room for the answer", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, { ...SMALL, compaction: { off: true } });
+  world.model.behaviour = answers;
+  for (const text of ["one", "two", "three", "four", "five"]) {
+    await say(world, replica, `${text} ${LONG}`);
+  }
+  await applyMain(replica, SMALL);
+  const ended = await say(world, replica, THIRD);
+  expect(ended.session?.generation).toBe(2n);
+  expect(isAskedForSummary(world, 5)).toBe(true);
+  const asked = (world.model.asked[5]?.messages ?? []).map(textOf).join("");
+  // 4,000 characters, less the share that a summary may take.
+  expect(asked.length).toBeLessThanOrEqual(3_400);
+  expect(asked).toContain(`user: five ${LONG}`);
+});

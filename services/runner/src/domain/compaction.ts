@@ -59,6 +59,11 @@ const INSTRUCTION =
   "left open, with names, numbers, identifiers and wording that may matter later. Leave out what is " +
   "settled and of no further use. Answer with the summary alone.";
 
+const HEADING = "The conversation:\n";
+
+/** What a request for a summary takes besides what is to be summarized, in characters. */
+export const SUMMARY_FRAME_CHARS = INSTRUCTION.length + HEADING.length;
+
 /** What the model is asked for a summary: text alone, so that no tool call stands open in it. */
 export function summaryRequest(
   before: string,
@@ -69,7 +74,7 @@ export function summaryRequest(
   const earlier = before === "" ? "" : `Summary of what came before:\n${before}\n\n`;
   // The newest is worth most.
   const room = Math.max(0, maxChars - earlier.length);
-  const text = `${earlier}The conversation:\n${lines.slice(Math.max(0, lines.length - room))}`;
+  const text = `${earlier}${HEADING}${lines.slice(Math.max(0, lines.length - room))}`;
   return { instruction: INSTRUCTION, text };
 }
 

@@ -69,6 +69,17 @@ describe("what the model is shown", () => {
     expect(shown(asked)).toEqual(["sys", "call z", `z=${long}`]);
   });
 
+  test("the last exchange without results of tools, where it does not fit with them", () => {
+    const long = toolResultMessage("a", "r".repeat(1_000), false);
+    const last = [user("look"), call("a"), long, agent("found")];
+    const parts = { systemPrompt: "", history: [...history, ...last], input: [user("eeee")] };
+    const left = "a=[1000 characters of this result are left out: the context holds no more]";
+    expect(shown(assembleContext(parts, budget(150)))).toEqual([
+      ...["aaaa", "bbbb", "cccc", "dddd", "look", "call a", left, "found", "eeee"],
+    ]);
+    expect(shown(assembleContext(parts, budget(20)))).toEqual(["eeee"]);
+  });
+
   test("all of it, where it fits", () => {
     const parts = { systemPrompt: "sys", history, input: [user("eeee")] };
     expect(shown(assembleContext(parts, budget(100)))).toEqual([

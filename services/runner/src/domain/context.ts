@@ -83,9 +83,12 @@ function lastExchanges(
   chars: number,
   budget: ContextBudget,
 ): Message[] {
-  const kept: Message[][] = [];
+  const kept: (readonly Message[])[] = [];
   let left = chars;
-  for (const exchange of exchanges(history).toReversed()) {
+  for (const whole of exchanges(history).toReversed()) {
+    // What was last is shown without its results rather than not at all.
+    const over = kept.length === 0 ? charsOf(whole, budget) - left : 0;
+    const exchange = over > 0 && left > 0 ? leaveOutResults(whole, over) : whole;
     left -= charsOf(exchange, budget);
     if (left < 0) break;
     kept.push(exchange);
