@@ -171,6 +171,24 @@ test("a rejected request tells its reason, a coalesced turn where it went", () =
   ]);
 });
 
+test("a steered turn that was cancelled did not end in the one that it was handed to", () => {
+  const turn = create(TurnSchema, {
+    turnId: "t2",
+    state: TurnState.CANCELLED,
+    disposition: Disposition.STEERED,
+    intoTurnId: "t1",
+    acceptTime: at(2),
+    endTime: at(3),
+    errorReason: "TURN_CANCELLED",
+    errorMessage: "the turn was cancelled: by ada",
+  });
+  const none = { requests: [], deliveries: [], journal: [], rotations: [] };
+  expect(eventsOf({ ...none, turns: [turn] }).map(({ what }) => what)).toEqual([
+    "accepted as turn t2 (STEERED) without a session into turn t1",
+    "turn t2 ended CANCELLED: TURN_CANCELLED: the turn was cancelled: by ada",
+  ]);
+});
+
 test("a run that was rotated away ended for its reason alone", () => {
   const turn = create(TurnSchema, {
     turnId: "t1",

@@ -77,7 +77,9 @@ function told({ status, disposition, reason, errorMessage }: Request): string {
 
 function turnEvents(turn: Turn): TraceEvent[] {
   const { turnId, state, acceptTime, endTime } = turn;
-  const ended = `turn ${turnId} ended ${enumName(TurnStateSchema, state)}${into(turn)}${why(turn.errorReason, turn.errorMessage)}`;
+  // One that was cancelled before the turn took it in became a part of none.
+  const where = state === TurnState.COALESCED ? into(turn) : "";
+  const ended = `turn ${turnId} ended ${enumName(TurnStateSchema, state)}${where}${why(turn.errorReason, turn.errorMessage)}`;
   return [
     ...event("runner", acceptTime, accepted(turn)),
     ...turn.runs.flatMap((run, index) => runEvents(run, index)),
