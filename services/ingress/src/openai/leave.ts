@@ -42,8 +42,8 @@ export class Leave {
 
   /** A plain request has waited for as long as it may. */
   waited(ms: number): void {
-    const message = `no answer within ${Math.round(ms / 1_000)} s; the turn goes on, ask again to join it`;
-    this.#controller.abort(waitExpired(this.#turnId ?? "", message));
+    const what = `no answer within ${Math.round(ms / 1_000)} s`;
+    this.#controller.abort(waitExpired(this.#turnId ?? "", what));
   }
 }
 

@@ -210,6 +210,9 @@ const BROKEN_CODES: ReadonlySet<number> = new Set([
 ]);
 
 function unreachable(turnId: string, cause: unknown): LanekeeperError {
-  const message = `the turn ${turnId} was accepted, but no runner can be reached; ask again to join it`;
-  return waitExpired(turnId, message, cause);
+  return waitExpired(
+    turnId,
+    `the turn ${turnId} was accepted, but no runner can be reached`,
+    cause,
+  );
 }

@@ -136,7 +136,14 @@ describe("waiting", () => {
     const { turnId } = other.runner.last;
     expect([status, json]).toMatchObject([
       503,
-      { error: { code: "WAIT_EXPIRED", lanekeeper: { turn_id: turnId, should_retry: true } } },
+      {
+        error: {
+          code: "WAIT_EXPIRED",
+          // Who has no key and is no SDK would ask a second time by asking again.
+          message: expect.stringContaining(`GET /v1/responses/resp_${turnId} tells its answer`),
+          lanekeeper: { turn_id: turnId, should_retry: true },
+        },
+      },
     ]);
     expect(headers).toMatchObject({
       "x-should-retry": "true",
