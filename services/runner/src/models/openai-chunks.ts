@@ -34,8 +34,10 @@ export class ChunkReader {
     const choice = chunk.choices[0];
     if (choice === undefined) return "";
     this.#finishReason = choice.finish_reason ?? this.#finishReason;
-    for (const call of choice.delta.tool_calls ?? []) this.#addCall(call);
-    return choice.delta.content ?? "";
+    // Not every endpoint sends one with each chunk, whatever the package's type says.
+    const { delta } = choice as { readonly delta?: ChatCompletionChunk.Choice.Delta };
+    for (const call of delta?.tool_calls ?? []) this.#addCall(call);
+    return delta?.content ?? "";
   }
 
   /**
@@ -48,9 +50,10 @@ export class ChunkReader {
       throw new ModelError("MODEL_STREAM_CUT", "the model's stream ended without a finish reason");
     }
     for (const { id, name, argumentsJson } of this.#calls) {
-      // Its result is known by it.
+      // Its result is known by its id; and endpoints that read the arguments back want JSON.
       const callId = id === "" ? `call_${randomUUID()}` : id;
-      yield { type: "tool_call", call: create(ToolCallSchema, { callId, name, argumentsJson }) };
+      const call = { callId, name, argumentsJson: argumentsJson || "{}" };
+      yield { type: "tool_call", call: create(ToolCallSchema, call) };
     }
     yield {
       type: "end",

@@ -175,7 +175,7 @@ test("calls without an id, or of one index, as some endpoints send them, are tol
         call(0, { function: { arguments: "1}" } }) +
         call(0, { id: "b", ...fn("two", "{}") }) +
         call(1, { id: "", ...fn("three", "{}") }) +
-        call(2, fn("four", "{}")) +
+        call(2, { function: { name: "four" } }) +
         chunk({}, "tool_calls") +
         done,
     );
@@ -210,4 +210,16 @@ test("an answer without words and calls is not shown again: some endpoints refus
     { role: "user", content: "hi" },
     { role: "user", content: "again" },
   ]);
+});
+
+test("a chunk without a delta, as Azure sends where it filters beside the stream, cuts nothing off", async () => {
+  const filtered = `data: ${JSON.stringify({ model: "m-1", choices: [{ index: 0, finish_reason: null }] })}\n\n`;
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "he" }) + filtered + chunk({ content: "llo" }, "stop") + done);
+  });
+  const texts = (await ask(model)).map((event) =>
+    event.type === "text" ? event.text : event.type,
+  );
+  expect(texts).toEqual(["he", "llo", "end"]);
 });
