@@ -16,6 +16,14 @@ describe("turnLog", () => {
     expect(lines[1]).toMatchObject({ step: 1 });
   });
 
+  test("what is empty, as of a turn without a session, is left out too", () => {
+    const { log, lines } = captureLog();
+    const none = { raw_key: "", session_id: "", generation: 0n, run_id: "" };
+    turnLog(log, { tenant: "t", turn_id: "u", ...none }).info("a");
+    expect(lines[0]).toMatchObject({ tenant: "t", turn_id: "u" });
+    for (const name of Object.keys(none)) expect(lines[0]).not.toHaveProperty(name);
+  });
+
   test("a turn's own trace goes before the active span's, and stands there once", async () => {
     await using _spans = await recordSpans();
     const captured = captureLog();

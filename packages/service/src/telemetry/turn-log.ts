@@ -30,8 +30,17 @@ type OnlyTurnFields<T> = T & { readonly [K in Exclude<keyof T, keyof TurnFields>
 /** A child logger whose lines carry these fields. A misspelt field does not compile. */
 export function turnLog<T extends TurnFields>(log: Log, fields: OnlyTurnFields<T>): Log {
   const { trace_id: traceId, ...rest } = fields;
-  const child = log.child(rest);
+  const child = log.child(applying(rest));
   // A binding would stand in the line beside the active span's field of the same name.
   if (traceId !== undefined) Object.defineProperty(child, TRACE_ID, { value: traceId });
   return child;
+}
+
+/** A protobuf field that is not set is empty, and a generation that is none is 0. */
+function applying(fields: object): Record<string, unknown> {
+  const told: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined && value !== "" && value !== 0 && value !== 0n) told[name] = value;
+  }
+  return told;
 }
