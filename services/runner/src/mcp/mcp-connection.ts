@@ -30,7 +30,7 @@ export interface McpConnection {
   readonly closed: Promise<void>;
 }
 
-/** Connects to a server and asks what it can do. @throws where it cannot be reached or started. */
+/** Connects to a server and asks what it can do. @throws where it cannot be reached or started, or does not tell. */
 export async function connectMcp(
   server: McpServer,
   env: Environment,
@@ -59,6 +59,12 @@ export async function connectMcp(
     });
     return listed;
   };
+  try {
+    await tools();
+  } catch (error) {
+    await client.close().catch(() => undefined);
+    throw error;
+  }
   return { client, tools, closed };
 }
 
@@ -115,6 +121,7 @@ function valueOf(env: Environment, variable: string): string {
 
 async function listTools(client: Client): Promise<readonly McpTool[]> {
   const found: McpTool[] = [];
+  if (client.getServerCapabilities()?.tools === undefined) return found;
   let cursor: string | undefined;
   do {
     const page = await client.listTools(cursor === undefined ? {} : { cursor }, {

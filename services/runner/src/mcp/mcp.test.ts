@@ -200,3 +200,28 @@ test("names fit what providers take, and stay apart", () => {
   expect(underscored).toBe("a__b_c");
   expect(shownName("a", "x".repeat(100))).toMatch(/^[A-Za-z0-9_-]{64}$/);
 });
+
+/** A server that can be connected to, and does not tell what tools it has. */
+const MUTE = `
+require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const { id, method, params } = JSON.parse(line);
+  const answer = (more) => console.log(JSON.stringify({ jsonrpc: "2.0", id, ...more }));
+  if (method === "initialize") {
+    const serverInfo = { name: "mute", version: "1" };
+    answer({ result: { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo } });
+  }
+  if (method !== "tools/list") return;
+  console.error("asked for tools");
+  answer({ error: { code: -32603, message: "no idea" } });
+});`;
+
+test("a server that does not tell its tools is told of in the log, and left alone for a while", async () => {
+  const value = { command: process.execPath, args: ["-e", MUTE] };
+  const { listed, log } = await toolsOf({ name: "mute", transport: { case: "stdio", value } });
+  expect([...(await listed()).keys()]).toEqual([]);
+  expect([...(await listed()).keys()]).toEqual([]);
+  const told = log.lines.filter(({ msg }) => msg === "an MCP server cannot be reached");
+  expect(told).toMatchObject([
+    { mcp_server: "mute", err: { message: expect.stringContaining("no idea") } },
+  ]);
+});
