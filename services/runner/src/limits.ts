@@ -87,7 +87,7 @@ export const LIMITS = {
   mcpCommandBytes: 16 * 1024,
   /** Connections of one replica, of all tenants; each stdio one is a process. */
   mcpConnections: 64,
-  /** Starting a program takes seconds; a turn waits no longer for tools than that. */
+  /** Starting a program takes seconds; a turn waits no longer for a server, and as long again for its tools. */
   mcpConnectMs: 10_000,
   /** A server that could not be reached is asked again after this long. */
   mcpRetryMs: 30_000,
