@@ -17,7 +17,7 @@ export interface Sizes {
 export const CALLERS = [1, 8, 64] as const;
 export type Callers = (typeof CALLERS)[number];
 
-/** About three minutes on two cores. */
+/** About four minutes on two cores. */
 export const FULL: Sizes = {
   keys: 1_000,
   turns: { 1: 500, 8: 2_000, 64: 5_000 },
