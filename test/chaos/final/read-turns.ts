@@ -1,5 +1,6 @@
 import type { Delivery } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict, type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { Scene } from "../clients/scene.ts";
@@ -53,6 +54,7 @@ function turnOf(tenant: string, turn: Turn) {
     ...{ tenant, key, turnId, idempotency, routed: routeId !== "", reply: textOf(turn.reply) },
     state: enumName(TurnState, turn.state),
     laneSeq: Number(turn.laneSeq),
+    turnClass: enumName(TurnClass, turn.turnClass),
     onConflict: enumName(OnConflict, turn.onConflict),
     intoTurnId: turn.intoTurnId,
     generation: Number(session?.generation ?? 0n),

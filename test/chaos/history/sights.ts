@@ -113,6 +113,8 @@ export interface FinalTurn {
   readonly turnId: string;
   readonly state: string;
   readonly laneSeq: number;
+  /** "PERSON", "SYSTEM". */
+  readonly turnClass: string;
   readonly idempotency: string;
   readonly generation: number;
   readonly reply: string;

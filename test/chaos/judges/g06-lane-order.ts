@@ -5,8 +5,9 @@ import { noncesOf } from "./nonce.ts";
 
 /**
  * Turns of a lane start in lane order, one at a time, by the intervals in which their models worked: of
- * the runs whose reply was committed, since one that was taken over may still ask in vain. A lane is
- * that of a canonical key, by whatever name it was reached.
+ * the runs whose reply was committed, since one that was taken over may still ask in vain. The order is that of
+ * acceptance among persons, and among the system's; persons go before the system, also before a turn of it that
+ * was given back to the queue. A lane is that of a canonical key, by whatever name it was reached.
  */
 export const laneOrder: Judge = (history) => {
   const about = new Case("G6", "committed turns that followed another one in their lane");
@@ -53,11 +54,12 @@ const FRONT = new Set(["INTERRUPT", "ROLLBACK"]);
 
 function judgeLane(about: Case, worked: readonly Worked[]): void {
   const order = [...worked].sort((a, b) => a.start - b.start);
-  let lastInOrder: Worked | undefined;
+  const lastOfClass = new Map<string, Worked>();
   for (const [index, later] of order.entries()) {
     const earlier = order[index - 1];
-    const before = lastInOrder;
-    if (!FRONT.has(later.turn.onConflict)) lastInOrder = later;
+    const { turnClass, onConflict } = later.turn;
+    const before = lastOfClass.get(turnClass);
+    if (!FRONT.has(onConflict)) lastOfClass.set(turnClass, later);
     if (earlier === undefined) continue;
     about.count();
     const names = `${earlier.turn.turnId} and ${later.turn.turnId}`;

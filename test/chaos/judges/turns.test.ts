@@ -99,6 +99,22 @@ describe("G6", () => {
     expect(laneOrder(worked(spans)).findings).toHaveLength(1);
   });
 
+  test("a person before the system's turn that was given back, and none of the two at once", () => {
+    const system = turn("a", 1, { turnClass: "SYSTEM" });
+    const judged = (...spans: [string, number, number][]) => {
+      const story = new Story();
+      for (const [id, start, end] of spans) {
+        story.saw("asked", start, { nonce: `n-${id}`, shown: [] });
+        story.saw("answered", end, { nonce: `n-${id}` });
+      }
+      return laneOrder(
+        story.saw("finalTurn", 99, system).saw("finalTurn", 99, turn("b", 2)).history,
+      );
+    };
+    expect(judged(["b", 0, 5], ["a", 6, 9])).toMatchObject({ evidence: 1, findings: [] });
+    expect(judged(["b", 0, 5], ["a", 4, 9]).findings).toHaveLength(1);
+  });
+
   test("a name whose turn went into a lane of its own", () => {
     const { history } = new Story()
       .ok("normalize", [0, 1], { tenant: "t", name: "k", alike: "k" }, { key: KEY, again: KEY })

@@ -5,7 +5,7 @@ import type { FinalTurn } from "../history/sights.ts";
 export const KEY = "agent:main:k";
 
 /** As most turns are asked for. */
-export const ENQUEUED = { onConflict: "ENQUEUE", intoTurnId: "" } as const;
+export const ENQUEUED = { turnClass: "PERSON", onConflict: "ENQUEUE", intoTurnId: "" } as const;
 
 type Ask = Calls["turn"]["ask"];
 
