@@ -221,9 +221,9 @@ test.concurrent("a turn that sent a task is kept while the task is under way and
   const subagent = minted.rows[0]?.session_key ?? "";
   expect(subagent).toContain(":subagent:");
   done.open();
-  await eventually(
-    async () => (await db.query("SELECT FROM runs WHERE end_time IS NULL")).rowCount === 0,
-  );
+  // A conversation whose reply is still to be sent stays.
+  const UNDER_WAY = "SELECT FROM runs WHERE end_time IS NULL UNION ALL SELECT FROM outbox";
+  await eventually(async () => (await db.query(UNDER_WAY)).rowCount === 0);
   await sweep(world);
   expect([await isKept(world), await isKept(world, subagent)]).toEqual([false, false]);
 });
