@@ -67,6 +67,7 @@ interface Column {
 
 /** One thing that may be looked up: whether a command wants it, and what of the command leads to it. */
 interface Part {
+  readonly name: keyof FoundRow;
   readonly isWanted: (wanted: Wanted) => boolean;
   readonly columns: readonly Column[];
   readonly text: string;
@@ -77,13 +78,15 @@ const KEY: readonly Column[] = [
   { name: "session_key", type: "text", of: ({ sessionKey }) => sessionKey },
 ];
 
-const PARTS: Readonly<Record<string, Part>> = {
-  run: {
+const PARTS: readonly Part[] = [
+  {
+    name: "run",
     isWanted: ({ runId }) => runId !== undefined,
     columns: [{ name: "run_id", type: "uuid", of: ({ runId }) => runId ?? null }],
     text: `(select to_json(r) from runs r where r.tenant = w.tenant and r.run_id = w.run_id)`,
   },
-  active_run: {
+  {
+    name: "active_run",
     isWanted: ({ activeRun }) => activeRun === true,
     columns: [{ name: "active_run", type: "boolean", of: ({ activeRun }) => activeRun ?? false }],
     text: `case when w.active_run then (
@@ -91,7 +94,8 @@ const PARTS: Readonly<Record<string, Part>> = {
         where k.tenant = w.tenant and k.session_key = w.session_key
       ) end`,
   },
-  event: {
+  {
+    name: "event",
     isWanted: ({ writer }) => writer !== undefined,
     columns: [
       { name: "writer_kind", type: "text", of: ({ writer }) => writer?.kind ?? null },
@@ -101,25 +105,30 @@ const PARTS: Readonly<Record<string, Part>> = {
     text: `(select to_json(e) from lifecycle_events e where e.tenant = w.tenant
         and e.writer_kind = w.writer_kind and e.writer_id = w.writer_id and e.event_seq = w.event_seq)`,
   },
-  reply: {
+  {
+    name: "reply",
     isWanted: ({ deliveryId }) => deliveryId !== undefined,
     columns: [{ name: "delivery_id", type: "text", of: ({ deliveryId }) => deliveryId ?? null }],
     text: `(select to_json(p) from replies p
         where p.tenant = w.tenant and p.delivery_id = w.delivery_id)`,
   },
-  request: {
+  {
+    name: "request",
     isWanted: ({ requestId }) => requestId !== undefined,
     columns: [{ name: "request_id", type: "text", of: ({ requestId }) => requestId ?? null }],
     text: `(select to_json(q) from requests q
         where q.tenant = w.tenant and q.request_id = w.request_id)`,
   },
-  source: {
-    isWanted: ({ sourceSessionId }) => sourceSessionId !== undefined,
+  {
+    name: "source",
+    // Only rotations have one: looked up with their request, so that a connection keeps few statements.
+    isWanted: (one) => one.requestId !== undefined || one.sourceSessionId !== undefined,
     columns: [{ name: "source_id", type: "uuid", of: (one) => one.sourceSessionId ?? null }],
     text: `(select to_json(s) from generations s
         where s.session_id = w.source_id and s.tenant = w.tenant)`,
   },
-  sending_count: {
+  {
+    name: "sending_count",
     isWanted: ({ countSending }) => countSending === true,
     columns: [{ name: "count_sending", type: "boolean", of: (one) => one.countSending ?? false }],
     text: `case when w.count_sending then (
@@ -127,13 +136,14 @@ const PARTS: Readonly<Record<string, Part>> = {
         where o.tenant = w.tenant and o.session_key = w.session_key and o.state = 'sending'
       ) else 0 end`,
   },
-  policy: {
+  {
+    name: "policy",
     isWanted: ({ policyAgentId }) => policyAgentId !== undefined,
     columns: [{ name: "policy_agent", type: "text", of: (one) => one.policyAgentId ?? null }],
     text: `(select to_json(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
         and k.version = (select t.version from tenant_policies t where t.tenant = w.tenant))`,
   },
-} satisfies { readonly [Name in keyof FoundRow]?: Part };
+];
 
 /** A statement that looks up some of the parts. */
 interface Statement {
@@ -141,6 +151,9 @@ interface Statement {
   readonly text: string;
   readonly columns: readonly Column[];
 }
+
+/** By their names. */
+const made = new Map<string, Statement>();
 
 /**
  * One row per command, in order. A statement of its own after the lock, so that it sees what whoever
@@ -150,13 +163,22 @@ interface Statement {
  * that some command wants, since one that is not asked for is set up all the same: all eight take a lone
  * command longer than its own take to run.
  */
-function statementOf(names: readonly string[]): Statement {
-  const parts = names.map((name) => PARTS[name] as Part);
+function statementFor(wanted: readonly Wanted[]): Statement {
+  const asked = PARTS.map(({ isWanted }) => wanted.some(isWanted));
+  // A digit for each part: names of statements have 63 bytes.
+  const name = `look_up_${asked.map(Number).join("")}`;
+  const parts = PARTS.filter((_, index) => asked[index]);
+  const statement = made.get(name) ?? { name, ...statementOf(parts) };
+  made.set(name, statement);
+  return statement;
+}
+
+function statementOf(parts: readonly Part[]): Omit<Statement, "name"> {
   const columns = [...KEY, ...parts.flatMap((part) => part.columns)];
   const items = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(", ");
-  const selected = names.map(
-    (name, index) => `,
-      ${parts[index]?.text} as ${name}`,
+  const selected = parts.map(
+    ({ name, text }) => `,
+      ${text} as ${name}`,
   );
   const text = `
     select
@@ -167,20 +189,7 @@ function statementOf(names: readonly string[]): Statement {
     from unnest(${items}) with ordinality as w(${columns.map(({ name }) => name).join(", ")}, place)
     cross join history h
     order by w.place`;
-  return { name: ["look_up", ...names].join("_"), text, columns };
-}
-
-/** By the names of their parts. */
-const statements = new Map<string, Statement>();
-
-function statementFor(wanted: readonly Wanted[]): Statement {
-  const names = Object.keys(PARTS).filter((name) =>
-    wanted.some((one) => PARTS[name]?.isWanted(one)),
-  );
-  const key = names.join(",");
-  const known = statements.get(key) ?? statementOf(names);
-  statements.set(key, known);
-  return known;
+  return { text, columns };
 }
 
 export async function lookUp(query: Query, wanted: readonly Wanted[]): Promise<readonly Found[]> {
