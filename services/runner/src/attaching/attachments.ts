@@ -1,3 +1,5 @@
+import { laneName } from "../domain/lane-name.ts";
+
 /** Those attached at this replica, by turn and by lane. */
 export class Attachments {
   readonly #counts = new Map<string, number>();
@@ -10,7 +12,7 @@ export class Attachments {
 
   /** Gives the function that leaves; its answer tells whether nobody else is attached here any more. */
   enter(turn: AttachedTurn): () => { readonly isLast: boolean } {
-    const lane = laneOf(turn.tenant, turn.sessionKey ?? "");
+    const lane = laneName(turn.tenant, turn.sessionKey ?? "");
     change(this.#counts, turn.turnId, 1);
     change(this.#lanes, lane, 1);
     this.#total += 1;
@@ -23,7 +25,7 @@ export class Attachments {
 
   /** Whether somebody here waits for a turn of the lane. */
   hasLane(tenant: string, sessionKey: string): boolean {
-    return this.#lanes.has(laneOf(tenant, sessionKey));
+    return this.#lanes.has(laneName(tenant, sessionKey));
   }
 }
 
@@ -31,10 +33,6 @@ interface AttachedTurn {
   readonly tenant: string;
   readonly turnId: string;
   readonly sessionKey: string | undefined;
-}
-
-function laneOf(tenant: string, sessionKey: string): string {
-  return `${tenant}\n${sessionKey}`;
 }
 
 function change(counts: Map<string, number>, key: string, by: number): number {

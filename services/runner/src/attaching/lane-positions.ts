@@ -3,6 +3,7 @@ import { type Position, readPositions } from "../store/lanes/read-position.ts";
 import type { Sql } from "../store/sql.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
+import { laneName } from "../domain/lane-name.ts";
 
 type PositionDeps = Pick<RunnerDeps, "clock"> & { readonly db: Sql };
 
@@ -39,7 +40,7 @@ export class LanePositions {
     const looked = this.#look(tenant, sessionKey);
     const found = await this.#in(looked, turnId);
     if (found !== undefined) return found.position;
-    const lane = laneOf(tenant, sessionKey);
+    const lane = laneName(tenant, sessionKey);
     if (this.#lanes.get(lane) === looked) this.#lanes.delete(lane);
     return (await this.of(tenant, sessionKey, turnId))?.position ?? 0;
   }
@@ -53,7 +54,7 @@ export class LanePositions {
   #look(tenant: string, sessionKey: string): Looked {
     const atMs = this.#deps.clock.monotonicMs();
     this.#forgetBefore(atMs - LIMITS.positionAgeMs);
-    const lane = laneOf(tenant, sessionKey);
+    const lane = laneName(tenant, sessionKey);
     const known = this.#lanes.get(lane);
     if (known !== undefined) return known;
     const positions = readPositions(this.#deps.db, tenant, sessionKey);
@@ -70,8 +71,4 @@ export class LanePositions {
       this.#lanes.delete(lane);
     }
   }
-}
-
-function laneOf(tenant: string, sessionKey: string): string {
-  return `${tenant}\n${sessionKey}`;
 }

@@ -12,6 +12,7 @@ import { runStateless } from "../runs/run-stateless.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
 import { inTurnSpan, logOf } from "../turn-fields.ts";
 import type { Collaborators } from "../collaborators.ts";
+import { laneName } from "../domain/lane-name.ts";
 
 type Opened = Claimed & { close(): Promise<void> };
 
@@ -85,7 +86,7 @@ export class Runner {
    * time is enough, and none of them waits for it.
    */
   sawFree(tenant: string, sessionKey: string): void {
-    const lane = laneOf(tenant, sessionKey);
+    const lane = laneName(tenant, sessionKey);
     if (this.#looking.has(lane)) return;
     this.#looking.add(lane);
     const work = this.#claim(tenant, sessionKey, false)
@@ -238,7 +239,7 @@ export class Runner {
   }
 
   #pumpLater(tenant: string, sessionKey: string, ms: number): void {
-    const lane = laneOf(tenant, sessionKey);
+    const lane = laneName(tenant, sessionKey);
     this.#resting.set(lane, { tenant, sessionKey });
     this.#parts.deps.clock.setTimer(ms, () => {
       this.#resting.delete(lane);
@@ -256,8 +257,4 @@ export class Runner {
       this.#parts.deps.log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
     });
   }
-}
-
-function laneOf(tenant: string, sessionKey: string): string {
-  return `${tenant}\n${sessionKey}`;
 }

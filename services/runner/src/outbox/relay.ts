@@ -9,6 +9,7 @@ import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox/outbo
 import { OutboxSteps } from "../store/outbox/outbox-steps.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { OutboxBacklog } from "./outbox-backlog.ts";
+import { laneName } from "../domain/lane-name.ts";
 
 type RelayDeps = Pick<RunnerDeps, "db" | "delivery" | "log" | "metrics">;
 
@@ -34,7 +35,7 @@ export class Relay {
 
   /** Sends what a lane has. Where this replica is at it, that goes on until there is nothing. */
   kick(tenant: string, sessionKey: string): void {
-    const lane = `${tenant}\n${sessionKey}`;
+    const lane = laneName(tenant, sessionKey);
     if (this.#stopped) return;
     if (this.#busy.has(lane)) return void this.#again.add(lane);
     const work = this.#sendAll(tenant, sessionKey)

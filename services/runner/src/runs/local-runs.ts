@@ -2,6 +2,7 @@ import { LIMITS } from "../limits.ts";
 import type { Log } from "@lanekeeper/service";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
 import { type AbortCause, RunAborted } from "./run-abort.ts";
+import { laneName } from "../domain/lane-name.ts";
 
 /** A run of this replica, from its claim to its end. */
 export interface LocalRun {
@@ -89,7 +90,7 @@ export class LocalRuns {
 
   /** The run that this replica has on a key, if any; more than one while a lost one goes out. */
   ofKey(tenant: string, sessionKey: string): readonly LocalRun[] {
-    return [...(this.#byKey.get(keyOf(tenant, sessionKey)) ?? [])];
+    return [...(this.#byKey.get(laneName(tenant, sessionKey)) ?? [])];
   }
 
   /** A message was handed to a turn, which may run here. */
@@ -120,20 +121,16 @@ export class LocalRuns {
 
   #index(run: LocalRun): void {
     if (run.sessionKey === undefined) return;
-    const key = keyOf(run.tenant, run.sessionKey);
+    const key = laneName(run.tenant, run.sessionKey);
     const runs = this.#byKey.get(key) ?? new Set();
     this.#byKey.set(key, runs.add(run));
   }
 
   #unindex(run: LocalRun): void {
     if (run.sessionKey === undefined) return;
-    const key = keyOf(run.tenant, run.sessionKey);
+    const key = laneName(run.tenant, run.sessionKey);
     const runs = this.#byKey.get(key);
     runs?.delete(run);
     if (runs?.size === 0) this.#byKey.delete(key);
   }
-}
-
-function keyOf(tenant: string, sessionKey: string): string {
-  return `${tenant}\n${sessionKey}`;
 }

@@ -5,6 +5,7 @@ import type { LaneStateSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/
 import { laneOrder } from "../domain/lane-order.ts";
 import { LIMITS } from "../limits.ts";
 import type { LaneMark, WatchedLane } from "../store/lanes/watch-lanes.ts";
+import { laneName } from "../domain/lane-name.ts";
 
 /** A lane as it was seen, and when. */
 export interface SeenLane {
@@ -16,7 +17,7 @@ export interface SeenLane {
 }
 
 export function laneId({ tenant, sessionKey }: Pick<LaneMark, "tenant" | "sessionKey">): string {
-  return `${tenant}\n${sessionKey}`;
+  return laneName(tenant, sessionKey);
 }
 
 /** The same lane without work. */

@@ -1,5 +1,6 @@
 // A reply's way alone: stored, claimed in its route's order with a lease, fenced, signed and posted, the outcome
 // told, and written.
+import { byPlace } from "@lanekeeper/postgres";
 import { createHmac } from "node:crypto";
 import { Pool } from "undici";
 import { serveJobs } from "../../shared/worker.ts";
@@ -54,8 +55,7 @@ type Claimed = Omit<Reply, "route">;
 const claims = grouped(
   async (routes: readonly string[]): Promise<readonly (Claimed | undefined)[]> => {
     const { rows } = await db.query<Claimed & { readonly place: number }>(CLAIM, [routes]);
-    const heads = new Map(rows.map((row) => [row.place, row]));
-    return routes.map((_, index) => heads.get(index + 1));
+    return byPlace(rows, routes.length);
   },
 );
 

@@ -1,5 +1,6 @@
 // The fence alone: a step of a reply locks its key's row, is judged by it, and is written with its line of the
 // journal, in one statement and one commit for all steps of a moment.
+import { byPlace } from "@lanekeeper/postgres";
 import { serveJobs } from "../../shared/worker.ts";
 import { serveLines } from "../../shared/least/lines.ts";
 import { grouped, openDatabase } from "../../shared/least/statements.ts";
@@ -37,8 +38,7 @@ const steps = grouped(
       asked.map(({ generation }) => generation),
       asked.map(({ state }) => state),
     ]);
-    const taken = new Set(rows.map(({ place }) => place));
-    return asked.map((_, index) => taken.has(index + 1));
+    return byPlace(rows, asked.length).map((row) => row !== undefined);
   },
   ({ key }) => key,
 );

@@ -1,5 +1,6 @@
 // Who stands under a key, and the fence alone: a run's begin or end locks its key's row, is judged by it, changes
 // it, and is written with its line of the journal, in one statement and one commit for all of a moment.
+import { byPlace } from "@lanekeeper/postgres";
 import { serveLines } from "../../shared/least/lines.ts";
 import { grouped, openDatabase } from "../../shared/least/statements.ts";
 import { serveJobs } from "../../shared/worker.ts";
@@ -18,8 +19,8 @@ type Session = Exclude<Stood, boolean>;
 
 const resolves = grouped(async (keys: readonly string[]): Promise<readonly Session[]> => {
   const { rows } = await db.query<Session & { place: number }>(RESOLVE, [keys]);
-  const found = new Map(rows.map(({ place, ...session }) => [place, session]));
-  return keys.map((key, index) => found.get(index + 1) ?? unknown(key));
+  const found = byPlace(rows, keys.length);
+  return keys.map((key, index) => found[index] ?? unknown(key));
 });
 
 function unknown(key: string): never {
@@ -61,8 +62,7 @@ const writes = grouped(
       asked.map(({ run }) => run),
       asked.map(({ kind }) => kind),
     ]);
-    const taken = new Set(rows.map(({ place }) => place));
-    return asked.map((_, index) => taken.has(index + 1));
+    return byPlace(rows, asked.length).map((row) => row !== undefined);
   },
   ({ key }) => key,
 );

@@ -1,4 +1,4 @@
-import type { Batcher, Database } from "@lanekeeper/postgres";
+import { type Batcher, byPlace, type Database } from "@lanekeeper/postgres";
 import { grouped } from "../../shared/least/statements.ts";
 import type { Asked } from "./calls.ts";
 
@@ -128,8 +128,7 @@ export function stepsOf(db: Database<unknown>): Steps {
         ...[ids(turns), turns.map(byKey), turns.map(({ session }) => session)],
         ...[turns.map(({ generation }) => generation), texts(turns), runs(turns)],
       ]);
-      const found = places(rows);
-      return turns.map((_, at) => found.get(at + 1)?.claimed ?? false);
+      return byPlace(rows, turns.length).map((row) => row?.claimed ?? false);
     }, byKey),
     activate: grouped(async (turns) => {
       await db.query(ACTIVATE, [ids(turns), runs(turns)]);
@@ -152,8 +151,7 @@ export function stepsOf(db: Database<unknown>): Steps {
         ...[ids(turns), turns.map(byKey), turns.map(({ session }) => session)],
         ...[runs(turns), texts(turns), ends.map(({ reply }) => reply)],
       ]);
-      const found = places(rows);
-      return ends.map((_, at) => found.get(at + 1)?.depth ?? 0);
+      return byPlace(rows, ends.length).map((row) => row?.depth ?? 0);
     }, ofTurn),
     claim: grouped(
       async (keys) => {
@@ -168,10 +166,6 @@ export function stepsOf(db: Database<unknown>): Steps {
 
 interface Placed {
   readonly place: number;
-}
-
-function places<Row extends Placed>(rows: readonly Row[]): ReadonlyMap<number, Row> {
-  return new Map(rows.map((row) => [row.place, row]));
 }
 
 function ids(turns: readonly Turn[]): string[] {

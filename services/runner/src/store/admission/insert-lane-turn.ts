@@ -2,6 +2,7 @@ import { byPlace } from "@lanekeeper/postgres";
 import { INSERT_LOTS, INSERT_ONE_EACH, paramsOf } from "./lane-turn-sql.ts";
 import type { LaneAdmission } from "./new-turn.ts";
 import { rows, type Sql } from "../sql.ts";
+import { laneName } from "../../domain/lane-name.ts";
 
 /** How a turn was accepted. */
 export interface Admitted {
@@ -36,7 +37,7 @@ export async function insertLaneTurns(
   turns: readonly LaneAdmission[],
 ): Promise<readonly (Admitted | undefined)[]> {
   const asked = withoutTwins(turns);
-  const lanes = new Set(asked.map(({ turn }) => `${turn.tenant}\n${turn.session.sessionKey}`));
+  const lanes = new Set(asked.map(({ turn }) => laneName(turn.tenant, turn.session.sessionKey)));
   const statement = lanes.size === asked.length ? INSERT_ONE_EACH : INSERT_LOTS;
   const found = await rows<Row>(sql, statement, paramsOf(asked));
   const byPlaces = byPlace(found, asked.length);

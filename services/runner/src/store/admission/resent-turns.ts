@@ -4,6 +4,7 @@ import { lotOf } from "./insert-lane-turn.ts";
 import { type AdmittedInput, insertResentTurns } from "./insert-resent-turns.ts";
 import type { LaneAdmission } from "./new-turn.ts";
 import type { RunnerDatabase } from "../sql.ts";
+import { laneName } from "../../domain/lane-name.ts";
 
 type OfLane = Batcher<LaneAdmission, AdmittedInput | undefined>;
 
@@ -27,7 +28,7 @@ export class ResentTurns {
    */
   async admit(turn: LaneAdmission): Promise<AdmittedInput | undefined> {
     const { tenant, session } = turn.turn;
-    const key = `${tenant}\n${session.sessionKey}`;
+    const key = laneName(tenant, session.sessionKey);
     const lane = this.#lanes.get(key) ?? { batcher: this.#ofLane(), calls: 0 };
     this.#lanes.set(key, lane);
     lane.calls += 1;

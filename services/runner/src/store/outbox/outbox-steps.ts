@@ -2,6 +2,7 @@ import { type Batcher, createBatcher, isUnavailable } from "@lanekeeper/postgres
 import { LIMITS } from "../../limits.ts";
 import { claimOutboxHeads, type Lane, type OutboxRow, removeOutbox } from "./outbox.ts";
 import type { Sql } from "../sql.ts";
+import { laneName } from "../../domain/lane-name.ts";
 
 /**
  * What each reply writes on its way to delivery, in groups over all lanes: those that come while a
@@ -20,7 +21,7 @@ export class OutboxSteps {
     this.#claim = createBatcher({
       ...common,
       run: (lanes: readonly Lane[]) => claimOutboxHeads(sql, lanes, LIMITS.outboxClaimMs),
-      keyOf: ({ tenant, sessionKey }) => `${tenant}\n${sessionKey}`,
+      keyOf: ({ tenant, sessionKey }) => laneName(tenant, sessionKey),
     });
     this.#remove = createBatcher({
       ...common,

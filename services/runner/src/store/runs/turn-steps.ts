@@ -8,6 +8,7 @@ import type { LaneAdmission } from "../admission/new-turn.ts";
 import { type EndingOfRun, prepareAll, type PrepareResult } from "./prepare.ts";
 import { type Recent, type RecentOf, readRecentOfAll } from "../answering/read-recent.ts";
 import type { Sql } from "../sql.ts";
+import { laneName } from "../../domain/lane-name.ts";
 
 /**
  * The four writes of every turn, and its one read, each in groups: those that arrive while a statement is in flight
@@ -26,7 +27,7 @@ export class TurnSteps {
     const { admissionsInFlight, stepsInFlight } = LIMITS;
     this.#admit = batcherOf(
       (turns: readonly LaneAdmission[]) => insertLaneTurns(sql, turns),
-      ({ turn }) => laneOf({ tenant: turn.tenant, sessionKey: turn.session.sessionKey }),
+      ({ turn }) => laneName(turn.tenant, turn.session.sessionKey),
       admissionsInFlight,
       lotOf,
     );
@@ -108,5 +109,5 @@ function ofHeld({ held }: { readonly held: Held }): string {
 }
 
 function laneOf({ tenant, sessionKey }: Pick<Held, "tenant" | "sessionKey">): string {
-  return `${tenant}\n${sessionKey}`;
+  return laneName(tenant, sessionKey);
 }
