@@ -6,6 +6,7 @@ import { toldBy } from "../domain/transcript.ts";
 import { LIMITS } from "../limits.ts";
 import { releaseClaim } from "../store/lanes/claim-head.ts";
 import { discardPrepared, endHeld, requeue } from "../store/runs/end-unanswered.ts";
+import { stateIn } from "../store/state-in.ts";
 import { freeSteers, settleSteers } from "../store/answering/steer.ts";
 import type { EventChunk } from "../store/attaching/turn-events.ts";
 import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
@@ -165,7 +166,7 @@ export async function endAs(
 /** Repeats find the turn ended; only a turn that is held and does not end is a defect. */
 async function isStillHeld(deps: RunnerDeps, turn: StoredTurn, runId: string): Promise<boolean> {
   const { rowCount } = await deps.db.query(
-    "SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND end_time IS NULL",
+    `SELECT FROM turns WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "QUEUED", "ACTIVE")}`,
     [turn.tenant, turn.turnId, runId],
   );
   return rowCount > 0;

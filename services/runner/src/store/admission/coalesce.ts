@@ -1,8 +1,8 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { stateCode } from "../../domain/turn-state.ts";
 import { insertJoined, joinedParams } from "./insert-joined.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { first, type Sql } from "../sql.ts";
+import { isQueued } from "../state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
 
 const FIND_HOST = {
@@ -12,7 +12,7 @@ SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages,
   (SELECT coalesce(sum(octet_length(m)), 0) FROM unnest(last.input) m)::int AS bytes
 FROM (
   SELECT * FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND steer IS NULL
+  WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND steer IS NULL
   ORDER BY lane_seq DESC LIMIT 1
 ) last
 WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.child_turn_id IS NULL AND last.principal = $3 AND last.route_id = $4

@@ -3,6 +3,7 @@ import { firstStreamSeq } from "../../domain/stream-seq.ts";
 import { stateCode } from "../../domain/turn-state.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { first, type Sql } from "../sql.ts";
+import { isWaiting } from "../state-in.ts";
 
 /**
  * What has begun is not dropped, nor what goes first, nor a subagent's result, which nobody would send
@@ -13,8 +14,8 @@ const DROP_OLDEST = {
   text: `
 WITH victim AS (
   SELECT turn_id FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND run_id IS NULL
-    AND steer IS NULL AND run_count = 0 AND NOT front AND child_turn_id IS NULL
+  WHERE tenant = $1 AND session_key = $2 AND ${isWaiting("turns")}
+    AND run_count = 0 AND NOT front AND child_turn_id IS NULL
     AND ($3 = ${TurnClass.PERSON} OR turn_class = ${TurnClass.SYSTEM})
   ORDER BY lane_seq LIMIT 1
 ), turn AS (

@@ -5,6 +5,7 @@ import { LIMITS } from "../../limits.ts";
 import { messagesBytes, originBytes } from "../codec.ts";
 import type { LaneAdmission } from "./new-turn.ts";
 import { outboxIsFull } from "../outbox/outbox-bounds.ts";
+import { isWaiting } from "../state-in.ts";
 
 /** With where its lists stand in those of all items. */
 interface Item extends LaneAdmission {
@@ -126,8 +127,7 @@ SELECT a.place::int, a.first_place::int, a.rank::int, a.lane_seq, a.is_claimed, 
   CASE WHEN a.is_claimed OR a.rank > 1 THEN 0 ELSE
     (a.holder_run_id IS NOT NULL)::int + (
       SELECT count(*) FROM turns t
-      WHERE t.tenant = a.tenant AND t.session_key = a.session_key AND t.state = 1 AND t.run_id IS NULL
-        AND t.steer IS NULL
+      WHERE t.tenant = a.tenant AND t.session_key = a.session_key AND ${isWaiting("t")}
         AND (t.front OR NOT a.front)
         AND (t.front OR t.turn_class = ${TurnClass.PERSON} OR a.turn_class = ${TurnClass.SYSTEM}))::int
   END AS before

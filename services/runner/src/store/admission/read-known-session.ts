@@ -2,17 +2,18 @@ import type { KnownSession, KnownTurn } from "../../domain/new-input.ts";
 import { textOf } from "../../domain/message-text.ts";
 import { messageOf, messagesOf } from "../codec.ts";
 import { first, rows, type Sql } from "../sql.ts";
+import { isOpen } from "../state-in.ts";
 
 /** Only turns whose input stands in the transcript are known: what never was said cannot be deducted. */
 const READ_TURNS = {
   name: "runner_read_known_turns",
   text: `
 (SELECT lane_seq, input, reply, true AS "isFinished" FROM turns
- WHERE tenant = $1 AND session_key = $2 AND state NOT IN (1, 2) AND is_told AND session_id = $3
+ WHERE tenant = $1 AND session_key = $2 AND end_time IS NOT NULL AND is_told AND session_id = $3
  ORDER BY turn_id DESC LIMIT $4)
 UNION ALL
 SELECT lane_seq, input, NULL, false FROM turns
-WHERE tenant = $1 AND session_key = $2 AND state IN (1, 2)
+WHERE tenant = $1 AND session_key = $2 AND ${isOpen("turns")}
 ORDER BY "isFinished" DESC, lane_seq`,
 };
 
@@ -59,7 +60,7 @@ export async function readKnownSession(
 const READ_IS_EMPTY = {
   name: "runner_read_is_empty",
   text: `
-SELECT NOT EXISTS (SELECT FROM turns WHERE tenant = $1 AND session_key = $2 AND state IN (1, 2))
+SELECT NOT EXISTS (SELECT FROM turns WHERE tenant = $1 AND session_key = $2 AND ${isOpen("turns")})
   AND NOT ${hasHistory("$3")} AS "isEmpty"`,
 };
 

@@ -1,12 +1,9 @@
-import { stateCode } from "../../domain/turn-state.ts";
 import { LIMITS } from "../../limits.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { originOf } from "../codec.ts";
 import { lockLane } from "../lanes/lane-row.ts";
 import { rows, type RunnerDatabase } from "../sql.ts";
-import { stateIn } from "../state-in.ts";
-
-const QUEUED = stateCode("QUEUED");
+import { isWaiting, stateIn } from "../state-in.ts";
 
 /**
  * What waits right behind the host, in the order in which it came: a system's turn goes its own way, and
@@ -23,7 +20,7 @@ SELECT w.turn_id AS "turnId", w.origin,
 FROM turns h JOIN turns w ON w.tenant = h.tenant AND w.session_key = h.session_key
   AND w.turn_class = h.turn_class
 WHERE h.tenant = $1 AND h.turn_id = $2 AND h.run_id = $3 AND ${stateIn("h.state", "ACTIVE")}
-  AND w.state = ${QUEUED} AND w.run_id IS NULL AND w.steer IS NULL AND NOT w.front
+  AND ${isWaiting("w")} AND NOT w.front
 ORDER BY w.lane_seq LIMIT $4`,
 };
 

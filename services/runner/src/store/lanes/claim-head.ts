@@ -2,11 +2,10 @@ import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle
 import { LIMITS } from "../../limits.ts";
 import { lockLane } from "./lane-row.ts";
 import { first, type RunnerDatabase } from "../sql.ts";
-import { stateIn } from "../state-in.ts";
+import { isWaiting, stateIn } from "../state-in.ts";
 import { type LaneTurn, laneTurnOf, TURN_COLUMNS, type TurnRow } from "../turn-row.ts";
 
-const WAITING = `t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.run_id IS NULL
-      AND t.steer IS NULL`;
+const WAITING = `t.tenant = $1 AND t.session_key = $2 AND ${isWaiting("t")}`;
 
 /**
  * The order is that of `laneOrder`, and a test holds the two equal. Each of the three that may be next

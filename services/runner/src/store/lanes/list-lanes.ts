@@ -1,6 +1,7 @@
 import { keyIsWithin } from "@lanekeeper/postgres";
 import type { KeyBounds } from "@lanekeeper/session-key";
 import { rows, type Sql } from "../sql.ts";
+import { isOpen } from "../state-in.ts";
 
 /** A lane that has work. */
 export interface BusyLane {
@@ -16,10 +17,10 @@ const LIST_LANES = {
   text: `
 WITH RECURSIVE busy AS (
   (SELECT session_key FROM turns
-   WHERE tenant = $1 AND session_key > $2 AND state IN (1, 2) ORDER BY session_key LIMIT 1)
+   WHERE tenant = $1 AND session_key > $2 AND ${isOpen("turns")} ORDER BY session_key LIMIT 1)
   UNION ALL
   SELECT (SELECT t.session_key FROM turns t
-          WHERE t.tenant = $1 AND t.session_key > busy.session_key AND t.state IN (1, 2)
+          WHERE t.tenant = $1 AND t.session_key > busy.session_key AND ${isOpen("t")}
           ORDER BY t.session_key LIMIT 1)
   FROM busy WHERE busy.session_key IS NOT NULL
 ), page AS (

@@ -1,6 +1,6 @@
 import { lockOrCreateLane } from "./lane-row.ts";
 import { first, type RunnerDatabase, type Sql } from "../sql.ts";
-import { stateIn } from "../state-in.ts";
+import { isQueued, stateIn } from "../state-in.ts";
 
 /**
  * A turn that asks for its generation stays where it is, with what was handed to it: no run will be granted
@@ -12,10 +12,10 @@ const MOVE = {
   text: `
 WITH waiting AS (
   SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND state = 1 AND steer IS NULL AND required_generation = 0
+  WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND steer IS NULL AND required_generation = 0
 ), staying AS (
   SELECT count(*) AS count FROM turns t JOIN lanes l USING (tenant, session_key)
-  WHERE t.tenant = $1 AND t.session_key = $2 AND t.state = 1 AND t.steer IS NULL
+  WHERE t.tenant = $1 AND t.session_key = $2 AND ${isQueued("t")} AND t.steer IS NULL
     AND t.required_generation <> 0 AND t.turn_id IS DISTINCT FROM l.active_turn_id
 ), survivor AS (
   UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
@@ -32,12 +32,12 @@ WITH waiting AS (
   UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
   FROM waiting w
   WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation = 0
+    AND s.steer IS NOT NULL AND ${isQueued("s")} AND s.required_generation = 0
 ), untied AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
   FROM waiting w
   WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND s.steer IS NOT NULL AND ${stateIn("s.state", "QUEUED")} AND s.required_generation <> 0
+    AND s.steer IS NOT NULL AND ${isQueued("s")} AND s.required_generation <> 0
   RETURNING s.turn_id
 )
 UPDATE lanes l SET depth = (SELECT count FROM staying) + (SELECT count(*) FROM untied),

@@ -1,6 +1,7 @@
 import { LIMITS } from "../../limits.ts";
 import { laneOrder, type WaitingTurn } from "../../domain/lane-order.ts";
 import { first, rows, type Sql } from "../sql.ts";
+import { isWaiting } from "../state-in.ts";
 
 /** Where a waiting turn stands. */
 export interface Position {
@@ -35,7 +36,7 @@ const READ_WAITING = {
 SELECT turn_id AS "turnId", front, turn_class = 1 AS "isPerson", lane_seq AS "laneSeq",
   extract(epoch FROM clock_timestamp() - accept_time)::float8 * 1000 AS "waitedMs"
 FROM turns
-WHERE tenant = $1 AND session_key = $2 AND state = 1 AND run_id IS NULL AND steer IS NULL
+WHERE tenant = $1 AND session_key = $2 AND ${isWaiting("turns")}
 ORDER BY lane_seq LIMIT ${LIMITS.maxWaitingTurnsPerLane}`,
 };
 

@@ -1,4 +1,5 @@
 import { rows, type Sql } from "../sql.ts";
+import { isOpen, isWaiting } from "../state-in.ts";
 
 /** A lane that has work, and what tells whether it has changed. */
 export interface LaneMark {
@@ -45,12 +46,12 @@ const busyLanes = (name: string, after: After) => ({
   text: `
 WITH RECURSIVE busy AS (
   (SELECT t.tenant, t.session_key, 1 AS place FROM turns t
-   WHERE ${after("$1::text", "$2::text")} AND t.state IN (1, 2)
+   WHERE ${after("$1::text", "$2::text")} AND ${isOpen("t")}
    ORDER BY t.tenant, t.session_key LIMIT 1)
   UNION ALL
   SELECT n.tenant, n.session_key, b.place + 1 FROM busy b CROSS JOIN LATERAL (
     SELECT t.tenant, t.session_key FROM turns t
-    WHERE ${after("b.tenant", "b.session_key")} AND t.state IN (1, 2)
+    WHERE ${after("b.tenant", "b.session_key")} AND ${isOpen("t")}
     ORDER BY t.tenant, t.session_key LIMIT 1
   ) n WHERE b.place < $3
 )
@@ -75,8 +76,7 @@ export function readMarks(
 
 const TURN = `json_build_object('turnId', t.turn_id, 'front', t.front, 'turnClass', t.turn_class,
     'laneSeq', t.lane_seq::text, 'acceptTime', t.accept_time)`;
-const WAITS = `t.tenant = l.tenant AND t.session_key = l.session_key AND t.state = 1
-    AND t.run_id IS NULL AND t.steer IS NULL`;
+const WAITS = `t.tenant = l.tenant AND t.session_key = l.session_key AND ${isWaiting("t")}`;
 
 /** Lane and queue in one statement, so that they fit. Of each class as many as are shown of both. */
 const READ_WATCHED = {

@@ -1,4 +1,3 @@
-import { stateCode } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { lockLane } from "../lanes/lane-row.ts";
 import { first, type RunnerDatabase, rows, type Sql } from "../sql.ts";
@@ -209,7 +208,7 @@ const SETTLE = {
   text: `
 UPDATE child_turns c SET is_settled = true FROM turns p
 WHERE NOT c.is_settled AND c.told = 1 AND p.tenant = c.tenant AND p.turn_id = c.parent_turn_id
-  AND p.state::int = ${stateCode("COMPLETED")}`,
+  AND ${stateIn("p.state", "COMPLETED")}`,
 };
 
 const FORGET = {

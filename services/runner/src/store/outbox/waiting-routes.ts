@@ -1,5 +1,5 @@
-import { stateCode } from "../../domain/turn-state.ts";
 import { rows, type Sql } from "../sql.ts";
+import { isQueued } from "../state-in.ts";
 
 /** A turn whose reply will go to a route. */
 export interface RoutedTurn {
@@ -20,7 +20,7 @@ SELECT DISTINCT ON (route_id) session_key AS "sessionKey", turn_id AS "turnId", 
   admitted_session_id AS "sessionId", admitted_generation AS generation, principal,
   request_id AS "requestId"
 FROM turns
-WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND route_id <> ''
+WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND route_id <> ''
 ORDER BY route_id, lane_seq LIMIT $3`,
 };
 

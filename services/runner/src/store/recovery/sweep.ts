@@ -1,12 +1,12 @@
-import { stateCode } from "../../domain/turn-state.ts";
 import { rows, type Sql } from "../sql.ts";
+import { isOpen, isQueued, isWaiting } from "../state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
 
 const STALE_TURNS = {
   name: "runner_stale_turns",
   text: `
 SELECT ${TURN_COLUMNS} FROM turns t
-WHERE t.state IN (1, 2) AND t.session_key IS NOT NULL AND t.run_id IS NOT NULL
+WHERE ${isOpen("t")} AND t.session_key IS NOT NULL AND t.run_id IS NOT NULL
   AND t.renewed_at < clock_timestamp() - $1 * interval '1 ms'
 ORDER BY t.renewed_at LIMIT $2`,
 };
@@ -21,7 +21,7 @@ const IDLE_LANES = {
   text: `
 SELECT t.tenant, t.session_key AS "sessionKey"
 FROM turns t JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key
-WHERE t.state = 1 AND t.run_id IS NULL AND t.steer IS NULL AND l.holder_run_id IS NULL
+WHERE ${isWaiting("t")} AND l.holder_run_id IS NULL
   AND t.accept_time < clock_timestamp() - $1 * interval '1 ms'
 GROUP BY t.tenant, t.session_key
 ORDER BY random() LIMIT $2`,
@@ -44,7 +44,7 @@ const OLDEST_IDLE_LANES = {
   text: `
 SELECT t.session_key AS "sessionKey"
 FROM turns t JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key
-WHERE t.tenant = $1 AND t.state = 1 AND t.run_id IS NULL AND t.steer IS NULL
+WHERE t.tenant = $1 AND ${isWaiting("t")}
   AND l.holder_run_id IS NULL AND NOT t.agent_id = ANY ($2) AND NOT t.session_key = ANY ($3)
 GROUP BY t.session_key
 ORDER BY min(t.accept_time) LIMIT $4`,
@@ -67,7 +67,7 @@ const EXPIRED = {
   name: "runner_expired_turns",
   text: `
 SELECT tenant, session_key AS "sessionKey", turn_id AS "turnId" FROM turns
-WHERE state = ${stateCode("QUEUED")} AND steer IS NULL
+WHERE ${isQueued("turns")} AND steer IS NULL
   AND run_count = 0 AND expire_time < clock_timestamp()
 LIMIT $1`,
 };

@@ -1,7 +1,7 @@
 import { codesBefore, stateCode, type TurnStateName } from "../../domain/turn-state.ts";
 import { LIMITS } from "../../limits.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "../sql.ts";
-import { mayBecomeFrom, stateIn } from "../state-in.ts";
+import { isQueued, mayBecomeFrom, stateIn } from "../state-in.ts";
 import { freeSteersOfWaiting } from "../answering/steer.ts";
 
 /** A turn that ends without an ending of its own run. */
@@ -22,20 +22,20 @@ WITH lane AS (
   UPDATE lanes SET active_turn_id = NULL, holder_run_id = NULL
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
     AND EXISTS (SELECT FROM turns t WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
-                AND t.state::int = ANY ($9::int[]))
+                AND t.state = ANY ($9::int[]))
   RETURNING depth
 ), turn AS (
   UPDATE turns t SET state = $5, end_time = clock_timestamp(), error_reason = $6, error_message = $7,
     ended_stream_seq = $8
   FROM lane
-  WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND t.state::int = ANY ($9::int[])
+  WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4 AND t.state = ANY ($9::int[])
   RETURNING t.turn_id, t.end_time
 ), run AS (
   UPDATE runs r SET end_time = turn.end_time, error_reason = $6, error_message = $7 FROM turn
   WHERE r.tenant = $1 AND r.turn_id = $3 AND r.run_id = $4 AND r.end_time IS NULL
 )
 SELECT lane.depth,
-  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND s.state = 1
+  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")}
           AND s.into_turn_id = $3 AND s.steer IS NOT NULL) AS "hasSteers"
 FROM lane, turn`,
 };

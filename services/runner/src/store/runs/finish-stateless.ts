@@ -3,7 +3,7 @@ import type { Ending } from "../../domain/ending.ts";
 import { stateCode } from "../../domain/turn-state.ts";
 import { messageBytes } from "../codec.ts";
 import { first, rows, type Sql } from "../sql.ts";
-import { mayBecomeFrom } from "../state-in.ts";
+import { isOpen, mayBecomeFrom } from "../state-in.ts";
 import type { EventChunk } from "../attaching/turn-events.ts";
 
 const FINISH_STATELESS = {
@@ -60,7 +60,7 @@ const FAIL_ABANDONED = {
   text: `
 WITH dead AS (
   SELECT tenant, turn_id FROM turns
-  WHERE session_key IS NULL AND state = 2 AND renewed_at < clock_timestamp() - $1 * interval '1 ms'
+  WHERE session_key IS NULL AND ${isOpen("turns")} AND state = ${stateCode("ACTIVE")} AND renewed_at < clock_timestamp() - $1 * interval '1 ms'
   LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE turns t SET state = ${stateCode("FAILED")}, end_time = clock_timestamp(), error_reason = 'INTERNAL',

@@ -7,7 +7,7 @@ import type { Held } from "../lanes/claim-head.ts";
 import { messageBytes } from "../codec.ts";
 import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
 import { rows, type Sql } from "../sql.ts";
-import { mayBecomeFrom } from "../state-in.ts";
+import { isQueued, mayBecomeFrom } from "../state-in.ts";
 import type { EventChunk } from "../attaching/turn-events.ts";
 
 const COMPLETED = stateCode("COMPLETED");
@@ -67,7 +67,7 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
 ), freed AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
   FROM item i JOIN held USING (tenant, session_key)
-  WHERE s.tenant = i.tenant AND s.into_turn_id = i.turn_id AND s.state = 1 AND s.steer IS NOT NULL
+  WHERE s.tenant = i.tenant AND s.into_turn_id = i.turn_id AND ${isQueued("s")} AND s.steer IS NOT NULL
     AND s.steer = 1 AND s.session_key = i.session_key
   RETURNING i.place
 ), lane AS (
@@ -118,7 +118,7 @@ WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
 )
 SELECT turn.place::int, lane.depth, turn.route_id <> '' AS "isRouted", turn.end_time AS "endTime",
   EXISTS (SELECT FROM turns s WHERE s.tenant = turn.tenant AND s.session_key = turn.session_key
-          AND s.state = 1 AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL AND s.steer = 2)
+          AND ${isQueued("s")} AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL AND s.steer = 2)
     AS "hasSteers"
 FROM lane JOIN turn USING (place)`,
 };

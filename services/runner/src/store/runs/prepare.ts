@@ -14,7 +14,7 @@ import {
 import { type Stop, stopOf } from "../turn-row.ts";
 import { HELD_TURNS } from "./held-turns.ts";
 import { first, rows, type Sql } from "../sql.ts";
-import { stateIn } from "../state-in.ts";
+import { isQueued, stateIn } from "../state-in.ts";
 
 /** A run with the ending that it is to be stored with. */
 export interface EndingOfRun {
@@ -75,7 +75,7 @@ WITH ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
     AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL AND (t.stop IS NULL OR i.stops)
     AND (i.state <> ${stateCode("COMPLETED")} OR i.is_spent OR NOT EXISTS (
       SELECT FROM turns s WHERE s.tenant = i.tenant AND s.session_key = i.session_key
-        AND s.state = ${stateCode("QUEUED")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
+        AND ${isQueued("s")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
   RETURNING i.place
 )
 UPDATE runs r SET prepared_state = i.state, error_reason = i.error_reason,

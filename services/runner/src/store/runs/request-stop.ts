@@ -1,6 +1,5 @@
-import { stateCode } from "../../domain/turn-state.ts";
 import { first, type Sql } from "../sql.ts";
-import { stateIn } from "../state-in.ts";
+import { isWaiting, stateIn } from "../state-in.ts";
 import { type Stop, STOP_CODES } from "../turn-row.ts";
 
 /**
@@ -42,8 +41,7 @@ const STOP_WAITING_FRONT = {
   name: "runner_stop_waiting_front",
   text: `
 UPDATE turns SET stop = $3, stop_note = $4
-WHERE tenant = $1 AND session_key = $2 AND state = ${stateCode("QUEUED")} AND run_id IS NULL
-  AND steer IS NULL AND front AND ${STANDS_NOT}`,
+WHERE tenant = $1 AND session_key = $2 AND ${isWaiting("turns")} AND front AND ${STANDS_NOT}`,
 };
 
 /**

@@ -86,6 +86,44 @@ test("turns of different lanes share their statements, and each ends with its ow
   }
 });
 
+test("of what a turn writes to its rows only its end makes entries in indexes", async () => {
+  const [key = ""] = laneKeys(1);
+  const turn = newTurn(key);
+  const runId = randomUUID();
+  await admit(new TurnSteps(world.db), turn, runId);
+  const held = { tenant: TENANT, sessionKey: key, turnId: turn.turnId, runId };
+  const { sessionId } = turn.session;
+  const writes = await world.db.transaction(async (sql) => {
+    const steps = new TurnSteps(sql);
+    const before = (await sql.query<Writes>(WRITES)).rows;
+    await steps.activate({ ...held, sessionId, generation: 1n, runEpoch: 1n, replica: "a" });
+    await steps.prepare({ held, ending: completed("a"), endedStreamSeq: 5n });
+    await end(steps, { turn, held }, "a");
+    return (await sql.query<Writes>(WRITES)).rows.map(({ table, updated, inPlace }, index) => ({
+      table,
+      updated: updated - (before[index]?.updated ?? NaN),
+      inPlace: inPlace - (before[index]?.inPlace ?? NaN),
+    }));
+  });
+  expect(writes).toEqual([
+    { table: "lanes", updated: 1, inPlace: 1 },
+    { table: "runs", updated: 2, inPlace: 2 },
+    { table: "turns", updated: 3, inPlace: 2 },
+  ]);
+});
+
+/** By table; in place: the new version is found by the entries of the old one. */
+interface Writes {
+  readonly table: string;
+  readonly updated: number;
+  readonly inPlace: number;
+}
+
+/** As the connection has counted them so far. */
+const WRITES = `SELECT relname AS "table", pg_stat_get_xact_tuples_updated(oid)::int AS updated,
+    pg_stat_get_xact_tuples_hot_updated(oid)::int AS "inPlace"
+  FROM pg_class WHERE oid IN ('lanes'::regclass, 'runs'::regclass, 'turns'::regclass) ORDER BY relname`;
+
 test("a turn that is refused takes nothing from the others of its statement", async () => {
   const { sql, sizes } = counted(world.db);
   const steps = new TurnSteps(sql);
