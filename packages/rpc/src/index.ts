@@ -87,6 +87,7 @@ export {
   contextOf,
   formatTraceHeaders,
   parseTraceHeaders,
+  type TracedWork,
   type TraceHeaders,
 } from "./telemetry/trace-context.ts";
 export type { ClientTls, ClientTlsOptions, ServerTls, TlsFiles, TlsOptions } from "./tls.ts";

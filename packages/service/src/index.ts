@@ -26,7 +26,7 @@ export { EXIT } from "./process/exit-codes.ts";
 export { type Ids, systemIds } from "./ids.ts";
 export { keepNewest } from "./keep-newest.ts";
 export { type RunningService, type ServiceState } from "./process/lifecycle.ts";
-export { createLog, flushLog, type Log, type LogOptions } from "./telemetry/log.ts";
+export { createLog, flushLog, inTrace, type Log, type LogOptions } from "./telemetry/log.ts";
 export { makeFolder } from "./process/make-folder.ts";
 export { createMetrics, LATENCY_SECONDS, type Metrics } from "./telemetry/metrics.ts";
 export type { ModelSettings } from "./settings/model-settings.ts";
@@ -75,13 +75,12 @@ export {
 } from "./telemetry/telemetry.ts";
 export {
   addSpanEvent,
-  activeTraceId,
-  activeTraceparent,
   type SpanOptions,
   type SpanRole,
+  traceparentOf,
   withSpan,
-  withTraceparent,
 } from "./telemetry/trace.ts";
+export { traceIdOf } from "./telemetry/traceparent.ts";
 export { type TurnFields, turnLog } from "./telemetry/turn-log.ts";
 export { type UnknownVariable, unknownVariables } from "./settings/unknown-variables.ts";
 export {

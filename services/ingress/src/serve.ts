@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import type { ConnectHandler, GrpcServer } from "@lanekeeper/rpc";
 import {
   Disposal,
+  inTrace,
   READY,
   type RunningService,
   type Secret,
@@ -156,9 +157,10 @@ function ownRoutes(parts: IngressParts, context: IngressContext): OwnRoutes {
   const { store: accountStore } = channels;
   const schedules = { ...context, store, delivery: parts.clients.delivery };
   const { credentials, log } = context;
-  const onChanged: OnKeyChanged = (what, apiKeyId, { tenant, principal }) => {
+  const onChanged: OnKeyChanged = (what, apiKeyId, { tenant, principal }, within) => {
     credentials.forget(apiKeyId);
-    log.info({ tenant, principal, api_key_id: apiKeyId }, `an API key was ${what}`);
+    const about = { tenant, principal, api_key_id: apiKeyId };
+    inTrace(log, within.traceparent).info(about, `an API key was ${what}`);
   };
   return {
     ingress: ingressRoutes({ requestStore, settingsStore, accountStore, schedules }),

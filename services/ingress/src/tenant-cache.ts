@@ -1,10 +1,12 @@
+import type { TracedWork } from "@lanekeeper/rpc";
 import { type Clock, keepNewest } from "@lanekeeper/service";
 
 /** What the cache needs. */
 export interface TenantCacheOptions<T> {
   readonly clock: Clock;
   readonly maxTenants: number;
-  readonly ask: (tenant: string) => Promise<T>;
+  /** Asks for who wants to know it first, in their trace. */
+  readonly ask: (tenant: string, within: TracedWork | undefined) => Promise<T>;
   /** Whether what was known before is believed after this failure to ask. */
   readonly isBelievedAfter: (error: unknown) => boolean;
 }
@@ -28,16 +30,16 @@ export class TenantCache<T> {
   }
 
   /** Asks again where what is known is of this age. */
-  get(tenant: string, maxAgeMs: number): Promise<T> {
+  get(tenant: string, maxAgeMs: number, within?: TracedWork): Promise<T> {
     const entry = this.#entries.get(tenant);
     const isFresh =
       entry !== undefined && this.#options.clock.monotonicMs() - entry.sinceMs < maxAgeMs;
-    return isFresh ? entry.value : this.#ask(tenant, entry?.value);
+    return isFresh ? entry.value : this.#ask(tenant, entry?.value, within);
   }
 
-  #ask(tenant: string, before: Promise<T> | undefined): Promise<T> {
+  #ask(tenant: string, before: Promise<T> | undefined, within: TracedWork | undefined): Promise<T> {
     const { clock, ask, isBelievedAfter } = this.#options;
-    const value = ask(tenant).catch((error: unknown) => {
+    const value = ask(tenant, within).catch((error: unknown) => {
       if (before !== undefined && isBelievedAfter(error)) return before;
       throw error;
     });

@@ -12,10 +12,10 @@ export function configuredAgents(
   return {
     model: (agent) => modelFor(agent, env),
     modelName: modelNameOf,
-    tools: async (tenant, agent, deps) => {
+    tools: async (tenant, agent, deps, log) => {
       const builtIn = toolsFor(agent, deps);
       if (agent.mcpServers.length === 0) return builtIn;
-      return [...builtIn, ...(await mcpTools(mcp, tenant, agent))];
+      return [...builtIn, ...(await mcpTools(mcp, tenant, agent, log))];
     },
   };
 }

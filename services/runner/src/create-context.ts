@@ -21,6 +21,7 @@ import { watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { NewLaneTurn } from "./store/admission/new-turn.ts";
+import { tracedParts } from "./turn-fields.ts";
 import { LaneFeed } from "./watch/lane-feed.ts";
 import type { RunnerContext } from "./context.ts";
 
@@ -49,8 +50,9 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     submit: (turn: NewLaneTurn) => submitHere(context, turn),
   };
   const toolDeps = {
-    sendToSession: (message: Parameters<typeof submitNested>[1]) => submitNested(nested, message),
-    spawn: (task: Parameters<typeof spawn>[1]) => spawn(nested, task),
+    sendToSession: (message: Parameters<typeof submitNested>[1]) =>
+      submitNested(tracedParts(nested, message.from), message),
+    spawn: (task: Parameters<typeof spawn>[1]) => spawn(tracedParts(nested, task.from), task),
     memory: memoryOf(deps),
   };
   const slots = new RunSlots(deps, agents);

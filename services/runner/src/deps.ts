@@ -55,6 +55,6 @@ export interface AgentBehaviour {
   model(agent: AgentConfig): Model;
   /** The name of that model. */
   modelName(agent: AgentConfig): string;
-  /** Those of its configuration, as far as their servers can be reached. */
-  tools(tenant: string, agent: AgentConfig, deps: ToolDeps): Promise<readonly Tool[]>;
+  /** Those of its configuration, as far as their servers can be reached; which cannot is logged. */
+  tools(tenant: string, agent: AgentConfig, deps: ToolDeps, log: Log): Promise<readonly Tool[]>;
 }

@@ -1,7 +1,13 @@
 import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
-import { Disposal, type Log, type RunningService, type ServiceContext } from "@lanekeeper/service";
+import {
+  Disposal,
+  inTrace,
+  type Log,
+  type RunningService,
+  type ServiceContext,
+} from "@lanekeeper/service";
 import { MIGRATIONS, readConfig, type RunnerConfig, SCHEMA } from "./config.ts";
 import { configuredAgents } from "./configured-agents.ts";
 import { McpPool } from "./mcp/mcp-pool.ts";
@@ -85,8 +91,8 @@ function openDatabase(
 
 function rpcHooks(log: Log): RpcHooks {
   return {
-    onInternalError: ({ error: err, errorId, method, requestId, tenant }) => {
-      log.error(
+    onInternalError: ({ error: err, errorId, method, requestId, tenant, traceparent }) => {
+      inTrace(log, traceparent).error(
         { err, error_id: errorId, method, request_id: requestId, tenant },
         "internal error",
       );

@@ -1,8 +1,8 @@
-import type { CallOptions } from "@lanekeeper/rpc";
-import type { Log, TurnFields } from "@lanekeeper/service";
-import { turnLog, withSpan } from "@lanekeeper/service";
+import type { CallOptions, TracedWork } from "@lanekeeper/rpc";
+import { inTrace, type Log, type TurnFields, turnLog, withSpan } from "@lanekeeper/service";
 import { nameOf } from "./domain/disposition-name.ts";
 import type { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { RunnerDeps } from "./deps.ts";
 import type { StoredTurn } from "./store/turn-row.ts";
 
 /** What a log line about a turn tells. */
@@ -18,7 +18,7 @@ export type Described = Pick<
   | "admittedGeneration"
   | "turnId"
   | "requestId"
-  | "traceId"
+  | "traceparent"
   | "disposition"
 >;
 
@@ -36,19 +36,30 @@ export function logOf(log: Log, turn: Described, more: Pick<TurnFields, "run_id"
     generation: turn.generation ?? turn.admittedGeneration,
     turn_id: turn.turnId,
     request_id: turn.requestId,
-    trace_id: turn.traceId,
+    traceparent: turn.traceparent,
     run_id: more.run_id,
     disposition: nameOf(turn.disposition as Disposition),
   });
 }
 
 /**
- * How a call to another service is made on behalf of a turn: as the runner itself, for its tenant. The
- * trace is the active span's, which a run and a takeover open under the turn's own.
+ * How a call to another service is made on behalf of a turn: as the runner itself, for its tenant, and
+ * within the turn's trace.
  */
-export function callFor(turn: Pick<StoredTurn, "tenant" | "principal" | "requestId">): CallOptions {
+export function callFor(
+  turn: Pick<StoredTurn, "tenant" | "principal" | "requestId" | "traceparent">,
+): CallOptions {
   const { tenant, principal, requestId } = turn;
-  return { tenant, principal, requestId };
+  return { tenant, principal, requestId, within: turn };
+}
+
+/** The same parts, for work that is of one trace: each line that comes of it tells the trace. */
+export function tracedParts<P extends { readonly deps: RunnerDeps }>(
+  parts: P,
+  { traceparent }: TracedWork,
+): P {
+  const { deps } = parts;
+  return { ...parts, deps: { ...deps, log: inTrace(deps.log, traceparent) } };
 }
 
 /** Runs work of a turn in a span under the turn's own trace, also long after its caller's span has ended. */

@@ -4,9 +4,10 @@ import { type GrpcServer, serveGrpc, service, serviceAuthenticator } from "@lane
 import {
   Disposal,
   explainBusyPort,
+  inTrace,
   notReady,
-  READY,
   type Readiness,
+  READY,
   type RunningService,
   type ServiceContext,
 } from "@lanekeeper/service";
@@ -78,8 +79,8 @@ function serve(
     explainBusyPort: (port) => explainBusyPort(port, config.grpc.variable),
     hooks: {
       onCall: (report) => context.metrics.call(report),
-      onInternalError: ({ error: err, errorId, method, requestId, tenant }) => {
-        log.error(
+      onInternalError: ({ error: err, errorId, method, requestId, tenant, traceparent }) => {
+        inTrace(log, traceparent).error(
           { err, error_id: errorId, method, request_id: requestId, tenant },
           "internal error",
         );

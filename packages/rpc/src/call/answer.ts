@@ -30,6 +30,7 @@ export function failedAnswer(
       method,
       requestId: call?.requestId ?? "",
       tenant: call?.tenant ?? "",
+      traceparent: call?.traceparent,
     }),
   );
   return { status, error: fromStatus(status) };

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Peer } from "../auth/peer.ts";
 import type { Caller } from "../metadata/caller.ts";
@@ -21,6 +22,8 @@ export interface CallContext extends Caller {
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
   readonly method: DescMethod;
+  /** The HTTP answer of a call that came over Connect, for headers of one's own. Absent elsewhere. */
+  readonly httpAnswer?: ServerResponse | undefined;
   /**
    * For a stream that has work to finish when the server drains: it is told by `finish` instead of
    * being aborted, and must end by itself within the drain's bound. Absent where nothing drains.

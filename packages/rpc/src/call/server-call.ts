@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { context } from "@opentelemetry/api";
 import { type Peer, peerName } from "../auth/peer.ts";
@@ -18,6 +19,7 @@ export interface ServerCallInit {
   readonly span: CallSpan;
   readonly transport: CallReport["transport"];
   readonly hooks: RpcHooks;
+  readonly httpAnswer?: ServerResponse | undefined;
 }
 
 /** A call that is being served. The transport aborts and finishes it; the handler sees CallContext. */
@@ -66,6 +68,9 @@ export class ServerCall implements CallContext {
   }
   get tracestate(): string | undefined {
     return this.#init.span.headers.tracestate;
+  }
+  get httpAnswer(): ServerResponse | undefined {
+    return this.#init.httpAnswer;
   }
   get deadline(): Date | undefined {
     const { deadlineMs } = this.#init;
@@ -126,7 +131,7 @@ export class ServerCall implements CallContext {
     return new ServerCall({ ...init, peer, hooks });
   }
 
-  /** Runs a piece of the handler under the call's span. */
+  /** Runs a piece of the handler under the call's span, where one is kept active. */
   run<T>(work: () => T): T {
     return context.with(this.#init.span.context, work);
   }

@@ -1,5 +1,6 @@
 import type { CallContext } from "../call/call-context.ts";
 import type { Caller } from "../metadata/caller.ts";
+import type { TracedWork } from "../telemetry/trace-context.ts";
 import type { RetryPolicy } from "./retry.ts";
 
 type Settable<T> = { readonly [K in keyof T]?: T[K] | undefined };
@@ -20,6 +21,11 @@ export interface CallOptions extends Settable<Caller> {
   /** Continues this trace, such as one stored with a turn, instead of the active one. */
   readonly traceparent?: string | undefined;
   readonly tracestate?: string | undefined;
+  /**
+   * What this call is a part of, as a turn or a request that knows its trace. An active span is a part of
+   * the same and comes first; `parent` says it too.
+   */
+  readonly within?: TracedWork | undefined;
   /** `false`: one attempt. For calls that nothing makes idempotent. */
   readonly retry?: Partial<RetryPolicy> | false | undefined;
 }

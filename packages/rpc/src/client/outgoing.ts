@@ -62,13 +62,14 @@ function retryOf(settings: ClientSettings, { retry }: CallOptions): RetryPolicy 
 
 /**
  * A trace that the caller names comes first; then the active span, which is the handler's own or a
- * child of it; then, without an SDK to keep one active, the served call's headers.
+ * child of it; then, without an SDK to keep one active, what the call is a part of.
  */
-function traceParent({ traceparent, tracestate, parent }: CallOptions): Context {
+function traceParent({ traceparent, tracestate, within, parent }: CallOptions): Context {
   const active = context.active();
   if (traceparent !== undefined) return contextOf({ traceparent, tracestate }, active);
-  if (parent === undefined || trace.getSpanContext(active) !== undefined) return active;
-  return contextOf(parent, active);
+  const work = within ?? parent;
+  if (work === undefined || trace.getSpanContext(active) !== undefined) return active;
+  return contextOf(work, active);
 }
 
 /** The metadata of one attempt. */

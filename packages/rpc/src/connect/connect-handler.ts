@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Code, type ConnectRouter, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  type ConnectRouter,
+  ConnectError,
+  createConnectRouter,
+  createContextValues,
+} from "@connectrpc/connect";
 import {
   compressionGzip,
   universalRequestFromNodeRequest,
@@ -13,7 +19,7 @@ import type { RpcHooks } from "../telemetry/hooks.ts";
 import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
 import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
 import { connectMethod, type ConnectService } from "./connect-routes.ts";
-import type { ConnectGate } from "./open-connect-call.ts";
+import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
 import { jsonRegistry } from "./json-registry.ts";
 
 export interface ConnectHandlerOptions {
@@ -93,7 +99,8 @@ async function serve(
   readMaxBytes: number,
 ): Promise<void> {
   try {
-    const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    const values = createContextValues().set(HTTP_ANSWER, response);
+    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     const answer = await handleCompletely(handler, universal, readMaxBytes);
     await universalResponseToNodeResponse(answer, response);
   } catch (error) {

@@ -1,5 +1,6 @@
+import type { ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { HandlerContext } from "@connectrpc/connect";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { ServerCall } from "../call/server-call.ts";
 import type { Caller } from "../metadata/caller.ts";
 import { requestIdOr } from "../metadata/request-id.ts";
@@ -12,14 +13,20 @@ import type { ConnectLimits } from "./connect-limits.ts";
 
 /**
  * Finds out for whom a call is made, and whether that credential may make it. What it puts into
- * `answer` stands in the headers of the answer, also of a refusal.
+ * `told` stands in the headers of the answer, also of a refusal.
  * @throws UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED
  */
 export type Authorize = (
   method: DescMethod,
   headers: Headers,
-  answer: Headers,
+  told: Headers,
+  answer: ServerResponse | undefined,
 ) => Caller | Promise<Caller>;
+
+/** Under which the handlers of a request find what answers it. */
+export const HTTP_ANSWER = createContextKey<ServerResponse | undefined>(undefined, {
+  description: "the HTTP answer",
+});
 
 /** What all calls of one Connect door share. */
 export interface ConnectGate {
@@ -48,7 +55,8 @@ export async function openConnectCall(
 ): Promise<OpenConnectCall> {
   gate.inFlight.check();
   const headers = context.requestHeader;
-  const caller = await authorize(method, headers, context.responseHeader);
+  const httpAnswer = context.values.get(HTTP_ANSWER);
+  const caller = await authorize(method, headers, context.responseHeader, httpAnswer);
   const parent = contextOf({
     traceparent: headers.get("traceparent") ?? undefined,
     tracestate: headers.get("tracestate") ?? undefined,
@@ -63,6 +71,7 @@ export async function openConnectCall(
     span: startCallSpan("server", method, parent),
     transport: "connect",
     hooks: gate.hooks,
+    httpAnswer,
   });
   return admit(gate, call, context, deadlineMs);
 }

@@ -25,6 +25,8 @@ export interface InternalErrorReport {
   readonly method: string;
   readonly requestId: string;
   readonly tenant: string;
+  /** W3C traceparent of the call; undefined where it was not let in. */
+  readonly traceparent: string | undefined;
 }
 
 /** What a process hangs in to count and to log. Hooks must not throw, and must be quick. */

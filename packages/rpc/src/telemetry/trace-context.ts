@@ -13,6 +13,12 @@ export interface TraceHeaders {
   readonly tracestate: string | undefined;
 }
 
+/** Whatever knows the trace that it belongs to: a call, a turn, a request. Ill-formed or empty: none. */
+export interface TracedWork {
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
+}
+
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
 /** Vendors may grow a tracestate without bound; W3C asks for 512 characters to be carried. */
@@ -22,7 +28,7 @@ const MAX_TRACESTATE_CHARS = 512;
  * Reads the headers without a registered propagator, so that a trace passes through a process that
  * runs no SDK. What does not parse is no context.
  */
-export function parseTraceHeaders(headers: TraceHeaders): SpanContext | undefined {
+export function parseTraceHeaders(headers: TracedWork): SpanContext | undefined {
   const match = TRACEPARENT.exec(headers.traceparent ?? "");
   if (match === null) return undefined;
   const [, version = "", traceId = "", spanId = "", flags = "", rest] = match;
@@ -50,7 +56,7 @@ export function formatTraceHeaders(context: SpanContext | undefined): TraceHeade
 }
 
 /** The context whose active span is the one that the headers name; `base` where they name none. */
-export function contextOf(headers: TraceHeaders, base: Context = ROOT_CONTEXT): Context {
+export function contextOf(headers: TracedWork, base: Context = ROOT_CONTEXT): Context {
   const spanContext = parseTraceHeaders(headers);
   return spanContext === undefined ? base : trace.setSpanContext(base, spanContext);
 }

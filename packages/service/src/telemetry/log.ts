@@ -7,6 +7,7 @@ import {
   stdTimeFunctions,
 } from "pino";
 import { activeTraceId } from "./trace.ts";
+import { traceIdOf } from "./traceparent.ts";
 import { keyText } from "./log-keys.ts";
 import { scrub } from "./scrub.ts";
 import type { Secret } from "../settings/secret.ts";
@@ -25,12 +26,12 @@ export interface LogOptions {
   readonly destination?: DestinationStream | undefined;
 }
 
-/** Set on a child whose trace is not the active span's, such as work that waited in a queue. */
-export const TRACE_ID = Symbol("lanekeeper.trace_id");
+/** Set on a child whose lines are of one trace; its own children have it too. */
+const TRACE_ID = Symbol("lanekeeper.trace_id");
 
 /**
- * JSON lines: level, time (ISO 8601, UTC), service, instance_id, trace_id of the active span, fields,
- * msg. Errors go in as `log.error({ err }, "…")` and come out with stack and causes. Session keys, raw
+ * JSON lines: level, time (ISO 8601, UTC), service, instance_id, trace_id where the line is of a trace
+ * (`inTrace`, or the active span where spans are exported), fields, msg. Errors go in as `log.error({ err }, "…")` and come out with stack and causes. Session keys, raw
  * keys and peers appear as LANEKEEPER_LOG_KEYS says; credentials never do.
  */
 export function createLog(options: LogOptions): Log {
@@ -46,6 +47,21 @@ export function createLog(options: LogOptions): Log {
     },
     options.destination ?? standardOutput(),
   );
+}
+
+/**
+ * A child whose lines carry the trace id of this W3C traceparent, also where another span is active.
+ * Undefined, empty or ill-formed: the log itself.
+ */
+export function inTrace(log: Log, traceparent: string | undefined): Log {
+  return traceIdOf(traceparent) === undefined ? log : setTrace(log.child({}), traceparent);
+}
+
+/** The same for a child that is nobody else's; returns it. */
+export function setTrace(child: Log, traceparent: string | undefined): Log {
+  const value = traceIdOf(traceparent);
+  // A binding would stand in the line beside the active span's field of the same name.
+  return value === undefined ? child : Object.defineProperty(child, TRACE_ID, { value });
 }
 
 /** Writes what is buffered; for the end of a process that must not lose its last words. */

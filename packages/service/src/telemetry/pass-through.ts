@@ -1,6 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { context, propagation, trace } from "@opentelemetry/api";
-import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { propagation, trace } from "@opentelemetry/api";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { PassThroughTracerProvider } from "./pass-through-tracer.ts";
 
@@ -26,9 +25,12 @@ function randomHex(bytes: number): string {
 /**
  * What the SDK does where nothing is exported and no variable asks it for anything: trace ids exist and
  * travel. The SDK itself would take 120 ms of a service's start.
+ *
+ * No context is kept active: an AsyncLocalStorage that ran once has Node 20 call hooks for every promise of
+ * the process. So no span is ever the active one here, and what belongs to a trace is told which
+ * (`docs/decisions/0043`).
  */
 export function passThrough(): void {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(new PassThroughTracerProvider(IDS));
 }

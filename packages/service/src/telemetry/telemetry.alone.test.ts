@@ -1,11 +1,14 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, Socket } from "node:net";
-import { context, diag, propagation, trace } from "@opentelemetry/api";
+import { context, diag, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { startTelemetry, type Telemetry } from "./telemetry.ts";
 import { captureLog } from "../testing/capture-log.ts";
-import { activeTraceId, activeTraceparent, withSpan, withTraceparent } from "./trace.ts";
+import { inTrace } from "./log.ts";
+import { activeTraceId, traceparentOf, withSpan } from "./trace.ts";
+import { traceIdOf } from "./traceparent.ts";
 
 const ABOUT = { service: "runner", instanceId: "r-1", version: "1.2.3" };
 const SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -43,8 +46,7 @@ describe("without an exporter", () => {
     async (env) => {
       expect((await start(env)).mode).toBe("pass-through");
       withSpan("work", {}, (span) => {
-        expect(activeTraceId()).toMatch(/^[0-9a-f]{32}$/);
-        expect(activeTraceparent()).toMatch(/-00$/);
+        expect(traceparentOf(span)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
         expect(span.isRecording()).toBe(false);
       });
     },
@@ -60,25 +62,49 @@ describe("without an exporter", () => {
 
   test("each root is a trace of its own", async () => {
     await start({});
-    const ids = [1, 2].map(() => withSpan("work", {}, activeTraceId));
+    const ids = [1, 2].map(() => withSpan("work", {}, traceparentOf));
     expect(new Set(ids).size).toBe(2);
   });
 
   test("a caller's context goes on unchanged, its sampled flag included", async () => {
     await start({});
-    const seen = withTraceparent(SAMPLED, () => withSpan("work", {}, activeTraceparent));
+    const seen = withSpan("work", {}, traceparentOf, { parent: SAMPLED });
     expect(seen).toBe(SAMPLED);
+  });
+
+  test("nothing is kept active, so that no work is taken for a part of another's trace", async () => {
+    await start({});
+    const { log, lines } = captureLog();
+    await withSpan("work", {}, async (span) => {
+      log.info("of no trace");
+      inTrace(log, traceparentOf(span)).info("of this one");
+      await Promise.resolve();
+      expect(activeTraceId()).toBeUndefined();
+    });
+    expect(lines.map((line) => line["trace_id"])).toEqual([
+      undefined,
+      expect.stringMatching(/^[0-9a-f]{32}$/),
+    ]);
+  });
+
+  test("no hook is called for promises, as every AsyncLocalStorage that runs has Node 20 do", async () => {
+    const made = vi.spyOn(AsyncLocalStorage.prototype, "run");
+    const entered = vi.spyOn(AsyncLocalStorage.prototype, "enterWith");
+    await start({});
+    await withSpan("work", {}, () => Promise.resolve());
+    await telemetry?.shutdown();
+    expect([made.mock.calls, entered.mock.calls]).toEqual([[], []]);
   });
 
   test("startActiveSpan works as every tracer's does", async () => {
     await start({});
     const tracer = trace.getTracer("other");
     const ids = [
-      tracer.startActiveSpan("a", () => activeTraceId()),
-      tracer.startActiveSpan("a", {}, () => activeTraceId()),
-      tracer.startActiveSpan("a", {}, context.active(), () => activeTraceId()),
+      tracer.startActiveSpan("a", traceparentOf),
+      tracer.startActiveSpan("a", {}, traceparentOf),
+      tracer.startActiveSpan("a", {}, context.active(), traceparentOf),
     ];
-    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+    for (const id of ids) expect(traceIdOf(id)).toMatch(/^[0-9a-f]{32}$/);
   });
 });
 
@@ -86,13 +112,16 @@ describe("propagation", () => {
   test("injects traceparent and keeps baggage to itself", async () => {
     await start({});
     const carrier: Record<string, string> = {};
-    withTraceparent(SAMPLED, () => {
-      const active = propagation.setBaggage(
-        context.active(),
-        propagation.createBaggage({ a: { value: "b" } }),
-      );
-      propagation.inject(active, carrier);
-    });
+    const baggage = propagation.createBaggage({ a: { value: "b" } });
+    withSpan(
+      "work",
+      {},
+      (span) => {
+        const work = trace.setSpan(ROOT_CONTEXT, span);
+        propagation.inject(propagation.setBaggage(work, baggage), carrier);
+      },
+      { parent: SAMPLED },
+    );
     expect(carrier).toEqual({ traceparent: SAMPLED });
   });
 
@@ -150,6 +179,6 @@ describe("with a collector", () => {
 
 test("OTEL_SDK_DISABLED turns all of it off, and work still runs", async () => {
   expect((await start({ OTEL_SDK_DISABLED: "true" })).mode).toBe("off");
-  const seen = withSpan("work", {}, () => ({ id: activeTraceId() }));
-  expect(seen).toEqual({ id: undefined });
+  const seen = withSpan("work", {}, (span) => ({ of: traceparentOf(span) }));
+  expect(seen).toEqual({ of: undefined });
 });

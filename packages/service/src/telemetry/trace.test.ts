@@ -1,7 +1,8 @@
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { recordSpans, type SpanRecorder } from "../testing/record-spans.ts";
-import { activeTraceId, activeTraceparent, withSpan, withTraceparent } from "./trace.ts";
+import { activeTraceId, traceparentOf, withSpan } from "./trace.ts";
+import { traceIdOf } from "./traceparent.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = `00-${TRACE}-b7ad6b7169203331-01`;
@@ -77,20 +78,15 @@ describe("withSpan", () => {
 });
 
 describe("traceparent", () => {
-  test("what is active can be stored and taken up again", async () => {
-    const stored = withSpan("first", {}, () => activeTraceparent());
+  test("a span's can be stored and taken up again", async () => {
+    const stored = withSpan("first", {}, traceparentOf);
     expect(stored).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
-    const seen = await withTraceparent(stored, async () => {
-      await Promise.resolve();
-      return activeTraceparent();
-    });
-    expect(seen).toBe(stored);
+    const seen = withSpan("later", {}, activeTraceId, { parent: stored });
+    expect(seen).toBe(traceIdOf(stored));
   });
 
   test("nothing is active outside a span", () => {
-    expect(activeTraceparent()).toBeUndefined();
     expect(activeTraceId()).toBeUndefined();
-    expect(withTraceparent(undefined, activeTraceId)).toBeUndefined();
   });
 });
 

@@ -5,7 +5,6 @@ import {
   isSpanContextValid,
   ROOT_CONTEXT,
   type Span,
-  type SpanContext,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -31,7 +30,8 @@ const KINDS: Readonly<Record<SpanRole, SpanKind>> = {
 
 /**
  * Runs `fn` in a span, which ends when `fn` returns or its promise settles; a throw or rejection marks
- * it as failed and goes on to the caller.
+ * it as failed and goes on to the caller. Only where spans are exported it is the active one meanwhile:
+ * what must be found under its trace in any process is handed `traceparentOf(span)`.
  */
 export function withSpan<T>(
   name: string,
@@ -45,10 +45,10 @@ export function withSpan<T>(
   return context.with(trace.setSpan(parent, span), () => endWith(span, fn));
 }
 
-/** Runs `fn` as a part of the trace that a stored traceparent names, without a span of its own. */
-export function withTraceparent<T>(traceparent: string | undefined, fn: () => T): T {
-  const stored = contextOf(traceparent);
-  return stored === undefined ? fn() : context.with(stored, fn);
+/** W3C traceparent of a span, to be sent or stored; undefined where telemetry is off. */
+export function traceparentOf(span: Span): string | undefined {
+  const found = span.spanContext();
+  return isSpanContextValid(found) ? formatTraceparent(found) : undefined;
 }
 
 /** Says in the active span that something happened now; without one nothing is said. */
@@ -56,20 +56,10 @@ export function addSpanEvent(name: string, attributes: Attributes): void {
   trace.getSpan(context.active())?.addEvent(name, attributes);
 }
 
-/** W3C traceparent of the active span, to be sent or stored; undefined without one. */
-export function activeTraceparent(): string | undefined {
-  const found = activeSpanContext();
-  return found && formatTraceparent(found);
-}
-
-/** 32 hex digits, as log lines carry them. */
+/** 32 hex digits. Undefined without an active span, as in a process that exports none. */
 export function activeTraceId(): string | undefined {
-  return activeSpanContext()?.traceId;
-}
-
-function activeSpanContext(): SpanContext | undefined {
   const found = trace.getSpanContext(context.active());
-  return found !== undefined && isSpanContextValid(found) ? found : undefined;
+  return found !== undefined && isSpanContextValid(found) ? found.traceId : undefined;
 }
 
 function contextOf(traceparent: string | undefined): Context | undefined {

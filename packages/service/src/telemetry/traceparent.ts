@@ -17,6 +17,11 @@ export function parseTraceparent(text: string): SpanContext | undefined {
   return { traceId, spanId, traceFlags, isRemote: true };
 }
 
+/** 32 hex digits, as log lines carry them. Undefined: none, empty or ill-formed. */
+export function traceIdOf(traceparent: string | undefined): string | undefined {
+  return traceparent ? parseTraceparent(traceparent)?.traceId : undefined;
+}
+
 export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
   return `00-${traceId}-${spanId}-${traceFlags & TraceFlags.SAMPLED ? "01" : "00"}`;
 }

@@ -28,8 +28,9 @@ describe("turnLog", () => {
     await using _spans = await recordSpans();
     const captured = captureLog();
     const own = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = `00-${own}-b7ad6b7169203331-01`;
     withSpan("relay batch", {}, () => {
-      turnLog(captured.log, { tenant: "t", trace_id: own }).child({ part: 1 }).info("sent");
+      turnLog(captured.log, { tenant: "t", traceparent }).child({ part: 1 }).info("sent");
     });
     expect(captured.lines[0]?.["trace_id"]).toBe(own);
     expect(captured.text().match(/"trace_id"/g)).toHaveLength(1);

@@ -1,9 +1,9 @@
-import { type Log, TRACE_ID } from "./log.ts";
+import { type Log, setTrace } from "./log.ts";
 
 /**
  * The fields by which a turn is found in the logs of all services. One that does not apply is absent:
  * the account of a channel that has none, the run of a turn that waits, the session of a stateless one,
- * the disposition of a refusal. `trace_id` is the active span's: it stands in each line within one.
+ * the disposition of a refusal. `trace_id` is told by `traceparent`.
  */
 export interface TurnFields {
   /** Undefined only while no credential is known. */
@@ -19,8 +19,8 @@ export interface TurnFields {
   readonly turn_id?: string | undefined;
   readonly run_id?: string | undefined;
   readonly request_id?: string | undefined;
-  /** Overrides the active span's, for a turn whose own trace is another. */
-  readonly trace_id?: string | undefined;
+  /** W3C traceparent of what the lines tell of; the log's own trace, or the active span's, without it. */
+  readonly traceparent?: string | undefined;
   readonly disposition?: string | undefined;
 }
 
@@ -29,11 +29,8 @@ type OnlyTurnFields<T> = T & { readonly [K in Exclude<keyof T, keyof TurnFields>
 
 /** A child logger whose lines carry these fields. A misspelt field does not compile. */
 export function turnLog<T extends TurnFields>(log: Log, fields: OnlyTurnFields<T>): Log {
-  const { trace_id: traceId, ...rest } = fields;
-  const child = log.child(applying(rest));
-  // A binding would stand in the line beside the active span's field of the same name.
-  if (traceId !== undefined) Object.defineProperty(child, TRACE_ID, { value: traceId });
-  return child;
+  const { traceparent, ...rest } = fields;
+  return setTrace(log.child(applying(rest)), traceparent);
 }
 
 /** A protobuf field that is not set is empty, and a generation that is none is 0. */

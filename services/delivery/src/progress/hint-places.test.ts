@@ -27,7 +27,8 @@ test("the last hints of so many places are remembered; one that was forgotten is
     limits: { ...LIMITS, hintPlaces: 2 },
   });
   const about = { tenant: "t", sessionKey: "agent:main:x", sessionId: "s", generation: 1n };
-  const by = { turnId: "turn", principal: "p", requestLabel: "r", phase: "running" } as const;
+  const who = { principal: "p", requestLabel: "r", traceparent: "" };
+  const by = { turnId: "turn", ...who, phase: "running" } as const;
   const show = (...routeIds: string[]) => {
     for (const routeId of routeIds) hints.show({ ...about, ...by, routeId });
   };

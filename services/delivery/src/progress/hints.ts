@@ -1,5 +1,5 @@
 import type { IdentityClient } from "@lanekeeper/client";
-import { boundedSignal, type Clock, keepNewest, type Log } from "@lanekeeper/service";
+import { boundedSignal, type Clock, inTrace, keepNewest, type Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 import type { Channel, HintPhase } from "../sending/channel.ts";
 import { replyCall, replyWriter } from "../sending/reply-call.ts";
@@ -29,6 +29,7 @@ export interface Hint {
   readonly turnId: string;
   readonly principal: string;
   readonly requestLabel: string;
+  readonly traceparent: string;
   readonly phase: HintPhase;
 }
 
@@ -56,7 +57,9 @@ export class Hints implements AsyncDisposable {
     if (clock.monotonicMs() < (this.#notBefore.get(route) ?? Number.NEGATIVE_INFINITY)) return;
     this.#pause(route, limits.hintEveryMs);
     const shown = this.#show(hint, route)
-      .catch((err: unknown) => this.#deps.log.debug({ err }, "a hint was not shown"))
+      .catch((err: unknown) => {
+        inTrace(this.#deps.log, hint.traceparent).debug({ err }, "a hint was not shown");
+      })
       .finally(() => this.#showing.delete(shown));
     this.#showing.add(shown);
   }

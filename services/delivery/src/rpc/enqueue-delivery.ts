@@ -138,6 +138,7 @@ function logEnqueued(
     generation: delivery.generation,
     turn_id: delivery.turnId,
     request_id: delivery.requestLabel,
+    traceparent: delivery.traceparent,
   };
   const { routeId: route_id } = delivery;
   turnLog(log, fields).info({ delivery_id, route_id, route_seq: Number(routeSeq) }, "enqueued");

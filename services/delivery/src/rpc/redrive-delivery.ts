@@ -5,6 +5,7 @@ import {
   type RedriveDeliveryResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { type CallContext, invalid, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { inTrace } from "@lanekeeper/service";
 import type { DeliveryContext } from "../context.ts";
 import { tellOutcomes } from "../sending/tell-outcomes.ts";
 import { readRedriveId } from "../store/dead-letters/read-redrive-id.ts";
@@ -28,7 +29,7 @@ export async function redriveDelivery(
   if ((await readRedriveId(db, tenant, deliveryId)) !== requestId) {
     requireDead(found);
     const session = await chosenSession(context, request, found.sessionKey, call);
-    await settleBefore(context, { tenant, deliveryId });
+    await settleBefore(context, { tenant, deliveryId }, call);
     const { expireMs } = limits;
     const about = { tenant, principal, note, deliveryId, routeId, requestId, expireMs };
     await carryOut(context, { ...about, session, fenceId: ids.uuid() });
@@ -50,7 +51,7 @@ async function chosenSession(
   }
   const asked = { session: { case: "sessionKey", value: sessionKey } } as const;
   const { tenant, principal, requestId } = call;
-  const answer = await identity.getSession(asked, { tenant, principal, requestId });
+  const answer = await identity.getSession(asked, { tenant, principal, requestId, within: call });
   const current = answer.session?.ref;
   if (current === undefined) throw new Error("GetSession answered without a session");
   if (expectedGeneration !== 0n && expectedGeneration !== current.generation) {
@@ -63,9 +64,11 @@ async function chosenSession(
 
 /** Under another name at session-identity nobody could settle what was claimed under this one. */
 async function settleBefore(
-  { db, steps, identity, log, limits }: DeliveryContext,
+  { db, steps, identity, log: base, limits }: DeliveryContext,
   name: { readonly tenant: string; readonly deliveryId: string },
+  { traceparent }: CallContext,
 ): Promise<void> {
+  const log = inTrace(base, traceparent);
   if (await tellOutcomes({ db, steps, identity, log, limits }, name)) return;
   throw storeUnavailable("session-identity could not be told of the attempts before; ask again");
 }

@@ -21,6 +21,7 @@ export function showProgress(
     tenant: call.tenant,
     principal: call.principal,
     requestLabel: call.requestId,
+    traceparent: call.traceparent ?? "",
     routeId: parseUuid("route_id", request.routeId),
     sessionKey: parseSessionKey("session.session_key", session.sessionKey),
     sessionId: parseUuid("session.session_id", session.sessionId),

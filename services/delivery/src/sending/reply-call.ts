@@ -10,6 +10,7 @@ export interface ReplyOwner {
   readonly turnId: string;
   readonly principal: string;
   readonly requestLabel: string;
+  readonly traceparent: string;
 }
 
 /** The writer of WriteLifecycle. */
@@ -19,10 +20,11 @@ export function replyWriter(reply: ReplyOwner) {
   return { case: "reply", value: { session, turnId, deliveryId } } as const;
 }
 
-/** For whom: the tenant and principal of the turn. No scopes, since delivery acts for itself. */
-export function replyCall(
-  { tenant, principal, requestLabel }: ReplyOwner,
-  timeoutMs: number,
-): CallOptions {
-  return { tenant, principal, requestId: requestLabel, timeoutMs };
+/**
+ * For whom: the tenant and principal of the turn, within its trace. No scopes, since delivery acts for
+ * itself.
+ */
+export function replyCall(reply: ReplyOwner, timeoutMs: number): CallOptions {
+  const { tenant, principal, requestLabel } = reply;
+  return { tenant, principal, requestId: requestLabel, within: reply, timeoutMs };
 }

@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { IdentityClient } from "@lanekeeper/client";
 import { isUnavailable } from "@lanekeeper/postgres";
 import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
-import { type Clock, type Log, retry, turnLog, withSpan } from "@lanekeeper/service";
+import { type Clock, inTrace, type Log, retry, turnLog, withSpan } from "@lanekeeper/service";
 import { type AttemptEnding, endAttempt } from "../domain/attempt-ending.ts";
 import { hasEnded } from "../domain/delivery-state.ts";
 import type { SendOutcome } from "../domain/send-outcome.ts";
@@ -52,8 +52,9 @@ export type NextClaim = Pick<Attempt, "claimed" | "claimedAtMs">;
  * One attempt, from the claim to what became of it. Resolves whatever happens, to the next of the route
  * where that was claimed; an attempt that cannot write its outcome is found by its lease.
  */
-export function runAttempt(deps: SendDeps, attempt: Attempt): Promise<NextClaim | undefined> {
+export function runAttempt(base: SendDeps, attempt: Attempt): Promise<NextClaim | undefined> {
   const { claimed } = attempt;
+  const deps = { ...base, log: inTrace(base.log, claimed.traceparent) };
   const attributes = {
     "lanekeeper.delivery_id": claimed.deliveryId,
     "lanekeeper.turn_id": claimed.turnId,
@@ -222,7 +223,6 @@ function attemptLog(log: Log, claimed: Claimed): Log {
     generation: claimed.generation,
     turn_id: claimed.turnId,
     request_id: claimed.requestLabel,
-    trace_id: claimed.traceId === "" ? undefined : claimed.traceId,
   });
   const { deliveryId, routeId, attempt } = claimed;
   return child.child({ delivery_id: deliveryId, route_id: routeId, attempt });

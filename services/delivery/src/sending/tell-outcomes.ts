@@ -96,7 +96,7 @@ async function settle(
     if (recorded !== undefined) return recorded;
     const { tenant, sessionKey, sessionId, generation, turnId } = untold;
     const fields = { tenant, session_key: sessionKey, session_id: sessionId, generation };
-    turnLog(log, { ...fields, turn_id: turnId }).warn(
+    turnLog(log, { ...fields, turn_id: turnId, traceparent: untold.traceparent }).warn(
       { err, delivery_id: untold.deliveryId, attempt },
       "session-identity refuses an outcome",
     );

@@ -1,4 +1,4 @@
-import { type Caller, LanekeeperError, permissionDenied } from "@lanekeeper/rpc";
+import { type Caller, LanekeeperError, permissionDenied, type TracedWork } from "@lanekeeper/rpc";
 import { agentBoundBy, isAgentWithin } from "@lanekeeper/session-key";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
@@ -36,15 +36,15 @@ export class AgentDirectory {
     this.#cache = new TenantCache({
       clock: sources.clock,
       maxTenants: sources.limits.maxCachedTenants,
-      ask: (tenant) => fetchAgents(sources, tenant),
+      ask: (tenant, within) => fetchAgents(sources, tenant, within),
       // Whatever it was: the runner judges the turn itself.
       isBelievedAfter: () => true,
     });
   }
 
   /** The agents that the credential may use. */
-  async list(caller: Caller): Promise<TenantAgents> {
-    const { agentIds, defaultAgentId, applyTimeS } = await this.#fresh(caller.tenant);
+  async list(caller: Caller, within?: TracedWork): Promise<TenantAgents> {
+    const { agentIds, defaultAgentId, applyTimeS } = await this.#fresh(caller.tenant, within);
     const may = (agentId: string): boolean => mayUse(caller, agentId);
     return {
       agentIds: agentIds.filter(may),
@@ -54,7 +54,12 @@ export class AgentDirectory {
   }
 
   /** @throws UNKNOWN_MODEL, PERMISSION_DENIED */
-  async require(caller: Caller, agentId: string, model: string): Promise<void> {
+  async require(
+    caller: Caller,
+    agentId: string,
+    model: string,
+    within?: TracedWork,
+  ): Promise<void> {
     const by = agentBoundBy(agentId, caller);
     if (by !== undefined) {
       const message = `the credential may not use the agent ${agentId}`;
@@ -62,15 +67,15 @@ export class AgentDirectory {
     }
     const { agentsFreshMs, agentsRecheckMs } = this.#limits;
     for (const maxAgeMs of [agentsFreshMs, agentsRecheckMs]) {
-      const { agentIds } = await this.#cache.get(caller.tenant, maxAgeMs);
+      const { agentIds } = await this.#cache.get(caller.tenant, maxAgeMs, within);
       if (agentIds.includes(agentId)) return;
     }
     throw unknownAgent(agentId, model);
   }
 
   /** The tenant's default agent. @throws AGENT_REQUIRED, PERMISSION_DENIED */
-  async requireDefault(caller: Caller): Promise<string> {
-    const { defaultAgentId } = await this.#fresh(caller.tenant);
+  async requireDefault(caller: Caller, within?: TracedWork): Promise<string> {
+    const { defaultAgentId } = await this.#fresh(caller.tenant, within);
     if (defaultAgentId === "") {
       const message = "the tenant has no default agent; name one, such as lanekeeper/<agent>";
       throw new LanekeeperError("AGENT_REQUIRED", message);
@@ -81,8 +86,8 @@ export class AgentDirectory {
     throw permissionDenied(message, { bound_by: by });
   }
 
-  #fresh(tenant: string): Promise<TenantAgents> {
-    return this.#cache.get(tenant, this.#limits.agentsFreshMs);
+  #fresh(tenant: string, within: TracedWork | undefined): Promise<TenantAgents> {
+    return this.#cache.get(tenant, this.#limits.agentsFreshMs, within);
   }
 }
 
@@ -93,10 +98,11 @@ function mayUse(caller: Caller, agentId: string): boolean {
 async function fetchAgents(
   { identity, runner }: DirectorySources,
   tenant: string,
+  within: TracedWork | undefined,
 ): Promise<TenantAgents> {
   const [listed, policies] = await Promise.all([
-    runner.listAgents({}, { tenant }),
-    identity.getKeyPolicies({}, { tenant }),
+    runner.listAgents({}, { tenant, within }),
+    identity.getKeyPolicies({}, { tenant, within }),
   ]);
   return {
     agentIds: listed.agents.map(({ agentId }) => agentId),

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { EventTaker, Outcome } from "@lanekeeper/adapter-kit";
 import { LanekeeperError, unauthenticated } from "@lanekeeper/rpc";
-import type { Log } from "@lanekeeper/service";
+import { inTrace, type Log } from "@lanekeeper/service";
 import { type Exchange, type RequestFacts, sendJson } from "../http/exchange.ts";
 import { type BodyBudget, readBody } from "../http/read-body.ts";
 import { setDisposition } from "../http/lane-disposition.ts";
@@ -53,7 +53,9 @@ async function handle(
   const late = new AbortController();
   const timer = context.clock.setTimer(adapter.ackWithinMs, () => late.abort());
   try {
-    const found = await verified(context, adapter, accountId, raw);
+    const { log } = context;
+    const own = { ...context, log: inTrace(log, facts.traceparent) };
+    const found = await verified(own, adapter, accountId, raw);
     facts.caller = callerOf(adapter, found, "adapter");
     // The rest of the time is for the event.
     const withinMs = adapter.ackWithinMs / 2 - (context.clock.monotonicMs() - startedMs);
@@ -70,9 +72,9 @@ async function handle(
       sendJson(res, reading.answer.status, reading.answer.body);
       return;
     }
-    const owner = await ownerOf(context, adapter, found, reading, raw);
+    const owner = await ownerOf(own, adapter, found, reading, raw);
     const leftMs = adapter.ackWithinMs - (context.clock.monotonicMs() - startedMs);
-    const outcome = await take(context, adapter, owner, reading, facts, Math.max(1, leftMs));
+    const outcome = await take(own, adapter, owner, reading, facts, Math.max(1, leftMs));
     if (facts.disposition !== undefined) setDisposition(res, facts.disposition);
     const { status, body: told } = adapter.answer(outcome);
     sendJson(res, status, told);
@@ -139,7 +141,7 @@ async function take(
   facts.caller = caller;
   facts.account = owner.account.accountId;
   if ("name" in event && event.name.case === "rawKey") facts.rawKey = event.name.value;
-  const options = { requestId: facts.requestId, withinMs };
+  const options = { requestId: facts.requestId, withinMs, within: facts };
   const outcome = await takeFor(context, adapter, owner, caller, event, options);
   note(context, facts, outcome);
   return outcome;

@@ -1,15 +1,18 @@
 import type { AdapterPorts, Said } from "@lanekeeper/adapter-kit";
 import type { EdgeCallOptions } from "@lanekeeper/client";
-import type { Caller } from "@lanekeeper/rpc";
+import type { Caller, CallOptions } from "@lanekeeper/rpc";
 import type { Clients } from "../clients.ts";
 
 /** The other services, as far as events need them. */
 export type ChannelClients = Pick<Clients, "delivery" | "identity" | "runner">;
 
+/** For whom an account's event acts, and in whose trace. */
+type Acting = Caller & Pick<CallOptions, "within">;
+
 /** What an adapter calls, for whom its account acts. */
 export function portsFor(
   clients: ChannelClients,
-  caller: Caller,
+  caller: Acting,
   { saysInPlace }: { readonly saysInPlace: boolean },
 ): AdapterPorts {
   const { identity, runner, delivery } = clients;
@@ -39,7 +42,7 @@ export function portsFor(
 async function say(
   { delivery }: ChannelClients,
   { requestId, session, routeId, text }: Said,
-  call: EdgeCallOptions & Caller,
+  call: EdgeCallOptions & Acting,
 ): Promise<void> {
   const parts = [{ content: { case: "text" as const, value: text } }];
   const request = { requestId, session, turnId: requestId, routeId, parts };

@@ -1,5 +1,5 @@
 import type { EventTaker, InboundEvent, Outcome, TakeOptions } from "@lanekeeper/adapter-kit";
-import type { Caller } from "@lanekeeper/rpc";
+import type { Caller, TracedWork } from "@lanekeeper/rpc";
 import type { TenantAccount } from "./account.ts";
 import type { ChannelAdapter } from "./adapter.ts";
 import { type ChannelClients, portsFor } from "./ports-for.ts";
@@ -27,11 +27,11 @@ export function takeFor(
   { account }: TenantAccount,
   caller: Caller,
   event: InboundEvent,
-  options: TakeOptions,
+  { within, ...options }: TakeOptions & { readonly within: TracedWork },
 ): Promise<Outcome> {
   const { accountId, agentId } = account;
   const { word: channel, source } = adapter;
   const through = { channel, accountId, agentId, source };
-  const ports = portsFor(clients, caller, adapter);
+  const ports = portsFor(clients, { ...caller, within }, adapter);
   return taker.take({ ports, account: through, tenant: caller.tenant }, event, options);
 }

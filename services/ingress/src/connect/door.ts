@@ -38,12 +38,14 @@ export interface ConnectDoor extends StandingDeps {
  * adapters and `curl`. Tenant and principal are the credential's, whatever a request says.
  */
 export function connectDoor(door: ConnectDoor): ConnectHandler {
-  const authorize: Authorize = async (method, headers, answer) => {
+  const authorize: Authorize = async (method, headers, toldHeaders, answer) => {
     const shown = headers.get("authorization") ?? undefined;
     const tell = (told: Readonly<Record<string, string>>): void => {
-      for (const [name, value] of Object.entries(told)) answer.set(name, value);
+      for (const [name, value] of Object.entries(told)) toldHeaders.set(name, value);
     };
-    const caller = await door.credentials.authenticate(shown, tell, noteRpcCaller);
+    const caller = await door.credentials.authenticate(shown, tell, (known) => {
+      if (answer !== undefined) noteRpcCaller(answer, known);
+    });
     authorizeMethod(caller, method);
     return caller;
   };

@@ -6,8 +6,7 @@ import type {
   SubmitTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import type { Routes } from "@lanekeeper/rpc";
-import { currentAnswer } from "../http/lane-disposition.ts";
+import type { CallContext, Routes } from "@lanekeeper/rpc";
 import { setReceiptHeaders } from "../openai/receipt.ts";
 import { dispositionWord } from "../turns/disposition.ts";
 
@@ -20,7 +19,7 @@ export function tellSubmitted(routes: Routes<typeof RunnerService>): Routes<type
     ...routes,
     submitTurn: async (request, call) => {
       const accepted = await routes.submitTurn(request, call);
-      tell(accepted);
+      tell(call, accepted);
       return accepted;
     },
   };
@@ -32,7 +31,7 @@ export function tellRun(routes: Routes<typeof IngressService>): Routes<typeof In
     ...routes,
     runSchedule: async (request, call) => {
       const accepted = await routes.runSchedule(request, call);
-      tell(accepted);
+      tell(call, accepted);
       return accepted;
     },
   };
@@ -43,8 +42,10 @@ type Accepted = Pick<
   "turnId" | "disposition" | "position" | "session"
 >;
 
-function tell({ turnId = "", disposition, position = 0, session }: Accepted): void {
-  const res = currentAnswer();
+function tell(
+  { httpAnswer: res }: CallContext,
+  { turnId = "", disposition, position = 0, session }: Accepted,
+): void {
   if (res === undefined || res.headersSent) return;
   setReceiptHeaders(res, {
     turnId,

@@ -1,7 +1,7 @@
 import type { DeliveryClient } from "@lanekeeper/client";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { draining } from "@lanekeeper/rpc";
-import type { Clock, Log } from "@lanekeeper/service";
+import { type Clock, inTrace, type Log } from "@lanekeeper/service";
 import { authorizeMethod } from "../connect/permissions.ts";
 import type { Credential } from "../credentials/credential.ts";
 import type { Entrance } from "../credentials/entrance.ts";
@@ -49,7 +49,8 @@ async function serve(deps: EventsDeps, exchange: Exchange): Promise<void> {
   const ending = endOf(deps, exchange, caller);
   try {
     const { requestId } = facts;
-    const messages = followEvents(deps, question, { ...caller, requestId }, ending.signal);
+    const call = { ...caller, requestId, within: facts };
+    const messages = followEvents(deps, question, call, ending.signal);
     const first = await messages.next();
     if (first.done === true || req.method === "HEAD") return void res.end();
     await write(deps, exchange, first.value, messages);
@@ -77,7 +78,10 @@ async function write(
   } catch (thrown) {
     if (res.destroyed) return;
     const error = asLanekeeperError(thrown, (errorId, err) =>
-      deps.log.error({ err, error_id: errorId, request_id: facts.requestId }, "internal error"),
+      inTrace(deps.log, facts.traceparent).error(
+        { err, error_id: errorId, request_id: facts.requestId },
+        "internal error",
+      ),
     );
     facts.error = error;
     await stream.emit({ name: "error", id: "", data: errorBody(error, facts) });

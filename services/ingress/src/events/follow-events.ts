@@ -1,6 +1,12 @@
 import type { DeliveryClient } from "@lanekeeper/client";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { type Caller, isRetryable, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import {
+  type Caller,
+  type CallOptions,
+  isRetryable,
+  LanekeeperError,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
 import { backoffMs, type Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import type { EventsQuestion } from "./question.ts";
@@ -19,7 +25,7 @@ export interface FollowDeps {
 export async function* followEvents(
   { delivery, clock, limits }: FollowDeps,
   question: EventsQuestion,
-  caller: Caller & { readonly requestId: string },
+  caller: Caller & Pick<CallOptions, "requestId" | "within">,
   signal: AbortSignal,
 ): AsyncGenerator<WatchSessionsResponse> {
   const { first: baseMs, longest: maxMs } = limits.reattachBackoffMs;

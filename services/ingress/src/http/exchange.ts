@@ -9,7 +9,8 @@ export interface RequestFacts {
   /** Such as "POST /v1/chat/completions". */
   readonly route: string;
   readonly createTime: Date;
-  readonly traceId: string;
+  /** W3C traceparent of the request's span; undefined where telemetry is off. */
+  readonly traceparent: string | undefined;
   caller?: Caller;
   /** Of a post to a channel; undefined: a request of the HTTP API. */
   channel?: string;

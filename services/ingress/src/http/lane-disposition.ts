@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { ServerResponse } from "node:http";
 
 const NAME = "x-lane-disposition";
@@ -22,16 +21,4 @@ export function tellDisposition(res: ServerResponse): void {
 /** Says it, unless the status has been written already. */
 export function setDisposition(res: ServerResponse, disposition: string): void {
   if (!res.headersSent) res.setHeader(NAME, disposition);
-}
-
-const answering = new AsyncLocalStorage<ServerResponse>();
-
-/** Runs a door whose handlers do not see their answer, as RPCs do not. */
-export function answerWith<T>(res: ServerResponse, run: () => T): T {
-  return answering.run(res, run);
-}
-
-/** The answer that is being worked on; undefined outside of HTTP, such as over gRPC. */
-export function currentAnswer(): ServerResponse | undefined {
-  return answering.getStore();
 }

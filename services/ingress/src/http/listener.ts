@@ -7,14 +7,14 @@ import {
   LanekeeperError,
   requestIdOr,
 } from "@lanekeeper/rpc";
-import { activeTraceId, type Clock, type Log, withSpan } from "@lanekeeper/service";
+import { type Clock, inTrace, type Log, traceparentOf, withSpan } from "@lanekeeper/service";
 import type { IngressMetrics } from "../metrics.ts";
 import { errorAnswer } from "../openai/errors.ts";
 import type { RequestEntry } from "../request-log/entry.ts";
 import { requestEntry } from "../request-log/entry.ts";
 import { answerError } from "./answer-error.ts";
 import { type RequestFacts, sendJson } from "./exchange.ts";
-import { answerWith, setDisposition, tellDisposition } from "./lane-disposition.ts";
+import { setDisposition, tellDisposition } from "./lane-disposition.ts";
 import { finalStatus, logRpc, reportRequest } from "./report.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
@@ -46,7 +46,7 @@ export function requestListener(app: HttpApp): RequestListener {
     tellDisposition(res);
     gate.enter(res);
     if (app.cors.allowedOrigins.length > 0 && applyCors(req, res, app.cors)) return;
-    if (hasSoundHeaders(req) && answerWith(res, () => app.connect.handle(req, res))) {
+    if (hasSoundHeaders(req) && app.connect.handle(req, res)) {
       logRpc(app, req, res, requestId);
       return;
     }
@@ -105,8 +105,8 @@ async function serve(
   const { match, route, requestId } = visit;
   const startedMs = app.clock.monotonicMs();
   const closed = untilClosed(res);
-  const traceId = activeTraceId() ?? "";
-  const facts: RequestFacts = { requestId, route, createTime: app.clock.now(), traceId };
+  const traceparent = traceparentOf(visit.span);
+  const facts: RequestFacts = { requestId, route, createTime: app.clock.now(), traceparent };
   try {
     visit.gate.check();
     requireOneHost(req);
@@ -114,7 +114,10 @@ async function serve(
   } catch (error) {
     if (isLogged(match) && facts.turnId === undefined) reject(res, facts);
     answerError(res, facts, error, (errorId, err) =>
-      app.log.error({ err, error_id: errorId, request_id: facts.requestId }, "internal error"),
+      inTrace(app.log, traceparent).error(
+        { err, error_id: errorId, request_id: facts.requestId },
+        "internal error",
+      ),
     );
   }
   await closed;

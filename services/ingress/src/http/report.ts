@@ -34,6 +34,7 @@ export function reportRequest(
     turn_id: facts.turnId,
     run_id: facts.runId,
     request_id: facts.requestId,
+    traceparent: facts.traceparent,
     disposition: facts.disposition,
   }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
 }

@@ -1,3 +1,4 @@
+import type { TracedWork } from "@lanekeeper/rpc";
 import type { RateLimit } from "../rate-limits/rate-limit.ts";
 
 /** A key as it is told of: everything but its text. */
@@ -55,6 +56,7 @@ export type OnKeyChanged = (
   what: "made" | "rotated" | "revoked",
   apiKeyId: string,
   manager: KeyManager,
+  within: TracedWork,
 ) => void;
 
 /** Where keys are managed. Keys that the manager's own bounds do not cover are as good as none. */

@@ -34,7 +34,7 @@ async function getModel(context: IngressContext, exchange: Exchange): Promise<vo
 async function agentsOf(context: IngressContext, exchange: Exchange): Promise<TenantAgents> {
   const caller = await admit(context, exchange);
   requireScope(caller, "chat", "operator", "admin");
-  return context.agents.list(caller);
+  return context.agents.list(caller, exchange.facts);
 }
 
 function modelJson(id: string, { applyTimeS }: TenantAgents): object {

@@ -1,5 +1,6 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
 import type { RunBegun, TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { inTrace } from "@lanekeeper/service";
 import type { IngressContext } from "../context.ts";
 import { EventStream } from "../http/sse.ts";
 import type { TurnEvent } from "../turns/attach-turn.ts";
@@ -26,7 +27,10 @@ export async function streamedAnswer(context: IngressContext, answering: Answeri
   } catch (thrown) {
     if (res.destroyed) return;
     const error = asLanekeeperError(thrown, (errorId, err) =>
-      context.log.error({ err, error_id: errorId, request_id: facts.requestId }, "internal error"),
+      inTrace(context.log, facts.traceparent).error(
+        { err, error_id: errorId, request_id: facts.requestId },
+        "internal error",
+      ),
     );
     facts.error = error;
     await stream.data(...answer.broken(error)).catch(() => undefined);

@@ -1,4 +1,4 @@
-import { type Caller, hasReason } from "@lanekeeper/rpc";
+import { type Caller, hasReason, type TracedWork } from "@lanekeeper/rpc";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
 import { admit } from "../http/admit.ts";
@@ -32,7 +32,7 @@ export interface TurnDoor<A extends StreamableAsk> {
   parse(exchange: Exchange, body: JsonObject, rawKey: string | undefined): A;
   /** What is left to find out about a request that is new. */
   complete?(
-    asker: { readonly caller: Caller; readonly requestId: string },
+    asker: { readonly caller: Caller; readonly requestId: string; readonly within: TracedWork },
     ask: A,
   ): Promise<TurnAsk>;
   format(exchange: Exchange, ask: A, turn: OpenTurn): AnswerFormat;
@@ -87,8 +87,9 @@ function reportIfCutOff(context: IngressContext, exchange: Exchange, caller: Cal
 }
 
 async function report(context: IngressContext, exchange: Exchange, caller: Caller): Promise<void> {
-  const { turnId, requestId } = exchange.facts;
-  if (turnId !== undefined) await reportCutOff(context, turnId, { ...caller, requestId });
+  const { facts: within } = exchange;
+  const { turnId, requestId } = within;
+  if (turnId !== undefined) await reportCutOff(context, turnId, { ...caller, requestId, within });
 }
 
 async function readAsk<A extends StreamableAsk>(
@@ -126,13 +127,14 @@ async function open<A extends StreamableAsk>(
   const turn = await openTurn(context, {
     ask,
     completed: async () => {
-      const whole = (await door.complete?.({ caller, requestId }, ask)) ?? ask;
+      const whole = (await door.complete?.({ caller, requestId, within: facts }, ask)) ?? ask;
       const came = { field: door.messagesField, bodyBytes: body.length };
       return fitHistory(whole, came, context.limits);
     },
     fingerprint: fingerprint({ route: facts.route, rawKey, agentId, body }),
     caller,
     requestId,
+    within: facts,
     signal: leave.signal,
     left: leave.left,
     wholeAnswer: !ask.stream,

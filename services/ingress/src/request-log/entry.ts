@@ -1,3 +1,4 @@
+import { traceIdOf } from "@lanekeeper/service";
 import type { RequestFacts } from "../http/exchange.ts";
 
 /** One request as it is kept. Texts are empty where there is nothing to say. */
@@ -26,7 +27,7 @@ export function requestEntry(facts: RequestFacts, status: number, endTime: Date)
   return {
     tenant: caller?.tenant ?? "",
     requestId: facts.requestId,
-    traceId: facts.traceId,
+    traceId: traceIdOf(facts.traceparent) ?? "",
     principal: caller?.principal ?? "",
     route: facts.route,
     rawKey: storable(facts.rawKey ?? ""),

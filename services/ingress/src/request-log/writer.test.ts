@@ -8,7 +8,7 @@ import { RequestLogWriter } from "./writer.ts";
 const LIMITS = { maxBufferedRequests: 5, requestLogBatchSize: 2, requestLogFlushMs: 10 };
 
 function entry(requestId: string, endTime = new Date(0)): RequestEntry {
-  const facts = { requestId, route: "POST /x", createTime: new Date(0), traceId: "" };
+  const facts = { requestId, route: "POST /x", createTime: new Date(0), traceparent: undefined };
   return requestEntry(facts, 200, endTime);
 }
 
@@ -69,7 +69,7 @@ describe("the request log's writer", () => {
 
 describe("an entry", () => {
   test("of a key with U+0000, which Postgres cannot store, keeps the rest of the key", () => {
-    const facts = { requestId: "r", route: "x", createTime: new Date(0), traceId: "" };
+    const facts = { requestId: "r", route: "x", createTime: new Date(0), traceparent: undefined };
     expect(requestEntry({ ...facts, rawKey: "a\0b" }, 400, new Date(0)).rawKey).toBe("a\u{FFFD}b");
   });
 });

@@ -1,5 +1,5 @@
 import type { RpcHooks } from "@lanekeeper/rpc";
-import type { Log, Metrics } from "@lanekeeper/service";
+import { inTrace, type Log, type Metrics } from "@lanekeeper/service";
 
 /** Counts and measures calls, those that come and those that go out, and logs what is a defect. */
 export function rpcHooks(metrics: Metrics, log: Log): RpcHooks {
@@ -16,9 +16,9 @@ export function rpcHooks(metrics: Metrics, log: Log): RpcHooks {
       calls.inc({ ...at, code, reason });
       seconds.observe(at, durationMs / 1_000);
     },
-    onInternalError({ errorId, error, method, requestId, tenant }) {
+    onInternalError({ errorId, error, method, requestId, tenant, traceparent }) {
       const fields = { err: error, error_id: errorId, method, request_id: requestId, tenant };
-      log.error(fields, "internal error");
+      inTrace(log, traceparent).error(fields, "internal error");
     },
   };
 }

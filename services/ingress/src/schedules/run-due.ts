@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isCronProblem, parseCron } from "@lanekeeper/cron";
 import { Code, isRetryable, LanekeeperError, RpcError } from "@lanekeeper/rpc";
-import { type Clock, type Log, turnLog, withSpan } from "@lanekeeper/service";
+import { type Clock, type Log, traceparentOf, turnLog, withSpan } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import type { IngressMetrics } from "../metrics.ts";
 import { dispositionWord } from "../turns/disposition.ts";
@@ -116,9 +116,10 @@ function startSpanned(
   const { tenant, scheduleId } = schedule;
   const signal = AbortSignal.timeout(deps.limits.scheduleAttemptMs);
   const about = { tenant, principal, requestId: idempotencyKey, signal };
-  return withSpan(`schedule ${scheduleId}`, { "lanekeeper.tenant": tenant }, () =>
-    startTurn(deps, { spec: schedule, idempotencyKey, about }),
-  );
+  return withSpan(`schedule ${scheduleId}`, { "lanekeeper.tenant": tenant }, (span) => {
+    const within = { traceparent: traceparentOf(span) };
+    return startTurn(deps, { spec: schedule, idempotencyKey, about: { ...about, within } });
+  });
 }
 
 /** A neighbour that is away, or took too long: it may have been accepted or not. */

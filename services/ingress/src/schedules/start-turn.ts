@@ -23,7 +23,7 @@ export interface ScheduledTurn {
    */
   readonly about: Pick<
     CallOptions,
-    "tenant" | "principal" | "requestId" | "signal" | "timeoutMs" | "retry"
+    "tenant" | "principal" | "requestId" | "within" | "signal" | "timeoutMs" | "retry"
   >;
 }
 

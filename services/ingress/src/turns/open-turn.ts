@@ -7,6 +7,7 @@ import {
   hasReason,
   invalid,
   LanekeeperError,
+  type TracedWork,
 } from "@lanekeeper/rpc";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
@@ -45,6 +46,8 @@ export interface TurnRequest {
   readonly fingerprint: Uint8Array;
   readonly caller: Caller;
   readonly requestId: string;
+  /** Whose trace it is. */
+  readonly within: TracedWork;
   /** Ends the attachment; the turn goes on. */
   readonly signal: AbortSignal;
   /** The caller has left; before `signal` where the turn has not been accepted. */
@@ -147,8 +150,8 @@ async function* notFollowed(turnId: string, cause: unknown): AsyncGenerator<Turn
 /** Retries reach over a restart of a neighbour, about 6 s. */
 const RETRY = { maxAttempts: 10 };
 
-function callOptions({ caller, requestId }: TurnRequest): CallOptions {
-  return { ...caller, requestId, retry: RETRY };
+function callOptions({ caller, requestId, within }: TurnRequest): CallOptions {
+  return { ...caller, requestId, within, retry: RETRY };
 }
 
 /** Looked up before the name is resolved: a repeat gets its turn whatever became of the name since. */
@@ -192,9 +195,10 @@ type SubmitTarget = NonNullable<MessageInitShape<typeof SubmitTurnRequestSchema>
 
 async function targetOf(deps: Opening, request: TurnRequest, ask: TurnAsk): Promise<SubmitTarget> {
   const { agentId, model, rawKey } = ask;
-  if (agentId !== "") await deps.agents.require(request.caller, agentId, model);
+  const { caller, within } = request;
+  if (agentId !== "") await deps.agents.require(caller, agentId, model, within);
   if (rawKey === undefined) {
-    const value = agentId || (await deps.agents.requireDefault(request.caller));
+    const value = agentId || (await deps.agents.requireDefault(caller, within));
     return { case: "statelessAgentId", value };
   }
   await requireSame(deps, request, ask);

@@ -1,6 +1,6 @@
 import type { RunnerClient } from "@lanekeeper/client";
 import type { CallOptions } from "@lanekeeper/rpc";
-import type { Clock, Log } from "@lanekeeper/service";
+import { type Clock, inTrace, type Log } from "@lanekeeper/service";
 
 interface Reporting {
   readonly runner: Pick<RunnerClient, "reportCutOff">;
@@ -26,7 +26,10 @@ export async function reportCutOff(
   const reported = runner
     .reportCutOff({ turnId }, { ...call, retry: RETRY })
     .catch((err: unknown) =>
-      log.warn({ err, turn_id: turnId }, "that a caller was cut off is not recorded"),
+      inTrace(log, call.within?.traceparent).warn(
+        { err, turn_id: turnId },
+        "that a caller was cut off is not recorded",
+      ),
     );
   const late = new AbortController();
   const held = clock.sleep(HOLD_BACK_MS, late.signal).catch(() => undefined);

@@ -45,7 +45,7 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     },
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
-  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
+  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps, deps.log);
   const { isCompacted, ...before } = await beforeTurn(parts, options, agent, model);
   const isLate = isCompacted || agent.mcpServers.length > 0;
   return {

@@ -1,4 +1,5 @@
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { inTrace } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { readPinned, saveMemory, searchMemories } from "../store/answering/memories.ts";
 import type { Memory } from "../tools/tool-deps.ts";
@@ -9,8 +10,11 @@ import { budgetOf } from "./budget.ts";
 /** Memory as the tools see it. */
 export function memoryOf(deps: Pick<RunnerDeps, "db" | "clock" | "log">): Memory {
   return {
-    save: (memory) =>
-      persist(deps, "save a memory", () => saveMemory(deps.db, memory, LIMITS.memoriesPerAgent)),
+    save: (memory, from) => {
+      const traced = { ...deps, log: inTrace(deps.log, from?.traceparent) };
+      const save = () => saveMemory(deps.db, memory, LIMITS.memoriesPerAgent);
+      return persist(traced, "save a memory", save);
+    },
     search: (scope, query, limit) => searchMemories(deps.db, scope, query, limit),
   };
 }

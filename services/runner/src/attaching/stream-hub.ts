@@ -1,3 +1,4 @@
+import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { appendEvents } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
@@ -34,9 +35,10 @@ export class StreamHub {
     };
   }
 
-  open(tenant: string, turnId: string): StoredStream {
+  open(tenant: string, turnId: string, log: Log = this.#deps.log): StoredStream {
+    const { db, clock } = this.#deps;
     this.#streams.get(turnId)?.close();
-    const stored = new StoredStream(this.#deps, tenant, turnId, () => {
+    const stored = new StoredStream({ db, clock, log }, tenant, turnId, () => {
       if (this.#streams.get(turnId) === stored) this.#streams.delete(turnId);
     });
     this.#streams.set(turnId, stored);

@@ -1,3 +1,5 @@
+import type { TracedWork } from "@lanekeeper/rpc";
+import { inTrace } from "@lanekeeper/service";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/lanes/claim-head.ts";
 import type { StoredTurn, LaneTurn } from "../store/turn-row.ts";
@@ -10,7 +12,7 @@ import type { Claimed } from "../runs/claimed.ts";
 import { type AfterRun, runTurn } from "../runs/run-turn.ts";
 import { runStateless } from "../runs/run-stateless.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
-import { inTurnSpan, logOf } from "../turn-fields.ts";
+import { inTurnSpan, logOf, tracedParts } from "../turn-fields.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { laneName } from "../domain/lane-name.ts";
 
@@ -58,15 +60,15 @@ export class Runner {
   /** Runs a turn without a session, held since it was admitted. */
   runStateless(turn: StoredTurn, runId: string, slot: RunSlot): void {
     const { deps, runs, hub } = this.#parts;
-    const log = logOf(deps.log, turn, { run_id: runId });
+    const log = inTrace(deps.log, turn.traceparent);
     const run = runs.open({
       tenant: turn.tenant,
       sessionKey: undefined,
       turnId: turn.turnId,
       runId,
-      log,
+      log: logOf(log, turn, { run_id: runId }),
     });
-    const stored = hub.open(turn.tenant, turn.turnId);
+    const stored = hub.open(turn.tenant, turn.turnId, log);
     run.slot = slot;
     const work = runStateless(this.#parts, { turn, run, stored }).finally(() => {
       stored.close();
@@ -102,8 +104,9 @@ export class Runner {
     // Not dead after all: only its renewals could not be stored.
     if (this.#parts.runs.has(deadRunId)) return;
     this.#takingOver.add(turn.turnId);
+    const traced = tracedParts(this.#parts, turn);
     const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
-      takeOverTurn(this.#parts, { turn, deadRunId }, (taken) => this.#openAnew(taken)),
+      takeOverTurn(traced, { turn, deadRunId }, (taken) => this.#openAnew(taken)),
     )
       .finally(() => this.#takingOver.delete(turn.turnId))
       .then((isFreed) =>
@@ -147,10 +150,11 @@ export class Runner {
 
   #open(turn: LaneTurn, runId: string, slot: RunSlot): Opened {
     const { deps, runs, hub } = this.#parts;
-    const log = logOf(deps.log, turn, { run_id: runId });
+    const log = inTrace(deps.log, turn.traceparent);
     const { tenant, sessionKey, turnId } = turn;
-    const run = runs.open({ tenant, sessionKey, turnId, runId, log });
-    const stored = hub.open(tenant, turnId);
+    const ofRun = logOf(log, turn, { run_id: runId });
+    const run = runs.open({ tenant, sessionKey, turnId, runId, log: ofRun });
+    const stored = hub.open(tenant, turnId, log);
     run.slot = slot;
     const close = (): Promise<void> => {
       stored.close();
@@ -249,12 +253,13 @@ export class Runner {
 
   /** What fails here is found again by the sweepers of all replicas. */
   #background(
-    turn: { readonly tenant: string; readonly sessionKey: string | undefined },
+    turn: TracedWork & { readonly tenant: string; readonly sessionKey: string | undefined },
     work: Promise<void>,
   ): void {
     work.catch((err: unknown) => {
-      const { tenant, sessionKey } = turn;
-      this.#parts.deps.log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
+      const { tenant, sessionKey, traceparent } = turn;
+      const log = inTrace(this.#parts.deps.log, traceparent);
+      log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
     });
   }
 }

@@ -28,8 +28,12 @@ export class McpPool {
     this.#log = log;
   }
 
-  /** Undefined: it cannot be reached now. */
-  async connection(tenant: string, server: McpServer): Promise<McpConnection | undefined> {
+  /** Undefined: it cannot be reached now, as the log of who needs it is told. */
+  async connection(
+    tenant: string,
+    server: McpServer,
+    log: Log = this.#log,
+  ): Promise<McpConnection | undefined> {
     const key = `${tenant}\n${toJsonString(McpServerSchema, server)}`;
     const nowMs = this.#clock.monotonicMs();
     if (this.#isClosed || (this.#failedUntilMs.get(key) ?? 0) > nowMs) return undefined;
@@ -39,7 +43,7 @@ export class McpPool {
       return await entry.connected;
     } catch (err) {
       this.#failed(key, entry);
-      this.#log.warn({ err, tenant, mcp_server: server.name }, "an MCP server cannot be reached");
+      log.warn({ err, tenant, mcp_server: server.name }, "an MCP server cannot be reached");
       return undefined;
     }
   }

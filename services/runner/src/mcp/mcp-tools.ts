@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { CallToolResultSchema, type ContentBlock } from "@modelcontextprotocol/sdk/types.js";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { fileOfBlock } from "./mcp-files.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
@@ -16,10 +17,11 @@ export async function mcpTools(
   pool: Pick<McpPool, "connection">,
   tenant: string,
   { mcpServers }: Pick<AgentConfig, "mcpServers">,
+  log: Log,
 ): Promise<Tool[]> {
   const found = await Promise.all(
     mcpServers.map(async (server) => {
-      const connection = await pool.connection(tenant, server);
+      const connection = await pool.connection(tenant, server, log);
       if (connection === undefined) return [];
       const tools = await connection.tools().catch(() => []);
       return tools

@@ -50,7 +50,7 @@ async function toolsOf(server: Server, env: Environment = {}, limits = {}) {
   pools.push(pool);
   const agent = create(AgentConfigSchema, { mcpServers: [server], toolLimits: limits });
   const listed = async () => {
-    const tools = await mcpTools(pool, "t1", agent);
+    const tools = await mcpTools(pool, "t1", agent, log.log);
     return new Map(tools.map((tool) => [tool.spec.name, tool]));
   };
   const call = (tool: Tool | undefined, args: object = {}) => {

@@ -7,7 +7,7 @@ import {
   Role,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { hasReason, notFound } from "@lanekeeper/rpc";
+import { hasReason, notFound, type TracedWork } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
@@ -41,7 +41,7 @@ export async function outcomeTurn(
   const { tenant, childTurnId, principal } = child;
   const turn = await readTurn(deps.db, tenant, childTurnId);
   if (turn === undefined) throw notFound("turn", childTurnId);
-  const session = await parentOf(deps, child);
+  const session = await parentOf(deps, child, turn);
   const { idempotencyKey, fingerprint, reply } = options;
   return {
     tenant,
@@ -59,7 +59,7 @@ export async function outcomeTurn(
     traceId: turn.traceId,
     traceparent: turn.traceparent,
     origin: create(OriginSchema, { source: turn.origin.source, rawKey: turn.sessionKey ?? "" }),
-    routeId: await routeOfOutcome(deps, child, session.sessionKey),
+    routeId: await routeOfOutcome(deps, child, session.sessionKey, turn),
     maxWaitMs: undefined,
     parameters: "{}",
     messages: [
@@ -82,15 +82,17 @@ async function answerOf({ db }: Pick<OutcomeDeps, "db">, turn: StoredTurn): Prom
 /** What a turn left for who sent it; as of a reply that goes through delivery its fence is asked. */
 async function left(
   { identity }: OutcomeDeps,
-  { tenant, turnId, sessionKey, sessionId, generation, reply }: StoredTurn,
+  turn: StoredTurn,
   principal: string,
 ): Promise<OutcomeOptions["reply"]> {
+  const { tenant, turnId, sessionKey, sessionId, generation, reply } = turn;
   if (sessionKey === undefined || sessionId === undefined || generation === undefined) return reply;
   if (reply === undefined) return undefined;
   // Delivery has no id for it; only the generation is judged.
   const fence = { session: { sessionKey, sessionId, generation }, turnId, deliveryId: turnId };
   try {
-    await identity.checkFence({ writer: { case: "reply", value: fence } }, { tenant, principal });
+    const call = { tenant, principal, within: turn };
+    await identity.checkFence({ writer: { case: "reply", value: fence } }, call);
     return reply;
   } catch (error) {
     if (hasReason(error, "STALE_GENERATION")) return "withheld";
@@ -101,11 +103,13 @@ async function left(
 async function parentOf(
   { identity }: OutcomeDeps,
   { tenant, principal, parentSessionKey }: ChildTurn,
+  within: TracedWork,
 ): Promise<SessionRef> {
   let key = parentSessionKey;
   for (let hops = 0; hops < LIMITS.parentDepth; hops++) {
     const by = { case: "sessionKey" as const, value: key };
-    const { session } = await identity.getSession({ session: by }, { tenant, principal });
+    const call = { tenant, principal, within };
+    const { session } = await identity.getSession({ session: by }, call);
     if (session?.movedToSessionKey) key = session.movedToSessionKey;
     else if (session?.ref !== undefined) return session.ref;
     else break;

@@ -1,4 +1,5 @@
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import type { CallOptions } from "@lanekeeper/rpc";
 import type { RunnerDeps } from "../deps.ts";
 
 /**
@@ -8,7 +9,7 @@ import type { RunnerDeps } from "../deps.ts";
  */
 export async function defaultRouteOf(
   { delivery }: Pick<RunnerDeps, "delivery">,
-  call: { readonly tenant: string; readonly principal: string; readonly signal?: AbortSignal },
+  call: Pick<CallOptions, "tenant" | "principal" | "signal" | "within">,
   sessionKey: string,
 ): Promise<string> {
   const { routes } = await delivery.listRoutes({ sessionKey }, call);

@@ -6,7 +6,7 @@ import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { isReason, LanekeeperError } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
-import { linkedSignal } from "@lanekeeper/service";
+import { linkedSignal, traceIdOf } from "@lanekeeper/service";
 import { textMessage } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import { stateOf } from "../domain/turn-state.ts";
@@ -23,7 +23,6 @@ import type { LocalRuns } from "../runs/local-runs.ts";
 import { nestedKey, refuseSpentChain, refuseSpentRequest } from "./nested-budget.ts";
 import { persist } from "../persist.ts";
 import { RunAborted } from "../runs/run-abort.ts";
-import { traceIdOf } from "../trace-id.ts";
 import { watchWait } from "./watch-wait.ts";
 
 /** What a nested send needs of the runner. */
@@ -57,7 +56,7 @@ export async function submitNested(
   }
   const tells = wait ? tellsOf(from, { isRouted: false, isAwaited: true }) : undefined;
   const { tenant, principal, signal } = from;
-  const call = { tenant, principal, signal };
+  const call = { tenant, principal, signal, within: from };
   const routeId = wait ? "" : await defaultRouteOf(parts.deps, call, session.sessionKey);
   const sent = { source: "sessions_send", rawKey: message.key, routeId, tells };
   const turn = nestedTurn(parts, message, session, sent);
@@ -145,7 +144,7 @@ export function nestedTurn(
     keyIsGenerated: false,
     clientRetryCount: 0,
     requestId: nestedKey(from),
-    traceId: traceIdOf(from.traceparent),
+    traceId: traceIdOf(from.traceparent) ?? "",
     traceparent: from.traceparent,
     origin: create(OriginSchema, { source, rawKey }),
     routeId,

@@ -1,3 +1,4 @@
+import type { TracedWork } from "@lanekeeper/rpc";
 import type { ChildTurn } from "../store/nested/child-turns.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { defaultRouteOf } from "./default-route.ts";
@@ -14,9 +15,10 @@ export async function routeOfOutcome(
   deps: RouteDeps,
   { tenant, principal, parentTurnId }: ChildTurn,
   sessionKey: string,
+  within: TracedWork,
 ): Promise<string> {
   const parent = await readTurn(deps.db, tenant, parentTurnId);
   const isToParent = parent?.parentTurnId !== undefined;
   if (parent !== undefined && parent.routeId !== "" && !isToParent) return parent.routeId;
-  return defaultRouteOf(deps, { tenant, principal }, sessionKey);
+  return defaultRouteOf(deps, { tenant, principal, within }, sessionKey);
 }

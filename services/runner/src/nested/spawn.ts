@@ -62,7 +62,8 @@ function uuidFrom(text: string): string {
 async function resolve({ deps }: NestedParts, from: ToolContext, value: string) {
   const { tenant, principal, signal } = from;
   const request = { agentId: "", name: { case: "rawKey" as const, value } };
-  const { session } = await deps.identity.resolveSession(request, { tenant, principal, signal });
+  const call = { tenant, principal, signal, within: from };
+  const { session } = await deps.identity.resolveSession(request, call);
   if (session?.ref !== undefined) return session.ref;
   throw new LanekeeperError("INTERNAL", "a resolved session has no reference");
 }
@@ -70,15 +71,16 @@ async function resolve({ deps }: NestedParts, from: ToolContext, value: string) 
 /** Known by its address: a repeat gives the same. Empty: there is nobody to tell. */
 async function routeToParent(
   { deps }: NestedParts,
-  { session, tenant, principal, signal }: ToolContext,
+  from: ToolContext,
   sessionKey: string,
 ): Promise<string> {
+  const { session, tenant, principal, signal } = from;
   if (session === undefined) return "";
   const kind = RouteKind.PARENT_SESSION;
   const address = session.sessionKey;
   const { route } = await deps.delivery.registerRoute(
     { sessionKey, kind, address, source: SOURCE },
-    { tenant, principal, signal },
+    { tenant, principal, signal, within: from },
   );
   if (route !== undefined) return route.routeId;
   throw new LanekeeperError("INTERNAL", "a registered route was not told");

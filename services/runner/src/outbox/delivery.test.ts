@@ -88,7 +88,8 @@ test.concurrent("again and again so many routes of those who wait are told, each
   const { turn } = await replica.client.getTurn({ turnId: active.turnId });
   const clock = new ManualClock();
   const { sessionId = "", generation = 0n } = turn?.session ?? {};
-  const by = { sessionKey: KEY, sessionId, generation, principal: "p1", requestId: "x" };
+  const who = { principal: "p1", requestId: "x", traceparent: "" };
+  const by = { sessionKey: KEY, sessionId, generation, ...who };
   const run = { tenant: TENANT, turnId: active.turnId, routeId: "r", ...by };
   const progress = new Progress({ ...replica.context.deps, clock }, run);
   await clock.advance(LIMITS.progressEveryMs);

@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import type { Message, Part } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
-import { LanekeeperError } from "@lanekeeper/rpc";
-import { backoffMs } from "@lanekeeper/service";
+import { LanekeeperError, type TracedWork } from "@lanekeeper/rpc";
+import { backoffMs, inTrace } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { unrouteChildTurn } from "../store/nested/child-turns.ts";
 import { delayOutbox, type OutboxRow, refuseOutbox } from "../store/outbox/outbox.ts";
@@ -33,14 +33,20 @@ export class Relay {
     this.#steps = new OutboxSteps(deps.db);
   }
 
-  /** Sends what a lane has. Where this replica is at it, that goes on until there is nothing. */
-  kick(tenant: string, sessionKey: string): void {
+  /**
+   * Sends what a lane has. Where this replica is at it, that goes on until there is nothing. `within`: what
+   * has committed to it.
+   */
+  kick(tenant: string, sessionKey: string, within?: TracedWork): void {
     const lane = laneName(tenant, sessionKey);
     if (this.#stopped) return;
     if (this.#busy.has(lane)) return void this.#again.add(lane);
     const work = this.#sendAll(tenant, sessionKey)
       .catch((err: unknown) =>
-        this.#deps.log.warn({ err, tenant, session_key: sessionKey }, "the outbox waits"),
+        inTrace(this.#deps.log, within?.traceparent).warn(
+          { err, tenant, session_key: sessionKey },
+          "the outbox waits",
+        ),
       )
       .finally(() => {
         this.#busy.delete(lane);
@@ -64,7 +70,8 @@ export class Relay {
 
   /** False: nothing more of the lane is to be sent now; or the row waits, and those behind it with it. */
   async #send(row: OutboxRow): Promise<boolean> {
-    const { db, metrics, log } = this.#deps;
+    const { db, metrics } = this.#deps;
+    const log = inTrace(this.#deps.log, row.traceparent);
     const parts = partsOf(row.reply);
     if (parts.length === 0) return this.#drop(row);
     try {

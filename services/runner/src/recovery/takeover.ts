@@ -59,7 +59,8 @@ export async function takeOverTurn(
   const run = await readRun(deps.db, { ...turn, runId: deadRunId });
   if (run === undefined) throw new Error(`the active turn ${turn.turnId} has no run`);
   const exit = (await finishDead(parts, dead, run)) ?? (await runAnew(parts, dead, run, openRun));
-  if (exit.kind === "committed" && exit.isRouted) parts.relay.kick(turn.tenant, turn.sessionKey);
+  if (exit.kind === "committed" && exit.isRouted)
+    parts.relay.kick(turn.tenant, turn.sessionKey, turn);
   return exit.kind === "committed" || exit.kind === "ended" || exit.kind === "requeued";
 }
 

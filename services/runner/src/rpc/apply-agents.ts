@@ -1,3 +1,4 @@
+import { inTrace } from "@lanekeeper/service";
 import { writeAgents } from "../store/agents.ts";
 import type { Handler } from "./handler.ts";
 import { checkRunnerRights } from "./runner-rights.ts";
@@ -14,7 +15,7 @@ export const applyAgents: Handler<"applyAgents"> =
       maxConcurrentRuns: parseRunBound("max_concurrent_runs", request.maxConcurrentRuns),
     });
     agents.forget();
-    deps.log.info(
+    inTrace(deps.log, call.traceparent).info(
       { tenant: call.tenant, principal: call.principal, version: Number(version) },
       "agents applied",
     );

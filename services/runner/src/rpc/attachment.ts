@@ -1,5 +1,6 @@
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
+import { inTrace } from "@lanekeeper/service";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
@@ -60,7 +61,10 @@ export function onLeft(
   // A server that ends cuts its callers off; they come back to another replica.
   const hasGone = call.signal.aborted && !context.runner.isDraining;
   leave(context, turn, call, { ...leaving, hasGone }).catch((err: unknown) =>
-    context.deps.log.warn({ err, turn_id: turn.turnId }, "a caller's leaving was not recorded"),
+    inTrace(context.deps.log, call.traceparent).warn(
+      { err, turn_id: turn.turnId },
+      "a caller's leaving was not recorded",
+    ),
   );
 }
 

@@ -9,9 +9,9 @@ import {
   Overflow,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { type CallContext, invalid, permissionDenied } from "@lanekeeper/rpc";
+import { traceIdOf } from "@lanekeeper/service";
 import { agentOf, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
-import { traceIdOf } from "../trace-id.ts";
 import type { NewTurn } from "../store/admission/new-turn.ts";
 import { requireAgent, requireKey } from "./bounds.ts";
 import {
@@ -57,7 +57,7 @@ export function parseSubmit(request: SubmitTurnRequest, call: CallContext): Pars
     keyIsGenerated: request.keyIsGenerated,
     clientRetryCount: Math.max(0, request.clientRetryCount),
     requestId: call.requestId,
-    traceId: traceIdOf(call.traceparent ?? ""),
+    traceId: traceIdOf(call.traceparent) ?? "",
     traceparent: call.traceparent ?? "",
     origin: parseOrigin(request.origin),
     routeId: parseRoute(request.routeId, session !== undefined),

@@ -1,4 +1,5 @@
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
+import { inTrace } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { type RoutedTurn, waitingRoutes } from "../store/outbox/waiting-routes.ts";
 import type { RunnerDeps } from "../deps.ts";
@@ -8,6 +9,8 @@ export type ProgressDeps = Pick<RunnerDeps, "db" | "delivery" | "clock" | "log">
 /** A run whose people want to see that something happens. */
 export interface ProgressOf extends RoutedTurn {
   readonly tenant: string;
+  /** Of who tells: the run, also where it tells of those behind it. */
+  readonly traceparent: string;
 }
 
 /** A turn as people are shown its progress, under the session that it has or is to have. */
@@ -15,8 +18,9 @@ export function progressOf(
   turn: Omit<ProgressOf, "sessionId" | "generation">,
   { sessionId, generation }: Pick<ProgressOf, "sessionId" | "generation">,
 ): ProgressOf {
-  const { tenant, principal, requestId, sessionKey, turnId, routeId } = turn;
-  return { tenant, principal, requestId, sessionKey, sessionId, generation, turnId, routeId };
+  const { tenant, principal, requestId, traceparent, sessionKey, turnId, routeId } = turn;
+  const about = { tenant, principal, requestId, traceparent };
+  return { ...about, sessionKey, sessionId, generation, turnId, routeId };
 }
 
 /**
@@ -32,9 +36,9 @@ export function showProgress(
   if (routeId === "") return;
   const hint = { session: { sessionKey, sessionId, generation }, turnId, routeId, phase };
   const timeoutMs = LIMITS.progressMs;
-  const call = { tenant, principal, requestId, timeoutMs, retry: false } as const;
+  const call = { tenant, principal, requestId, within: turn, timeoutMs, retry: false } as const;
   delivery.showProgress(hint, call).catch((err: unknown) => {
-    log.debug({ err, turn_id: turnId }, "a hint was not taken");
+    inTrace(log, turn.traceparent).debug({ err, turn_id: turnId }, "a hint was not taken");
   });
 }
 
@@ -67,7 +71,7 @@ export class Progress {
 
   async #tick(): Promise<void> {
     const { db, log } = this.#deps;
-    const { tenant, sessionKey } = this.#turn;
+    const { tenant, traceparent, sessionKey } = this.#turn;
     showProgress(this.#deps, this.#turn, ProgressPhase.RUNNING);
     try {
       const waiting = await waitingRoutes(db, tenant, sessionKey, LIMITS.progressWaiting);
@@ -75,7 +79,8 @@ export class Progress {
       if (this.#stopped) return;
       for (const turn of waiting) {
         const isOwn = turn.routeId === this.#turn.routeId;
-        if (!isOwn) showProgress(this.#deps, { tenant, ...turn }, ProgressPhase.QUEUED);
+        if (isOwn) continue;
+        showProgress(this.#deps, { tenant, traceparent, ...turn }, ProgressPhase.QUEUED);
       }
     } catch (err) {
       log.debug({ err }, "who waits could not be read for hints");

@@ -18,7 +18,7 @@ import type { StoredStream } from "../attaching/stream-hub.ts";
 import { toolBounds } from "../answering/run-tool.ts";
 import { ToolSteps } from "../answering/tool-steps.ts";
 import { endedBy } from "../attaching/turn-ended.ts";
-import { inTurnSpan } from "../turn-fields.ts";
+import { inTurnSpan, tracedParts } from "../turn-fields.ts";
 
 interface StatelessRun {
   readonly turn: StoredTurn;
@@ -31,7 +31,8 @@ const NO_SESSION = { sessionId: "", generation: 0n };
 /** The one run of a turn without a session: no key, no fence, no lane; its row is its lease. */
 export function runStateless(parts: Collaborators, stateless: StatelessRun): Promise<void> {
   const { turn, run } = stateless;
-  return inTurnSpan("runner.run", turn, run.runId, () => serve(parts, stateless));
+  const traced = tracedParts(parts, turn);
+  return inTurnSpan("runner.run", turn, run.runId, () => serve(traced, stateless));
 }
 
 async function serve(parts: Collaborators, stateless: StatelessRun): Promise<void> {
@@ -123,7 +124,7 @@ async function jobOf(
     mayResume: false,
     limits: toolBounds(agent),
   });
-  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps);
+  const tools = await deps.agents.tools(turn.tenant, agent, toolDeps, deps.log);
   return {
     turn,
     agent,

@@ -22,7 +22,7 @@ import { Progress, progressOf } from "./progress.ts";
 import { type AbortCause, abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { endedAs, endedBy } from "../attaching/turn-ended.ts";
-import { callFor, inTurnSpan } from "../turn-fields.ts";
+import { callFor, inTurnSpan, tracedParts } from "../turn-fields.ts";
 import { writeEnding } from "./write-ending.ts";
 import type { Claimed } from "./claimed.ts";
 
@@ -40,7 +40,8 @@ export type AfterRun =
 /** One run of a claimed turn, from asking for the key to the turn's end, under the turn's own trace. */
 export function runTurn(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
   const { turn, run } = claimed;
-  return inTurnSpan("runner.run", turn, run.runId, () => attempt(parts, claimed));
+  const traced = tracedParts(parts, turn);
+  return inTurnSpan("runner.run", turn, run.runId, () => attempt(traced, claimed));
 }
 
 async function attempt(parts: Collaborators, claimed: Claimed): Promise<AfterRun> {
@@ -173,7 +174,8 @@ export async function lead(
     tell(claimed, grant, exit);
     report(deps, claimed, exit, startedMs);
   }
-  if (exit.kind === "committed" && exit.isRouted) parts.relay.kick(turn.tenant, turn.sessionKey);
+  if (exit.kind === "committed" && exit.isRouted)
+    parts.relay.kick(turn.tenant, turn.sessionKey, turn);
   return exit;
 }
 

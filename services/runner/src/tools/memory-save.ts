@@ -42,12 +42,9 @@ async function save(
   if (context.session === undefined) {
     return { text: "INVALID_REQUEST: a turn without a session has no memory", isError: true };
   }
-  const isSaved = await memory.save({
-    ...context,
-    sessionKey: context.session.sessionKey,
-    text: parsed.value.text,
-    isPinned: parsed.value.pinned,
-  });
+  const { sessionKey } = context.session;
+  const { text, pinned: isPinned } = parsed.value;
+  const isSaved = await memory.save({ ...context, sessionKey, text, isPinned }, context);
   if (isSaved) return { text: "Saved.", isError: false };
   return { text: `QUOTA: the agent keeps ${LIMITS.memoriesPerAgent} memories`, isError: true };
 }

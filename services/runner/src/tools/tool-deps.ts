@@ -39,8 +39,8 @@ export interface SessionMessageOutcome {
 
 /** What agents keep beyond their conversations. */
 export interface Memory {
-  /** False: the agent has as many as it may. */
-  save(memory: NewMemory): Promise<boolean>;
+  /** False: the agent has as many as it may. `from`: the turn that remembers. */
+  save(memory: NewMemory, from?: Pick<ToolContext, "traceparent">): Promise<boolean>;
   search(scope: MemoryScope, query: string, limit: number): Promise<readonly FoundMemory[]>;
 }
 

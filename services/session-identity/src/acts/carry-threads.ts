@@ -52,13 +52,14 @@ export async function carryThreads(
     const command = { stays, goes, survivor, note };
     const done = await act(context, (tx, writes) => uniteKeys(tx, writes, actor, command));
     if (isRefusal(done)) {
-      const { tenant: owner } = actor;
-      log.warn(
-        { tenant: owner, session_key: goes, reason: done.reason },
-        "a thread was not carried",
-      );
+      const about = { tenant: actor.tenant, session_key: goes, reason: done.reason };
+      log.warn({ ...about, ...traceOf(actor) }, "a thread was not carried");
     }
   }
+}
+
+function traceOf({ asker: { traceId } }: Actor): object {
+  return traceId === "" ? {} : { trace_id: traceId };
 }
 
 function keyOfThread(

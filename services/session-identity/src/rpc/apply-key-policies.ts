@@ -1,3 +1,4 @@
+import { inTrace } from "@lanekeeper/service";
 import type { IdentityContext } from "../context.ts";
 import { askerOf } from "../names/caller.ts";
 import { applyPolicies } from "../store/tenants/apply-policies.ts";
@@ -10,7 +11,10 @@ export function applyKeyPolicies(context: IdentityContext): IdentityRoutes["appl
     const next = policies(request);
     const version = await applyPolicies(db, call.tenant, next, askerOf(call), replica);
     const { tenant, principal } = call;
-    log.info({ tenant, principal, version: String(version) }, "key policies are in force");
+    inTrace(log, call.traceparent).info(
+      { tenant, principal, version: String(version) },
+      "key policies are in force",
+    );
     return { version };
   };
 }

@@ -1,3 +1,4 @@
+import { inTrace } from "@lanekeeper/service";
 import type { IdentityContext } from "../context.ts";
 import { askerOf } from "../names/caller.ts";
 import { raiseFences as raise } from "../store/keys/raise-fences.ts";
@@ -10,7 +11,10 @@ export function raiseFences({ slowDb, log }: IdentityContext): IdentityRoutes["r
     const id = requestId(request.requestId);
     const why = note(request.note);
     const keyCount = await raise(slowDb, id, why, askerOf(call));
-    log.warn({ key_count: String(keyCount), principal: call.principal }, "all fences are raised");
+    inTrace(log, call.traceparent).warn(
+      { key_count: String(keyCount), principal: call.principal },
+      "all fences are raised",
+    );
     return { keyCount };
   };
 }

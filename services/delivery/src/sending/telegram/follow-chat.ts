@@ -23,11 +23,12 @@ export interface FollowDeps {
  */
 export async function followChat(
   deps: FollowDeps,
-  { tenant, principal, requestLabel, kind, accountId, address }: Reply,
+  reply: Reply,
   movedTo: string,
 ): Promise<SendOutcome> {
+  const { tenant, principal, requestLabel: requestId, kind, accountId, address } = reply;
   const place = { tenant, kind, accountId, address };
-  const call = { tenant, principal, requestId: requestLabel, timeoutMs: deps.limits.fenceMs };
+  const call = { tenant, principal, requestId, within: reply, timeoutMs: deps.limits.fenceMs };
   const agents = (await keysOfPlace(deps.db, place)).map((key) => agentOf(key as CanonicalKey));
   const peer = (peerId: string) => {
     return { channel: "telegram", accountId, kind: PeerKind.GROUP, peerId, threadId: "" };

@@ -1,5 +1,12 @@
 import { finalRefusal } from "@lanekeeper/adapter-kit";
-import { backoffMs, boundedSignal, type Clock, type Log, withSpan } from "@lanekeeper/service";
+import {
+  backoffMs,
+  boundedSignal,
+  type Clock,
+  type Log,
+  traceparentOf,
+  withSpan,
+} from "@lanekeeper/service";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import type { IngressLimits } from "../../limits.ts";
 import type { TenantAccount } from "../account.ts";
@@ -22,7 +29,12 @@ export interface Polling {
   >;
   readonly token: (account: TenantAccount) => string;
   /** Takes one update to its lane. @throws what asks to try it again */
-  readonly take: (account: TenantAccount, update: JsonObject, signal: AbortSignal) => Promise<void>;
+  readonly take: (
+    account: TenantAccount,
+    update: JsonObject,
+    traceparent: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<void>;
 }
 
 /**
@@ -129,9 +141,13 @@ class PolledBot {
   async #takeOne(update: JsonObject, updateId: number): Promise<boolean> {
     const { take, log, limits } = this.#polling;
     const attributes = { "messaging.system": "telegram" };
-    const taken = () => take(this.#account, update, this.#signal);
     try {
-      await withSpan("telegram update", attributes, taken, { kind: "consumer" });
+      await withSpan(
+        "telegram update",
+        attributes,
+        (span) => take(this.#account, update, traceparentOf(span), this.#signal),
+        { kind: "consumer" },
+      );
     } catch (err) {
       if (this.#signal.aborted) return false;
       this.#attempts += 1;

@@ -19,19 +19,19 @@ export function takeUpdate(
   adapter: TelegramAdapter,
   accounts: Pick<AccountDirectory, "token">,
 ): Polling["take"] {
-  return async (account, update, signal) => {
+  return async (account, update, traceparent, signal) => {
     const token = accounts.token(account);
     const event = await adapter.readUpdate(update, { account: account.account, token, signal });
     const caller = callerOf(adapter, account, "adapter");
     // Nobody made a request: the label stands for this attempt.
     const requestId = randomUUID();
-    const options = { requestId, withinMs: adapter.ackWithinMs };
+    const options = { requestId, withinMs: adapter.ackWithinMs, within: { traceparent } };
     const outcome = await takeFor(taking, adapter, account, caller, event, options);
     const turn = outcome.kind === "turn" ? { turn_id: outcome.turnId } : {};
     const session = "session" in outcome ? outcome.session : undefined;
     turnLog(taking.log, {
       ...{ tenant: caller.tenant, principal: caller.principal, channel: "telegram" },
-      ...{ request_id: requestId, session_key: session?.sessionKey, ...turn },
+      ...{ traceparent, request_id: requestId, session_key: session?.sessionKey, ...turn },
     }).info({ outcome: outcome.kind, ...reasonOf(outcome) }, "update");
   };
 }

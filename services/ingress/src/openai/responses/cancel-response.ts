@@ -27,7 +27,8 @@ async function cancel(
   { turn: { turnId } }: StoredResponse,
   id: string,
 ): Promise<StoredResponse> {
-  const call = { ...asker.caller, requestId: asker.requestId };
+  const { caller, requestId, within } = asker;
+  const call = { ...caller, requestId, within };
   const note = "the caller cancelled it";
   await context.runner.cancelTurn({ turnId, note }, call);
   const stored = await readResponse(context, asker, id);
@@ -40,7 +41,7 @@ async function cancel(
 /** For a while: a run that does not end is told about as it stands. */
 async function untilEnded(
   context: IngressContext,
-  call: Asker["caller"] & { readonly requestId: string },
+  call: Asker["caller"] & Omit<Asker, "caller">,
   turnId: string,
 ): Promise<void> {
   const { clock, limits, lastCall } = context;

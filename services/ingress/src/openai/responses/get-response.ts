@@ -19,7 +19,7 @@ export async function getResponse(context: IngressContext, exchange: Exchange): 
 export async function askerOf(context: IngressContext, exchange: Exchange): Promise<Asker> {
   const caller = await admit(context, exchange);
   requireScope(caller, "chat");
-  return { caller, requestId: exchange.facts.requestId };
+  return { caller, requestId: exchange.facts.requestId, within: exchange.facts };
 }
 
 /** Tells a stored response, with the receipt of its turn. */

@@ -9,7 +9,7 @@ import {
   TurnState,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { RunnerClient } from "@lanekeeper/client";
-import { type Caller, hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import { type Caller, hasReason, LanekeeperError, type TracedWork } from "@lanekeeper/rpc";
 import { dispositionWord } from "../../turns/disposition.ts";
 import { turnIdOf } from "./response-id.ts";
 
@@ -22,6 +22,7 @@ export interface TurnReader {
 export interface Asker {
   readonly caller: Caller;
   readonly requestId: string;
+  readonly within: TracedWork;
 }
 
 /** A response as its turn stands. */
@@ -52,9 +53,9 @@ export async function readResponse(
   return { turn, request, answering: await hostOf(reader, asker, turn) };
 }
 
-function readTurn({ runner }: TurnReader, { caller, requestId }: Asker, turnId: string) {
+function readTurn({ runner }: TurnReader, { caller, ...call }: Asker, turnId: string) {
   return runner
-    .getTurn({ turnId, withRequest: true }, { ...caller, requestId })
+    .getTurn({ turnId, withRequest: true }, { ...caller, ...call })
     .catch((error: unknown) => {
       if (hasReason(error, "NOT_FOUND")) return undefined;
       throw error;

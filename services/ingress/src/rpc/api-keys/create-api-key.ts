@@ -30,7 +30,7 @@ export function createApiKey(store: Pick<ApiKeyStore, "create">, onChanged: OnKe
     const created = await storeReached("the keys", store.create(manager, key));
     switch (created.kind) {
       case "made":
-        onChanged("made", apiKeyId, manager);
+        onChanged("made", apiKeyId, manager, call);
         return { apiKey: keyMessage(created.apiKey), keyText };
       case "repeat":
         return { apiKey: keyMessage(created.apiKey) };

@@ -19,7 +19,7 @@ export function revokeApiKey(store: Pick<ApiKeyStore, "revoke">, onChanged: OnKe
     const manager = managerOf(call);
     const revoked = await storeReached("the keys", store.revoke(manager, apiKeyId));
     if (revoked === undefined) throw unknownKey(apiKeyId);
-    onChanged("revoked", apiKeyId, manager);
+    onChanged("revoked", apiKeyId, manager, call);
     return { apiKey: keyMessage(revoked) };
   };
 }

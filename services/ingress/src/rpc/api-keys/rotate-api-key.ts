@@ -27,7 +27,7 @@ export function rotateApiKey(store: Pick<ApiKeyStore, "rotate">, onChanged: OnKe
     const rotated = await storeReached("the keys", store.rotate(manager, rotation));
     switch (rotated.kind) {
       case "rotated":
-        onChanged("rotated", apiKeyId, manager);
+        onChanged("rotated", apiKeyId, manager, call);
         return { apiKey: keyMessage(rotated.apiKey), keyText };
       case "repeat":
         return { apiKey: keyMessage(rotated.apiKey) };

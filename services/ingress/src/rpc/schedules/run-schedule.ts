@@ -27,7 +27,10 @@ export function runSchedule(rpcs: Pick<ScheduleRpcs, "store" | "identity" | "run
     const { turnId, disposition } = await startTurn(rpcs, {
       spec,
       idempotencyKey: handKey(scheduleId, request.requestId),
-      about: { tenant, principal, requestId, timeoutMs: rpcs.limits.scheduleAttemptMs },
+      about: {
+        ...{ tenant, principal, requestId, within: call },
+        timeoutMs: rpcs.limits.scheduleAttemptMs,
+      },
     });
     return { turnId, disposition };
   };
