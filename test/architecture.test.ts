@@ -158,3 +158,12 @@ test("no signal is made by AbortSignal.any: Node 20 forgets what only it holds, 
     );
   expect(found, "use linkedSignal or boundedSignal of @lanekeeper/service").toEqual([]);
 });
+
+test("nothing of ours stands on AsyncLocalStorage: one that has run costs every promise its hooks", () => {
+  const importers = workspaces.filter((workspace) =>
+    importsOf(workspace).some((name) =>
+      ["node:async_hooks", "async_hooks", "@opentelemetry/context-async-hooks"].includes(name),
+    ),
+  );
+  expect(importers, "tell what needs it, see docs/decisions/0043").toEqual([]);
+});

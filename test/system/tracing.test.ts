@@ -2,6 +2,9 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { createEdgeClients } from "@lanekeeper/client";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { eventually, gate, startConstellation, startModelServer } from "@lanekeeper/testing";
 import { startWebhookSink } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,6 +14,8 @@ import { refused } from "../support/refused.ts";
 
 const PROGRAM = join(import.meta.dirname, "../../packages/cli/bin/lanekeeper.js");
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+/** Loaded into each process before anything else; tells of what it finds on standard error. */
+const WITNESS = join(import.meta.dirname, "../support/programs/promise-hooks.cjs");
 
 let model: Awaited<ReturnType<typeof startModelServer>>;
 let sink: Awaited<ReturnType<typeof startWebhookSink>>;
@@ -21,7 +26,10 @@ beforeAll(async () => {
   sink = await startWebhookSink();
   lanekeeper = await startConstellation({
     model,
-    env: { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" },
+    env: {
+      LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8",
+      NODE_OPTIONS: `--require ${JSON.stringify(WITNESS)}`,
+    },
   });
 });
 afterAll(async () => {
@@ -167,4 +175,83 @@ test("it tells where the reply went", async () => {
     return /sent/i.test(text) && text.includes(routeId) ? text : undefined;
   });
   expect(told).toContain(post.id);
+});
+
+test("whatever comes of a request tells its trace id, at every service and in other sessions", async () => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const keys = ["agent:main:trace:5", "agent:main:trace:6"] as const;
+  const resolved = await lanekeeper.call("identity.v1.SessionIdentityService/ResolveSession", {
+    rawKey: "trace:5",
+  });
+  const { ref } = resolved["session"] as { ref: { sessionId: string } };
+  const registered = await lanekeeper.call("delivery.v1.DeliveryService/RegisterRoute", {
+    sessionKey: keys[0],
+    kind: "ROUTE_KIND_WEBHOOK",
+    address: sink.url,
+    source: "test",
+  });
+  const { routeId } = registered["route"] as { routeId: string };
+  const asks = { session_key: "trace:6", message: "and you?" };
+  model.next({ toolCalls: [{ id: "c1", name: "sessions_send", arguments: asks }] });
+  const before = sink.posts.length;
+  const edge = createEdgeClients(lanekeeper);
+  const { turnId } = await edge.runner.submitTurn(
+    {
+      idempotencyKey: "event-2",
+      fingerprint: Buffer.from("event-2"),
+      target: {
+        case: "session",
+        value: { sessionKey: keys[0], sessionId: ref.sessionId, generation: 1n },
+      },
+      turnClass: TurnClass.PERSON,
+      messages: [{ role: Role.USER, parts: [{ content: { case: "text", value: "ask" } }] }],
+      routeId,
+    },
+    { traceparent: `00-${traceId}-b7ad6b7169203331-01`, requestId: "ticket-11" },
+  );
+  await sink.post(before);
+  const line = async () => {
+    const lines = await lanekeeper.logs("delivery");
+    return lines.some(({ turn_id, msg }) => turn_id === turnId && msg === "delivered");
+  };
+  await eventually(line, { what: "delivery logs the reply" });
+
+  const list = async (method: string, field: string, sessionKey: string) => {
+    const told = await lanekeeper.call(method, { sessionKey });
+    return (told[field] ?? []) as { turnId?: string; traceId?: string }[];
+  };
+  const of = async (method: string, field: string) =>
+    (await Promise.all(keys.map((key) => list(method, field, key)))).flat();
+  const turns = await of("runner.v1.RunnerService/ListTurns", "turns");
+  const turnIds = turns.map(({ turnId: id }) => id);
+  expect(turnIds).toHaveLength(2);
+  expect(turnIds).toContain(turnId);
+  const deliveries = await of("delivery.v1.DeliveryService/ListDeliveries", "deliveries");
+  expect(deliveries).toHaveLength(1);
+  const journal = (await of("identity.v1.SessionIdentityService/ListJournal", "entries")).filter(
+    (entry) => turnIds.includes(entry.turnId),
+  );
+  // Both runs' beginning and end, and the reply's claim and settling.
+  expect(journal.length).toBeGreaterThanOrEqual(6);
+  const told = new Set([...turns, ...deliveries, ...journal].map((one) => one.traceId));
+  expect(told).toEqual(new Set([traceId]));
+
+  for (const service of ["session-identity", "runner", "delivery"] as const) {
+    const lines = (await lanekeeper.logs(service)).filter(({ turn_id: id }) =>
+      turnIds.includes(id as string),
+    );
+    expect(lines.length).toBeGreaterThan(0);
+    expect(new Set(lines.map(({ trace_id: id }) => id))).toEqual(new Set([traceId]));
+  }
+});
+
+test("no process that exports nothing has hooks called for its promises", async () => {
+  const services = ["ingress", "session-identity", "runner", "delivery"] as const;
+  const said = [lanekeeper.output()];
+  for (const service of services) {
+    const lines = await lanekeeper.logs(service);
+    expect(lines.some(({ msg }) => msg === "ready")).toBe(true);
+    said.push(JSON.stringify(lines));
+  }
+  expect(said.join("\n")).not.toContain("AsyncLocalStorage");
 });

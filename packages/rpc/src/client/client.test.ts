@@ -92,6 +92,29 @@ test("a trace passes through two services without an SDK", async () => {
   expect(seen).toMatchObject({ traceparent, tracestate: "vendor=1" });
 });
 
+test("a call within a stored trace continues it; one that it is told goes before", async () => {
+  const seen: unknown[] = [];
+  const { server } = await startEcho({
+    routes: {
+      echo: async (_, { traceparent, tracestate, tenant }) => {
+        seen.push([traceparent, tracestate, tenant]);
+        return {};
+      },
+    },
+  });
+  const client = echoClient(server.address);
+  const stored = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const told = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+  await client.echo({}, { tenant: "t", within: { traceparent: stored, tracestate: "vendor=1" } });
+  await client.echo({}, { tenant: "t", within: { traceparent: stored }, traceparent: told });
+  await client.echo({}, { tenant: "t", within: { traceparent: "" } });
+  expect(seen).toEqual([
+    [stored, "vendor=1", "t"],
+    [told, undefined, "t"],
+    [undefined, undefined, "t"],
+  ]);
+});
+
 test("UNAVAILABLE is sent again with the same request, a refusal is not", async () => {
   const texts: string[] = [];
   const { server } = await startEcho({

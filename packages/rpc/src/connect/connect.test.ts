@@ -269,6 +269,29 @@ test("a proxied call reaches the service for whom it was made, in its deadline a
   expect(await collect(client.count({ count: 3 }, { headers: auth }))).toHaveLength(3);
 });
 
+test("a handler and its authorization find the HTTP answer of their own call", async () => {
+  const { url } = await startConnectEcho({
+    routes: {
+      echo: async ({ text }, { httpAnswer }) => {
+        httpAnswer?.setHeader("x-handled", text);
+        return {};
+      },
+    },
+    authorize: (_, headers, _told, answer) => {
+      answer?.setHeader("x-let-in", headers.get("x-who") ?? "");
+      return { tenant: "t", principal: "p", scopes: [], agents: [], keyPrefixes: [] };
+    },
+  });
+  const answers = await Promise.all(
+    ["a", "b"].map((text) => postJson(url, "Echo", { text }, { "x-who": text })),
+  );
+  const told = answers.map(({ headers }) => [headers.get("x-let-in"), headers.get("x-handled")]);
+  expect(told).toEqual([
+    ["a", "a"],
+    ["b", "b"],
+  ]);
+});
+
 test("a path that is no RPC, and a bidirectional one, are left to others", async () => {
   const { url } = await startConnectEcho();
   expect((await fetch(`${url}/v1/models`)).status).toBe(404);

@@ -60,11 +60,13 @@ test("a bug in a handler is INTERNAL with an id that the log has too", async () 
       },
     },
   });
-  const error = (await failure(echoClient(server.address).echo({}))) as LanekeeperError;
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const asked = echoClient(server.address).echo({}, { traceparent });
+  const error = (await failure(asked)) as LanekeeperError;
   expect(error.reason).toBe("INTERNAL");
   expect(error.message).not.toContain("secrets");
   expect(internal).toMatchObject([
-    { errorId: error.metadata["error_id"], error: bug, tenant: "acme" },
+    { errorId: error.metadata["error_id"], error: bug, tenant: "acme", traceparent },
   ]);
 });
 

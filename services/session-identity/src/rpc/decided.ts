@@ -45,10 +45,9 @@ export async function deciding<Answer>(
     return await work;
   } catch (error) {
     if (error instanceof LanekeeperError) {
-      const { tenant, principal, requestId } = call;
       const { reason, message: because } = error;
       metrics.refused(operation, reason);
-      const line = turnLog(log, { tenant, principal, request_id: requestId, ...fieldsOf() });
+      const line = turnLog(log, { ...fieldsOfCall(call), ...fieldsOf() });
       line.info({ operation, reason, because }, "refused");
     }
     throw error;
@@ -73,8 +72,7 @@ export function decided<Answer>(
   const level = refused || NOTABLE.has(operation) ? "info" : "debug";
   // A child costs more than the decision's other work, so none is made for a line that nobody gets.
   if (log.isLevelEnabled(level)) {
-    const { tenant, principal, requestId } = call;
-    const line = turnLog(log, { tenant, principal, request_id: requestId, ...fields });
+    const line = turnLog(log, { ...fieldsOfCall(call), ...fields });
     if (refused)
       line[level]({ operation, reason: result.reason, because: result.message }, "refused");
     else line[level]({ operation }, "accepted");
@@ -82,4 +80,8 @@ export function decided<Answer>(
   if (!refused) return result;
   metrics.refused(operation, result.reason);
   throw refusalError(result);
+}
+
+function fieldsOfCall({ tenant, principal, requestId, traceparent }: CallContext) {
+  return { tenant, principal, request_id: requestId, traceparent };
 }
