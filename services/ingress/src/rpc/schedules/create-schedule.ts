@@ -28,8 +28,8 @@ export function createSchedule({ store, agents, delivery, clock, limits }: Sched
     call: CallContext,
   ): Promise<MessageInitShape<typeof CreateScheduleResponseSchema>> => {
     const { spec: asked, times } = parseSpec(request.spec, "spec", limits);
-    if (asked.agentId !== "") await agents.require(call, asked.agentId, asked.agentId);
-    const agentId = asked.agentId || (await agents.requireDefault(call));
+    if (asked.agentId !== "") await agents.require(call, asked.agentId, asked.agentId, call);
+    const agentId = asked.agentId || (await agents.requireDefault(call, call));
     const spec = { ...asked, agentId };
     requireBounds(call, spec);
     await requireRoute(delivery, call, spec.routeId);
