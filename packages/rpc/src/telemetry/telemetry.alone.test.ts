@@ -1,5 +1,8 @@
 import {
   type Context,
+  context,
+  type ContextManager,
+  ROOT_CONTEXT,
   type Span,
   type SpanContext,
   type SpanOptions,
@@ -8,7 +11,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
 import { collect, echoClient, failure, startEcho } from "../testing/echo.ts";
 import { framingClient, startExchange, untilFramed } from "../testing/exchange-echo.ts";
@@ -120,6 +123,25 @@ test("a traceparent is parsed and formatted, and one of a later version is under
   expect(formatTraceHeaders(parseTraceHeaders(headers))).toEqual(headers);
   const later = parseTraceHeaders({ ...headers, traceparent: `01${valid.slice(2)}-more` });
   expect(later?.traceId).toBe("0af7651916cd43dd8448eb211c80319c");
+});
+
+test("where spans are kept active, the active one comes before what a call is within", async () => {
+  const { server } = await startEcho();
+  const client = echoClient(server.address);
+  const active = { traceId: "2".repeat(32), spanId: "3".repeat(16), traceFlags: 1 };
+  const manager: ContextManager = {
+    active: () => trace.setSpanContext(ROOT_CONTEXT, active),
+    with: (_context, fn, thisArg, ...args) => fn.call(thisArg as never, ...args),
+    bind: (_context, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  };
+  await client.echo({}, { within: { traceparent: valid } });
+  context.setGlobalContextManager(manager);
+  onTestFinished(() => context.disable());
+  await client.echo({}, { within: { traceparent: valid } });
+  const clients = spans.filter(({ kind }) => kind === SpanKind.CLIENT);
+  expect(clients.map(({ parent }) => parent?.spanId)).toEqual(["b7ad6b7169203331", active.spanId]);
 });
 
 test.each([
