@@ -86,7 +86,7 @@ test.concurrent("a turn that nobody speaks to pays for no look", async () => {
   const replica = await world.replica();
   await applyMain(replica);
   await new Attached(replica, { submit: turnFor(world, "one") }).ended;
-  expect(replica.statements().get("runner_activate")).toBe(1);
+  expect(replica.statements().get("runner_activate_one")).toBe(1);
   expect(replica.statements().get("runner_take_steers")).toBeUndefined();
 });
 

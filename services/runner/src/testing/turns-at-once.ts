@@ -36,7 +36,7 @@ export function admit(
   return steps.admit({ turn, admission: { ...HOW, input: turn.messages, claimRunId, ...more } });
 }
 
-/** Counts statements, by name, and what is in each. */
+/** Counts statements, by name, and the items of each; a single item's statement goes by the name of several. */
 export function counted(sql: Sql): {
   readonly sql: Sql;
   readonly sizes: (name: string) => number[];
@@ -46,7 +46,11 @@ export function counted(sql: Sql): {
     sql: {
       query: (statement, params) => {
         const name = typeof statement === "string" ? statement : statement.name;
-        seen.push({ name, size: (params?.[0] as readonly unknown[] | undefined)?.length ?? 0 });
+        const items = params?.[0];
+        seen.push({
+          name: name.replace(/_one$/, ""),
+          size: Array.isArray(items) ? items.length : 1,
+        });
         return sql.query(statement, params);
       },
     },

@@ -1,7 +1,7 @@
 import { byPlace } from "@lanekeeper/postgres";
-import { INSERT_LOTS, INSERT_ONE_EACH, paramsOf } from "./lane-turn-sql.ts";
+import { insertedRows } from "./lane-turn-sql.ts";
 import type { LaneAdmission } from "./new-turn.ts";
-import { rows, type Sql } from "../sql.ts";
+import type { Sql } from "../sql.ts";
 import { laneName } from "../../domain/lane-name.ts";
 
 /** How a turn was accepted. */
@@ -38,8 +38,7 @@ export async function insertLaneTurns(
 ): Promise<readonly (Admitted | undefined)[]> {
   const asked = withoutTwins(turns);
   const lanes = new Set(asked.map(({ turn }) => laneName(turn.tenant, turn.session.sessionKey)));
-  const statement = lanes.size === asked.length ? INSERT_ONE_EACH : INSERT_LOTS;
-  const found = await rows<Row>(sql, statement, paramsOf(asked));
+  const found = await insertedRows<Row>(sql, asked, lanes.size === asked.length);
   const byPlaces = byPlace(found, asked.length);
   const answers = new Map(asked.map((one, index) => [one, byPlaces[index]]));
   return turns.map((one) => {

@@ -1,10 +1,12 @@
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { type Column, itemParams, itemTable, layEndToEnd, type Slice } from "@lanekeeper/postgres";
+import { type Column, layEndToEnd, type Slice } from "@lanekeeper/postgres";
 import { LIMITS } from "../../limits.ts";
 import { messagesBytes, originBytes } from "../codec.ts";
+import { batchStatement } from "../batch-statement.ts";
 import type { LaneAdmission } from "./new-turn.ts";
 import { outboxIsFull } from "../outbox/outbox-bounds.ts";
+import type { Sql } from "../sql.ts";
 import { isWaiting } from "../state-in.ts";
 
 /** With where its lists stand in those of all items. */
@@ -71,8 +73,12 @@ const TAKEN = `CASE WHEN ${IS_FREE} THEN excluded.taken
  * the sort has to see every lane before the first of them is written. Of a lot those are taken that have
  * room, from its first on; the snapshot shows who waits before that one alone.
  */
-const insertLaneTurnsText = (fresh: string): string => `
-WITH ${itemTable(COLUMNS)}, fresh AS MATERIALIZED (
+const insertLaneTurns = (name: string, fresh: string) =>
+  batchStatement(
+    name,
+    COLUMNS,
+    ({ item }) => `
+WITH ${item}, fresh AS MATERIALIZED (
   SELECT i.*, ${fresh}
 ), lane AS (
   INSERT INTO lanes AS l
@@ -131,7 +137,8 @@ SELECT a.place::int, a.first_place::int, a.rank::int, a.lane_seq, a.is_claimed, 
         AND (t.front OR NOT a.front)
         AND (t.front OR t.turn_class = ${TurnClass.PERSON} OR a.turn_class = ${TurnClass.SYSTEM}))::int
   END AS before
-FROM admitted a JOIN turn USING (turn_id)`;
+FROM admitted a JOIN turn USING (turn_id)`,
+  );
 
 /** New, and its reply, if it goes through delivery, has room; what no bound holds back has none here either. */
 const MAY_COME = `FROM item i
@@ -140,27 +147,31 @@ const MAY_COME = `FROM item i
   AND (i.route_id = '' OR i.max_waiting = ${LIMITS.unboundedTurns}
     OR NOT ${outboxIsFull("i.tenant", "i.session_key")})`;
 
-/** Of different lanes: the usual case is spared a sort and a window, a seventh of its time. */
-export const INSERT_ONE_EACH = {
-  name: "runner_insert_lane_turns",
-  text: insertLaneTurnsText(`1 AS rank, i.place AS first_place, 1 AS room
-  ${MAY_COME}`),
-};
+/** Of different lanes, or one: the usual case is spared a sort and a window, a seventh of its time. */
+const INSERT_ONE_EACH = insertLaneTurns(
+  "runner_insert_lane_turns",
+  `1 AS rank, i.place AS first_place, 1 AS room
+  ${MAY_COME}`,
+);
 
 /** The room is what a free lane has. */
-export const INSERT_LOTS = {
-  name: "runner_insert_lots",
-  text: insertLaneTurnsText(`row_number() OVER lot AS rank,
+const INSERT_LOTS = insertLaneTurns(
+  "runner_insert_lots",
+  `row_number() OVER lot AS rank,
     first_value(i.place) OVER lot AS first_place, least(count(*) OVER lot,
       greatest(1, i.max_waiting::bigint + (first_value(i.claim_run_id) OVER lot IS NOT NULL)::int)
     )::int AS room
   ${MAY_COME}
   WINDOW lot AS (PARTITION BY i.tenant, i.session_key ORDER BY i.place
-    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)`),
-};
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)`,
+);
 
-/** The parameters of both statements. */
-export function paramsOf(turns: readonly LaneAdmission[]): unknown[] {
+/** The rows of those that were admitted. `isOneEach`: of different lanes. */
+export function insertedRows<Row>(
+  sql: Sql,
+  turns: readonly LaneAdmission[],
+  isOneEach: boolean,
+): Promise<Row[]> {
   const seed = layEndToEnd(turns.map(({ admission }) => messagesBytes(admission.seed)));
   const input = layEndToEnd(turns.map(({ admission }) => messagesBytes(admission.input)));
   const chain = layEndToEnd(turns.map(({ turn }) => turn.callChain));
@@ -171,5 +182,6 @@ export function paramsOf(turns: readonly LaneAdmission[]): unknown[] {
     input: input.slices[index] ?? nothing,
     chain: chain.slices[index] ?? nothing,
   }));
-  return [...itemParams(COLUMNS, items), seed.all, input.all, chain.all];
+  const statement = isOneEach ? INSERT_ONE_EACH : INSERT_LOTS;
+  return statement.rows(sql, items, seed.all, input.all, chain.all);
 }

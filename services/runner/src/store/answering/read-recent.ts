@@ -1,8 +1,9 @@
-import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
+import { byPlace, type Column } from "@lanekeeper/postgres";
+import { batchStatement } from "../batch-statement.ts";
 import { messageOf } from "../codec.ts";
 import type { Said } from "./read-transcript.ts";
 import type { SeenSession } from "./sessions.ts";
-import { rows, type Sql } from "../sql.ts";
+import type { Sql } from "../sql.ts";
 
 /** The end of which session's transcript, and how many messages of it. */
 export interface RecentOf {
@@ -26,10 +27,11 @@ const COLUMNS: readonly Column<RecentOf>[] = [
 ];
 
 /** A row for each message; one without a message for a session in which nothing was said. */
-const READ_RECENT = {
-  name: "runner_read_recent",
-  text: `
-WITH ${itemTable(COLUMNS)}
+const READ_RECENT = batchStatement(
+  "runner_read_recent",
+  COLUMNS,
+  ({ item }) => `
+WITH ${item}
 SELECT i.place::int, s.session_id AS "sessionId", s.session_key AS "sessionKey", s.generation,
   s.parent_session_id AS "parentSessionId", s.parent_through_turn_id AS "parentThroughTurnId",
   s.compacted_by_run_id AS "compactedByRunId", m.seq, m.body
@@ -41,7 +43,7 @@ LEFT JOIN LATERAL (
   ORDER BY seq DESC LIMIT i.message_limit
 ) m ON true
 ORDER BY i.place, m.seq DESC`,
-};
+);
 
 type Row = Omit<SeenSession, "compactedByRunId"> & {
   readonly place: number;
@@ -55,7 +57,7 @@ export async function readRecentOfAll(
   sql: Sql,
   asked: readonly RecentOf[],
 ): Promise<readonly Recent[]> {
-  const found = await rows<Row>(sql, READ_RECENT, itemParams(COLUMNS, asked));
+  const found = await READ_RECENT.rows<Row>(sql, asked);
   const said = asked.map((): Said[] => []);
   for (const { place, seq, body } of found) {
     if (seq !== null && body !== null) said[place - 1]?.push({ seq, message: messageOf(body) });

@@ -1,8 +1,9 @@
-import { byPlace, type Column, itemParams, itemTable, UNHURRIED } from "@lanekeeper/postgres";
+import { byPlace, type Column, UNHURRIED } from "@lanekeeper/postgres";
 import { stateCode } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
-import { HELD_TURNS } from "./held-turns.ts";
-import { first, rows, type Sql } from "../sql.ts";
+import { batchStatement } from "../batch-statement.ts";
+import { heldTurns } from "./held-turns.ts";
+import { first, type Sql } from "../sql.ts";
 import { mayBecomeFrom, stateIn } from "../state-in.ts";
 import { type Stop, stopOf } from "../turn-row.ts";
 
@@ -44,13 +45,13 @@ const COLUMNS: readonly Column<GrantedRun>[] = [
 ];
 
 /** Lost, the turn is a claim again, which its run finds out when it wants to end it. */
-const ACTIVATE = {
-  name: "runner_activate",
-  text: `
-WITH ${UNHURRIED}, ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
+const ACTIVATE = batchStatement("runner_activate", COLUMNS, (items) => {
+  const { locks, from } = heldTurns(items);
+  return `
+WITH ${[UNHURRIED, items.item, ...locks].join(", ")}, turn AS (
   UPDATE turns t SET state = ${ACTIVE}, session_id = i.session_id, generation = i.generation,
     replica = i.replica, run_count = t.run_count + 1, renewed_at = clock_timestamp()
-  FROM item i JOIN held USING (tenant, turn_id)
+  FROM ${from}
   WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
     AND ${mayBecomeFrom("t.state", "ACTIVE")}
   RETURNING i.place, t.run_count, t.stop, t.stop_note
@@ -61,15 +62,15 @@ WITH ${UNHURRIED}, ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
     i.replica, clock_timestamp(), i.model
   FROM turn JOIN item i USING (place)
 )
-SELECT turn.place::int, turn.run_count, turn.stop, turn.stop_note FROM turn, unhurried`,
-};
+SELECT turn.place::int, turn.run_count, turn.stop, turn.stop_note FROM turn, unhurried`;
+});
 
 /** Claimed turns whose runs were granted, of different lanes. Undefined: the claim was lost meanwhile. */
 export async function activateAll(
   sql: Sql,
   runs: readonly GrantedRun[],
 ): Promise<readonly (Begun | undefined)[]> {
-  const found = await rows<BegunRow & { place: number }>(sql, ACTIVATE, itemParams(COLUMNS, runs));
+  const found = await ACTIVATE.rows<BegunRow & { place: number }>(sql, runs);
   return byPlace(found, runs.length).map(begun);
 }
 

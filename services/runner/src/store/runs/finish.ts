@@ -5,8 +5,9 @@ import type { Told } from "../../domain/transcript.ts";
 import { stateCode } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { messageBytes } from "../codec.ts";
-import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
-import { rows, type Sql } from "../sql.ts";
+import { byPlace, type Column } from "@lanekeeper/postgres";
+import { batchStatement } from "../batch-statement.ts";
+import type { Sql } from "../sql.ts";
 import { isQueued, mayBecomeFrom } from "../state-in.ts";
 import type { EventChunk } from "../attaching/turn-events.ts";
 
@@ -49,10 +50,11 @@ const TOLD = COLUMNS.length;
  * ending was being stored, and that the ending did not see, is a turn of its own again before the lane is
  * free, so that nothing later goes before it.
  */
-const FINISH = {
-  name: "runner_finish",
-  text: `
-WITH ${itemTable(COLUMNS)}, said AS MATERIALIZED (
+const FINISH = batchStatement(
+  "runner_finish",
+  COLUMNS,
+  ({ item }) => `
+WITH ${item}, said AS MATERIALIZED (
   SELECT * FROM unnest($${TOLD + 1}::int[], $${TOLD + 2}::int[], $${TOLD + 3}::bytea[],
     $${TOLD + 4}::smallint[], $${TOLD + 5}::text[]) AS s (place, nth, body, role, principal)
 ), held AS MATERIALIZED (
@@ -121,7 +123,7 @@ SELECT turn.place::int, lane.depth, turn.route_id <> '' AS "isRouted", turn.end_
           AND ${isQueued("s")} AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL AND s.steer = 2)
     AS "hasSteers"
 FROM lane JOIN turn USING (place)`,
-};
+);
 
 /** A turn that has reached its end. */
 export interface Finished {
@@ -142,14 +144,14 @@ export async function finishAll(
   const told = ends.flatMap((end, index) =>
     end.told.map((one, nth): ToldOf => ({ ...one, of: index + 1, nth: nth + 1 })),
   );
-  const params = [
-    ...itemParams(COLUMNS, ends),
+  const found = await FINISH.rows<Finished & { place: number }>(
+    sql,
+    ends,
     told.map(({ of }) => of),
     told.map(({ nth }) => nth),
     told.map(({ message }) => messageBytes(message)),
     told.map(({ message }) => message.role),
     told.map(({ principal }) => principal),
-  ];
-  const found = await rows<Finished & { place: number }>(sql, FINISH, params);
+  );
   return byPlace(found, ends.length);
 }

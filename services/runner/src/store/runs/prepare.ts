@@ -3,17 +3,11 @@ import { isRunEnding } from "../../domain/ending.ts";
 import { stateCode, stateOf } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { messageBytes, messageOf, messagesBytes, messagesOf } from "../codec.ts";
-import {
-  byPlace,
-  type Column,
-  itemParams,
-  itemTable,
-  layEndToEnd,
-  type Slice,
-} from "@lanekeeper/postgres";
+import { byPlace, type Column, layEndToEnd, type Slice } from "@lanekeeper/postgres";
 import { type Stop, stopOf } from "../turn-row.ts";
-import { HELD_TURNS } from "./held-turns.ts";
-import { first, rows, type Sql } from "../sql.ts";
+import { batchStatement } from "../batch-statement.ts";
+import { heldTurns } from "./held-turns.ts";
+import { first, type Sql } from "../sql.ts";
 import { isQueued, stateIn } from "../state-in.ts";
 
 /** A run with the ending that it is to be stored with. */
@@ -65,12 +59,12 @@ const PRODUCED = `($${COLUMNS.length + 1}::bytea[])`;
  * The first ending that is stored stands, whoever stored it: session-identity may have been told. Until then
  * whoever asked that the turn be stopped is heard, though its run, at another replica, may not know yet.
  */
-const PREPARE = {
-  name: "runner_prepare",
-  text: `
-WITH ${itemTable(COLUMNS)}, ${HELD_TURNS}, turn AS (
+const PREPARE = batchStatement("runner_prepare", COLUMNS, (items) => {
+  const { locks, from } = heldTurns(items);
+  return `
+WITH ${[items.item, ...locks].join(", ")}, turn AS (
   UPDATE turns t SET prepared_run_id = i.run_id, renewed_at = clock_timestamp()
-  FROM item i JOIN held USING (tenant, turn_id)
+  FROM ${from}
   WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
     AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL AND (t.stop IS NULL OR i.stops)
     AND (i.state <> ${stateCode("COMPLETED")} OR i.is_spent OR NOT EXISTS (
@@ -85,8 +79,8 @@ UPDATE runs r SET prepared_state = i.state, error_reason = i.error_reason,
   model = coalesce(nullif(i.model, ''), r.model), ended_stream_seq = i.ended_stream_seq
 FROM turn JOIN item i USING (place)
 WHERE r.tenant = i.tenant AND r.turn_id = i.turn_id AND r.run_id = i.run_id
-RETURNING i.place::int`,
-};
+RETURNING i.place::int`;
+});
 
 /** What came of storing an ending. */
 export type PrepareResult =
@@ -109,8 +103,8 @@ export async function prepareAll(
     ...one,
     produced: produced.slices[index] ?? { from: 1, to: 0 },
   }));
-  const params = [...itemParams(COLUMNS, items), produced.all];
-  const stored = byPlace(await rows<{ place: number }>(sql, PREPARE, params), endings.length);
+  const found = await PREPARE.rows<{ place: number }>(sql, items, produced.all);
+  const stored = byPlace(found, endings.length);
   return Promise.all(
     endings.map(
       async (one, index): Promise<PrepareResult> =>
