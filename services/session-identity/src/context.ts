@@ -54,6 +54,7 @@ export function createContext(options: ContextOptions): IdentityContext {
     { db: turnsDb, ids, replica },
     {
       batch: (size, durationMs) => metrics.batch(size, durationMs),
+      byMemory: (written, outdated) => metrics.byMemory(written, outdated),
       changed: (what) => feed.nudge(what),
     },
   );

@@ -51,6 +51,14 @@ export const LIMITS = {
   maxReadBatch: 32,
   readConcurrency: 3,
 
+  /** Keys that a replica remembers as it wrote them: some 2 KiB each, for the conversations of a few minutes. */
+  maxKnownKeys: 5_000,
+  /**
+   * How far the database's clock may be from where a decision by memory took it to be; well under the shortest
+   * lease, and more than a busy server takes to begin with a statement.
+   */
+  knownClockMs: 200,
+
   /** Repeats of a look-up that lost to a concurrent change of the name; each loss needs another change. */
   resolveAttempts: 8,
 

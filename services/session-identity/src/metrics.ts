@@ -5,6 +5,7 @@ import type { Metrics } from "@lanekeeper/service";
 export interface IdentityMetrics {
   call(report: CallReport): void;
   batch(size: number, durationMs: number): void;
+  byMemory(written: number, outdated: number): void;
   refused(operation: string, reason: string): void;
   readonly watchLag: { observe(seconds: number): void };
 }
@@ -28,7 +29,15 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
     return known;
   };
   const size = metrics.histogram("identity_batch_calls", "Calls of one commit", [], BATCH_SIZES);
-  const duration = metrics.histogram("identity_batch_seconds", "From BEGIN to the end of COMMIT");
+  const duration = metrics.histogram(
+    "identity_batch_seconds",
+    "From the first statement of a batch to the end of its last commit",
+  );
+  const byMemory = metrics.counter(
+    "identity_by_memory_total",
+    "Commands that were decided without reading their key first: written, or decided anew since it had changed",
+    ["outcome"],
+  );
   const refused = metrics.counter("identity_refused_total", "Decisions against a call", [
     "operation",
     "reason",
@@ -42,6 +51,10 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
     batch: (commands, durationMs) => {
       size.observe(commands);
       duration.observe(durationMs / 1_000);
+    },
+    byMemory: (written, outdated) => {
+      byMemory.inc({ outcome: "written" }, written);
+      byMemory.inc({ outcome: "outdated" }, outdated);
     },
     refused: (operation, reason) => refused.inc({ operation, reason }),
     watchLag,

@@ -12,12 +12,16 @@ import { LIMITS } from "../limits.ts";
 import { nameOf } from "../store/keys/lock-keys.ts";
 import type { Told } from "../store/batch/write-batch.ts";
 import type { Answers, Ask, Command, Result } from "./command.ts";
+import { DatabaseClock } from "./database-clock.ts";
+import { KnownKeys } from "./known-keys.ts";
 import { type BatchContext, runBatch } from "./run-batch.ts";
 
 /** What the engine tells of its work. */
 export interface EngineObserver {
-  /** After each commit. */
+  /** After each batch. */
   batch?(size: number, durationMs: number): void;
+  /** Commands that were decided by memory: how many stand, how many were decided anew. */
+  byMemory?(written: number, outdated: number): void;
   /** A commit that watchers have to hear of. */
   changed?(what: Exclude<Told, "nothing">): void;
 }
@@ -29,7 +33,9 @@ export interface EngineObserver {
 export class Engine {
   readonly #batcher: Batcher<Command, Result>;
 
-  constructor(context: BatchContext, observer: EngineObserver = {}) {
+  constructor(parts: Omit<BatchContext, "memory">, observer: EngineObserver = {}) {
+    const memory = { keys: new KnownKeys(), clock: new DatabaseClock() };
+    const context = { ...parts, memory };
     this.#batcher = createBatcher<Command, Result>({
       run: (commands) => runObserved(context, observer, commands),
       isOutage: isUnavailable,
@@ -73,8 +79,9 @@ async function runObserved(
   commands: readonly Command[],
 ): Promise<readonly Result[]> {
   const startMs = performance.now();
-  const { results, tells } = await runBatch(context, commands);
+  const { results, tells, byMemory } = await runBatch(context, commands);
   observer.batch?.(commands.length, performance.now() - startMs);
+  observer.byMemory?.(byMemory.written, byMemory.outdated);
   if (tells !== "nothing") observer.changed?.(tells);
   return results;
 }

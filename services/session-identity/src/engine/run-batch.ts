@@ -1,27 +1,30 @@
 import { retryOnDeadlock } from "@lanekeeper/postgres";
 import type { Ids } from "@lanekeeper/service";
-import type { Decision, Effects } from "../domain/decision.ts";
+import type { Decision } from "../domain/decision.ts";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { ELSEWHERE } from "../domain/reserve.ts";
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import type { Db, Tx } from "../store/db.ts";
-import { acceptedRow, type JournalAbout, refusedRow } from "../store/journal/journal-rows.ts";
+import { refusedRow } from "../store/journal/journal-rows.ts";
 import { lockKeys, nameOf } from "../store/keys/lock-keys.ts";
-import { lookUp } from "../store/batch/look-up.ts";
+import { type Found, lookUp } from "../store/batch/look-up.ts";
 import { makeKeys, type NewKey } from "../store/keys/make-keys.ts";
 import { readCauses } from "../store/keys/read-causes.ts";
 import { readStillLed } from "../store/keys/read-leads.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
+import { applyEffects } from "./apply-effects.ts";
 import type { Command, Result } from "./command.ts";
 import { decide, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
+import { knownAfter, type Memory, writeKnown } from "./write-known.ts";
 
 export interface BatchContext {
   readonly db: Db;
   readonly ids: Ids;
   readonly replica: Replica;
+  readonly memory: Memory;
 }
 
 export interface BatchDone {
@@ -29,8 +32,49 @@ export interface BatchDone {
   readonly tells: Told;
 }
 
-/** Runs commands of different keys in one transaction; a key stands in a batch once. */
-export function runBatch(context: BatchContext, commands: readonly Command[]): Promise<BatchDone> {
+/** With what became of those that could be decided by memory. */
+export interface WholeBatchDone extends BatchDone {
+  readonly byMemory: { readonly written: number; readonly outdated: number };
+}
+
+/**
+ * Runs commands of different keys; a key stands in a batch once. Those that memory suffices for are written
+ * first, the others in one transaction. Should that fail, whoever asks all of them again is told of the first
+ * what they were told here: each is known by its run.
+ */
+export async function runBatch(
+  context: BatchContext,
+  commands: readonly Command[],
+): Promise<WholeBatchDone> {
+  const { results: written, tells, outdated } = await writeKnown(context, commands);
+  const byMemory = { written: written.size, outdated };
+  const rest = commands.filter((command) => !written.has(command));
+  if (rest.length === 0) return { results: inOrder(commands, written), tells, byMemory };
+  const locked = await runLocked(context, rest);
+  const results = new Map(written);
+  for (const [index, command] of rest.entries()) {
+    const result = locked.results[index];
+    if (result !== undefined) results.set(command, result);
+  }
+  return { results: inOrder(commands, results), tells: louder(tells, locked.tells), byMemory };
+}
+
+function inOrder(commands: readonly Command[], results: ReadonlyMap<Command, Result>): Result[] {
+  return commands.map((command) => {
+    const result = results.get(command);
+    if (result === undefined) throw new Error("each command has a result");
+    return result;
+  });
+}
+
+const LOUDNESS: readonly Told[] = ["nothing", "changes", "rotations"];
+
+function louder(one: Told, other: Told): Told {
+  return LOUDNESS.indexOf(one) > LOUDNESS.indexOf(other) ? one : other;
+}
+
+/** Reads and locks the keys, and writes what is decided by that. */
+function runLocked(context: BatchContext, commands: readonly Command[]): Promise<BatchDone> {
   return retryOnDeadlock(() =>
     context.db.transaction((tx) => inTransaction(tx, context, commands)),
   );
@@ -38,7 +82,7 @@ export function runBatch(context: BatchContext, commands: readonly Command[]): P
 
 async function inTransaction(
   tx: Tx,
-  { ids, replica }: BatchContext,
+  { ids, replica, memory }: BatchContext,
   commands: readonly Command[],
 ): Promise<BatchDone> {
   const writes = new BatchWrites(replica);
@@ -54,12 +98,15 @@ async function inTransaction(
     lookUp(tx, commands.map(wantedBy)),
   ]);
   const states = commands.map(({ tenant, sessionKey }) => rows.get(nameOf(tenant, sessionKey)));
+  if (found[0] !== undefined) memory.clock.note(found[0].nowMs);
   const overtaken = await overtakenNames(tx, commands, states);
+  const learnt: Learnt[] = [];
   const results = commands.map((command, index) => {
     const facts = found[index];
     if (facts === undefined) throw new Error("the look-up gives a row per command");
     if (overtaken.has(command)) return ELSEWHERE;
     const decision = decide(command, states[index], facts, ids);
+    learnt.push({ command, facts, decision });
     return record(writes, command, states[index], decision, facts.nowMs);
   });
   const { tells } = writes;
@@ -67,8 +114,25 @@ async function inTransaction(
     await writes.flush(tx);
     return { results: await withCauses(tx, commands, results), tells };
   }
-  await writes.flush({ query: tx.queryAndCommit });
+  learn(memory, learnt, await writes.flush({ query: tx.queryAndCommit }));
   return { results, tells };
+}
+
+/** What a command was decided by, and how. */
+interface Learnt {
+  readonly command: Command;
+  readonly facts: Found;
+  readonly decision: Decision<Result>;
+}
+
+/** Keeps in mind what was committed. */
+function learn({ keys }: Memory, learnt: readonly Learnt[], xid: string | undefined): void {
+  for (const { command, facts, decision } of learnt) {
+    if ("refusal" in decision || decision.effects.state === undefined) continue;
+    const after = knownAfter(command.ask, decision.effects, facts, keys.get(command));
+    if (after === undefined || xid === undefined) keys.forget(command);
+    else keys.keep(command, { ...after, xid });
+  }
 }
 
 function namesCause(result: Result): boolean {
@@ -115,24 +179,9 @@ function record(
     }
     return refusal;
   }
-  apply(writes, about, decision.effects);
+  applyEffects(writes, about, decision.effects);
   recordRequest(writes, command, decision, nowMs);
   return decision.answer;
-}
-
-/** Also what the operators' acts write with. */
-export function apply(writes: BatchWrites, about: JournalAbout, effects: Effects): void {
-  const { tenant } = about;
-  const rotated = effects.generations !== undefined && effects.generations.length > 0;
-  const told = effects.told === true ? { rotated } : undefined;
-  if (effects.state !== undefined) writes.key(effects.state, told);
-  for (const run of effects.newRuns ?? []) writes.newRun(tenant, run);
-  for (const run of effects.runs ?? []) writes.run(tenant, run);
-  for (const event of effects.events ?? []) writes.event(tenant, event);
-  for (const reply of effects.newReplies ?? []) writes.newReply(tenant, reply);
-  for (const reply of effects.replies ?? []) writes.reply(tenant, reply);
-  for (const begun of effects.generations ?? []) writes.generation(tenant, begun);
-  for (const draft of effects.journal ?? []) writes.journal(acceptedRow(about, draft));
 }
 
 /** What is known by more than its own id: a name by the ledger, a rotation by its request id. */

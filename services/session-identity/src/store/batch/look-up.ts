@@ -40,6 +40,8 @@ export interface Found {
   readonly source: { readonly sessionKey: string; readonly agentId: string } | undefined;
   readonly sendingCount: number;
   readonly policy: FreshnessPolicy | undefined;
+  /** Of the tenant's policies, 0 where it has none; undefined: not looked for. */
+  readonly policyVersion: bigint | undefined;
 }
 
 interface FoundRow {
@@ -56,7 +58,14 @@ interface FoundRow {
   readonly request?: { readonly fingerprint: string; readonly answer: unknown } | null;
   readonly source?: { readonly session_key: string; readonly agent_id: string } | null;
   readonly sending_count?: bigint;
-  readonly policy?: { idle_after_ms: number | null; daily_at: string; time_zone: string } | null;
+  /** Null: the tenant has none. */
+  readonly policy?: { readonly version: string; readonly policy: PolicyRow | null } | null;
+}
+
+interface PolicyRow {
+  readonly idle_after_ms: number | null;
+  readonly daily_at: string;
+  readonly time_zone: string;
 }
 
 interface Column {
@@ -140,8 +149,10 @@ const PARTS: readonly Part[] = [
     name: "policy",
     isWanted: ({ policyAgentId }) => policyAgentId !== undefined,
     columns: [{ name: "policy_agent", type: "text", of: (one) => one.policyAgentId ?? null }],
-    text: `(select to_json(k) from key_policies k where k.tenant = w.tenant and k.agent_id = w.policy_agent
-        and k.version = (select t.version from tenant_policies t where t.tenant = w.tenant))`,
+    text: `(select json_build_object('version', t.version::text, 'policy', (
+          select to_json(k) from key_policies k
+          where k.tenant = t.tenant and k.agent_id = w.policy_agent and k.version = t.version))
+        from tenant_policies t where t.tenant = w.tenant)`,
   },
 ];
 
@@ -214,11 +225,12 @@ function foundOf(row: FoundRow): Found {
     request: row.request ?? undefined,
     source: source ? { sessionKey: source.session_key, agentId: source.agent_id } : undefined,
     sendingCount: Number(row.sending_count ?? 0n),
-    policy: policy ? policyOf(policy) : undefined,
+    policy: policy?.policy ? policyOf(policy.policy) : undefined,
+    policyVersion: policy === undefined ? undefined : BigInt(policy?.version ?? 0),
   };
 }
 
-function policyOf(row: NonNullable<FoundRow["policy"]>): FreshnessPolicy {
+function policyOf(row: PolicyRow): FreshnessPolicy {
   return {
     idleAfterMs: row.idle_after_ms ?? undefined,
     dailyAt: row.daily_at,

@@ -23,9 +23,12 @@ const REQUEST_COLUMNS = "tenant, request_id, fingerprint, answer, create_time";
 const REPLY_COLUMNS = `tenant, delivery_id, session_key, generation, turn_id, state, claimed, attempt,
         provider_message_id, error_message, update_time`;
 
+/** Rows of a part: the parameter, and behind `where` or `and` which of them are written. */
+type PartText = (rows: string, only?: string) => string;
+
 /** What every turn and every reply writes. Each is one parameter: rows as JSON, in which int8 and times are text. */
 const OF_TURNS = {
-  keys: (rows: string) => `
+  keys: (rows, only) => `
     written_keys as (
       update session_keys k set
         revision = x.revision, internal = x.internal, alias_of = x.alias_of, moved_to = x.moved_to,
@@ -41,42 +44,42 @@ const OF_TURNS = {
         active_heartbeat_time = x.active_heartbeat_time, active_model = x.active_model,
         last_run = x.last_run
       from json_populate_recordset(null::session_keys, ${rows}::json) x
-      where k.tenant = x.tenant and k.session_key = x.session_key
+      where k.tenant = x.tenant and k.session_key = x.session_key${and(only)}
     )`,
-  changes: (rows: string) => `
+  changes: (rows, only) => `
     written_changes as (
       insert into session_changes (tenant, session_key, agent_id, state, merged_into, rotated)
       select tenant, session_key, agent_id, state, merged_into, rotated
-      from json_populate_recordset(null::session_changes, ${rows}::json)
+      from json_populate_recordset(null::session_changes, ${rows}::json) x${where(only)}
     )`,
-  newRuns: (rows: string) => `
+  newRuns: (rows, only) => `
     written_new_runs as (
       insert into runs (${RUN_COLUMNS})
-      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, ${rows}::json)
+      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, ${rows}::json) x${where(only)}
     )`,
-  runs: (rows: string) => `
+  runs: (rows, only) => `
     written_runs as (
       update runs r set state = x.state, stale_generation = x.stale_generation, ending = x.ending
       from json_populate_recordset(null::runs, ${rows}::json) x
-      where r.tenant = x.tenant and r.run_id = x.run_id
+      where r.tenant = x.tenant and r.run_id = x.run_id${and(only)}
     )`,
-  events: (rows: string) => `
+  events: (rows) => `
     written_events as (
       insert into lifecycle_events (${EVENT_COLUMNS})
       select ${EVENT_COLUMNS} from json_populate_recordset(null::lifecycle_events, ${rows}::json)
     )`,
-  journal: (rows: string) => `
+  journal: (rows, only) => `
     written_journal as (
       insert into journal (${JOURNAL_COLUMNS}, last_time)
       select ${JOURNAL_COLUMNS}, create_time
-      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}
+      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}${where(only)}
     )`,
-  newReplies: (rows: string) => `
+  newReplies: (rows) => `
     written_new_replies as (
       insert into replies (${REPLY_COLUMNS})
       select ${REPLY_COLUMNS} from json_populate_recordset(null::replies, ${rows}::json)
     )`,
-  replies: (rows: string) => `
+  replies: (rows) => `
     written_replies as (
       update replies p set state = x.state, claimed = x.claimed, attempt = x.attempt,
         provider_message_id = x.provider_message_id, error_message = x.error_message,
@@ -84,7 +87,7 @@ const OF_TURNS = {
       from json_populate_recordset(null::replies, ${rows}::json) x
       where p.tenant = x.tenant and p.delivery_id = x.delivery_id
     )`,
-} as const;
+} as const satisfies Record<string, PartText>;
 
 /** What is written now and then. */
 const NOW_AND_THEN = {
@@ -130,10 +133,18 @@ const NOW_AND_THEN = {
     )`,
 } as const;
 
-const PARTS = { ...OF_TURNS, ...NOW_AND_THEN };
+function where(only: string | undefined): string {
+  return only === undefined ? "" : `\n      where ${only}`;
+}
+
+function and(only: string | undefined): string {
+  return only === undefined ? "" : ` and ${only}`;
+}
 
 /** A table, or a way to write it. */
-export type Part = keyof typeof PARTS;
+export type Part = keyof typeof OF_TURNS | keyof typeof NOW_AND_THEN;
+
+export const PARTS: Readonly<Record<Part, PartText>> = { ...OF_TURNS, ...NOW_AND_THEN };
 
 const TURN_PARTS = Object.keys(OF_TURNS) as Part[];
 const OTHER_PARTS = Object.keys(NOW_AND_THEN) as Part[];
@@ -172,9 +183,12 @@ export function writeStatement(needs: (part: Part) => boolean, isKeyMade: boolea
 
 function textOf(parts: readonly Part[], countsUsage: boolean): string {
   const written = parts.map((part, index) => PARTS[part](`$${index + 1}`)).join(",");
-  const last = countsUsage ? countUsage(parts.length) : "select";
+  const last = countsUsage ? countUsage(parts.length) : `select ${XID}`;
   return `with ${written}\n${last}`;
 }
+
+/** The transaction's id as rows that it wrote show it: their xmin. */
+export const XID = "pg_current_xact_id()::xid::text as xid";
 
 const countUsage = (before: number) => `
     insert into tenant_usage (tenant, shard, key_count, binding_count)

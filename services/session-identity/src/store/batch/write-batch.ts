@@ -7,6 +7,7 @@ import { rowOf } from "../keys/key-row.ts";
 import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
 import { iso } from "./values.ts";
 import { type Part, writeStatement } from "./write-batch-sql.ts";
+import { unchangedStatement } from "./write-unchanged-sql.ts";
 
 /** What the ledger keeps of a peer, beside its spelling. */
 export interface NewPeer {
@@ -39,6 +40,32 @@ export interface ToldChange {
 
 /** What a transaction has for watchers: nothing, changes without rotations, or rotations too. */
 export type Told = "nothing" | "changes" | "rotations";
+
+/** A key as its writer knows it. */
+export interface LastSeen {
+  readonly tenant: string;
+  readonly sessionKey: string;
+  /** The transaction that wrote the row. */
+  readonly xid: string;
+  /** Of the tenant's policies that were decided by; undefined: none were. */
+  readonly policyVersion: bigint | undefined;
+}
+
+/** When it was decided, by the database's clock, and on which server. */
+export interface DecidedAt {
+  readonly nowMs: number;
+  readonly postmasterStartMs: number;
+  /** How far the database's clock may be from `nowMs`. */
+  readonly toleranceMs: number;
+}
+
+/** A key that was written. */
+export interface Written {
+  /** In what was asked, from 1. */
+  readonly place: number;
+  readonly xid: string;
+  readonly now_ms: number;
+}
 
 /** Everything that one transaction changes, until it is flushed. */
 export class BatchWrites {
@@ -157,18 +184,41 @@ export class BatchWrites {
     return this.#tells;
   }
 
-  /** Writes what was noted since the last time. A row stands in one flush once. */
-  async flush(query: Query): Promise<void> {
+  /**
+   * Writes what was noted since the last time. A row stands in one flush once. Gives the transaction's id, as
+   * rows show it, where what it wrote was of turns and replies alone.
+   */
+  async flush(query: Query): Promise<string | undefined> {
     const refusals = [...this.#refusals.values()];
     const rows = { ...this.#rows, refusals };
     const statement = writeStatement((part) => rows[part].length > 0, this.#madeKeys.length > 0);
     const { parts, countsUsage, name, text } = statement;
-    if (parts.length === 0) return;
+    if (parts.length === 0) return undefined;
     const params: unknown[] = parts.map((part) => JSON.stringify(rows[part]));
     if (countsUsage) params.push([...this.#madeKeys], this.#replica.usageShard);
     for (const written of Object.values(this.#rows)) written.length = 0;
     this.#madeKeys.length = 0;
     this.#refusals.clear();
-    await query.query({ name, text }, params);
+    const { rows: told } = await query.query<{ readonly xid: string }>({ name, text }, params);
+    return countsUsage ? undefined : told[0]?.xid;
+  }
+
+  /** Writes what was noted of those keys that stand as they were last seen, and gives them. Once. */
+  async flushUnchanged(
+    query: Query,
+    seen: readonly LastSeen[],
+    at: DecidedAt,
+  ): Promise<readonly Written[]> {
+    const rows = this.#rows;
+    const { name, text, parts } = unchangedStatement((part) => rows[part].length > 0);
+    const params = [
+      seen.map(({ tenant }) => tenant),
+      seen.map(({ sessionKey }) => sessionKey),
+      seen.map(({ xid }) => xid),
+      seen.map(({ policyVersion }) => policyVersion ?? null),
+      ...[at.postmasterStartMs, at.nowMs, at.toleranceMs],
+      ...parts.map((part) => JSON.stringify(rows[part])),
+    ];
+    return (await query.query<Written>({ name, text }, params)).rows;
   }
 }
