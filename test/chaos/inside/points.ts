@@ -36,6 +36,13 @@ export const POINTS: readonly Point[] = [
   ),
   point(
     "session-identity",
+    `${IDENTITY}/run-batch.ts`,
+    "after a compare-and-set of session-identity, before the reply",
+    "= await writeKnown(context, commands);\n",
+    (here) => `= await writeKnown(context, commands);\n  ${here}\n`,
+  ),
+  point(
+    "session-identity",
     `${IDENTITY}/engine.ts`,
     "after a commit of session-identity, before the reply",
     "= await runBatch(context, commands);\n",

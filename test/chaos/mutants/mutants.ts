@@ -46,6 +46,14 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: ["G2", "G3"],
   },
   {
+    name: "memory-unchecked",
+    about: "what a replica remembers of a key is written whatever stands there",
+    file: `${identity}/store/batch/write-unchanged-sql.ts`,
+    find: " and k.xmin = w.xid::xid",
+    put: "",
+    breaks: ["G2", "G3"],
+  },
+  {
     name: "ack-before-commit",
     about: "callers are answered before the commit",
     file: `${identity}/engine/run-batch.ts`,
