@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { HOW, newTurn, StoredTurns, TENANT } from "../testing/stored-turns.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -15,6 +16,7 @@ import { readPositions } from "./lanes/read-position.ts";
 import { readMarks, readWatched } from "./lanes/watch-lanes.ts";
 import { waitingRoutes } from "./outbox/waiting-routes.ts";
 import { expiredTurns, idleLanes, oldestIdleLanes, staleTurns } from "./recovery/sweep.ts";
+import { endWaiting } from "./runs/end-unanswered.ts";
 import { failAbandoned } from "./runs/finish-stateless.ts";
 import { stopWaitingFront } from "./runs/request-stop.ts";
 import { TurnSteps } from "./runs/turn-steps.ts";
@@ -31,12 +33,15 @@ afterAll(async () => {
 
 const ENDED = 3_000;
 const LANE = "agent:main:lane1";
+const CROWDED = "agent:main:crowded";
 const HELD = { tenant: TENANT, sessionKey: LANE, turnId: randomUUID(), runId: randomUUID() };
 const AFTER = { tenant: "", sessionKey: "" };
 
-/** Rows of `turns` that the connection has read so far, by whatever way. */
-const READ = `SELECT (pg_stat_get_xact_tuples_returned('turns'::regclass)
-  + pg_stat_get_xact_tuples_fetched('turns'::regclass))::int AS rows`;
+/** Rows of `turns` that the connection has read so far: those of indexes are counted with each of them. */
+const READ = `SELECT sum(pg_stat_get_xact_tuples_fetched(c.oid)
+    + CASE WHEN c.relkind = 'r' THEN pg_stat_get_xact_tuples_returned(c.oid) ELSE 0 END)::int AS rows
+  FROM pg_class c
+  WHERE c.oid = 'turns'::regclass OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'turns'::regclass)`;
 
 async function rowsRead(sql: Sql): Promise<number> {
   return (await sql.query<{ rows: number }>(READ)).rows[0]?.rows ?? NaN;
@@ -85,29 +90,73 @@ const LOOKS: Record<string, (sql: Sql) => Promise<unknown>> = {
 test("what looks for open turns reads none of those that ended, however many they are", async () => {
   const turns = new StoredTurns(new TurnSteps(world.db));
   for (let waiting = 0; waiting < 3; waiting += 1) await turns.admit(newTurn(LANE));
-  const { rows } = await world.db.query<{ column: string }>(
-    `SELECT attname AS "column" FROM pg_attribute
-     WHERE attrelid = 'turns'::regclass AND attnum > 0 AND attname NOT IN ('turn_id', 'state', 'end_time')`,
-  );
-  const same = rows.map(({ column }) => `t.${column}`).join();
-  await world.db.query(
-    `INSERT INTO turns (turn_id, state, end_time, ${same.replaceAll("t.", "")})
-     SELECT gen_random_uuid(), 4, now(), ${same}
-     FROM (SELECT * FROM turns LIMIT 1) t, generate_series(1, ${ENDED})`,
-  );
+  await copyTurn(LANE, ENDED, { turn_id: "gen_random_uuid()", state: "4", end_time: "now()" });
   await world.db.query("ANALYZE turns");
   for (const [look, work] of Object.entries(LOOKS)) {
-    const read = world.db.transaction(async (sql) => {
-      const before = await rowsRead(sql);
-      await work(sql);
-      throw new Undone((await rowsRead(sql)) - before);
-    });
-    const count = await read.catch((error: unknown) =>
-      error instanceof Undone ? error.rows : error,
-    );
-    expect(count, look).toBeLessThan(30);
+    expect(await reads(work), look).toBeLessThan(30);
   }
 });
+
+test("the head of a lane is found by reading few of the thousand that wait, whatever it is", async () => {
+  const turns = new StoredTurns(new TurnSteps(world.db));
+  await turns.admit(newTurn(CROWDED));
+  await turns.admit(newTurn(CROWDED, TurnClass.SYSTEM), undefined, true);
+  await turns.admit(newTurn(CROWDED, TurnClass.SYSTEM));
+  await copyTurn(CROWDED, 1_000, { turn_id: "gen_random_uuid()", lane_seq: "3 + n" });
+  // What may go before the others came last.
+  const last =
+    "UPDATE turns SET lane_seq = lane_seq + 2000 WHERE session_key = $1 AND turn_class = $2";
+  await world.db.query(last, [CROWDED, TurnClass.SYSTEM]);
+  await world.db.query("UPDATE lanes SET depth = depth + 1000 WHERE session_key = $1", [CROWDED]);
+  await world.db.query("ANALYZE turns");
+  const claim = () => ({ runId: randomUUID(), replica: "a", anyCaller: true });
+  const heads: unknown[] = [];
+  for (let served = 0; served < 12; served += 1) {
+    expect(await reads((sql) => claimHead(within(sql), TENANT, CROWDED, claim()))).toBeLessThan(30);
+    const head = await claimHead(world.db, TENANT, CROWDED, claim());
+    if (head.kind !== "claimed") throw new Error(head.kind);
+    heads.push([head.turn.laneSeq, head.turn.turnClass]);
+    const ended = {
+      state: "FAILED",
+      errorReason: "",
+      errorMessage: "",
+      endedStreamSeq: 1n,
+    } as const;
+    const { turnId } = head.turn;
+    await endWaiting(world.db, { ...ended, tenant: TENANT, sessionKey: CROWDED, turnId });
+  }
+  expect(heads.slice(0, 3)).toEqual([
+    [2002n, TurnClass.SYSTEM],
+    [1n, TurnClass.PERSON],
+    [4n, TurnClass.PERSON],
+  ]);
+});
+
+/** Stores a lane's first turn so many times more, with other values, in which `n` counts from 1. */
+async function copyTurn(lane: string, times: number, values: Record<string, string>) {
+  const { rows } = await world.db.query<{ column: string }>(
+    `SELECT attname AS "column" FROM pg_attribute
+     WHERE attrelid = 'turns'::regclass AND attnum > 0 AND attname <> ALL ($1)`,
+    [Object.keys(values)],
+  );
+  const same = rows.map(({ column }) => column).join();
+  await world.db.query(
+    `INSERT INTO turns (${same}, ${Object.keys(values).join()})
+     SELECT ${same}, ${Object.values(values).join()}
+     FROM (SELECT * FROM turns WHERE session_key = $1 ORDER BY lane_seq LIMIT 1) t, generate_series(1, $2::int) n`,
+    [lane, times],
+  );
+}
+
+/** The rows of `turns` that this reads; what it changes is undone. */
+async function reads(work: (sql: Sql) => Promise<unknown>): Promise<unknown> {
+  const read = world.db.transaction(async (sql) => {
+    const before = await rowsRead(sql);
+    await work(sql);
+    throw new Undone((await rowsRead(sql)) - before);
+  });
+  return read.catch((error: unknown) => (error instanceof Undone ? error.rows : error));
+}
 
 /** Undoes a transaction that was only to be looked at. */
 class Undone extends Error {
