@@ -1,20 +1,19 @@
 import { retryOnDeadlock } from "@lanekeeper/postgres";
 import type { Ids } from "@lanekeeper/service";
-import type { Decision } from "../domain/decision.ts";
+import type { Decision, Effects } from "../domain/decision.ts";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { ELSEWHERE } from "../domain/reserve.ts";
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import type { Db, Tx } from "../store/db.ts";
-import { refusedRow } from "../store/journal/journal-rows.ts";
+import { acceptedRow, type JournalAbout, refusedRow } from "../store/journal/journal-rows.ts";
 import { lockKeys, nameOf } from "../store/keys/lock-keys.ts";
 import { type Found, lookUp } from "../store/batch/look-up.ts";
 import { makeKeys, type NewKey } from "../store/keys/make-keys.ts";
 import { readCauses } from "../store/keys/read-causes.ts";
 import { readStillLed } from "../store/keys/read-leads.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
-import { applyEffects } from "./apply-effects.ts";
 import type { Command, Result } from "./command.ts";
 import { decide, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
@@ -179,9 +178,24 @@ function record(
     }
     return refusal;
   }
-  applyEffects(writes, about, decision.effects);
+  apply(writes, about, decision.effects);
   recordRequest(writes, command, decision, nowMs);
   return decision.answer;
+}
+
+/** Notes what a decision changes, to be written. */
+function apply(writes: BatchWrites, about: JournalAbout, effects: Effects): void {
+  const { tenant } = about;
+  const rotated = effects.generations !== undefined && effects.generations.length > 0;
+  const told = effects.told === true ? { rotated } : undefined;
+  if (effects.state !== undefined) writes.key(effects.state, told);
+  for (const run of effects.newRuns ?? []) writes.newRun(tenant, run);
+  for (const run of effects.runs ?? []) writes.run(tenant, run);
+  for (const event of effects.events ?? []) writes.event(tenant, event);
+  for (const reply of effects.newReplies ?? []) writes.newReply(tenant, reply);
+  for (const reply of effects.replies ?? []) writes.reply(tenant, reply);
+  for (const begun of effects.generations ?? []) writes.generation(tenant, begun);
+  for (const draft of effects.journal ?? []) writes.journal(acceptedRow(about, draft));
 }
 
 /** What is known by more than its own id: a name by the ledger, a rotation by its request id. */

@@ -4,10 +4,11 @@ import type { Effects } from "../domain/decision.ts";
 import { hasSession } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
+import { KnownWrites, type Written } from "../store/batch/known-writes.ts";
 import type { Found } from "../store/batch/look-up.ts";
-import { BatchWrites, type Told, type Written } from "../store/batch/write-batch.ts";
+import type { Told } from "../store/batch/write-batch.ts";
 import type { Db } from "../store/db.ts";
-import { applyEffects } from "./apply-effects.ts";
+import { acceptedRow } from "../store/journal/journal-rows.ts";
 import type { Ask, Command, Result } from "./command.ts";
 import type { DatabaseClock } from "./database-clock.ts";
 import { decide } from "./decide.ts";
@@ -60,17 +61,28 @@ export async function writeKnown(
   const guesses = guessesOf(context, commands, nowMs);
   const [first] = guesses;
   if (first === undefined) return NOTHING;
-  const writes = new BatchWrites(replica);
-  const { ruleSetVersion } = writes;
-  for (const { command, effects } of guesses) {
-    const { tenant, sessionKey, asker } = command;
-    applyEffects(writes, { tenant, sessionKey, nowMs, ruleSetVersion, asker }, effects);
-  }
+  const writes = new KnownWrites();
+  for (const [index, guess] of guesses.entries()) note(writes, index + 1, guess, replica, nowMs);
   const { postmasterStartMs } = first.known;
   const at = { nowMs, postmasterStartMs, toleranceMs: LIMITS.knownClockMs };
-  const written = await writes.flushUnchanged(db, guesses.map(lastSeen), at).catch(whyNone);
+  const written = await writes.flush(db, guesses.map(lastSeen), at).catch(whyNone);
   const results = remember(memory, guesses, written);
-  return { results, tells: writes.tells, outdated: guesses.length - results.size };
+  const tells = writes.tells ? "changes" : "nothing";
+  return { results, tells, outdated: guesses.length - results.size };
+}
+
+function note(
+  writes: KnownWrites,
+  place: number,
+  { command: { tenant, sessionKey, asker }, effects, after }: Guess,
+  replica: Replica,
+  nowMs: number,
+): void {
+  const about = { tenant, sessionKey, nowMs, ruleSetVersion: replica.rules.version, asker };
+  writes.key(place, after.state);
+  for (const run of effects.newRuns ?? []) writes.newRun(place, tenant, run);
+  for (const run of effects.runs ?? []) writes.run(place, tenant, run);
+  for (const draft of effects.journal ?? []) writes.journal(place, acceptedRow(about, draft));
 }
 
 /** Of one server's life: a key that was written in an earlier one is read again. */
@@ -95,7 +107,7 @@ function guessOf(command: Command, known: KnownKey, nowMs: number, ids: Ids): Gu
   const decision = decide(command, known.state, found, ids);
   if ("refusal" in decision) return undefined;
   const { answer, effects } = decision;
-  // A rollover counts replies, which are not remembered.
+  // A rollover counts replies, which are not remembered, and changes more of a key.
   if (effects.generations !== undefined && effects.generations.length > 0) return undefined;
   const after = knownAfter(command.ask, effects, found, known);
   return after && { command, known, answer, effects, after };

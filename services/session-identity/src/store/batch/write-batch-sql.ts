@@ -1,14 +1,14 @@
-const JOURNAL_COLUMNS = `tenant, create_time, operation, accepted, reason, session_key, raw_key,
+export const JOURNAL_COLUMNS = `tenant, create_time, operation, accepted, reason, session_key, raw_key,
         session_id, generation, turn_id, shown, current, delivery_id, source, principal, request_id,
         trace_id, rule_set_version, error_message, note, count, refusal_hash`;
 
-const JOURNAL_RECORD = `(tenant text, create_time timestamptz, operation text, accepted boolean,
+export const JOURNAL_TYPES = `tenant text, create_time timestamptz, operation text, accepted boolean,
         reason text, session_key text, raw_key text, session_id text, generation bigint, turn_id text,
         shown jsonb, current jsonb, delivery_id text, source text, principal text, request_id text,
         trace_id text, rule_set_version integer, error_message text, note text, count integer,
-        refusal_hash text)`;
+        refusal_hash text`;
 
-const RUN_COLUMNS = `tenant, run_id, session_key, turn_id, run_epoch, begin_generation,
+export const RUN_COLUMNS = `tenant, run_id, session_key, turn_id, run_epoch, begin_generation,
         begin_session_id, lease_ms, begin_time, state, stale_generation, ending`;
 
 const EVENT_COLUMNS = `tenant, writer_kind, writer_id, event_seq, session_key, fingerprint, applied,
@@ -23,12 +23,9 @@ const REQUEST_COLUMNS = "tenant, request_id, fingerprint, answer, create_time";
 const REPLY_COLUMNS = `tenant, delivery_id, session_key, generation, turn_id, state, claimed, attempt,
         provider_message_id, error_message, update_time`;
 
-/** Rows of a part: the parameter, and behind `where` or `and` which of them are written. */
-type PartText = (rows: string, only?: string) => string;
-
 /** What every turn and every reply writes. Each is one parameter: rows as JSON, in which int8 and times are text. */
 const OF_TURNS = {
-  keys: (rows, only) => `
+  keys: (rows: string) => `
     written_keys as (
       update session_keys k set
         revision = x.revision, internal = x.internal, alias_of = x.alias_of, moved_to = x.moved_to,
@@ -44,42 +41,42 @@ const OF_TURNS = {
         active_heartbeat_time = x.active_heartbeat_time, active_model = x.active_model,
         last_run = x.last_run
       from json_populate_recordset(null::session_keys, ${rows}::json) x
-      where k.tenant = x.tenant and k.session_key = x.session_key${and(only)}
+      where k.tenant = x.tenant and k.session_key = x.session_key
     )`,
-  changes: (rows, only) => `
+  changes: (rows: string) => `
     written_changes as (
       insert into session_changes (tenant, session_key, agent_id, state, merged_into, rotated)
       select tenant, session_key, agent_id, state, merged_into, rotated
-      from json_populate_recordset(null::session_changes, ${rows}::json) x${where(only)}
+      from json_populate_recordset(null::session_changes, ${rows}::json)
     )`,
-  newRuns: (rows, only) => `
+  newRuns: (rows: string) => `
     written_new_runs as (
       insert into runs (${RUN_COLUMNS})
-      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, ${rows}::json) x${where(only)}
+      select ${RUN_COLUMNS} from json_populate_recordset(null::runs, ${rows}::json)
     )`,
-  runs: (rows, only) => `
+  runs: (rows: string) => `
     written_runs as (
       update runs r set state = x.state, stale_generation = x.stale_generation, ending = x.ending
       from json_populate_recordset(null::runs, ${rows}::json) x
-      where r.tenant = x.tenant and r.run_id = x.run_id${and(only)}
+      where r.tenant = x.tenant and r.run_id = x.run_id
     )`,
-  events: (rows) => `
+  events: (rows: string) => `
     written_events as (
       insert into lifecycle_events (${EVENT_COLUMNS})
       select ${EVENT_COLUMNS} from json_populate_recordset(null::lifecycle_events, ${rows}::json)
     )`,
-  journal: (rows, only) => `
+  journal: (rows: string) => `
     written_journal as (
       insert into journal (${JOURNAL_COLUMNS}, last_time)
       select ${JOURNAL_COLUMNS}, create_time
-      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}${where(only)}
+      from json_to_recordset(${rows}::json) as x(${JOURNAL_TYPES})
     )`,
-  newReplies: (rows) => `
+  newReplies: (rows: string) => `
     written_new_replies as (
       insert into replies (${REPLY_COLUMNS})
       select ${REPLY_COLUMNS} from json_populate_recordset(null::replies, ${rows}::json)
     )`,
-  replies: (rows) => `
+  replies: (rows: string) => `
     written_replies as (
       update replies p set state = x.state, claimed = x.claimed, attempt = x.attempt,
         provider_message_id = x.provider_message_id, error_message = x.error_message,
@@ -87,7 +84,7 @@ const OF_TURNS = {
       from json_populate_recordset(null::replies, ${rows}::json) x
       where p.tenant = x.tenant and p.delivery_id = x.delivery_id
     )`,
-} as const satisfies Record<string, PartText>;
+} as const;
 
 /** What is written now and then. */
 const NOW_AND_THEN = {
@@ -105,7 +102,7 @@ const NOW_AND_THEN = {
     written_refusals as (
       insert into journal (${JOURNAL_COLUMNS}, last_time)
       select ${JOURNAL_COLUMNS}, create_time
-      from json_to_recordset(${rows}::json) as x${JOURNAL_RECORD}
+      from json_to_recordset(${rows}::json) as x(${JOURNAL_TYPES})
       on conflict (tenant, refusal_hash) where refusal_hash is not null
       do update set count = journal.count + excluded.count, last_time = excluded.last_time
     )`,
@@ -133,18 +130,10 @@ const NOW_AND_THEN = {
     )`,
 } as const;
 
-function where(only: string | undefined): string {
-  return only === undefined ? "" : `\n      where ${only}`;
-}
-
-function and(only: string | undefined): string {
-  return only === undefined ? "" : ` and ${only}`;
-}
+const PARTS = { ...OF_TURNS, ...NOW_AND_THEN };
 
 /** A table, or a way to write it. */
-export type Part = keyof typeof OF_TURNS | keyof typeof NOW_AND_THEN;
-
-export const PARTS: Readonly<Record<Part, PartText>> = { ...OF_TURNS, ...NOW_AND_THEN };
+export type Part = keyof typeof PARTS;
 
 const TURN_PARTS = Object.keys(OF_TURNS) as Part[];
 const OTHER_PARTS = Object.keys(NOW_AND_THEN) as Part[];

@@ -7,7 +7,6 @@ import { rowOf } from "../keys/key-row.ts";
 import { eventRow, generationRow, replyRow, runRow } from "./record-rows.ts";
 import { iso } from "./values.ts";
 import { type Part, writeStatement } from "./write-batch-sql.ts";
-import { unchangedStatement } from "./write-unchanged-sql.ts";
 
 /** What the ledger keeps of a peer, beside its spelling. */
 export interface NewPeer {
@@ -40,32 +39,6 @@ export interface ToldChange {
 
 /** What a transaction has for watchers: nothing, changes without rotations, or rotations too. */
 export type Told = "nothing" | "changes" | "rotations";
-
-/** A key as its writer knows it. */
-export interface LastSeen {
-  readonly tenant: string;
-  readonly sessionKey: string;
-  /** The transaction that wrote the row. */
-  readonly xid: string;
-  /** Of the tenant's policies that were decided by; undefined: none were. */
-  readonly policyVersion: bigint | undefined;
-}
-
-/** When it was decided, by the database's clock, and on which server. */
-export interface DecidedAt {
-  readonly nowMs: number;
-  readonly postmasterStartMs: number;
-  /** How far the database's clock may be from `nowMs`. */
-  readonly toleranceMs: number;
-}
-
-/** A key that was written. */
-export interface Written {
-  /** In what was asked, from 1. */
-  readonly place: number;
-  readonly xid: string;
-  readonly now_ms: number;
-}
 
 /** Everything that one transaction changes, until it is flushed. */
 export class BatchWrites {
@@ -201,24 +174,5 @@ export class BatchWrites {
     this.#refusals.clear();
     const { rows: told } = await query.query<{ readonly xid: string }>({ name, text }, params);
     return countsUsage ? undefined : told[0]?.xid;
-  }
-
-  /** Writes what was noted of those keys that stand as they were last seen, and gives them. Once. */
-  async flushUnchanged(
-    query: Query,
-    seen: readonly LastSeen[],
-    at: DecidedAt,
-  ): Promise<readonly Written[]> {
-    const rows = this.#rows;
-    const { name, text, parts } = unchangedStatement((part) => rows[part].length > 0);
-    const params = [
-      seen.map(({ tenant }) => tenant),
-      seen.map(({ sessionKey }) => sessionKey),
-      seen.map(({ xid }) => xid),
-      seen.map(({ policyVersion }) => policyVersion ?? null),
-      ...[at.postmasterStartMs, at.nowMs, at.toleranceMs],
-      ...parts.map((part) => JSON.stringify(rows[part])),
-    ];
-    return (await query.query<Written>({ name, text }, params)).rows;
   }
 }

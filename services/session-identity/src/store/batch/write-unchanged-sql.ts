@@ -1,21 +1,7 @@
-import { PARTS, XID } from "./write-batch-sql.ts";
-
-/** The parts of turns that may be written for some of a batch's keys alone. */
-const SEVERABLE = ["keys", "changes", "newRuns", "runs", "journal"] as const;
-
-export type SeverablePart = (typeof SEVERABLE)[number];
-
-/** A statement that writes parts, each a parameter behind those that say what has to stand. */
-export interface UnchangedStatement {
-  readonly name: string;
-  readonly text: string;
-  readonly parts: readonly SeverablePart[];
-}
-
-const made = new Map<string, UnchangedStatement>();
+import { JOURNAL_COLUMNS, JOURNAL_TYPES, RUN_COLUMNS, XID } from "./write-batch-sql.ts";
 
 /** Parameters before those of the parts. */
-const UNCHANGED_PARAMS = 7;
+const FIRST_PART = 8;
 
 /**
  * Locks those rows that the transaction which is named for each wrote last: nobody has changed them since. A
@@ -25,7 +11,7 @@ const UNCHANGED_PARAMS = 7;
  */
 const UNCHANGED = `
     unchanged as materialized (
-      select w.place, k.tenant, k.session_key
+      select w.place::int, k.tenant, k.session_key
       from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) with ordinality
         as w(tenant, session_key, xid, policy_version, place)
       join session_keys k
@@ -37,16 +23,90 @@ const UNCHANGED = `
       for no key update of k skip locked
     )`;
 
-/** Everything that a batch changes, for those of its keys that stand as the writer knew them. */
-export function unchangedStatement(needs: (part: SeverablePart) => boolean): UnchangedStatement {
-  const name = `write_unchanged_${SEVERABLE.map((part) => Number(needs(part))).join("")}`;
+/** A row is written if its key, which stands at its `place`, is unchanged. */
+const ITS_KEY_IS = "x.place = any (array(select u.place from unchanged u))";
+
+/** Rows as JSON with the place of their key, in which int8 and times are text. */
+function rowsOf(rows: string, types: string): string {
+  return `json_to_recordset(${rows}::json) as x(place integer, ${types})`;
+}
+
+const KEY_TYPES = `tenant text, session_key text, revision bigint, run_epoch bigint,
+        person_time timestamptz, used boolean, active_run_id uuid, active_turn_id text,
+        active_turn_class text, active_begin_generation bigint, active_last_event_seq bigint,
+        active_lease_ms integer, active_lease_expire_time timestamptz, active_start_time timestamptz,
+        active_heartbeat_time timestamptz, active_model text, last_run jsonb`;
+
+const RUN_TYPES = `tenant text, run_id uuid, session_key text, turn_id text, run_epoch bigint,
+        begin_generation bigint, begin_session_id uuid, lease_ms integer, begin_time timestamptz, state text,
+        stale_generation bigint, ending jsonb`;
+
+/** What a run writes that begins or ends. Of a key it changes no more than this. */
+const PARTS = {
+  keys: (rows: string) => `
+    written_keys as (
+      update session_keys k set
+        revision = x.revision, run_epoch = x.run_epoch, person_time = x.person_time, used = x.used,
+        active_run_id = x.active_run_id, active_turn_id = x.active_turn_id,
+        active_turn_class = x.active_turn_class, active_begin_generation = x.active_begin_generation,
+        active_last_event_seq = x.active_last_event_seq, active_lease_ms = x.active_lease_ms,
+        active_lease_expire_time = x.active_lease_expire_time, active_start_time = x.active_start_time,
+        active_heartbeat_time = x.active_heartbeat_time, active_model = x.active_model,
+        last_run = x.last_run
+      from ${rowsOf(rows, KEY_TYPES)}
+      where k.tenant = x.tenant and k.session_key = x.session_key and ${ITS_KEY_IS}
+    )`,
+  changes: (rows: string) => `
+    written_changes as (
+      insert into session_changes (tenant, session_key, agent_id, state, rotated)
+      select tenant, session_key, agent_id, state, false
+      from ${rowsOf(rows, "tenant text, session_key text, agent_id text, state json")}
+      where ${ITS_KEY_IS}
+    )`,
+  newRuns: (rows: string) => `
+    written_new_runs as (
+      insert into runs (${RUN_COLUMNS})
+      select ${RUN_COLUMNS} from ${rowsOf(rows, RUN_TYPES)}
+      where ${ITS_KEY_IS}
+    )`,
+  runs: (rows: string) => `
+    written_runs as (
+      update runs r set state = x.state, ending = x.ending
+      from ${rowsOf(rows, "tenant text, run_id uuid, state text, ending jsonb")}
+      where r.tenant = x.tenant and r.run_id = x.run_id and ${ITS_KEY_IS}
+    )`,
+  journal: (rows: string) => `
+    written_journal as (
+      insert into journal (${JOURNAL_COLUMNS}, last_time)
+      select ${JOURNAL_COLUMNS}, create_time
+      from ${rowsOf(rows, JOURNAL_TYPES)}
+      where ${ITS_KEY_IS}
+    )`,
+} as const;
+
+/** A table, or a way to write it. */
+export type KnownPart = keyof typeof PARTS;
+
+const ALL = Object.keys(PARTS) as KnownPart[];
+
+/** A statement that writes parts, each a parameter behind those that say what has to stand. */
+export interface UnchangedStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly parts: readonly KnownPart[];
+}
+
+const made = new Map<string, UnchangedStatement>();
+
+/** Everything that runs write which begin or end, for those of their keys that stand as the writer knew them. */
+export function unchangedStatement(needs: (part: KnownPart) => boolean): UnchangedStatement {
+  const name = `write_unchanged_${ALL.map((part) => Number(needs(part))).join("")}`;
   const known = made.get(name);
   if (known !== undefined) return known;
-  const parts = SEVERABLE.filter(needs);
-  const only = "(x.tenant, x.session_key) in (select u.tenant, u.session_key from unchanged u)";
-  const written = parts.map((part, index) => PARTS[part](`$${UNCHANGED_PARAMS + index + 1}`, only));
+  const parts = ALL.filter(needs);
+  const written = parts.map((part, index) => PARTS[part](`$${FIRST_PART + index}`));
   const text = `with ${[UNCHANGED, ...written].join(",")}
-    select u.place::int, ${XID},
+    select u.place, ${XID},
       floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms from unchanged u`;
   const statement = { name, text, parts };
   made.set(name, statement);
