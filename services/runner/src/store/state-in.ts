@@ -26,6 +26,14 @@ export function isQueued(turn: string): string {
   return `${isOpen(turn)} AND ${turn}.state = ${stateCode("QUEUED")}`;
 }
 
+/**
+ * Sql: it was handed to a turn, its `into_turn_id`, by which it is found, and is not settled. Not said to be open:
+ * the planner might else look through all open turns of the lane.
+ */
+export function isSteered(turn: string): string {
+  return `${turn}.state = ${stateCode("QUEUED")} AND ${turn}.steer IS NOT NULL`;
+}
+
 /** Sql: it waits, and nobody holds it. */
 export function isWaiting(turn: string): string {
   return `${isQueued(turn)} AND ${turn}.run_id IS NULL AND ${turn}.steer IS NULL`;

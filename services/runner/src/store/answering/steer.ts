@@ -6,7 +6,7 @@ import { insertJoined, joinedParams } from "../admission/insert-joined.ts";
 import { lockLane } from "../lanes/lane-row.ts";
 import type { NewLaneTurn } from "../admission/new-turn.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "../sql.ts";
-import { isQueued, stateIn } from "../state-in.ts";
+import { isQueued, isSteered, stateIn } from "../state-in.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
 
 const COALESCED = stateCode("COALESCED");
@@ -22,7 +22,7 @@ SELECT turn_id FROM turns t
 WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "ACTIVE")} AND principal = $3 AND generation = $4
   AND ($7 = '' OR route_id = $7) AND prepared_run_id IS NULL AND stop IS NULL
   AND (SELECT count(*) FROM turns s WHERE s.tenant = $1 AND s.session_key = $6
-       AND ${isQueued("s")} AND s.into_turn_id = $2) < $5
+       AND ${isSteered("s")} AND s.into_turn_id = $2) < $5
 FOR UPDATE`,
 };
 
@@ -75,7 +75,7 @@ const TAKE_STEERS = {
   name: "runner_take_steers",
   text: `
 UPDATE turns s SET steer = 2
-WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")} AND s.into_turn_id = $3
+WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
   AND s.steer = ANY ($5::smallint[])
   -- What a subagent answered stands there as its tool's result.
   AND s.child_turn_id IS NULL
@@ -108,11 +108,11 @@ WITH host AS (
   UPDATE turns s SET state = ${COALESCED}, end_time = clock_timestamp(), ended_stream_seq = 1,
     is_told = true, session_id = host.session_id, generation = host.generation
   FROM host
-  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")} AND s.into_turn_id = $3
+  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
     AND s.steer = 2 AND host."isAnswered"
 ), freed AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL FROM host
-  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")} AND s.into_turn_id = $3
+  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
     AND NOT (s.steer = 2 AND host."isAnswered")
   RETURNING s.turn_id
 )
@@ -141,8 +141,7 @@ export function settleSteers(
 const freeing = (where: string): string => `
 WITH freed AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
-  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")} AND s.into_turn_id = $3
-    AND s.steer IS NOT NULL ${where}
+  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3 ${where}
   RETURNING s.turn_id
 )
 UPDATE lanes SET depth = depth + (SELECT count(*) FROM freed)

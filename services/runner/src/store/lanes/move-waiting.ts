@@ -1,6 +1,6 @@
 import { lockOrCreateLane } from "./lane-row.ts";
 import { first, type RunnerDatabase, type Sql } from "../sql.ts";
-import { isQueued, stateIn } from "../state-in.ts";
+import { isQueued, isSteered, stateIn } from "../state-in.ts";
 
 /**
  * A turn that asks for its generation stays where it is, with what was handed to it: no run will be granted
@@ -32,12 +32,12 @@ WITH waiting AS (
   UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
   FROM waiting w
   WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND s.steer IS NOT NULL AND ${isQueued("s")} AND s.required_generation = 0
+    AND ${isSteered("s")} AND s.required_generation = 0
 ), untied AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
   FROM waiting w
   WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND s.steer IS NOT NULL AND ${isQueued("s")} AND s.required_generation <> 0
+    AND ${isSteered("s")} AND s.required_generation <> 0
   RETURNING s.turn_id
 )
 UPDATE lanes l SET depth = (SELECT count FROM staying) + (SELECT count(*) FROM untied),

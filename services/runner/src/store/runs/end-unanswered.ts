@@ -1,7 +1,7 @@
 import { codesBefore, stateCode, type TurnStateName } from "../../domain/turn-state.ts";
 import { LIMITS } from "../../limits.ts";
 import { first, rows, type RunnerDatabase, type Sql } from "../sql.ts";
-import { isQueued, mayBecomeFrom, stateIn } from "../state-in.ts";
+import { isSteered, mayBecomeFrom, stateIn } from "../state-in.ts";
 import { freeSteersOfWaiting } from "../answering/steer.ts";
 
 /** A turn that ends without an ending of its own run. */
@@ -35,8 +35,8 @@ WITH lane AS (
   WHERE r.tenant = $1 AND r.turn_id = $3 AND r.run_id = $4 AND r.end_time IS NULL
 )
 SELECT lane.depth,
-  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND ${isQueued("s")}
-          AND s.into_turn_id = $3 AND s.steer IS NOT NULL) AS "hasSteers"
+  EXISTS (SELECT FROM turns s WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")}
+          AND s.into_turn_id = $3) AS "hasSteers"
 FROM lane, turn`,
 };
 

@@ -8,7 +8,7 @@ import { messageBytes } from "../codec.ts";
 import { byPlace, type Column } from "@lanekeeper/postgres";
 import { batchStatement } from "../batch-statement.ts";
 import type { Sql } from "../sql.ts";
-import { isQueued, mayBecomeFrom } from "../state-in.ts";
+import { isSteered, mayBecomeFrom } from "../state-in.ts";
 import type { EventChunk } from "../attaching/turn-events.ts";
 
 const COMPLETED = stateCode("COMPLETED");
@@ -69,7 +69,7 @@ WITH ${item}, said AS MATERIALIZED (
 ), freed AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
   FROM item i JOIN held USING (tenant, session_key)
-  WHERE s.tenant = i.tenant AND s.into_turn_id = i.turn_id AND ${isQueued("s")} AND s.steer IS NOT NULL
+  WHERE s.tenant = i.tenant AND s.into_turn_id = i.turn_id AND ${isSteered("s")}
     AND s.steer = 1 AND s.session_key = i.session_key
   RETURNING i.place
 ), lane AS (
@@ -120,7 +120,7 @@ WITH ${item}, said AS MATERIALIZED (
 )
 SELECT turn.place::int, lane.depth, turn.route_id <> '' AS "isRouted", turn.end_time AS "endTime",
   EXISTS (SELECT FROM turns s WHERE s.tenant = turn.tenant AND s.session_key = turn.session_key
-          AND ${isQueued("s")} AND s.into_turn_id = turn.turn_id AND s.steer IS NOT NULL AND s.steer = 2)
+          AND ${isSteered("s")} AND s.into_turn_id = turn.turn_id AND s.steer = 2)
     AS "hasSteers"
 FROM lane JOIN turn USING (place)`,
 );

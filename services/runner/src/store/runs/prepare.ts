@@ -8,7 +8,7 @@ import { type Stop, stopOf } from "../turn-row.ts";
 import { batchStatement } from "../batch-statement.ts";
 import { heldTurns } from "./held-turns.ts";
 import { first, type Sql } from "../sql.ts";
-import { isQueued, stateIn } from "../state-in.ts";
+import { isSteered, stateIn } from "../state-in.ts";
 
 /** A run with the ending that it is to be stored with. */
 export interface EndingOfRun {
@@ -69,7 +69,7 @@ WITH ${[items.item, ...locks].join(", ")}, turn AS (
     AND ${stateIn("t.state", "ACTIVE")} AND t.prepared_run_id IS NULL AND (t.stop IS NULL OR i.stops)
     AND (i.state <> ${stateCode("COMPLETED")} OR i.is_spent OR NOT EXISTS (
       SELECT FROM turns s WHERE s.tenant = i.tenant AND s.session_key = i.session_key
-        AND ${isQueued("s")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
+        AND ${isSteered("s")} AND s.into_turn_id = i.turn_id AND s.steer = 1))
   RETURNING i.place
 )
 UPDATE runs r SET prepared_state = i.state, error_reason = i.error_reason,
