@@ -9,7 +9,7 @@ import {
   type WorkerUtils,
 } from "graphile-worker";
 import { serveJobs } from "../../shared/worker.ts";
-import { anyKey, closedLoop } from "../load/closed-loop.ts";
+import { closedLoop, keyOf } from "../load/closed-loop.ts";
 import type { LoadJob, Measured } from "../load/jobs.ts";
 
 const connectionString = process.env["BENCH_DATABASE_URL"] ?? "";
@@ -79,7 +79,7 @@ async function admit(key: string): Promise<string> {
 serveJobs({
   hello: "ready",
   run: async (job: LoadJob): Promise<Measured & { audit: typeof audit }> => ({
-    ...(await closedLoop(job, () => admit(anyKey(job)))),
+    ...(await closedLoop(job, (turn) => admit(keyOf(job, turn)))),
     audit,
   }),
   close: () => {

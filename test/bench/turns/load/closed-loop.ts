@@ -35,7 +35,7 @@ export async function closedLoop(job: LoadJob, call: Call): Promise<Measured> {
   };
 }
 
-/** The name of a conversation drawn at random. */
-export function anyKey({ keys, keysOf }: LoadJob): string {
-  return keyName(keysOf, Math.floor(Math.random() * keys));
+/** The name of the conversation that a turn, counted from 1, is in. */
+export function keyOf({ keys, keysOf, inOrder = false }: LoadJob, turn: number): string {
+  return keyName(keysOf, inOrder ? (turn - 1) % keys : Math.floor(Math.random() * keys));
 }

@@ -4,9 +4,10 @@ export interface LoadJob {
   readonly name: string;
   readonly callers: number;
   readonly turns: number;
-  /** Conversations, drawn at random; the names of two jobs with the same `keysOf` are the same. */
+  /** Conversations, drawn at random unless each is to have its turn after the one before; the names of two jobs with the same `keysOf` are the same. */
   readonly keys: number;
   readonly keysOf: string;
+  readonly inOrder?: boolean;
 }
 
 /** What came of a job. */

@@ -1,7 +1,7 @@
 // The callers, in a process of their own: HTTP clients that keep their connections.
 import { Pool } from "undici";
 import { serveJobs } from "../../shared/worker.ts";
-import { anyKey, closedLoop } from "./closed-loop.ts";
+import { closedLoop, keyOf } from "./closed-loop.ts";
 import type { LoadJob, Measured } from "./jobs.ts";
 
 const BASE_URL = process.env["BENCH_URL"] ?? "";
@@ -15,7 +15,7 @@ const pools = new Map<number, Pool>();
 function run(job: LoadJob): Promise<Measured> {
   const pool = pools.get(job.callers) ?? makePool(job.callers);
   pools.set(job.callers, pool);
-  return closedLoop(job, (turn) => say(pool, anyKey(job), `${job.name}-${turn}`));
+  return closedLoop(job, (turn) => say(pool, keyOf(job, turn), `${job.name}-${turn}`));
 }
 
 function makePool(connections: number): Pool {

@@ -1,5 +1,5 @@
 import type { LoadJob, Measured } from "../load/jobs.ts";
-import { roundKeys, WARM_UP_KEYS } from "../names.ts";
+import { KNOWN_KEYS, NEW_KEYS } from "../names.ts";
 import { CALLERS, type Callers, type Sizes } from "../sizes.ts";
 import type { CpuSeconds } from "../../shared/processes.ts";
 import type { GraphileAudit, World } from "../world/world.ts";
@@ -7,7 +7,7 @@ import { type Audit, audit } from "./audit.ts";
 
 /** One measurement of one system with so many callers. */
 export interface TurnsRow {
-  readonly system: "lanekeeper" | "graphile-worker" | "the steps alone";
+  readonly system: "lanekeeper" | "graphile-worker" | "the steps alone" | "first contacts";
   readonly callers: Callers;
   readonly measured: Measured;
   readonly audit: Audit;
@@ -30,22 +30,32 @@ export async function turnsRows(
   for (let round = 1; round <= sizes.rounds; round += 1) {
     for (const callers of CALLERS) {
       const name = `round${round}-callers${callers}`;
-      const keysOf = roundKeys(round);
-      const job = { name, callers, keys: sizes.keys, keysOf };
+      const job = { name, callers, keys: sizes.keys, keysOf: KNOWN_KEYS };
       add(await ourRow(world, callers, { ...job, turns: sizes.turns[callers] }));
       add(await graphileRow(world, callers, { ...job, turns: sizes.jobs[callers] }));
       add(await leastRow(world, callers, { ...job, turns: sizes.turns[callers] }));
     }
   }
+  add(await firstContacts(world, sizes));
   return rows;
 }
 
+/** Each conversation, or queue, has been there before the first row; the first turn of one is a row of its own. */
 async function warmUp(world: World, { warmUpTurns: turns, keys, jobs }: Sizes): Promise<void> {
-  const job = { name: "warm-up", callers: 64, keys, keysOf: WARM_UP_KEYS };
+  const job = { name: "warm-up", callers: 64, keys, keysOf: KNOWN_KEYS };
+  const contact = { ...job, name: "contact", turns: keys, inOrder: true };
+  await world.ours(contact);
+  await world.graphile(contact);
+  await world.least.ask(contact);
   await world.ours({ ...job, turns });
   await world.graphile({ ...job, turns: jobs[64] });
   await world.least.ask({ ...job, turns });
   await world.tidy();
+}
+
+async function firstContacts(world: World, { keys }: Sizes): Promise<TurnsRow> {
+  const job = { name: "first", callers: 64, turns: keys, keys, keysOf: NEW_KEYS, inOrder: true };
+  return { ...(await ourRow(world, 64, job)), system: "first contacts" };
 }
 
 async function ourRow(world: World, callers: Callers, job: LoadJob): Promise<TurnsRow> {

@@ -7,7 +7,7 @@ import { startWorker, type WorkerProcess } from "../../shared/worker-process.ts"
 import type { Flags } from "../flags.ts";
 import type { LoadJob, Measured } from "../load/jobs.ts";
 import { type Least, openLeast } from "../least/least.ts";
-import { AGENT, CONTEXT_TOKENS, HOT_WAITING, keysOf, TENANT } from "../names.ts";
+import { AGENT, CONTEXT_TOKENS, HOT_WAITING, knownKeys, TENANT } from "../names.ts";
 import { cpuOf, cpuOfServer, type CpuSeconds } from "../../shared/processes.ts";
 
 /** What graphile-worker's task saw since it was started. */
@@ -45,7 +45,7 @@ export async function openWorld(opened: Disposal, { cpuProf, sizes }: Flags): Pr
   const callersOf = (url: string) =>
     worker("../load/main.ts", { BENCH_URL: url, BENCH_API_KEY: constellation.apiKey });
   const callers = await callersOf(constellation.baseUrl);
-  const least = await openLeast(opened, databaseUrl, keysOf(sizes));
+  const least = await openLeast(opened, databaseUrl, knownKeys(sizes));
   const callersOfLeast = await callersOf(least.baseUrl);
   const graphile = await worker("../graphile/main.ts", {
     BENCH_DATABASE_URL: postgres.url("graphile"),
