@@ -149,13 +149,19 @@ function end(
 function ended(state: StandingKey, ending: Ending, now: Now): StandingKey {
   const { activeRun, personMs } = state.session;
   if (activeRun === undefined) throw new Error("a current fence has an active run");
-  const { runId, turnId, epoch, startMs, heartbeatMs, model } = activeRun;
-  const { outcome, errorReason, errorMessage } = ending;
   return withSession(state, {
     activeRun: undefined,
     lastRun: {
-      ...{ runId, turnId, epoch, startMs, heartbeatMs, model },
-      ...{ outcome, errorReason, errorMessage, endMs: now.ms },
+      runId: activeRun.runId,
+      turnId: activeRun.turnId,
+      epoch: activeRun.epoch,
+      startMs: activeRun.startMs,
+      heartbeatMs: activeRun.heartbeatMs,
+      endMs: now.ms,
+      outcome: ending.outcome,
+      errorReason: ending.errorReason,
+      errorMessage: ending.errorMessage,
+      model: activeRun.model,
     },
     personMs: activeRun.turnClass === "person" ? Math.max(personMs ?? 0, now.ms) : personMs,
   });

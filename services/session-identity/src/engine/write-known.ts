@@ -127,14 +127,21 @@ function isEnough(ask: Ask, { state, activeRun, policy }: KnownKey): boolean {
  * first contacts' alone, and replies are counted for rotations.
  */
 function foundOf(ask: Ask, known: KnownKey, nowMs: number): Found {
-  const { postmasterStartMs, runIdsFromMs, policy, activeRun } = known;
   return {
-    ...{ nowMs, postmasterStartMs, runIdsFromMs, generationFloor: 0n, epochFloor: 0n },
-    run: ask.kind === "begin" ? undefined : activeRun,
-    ...{ activeRun: undefined, event: undefined, reply: undefined, request: undefined },
-    ...{ source: undefined, sendingCount: 0 },
-    policy: policy?.policy,
-    policyVersion: policy?.version,
+    nowMs,
+    postmasterStartMs: known.postmasterStartMs,
+    runIdsFromMs: known.runIdsFromMs,
+    generationFloor: 0n,
+    epochFloor: 0n,
+    run: ask.kind === "begin" ? undefined : known.activeRun,
+    activeRun: undefined,
+    event: undefined,
+    reply: undefined,
+    request: undefined,
+    source: undefined,
+    sendingCount: 0,
+    policy: known.policy?.policy,
+    policyVersion: known.policy?.version,
   };
 }
 
@@ -147,15 +154,20 @@ export function knownAfter(
 ): Omit<KnownKey, "xid"> | undefined {
   if (!hasSession(state)) return undefined;
   const { postmasterStartMs, runIdsFromMs, policy, policyVersion } = found;
-  const moment = { postmasterStartMs, runIdsFromMs };
   switch (ask.kind) {
     case "begin": {
       const judged = policyVersion === undefined ? undefined : { version: policyVersion, policy };
-      return { state, activeRun: newRuns?.[0] ?? found.run, policy: judged, ...moment };
+      return {
+        state,
+        activeRun: newRuns?.[0] ?? found.run,
+        policy: judged,
+        postmasterStartMs,
+        runIdsFromMs,
+      };
     }
     case "write_run": {
       const activeRun = ask.command.event.kind === "ended" ? undefined : found.run;
-      return { state, activeRun, policy: before?.policy, ...moment };
+      return { state, activeRun, policy: before?.policy, postmasterStartMs, runIdsFromMs };
     }
     default:
       return undefined;

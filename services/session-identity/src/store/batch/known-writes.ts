@@ -55,7 +55,7 @@ export class KnownWrites {
   }
 
   newRun(place: number, tenant: string, run: RunRecord): void {
-    this.#rows.newRuns.push({ place, ...runRow(tenant, run) });
+    this.#rows.newRuns.push({ ...runRow(tenant, run), place });
   }
 
   /** A run that ended. */
@@ -65,7 +65,7 @@ export class KnownWrites {
   }
 
   journal(place: number, row: JournalRow): void {
-    this.#rows.journal.push({ place, ...row });
+    this.#rows.journal.push({ ...row, place });
   }
 
   /** Whether watchers have to look once this is written. */
@@ -91,9 +91,15 @@ export class KnownWrites {
 
 /** The columns that a run changes by its begin or end. */
 function changedBy(place: number, row: KeyRow) {
-  const { tenant, session_key, revision, run_epoch, person_time, used, last_run } = row;
   return {
-    ...{ place, tenant, session_key, revision, run_epoch, person_time, used, last_run },
+    place,
+    tenant: row.tenant,
+    session_key: row.session_key,
+    revision: row.revision,
+    run_epoch: row.run_epoch,
+    person_time: row.person_time,
+    used: row.used,
+    last_run: row.last_run,
     active_run_id: row.active_run_id,
     active_turn_id: row.active_turn_id,
     active_turn_class: row.active_turn_class,

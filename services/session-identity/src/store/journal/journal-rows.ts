@@ -99,9 +99,10 @@ export function refusedRow(about: JournalAbout, draft: JournalDraft, refusal: Re
 
 function fenceJson(fence: Fence | CurrentFence | undefined): FenceJson | null {
   if (fence === undefined) return null;
-  const { sessionKey, sessionId, runId } = fence;
   return {
-    ...{ sessionKey, sessionId, runId },
+    sessionKey: fence.sessionKey,
+    sessionId: fence.sessionId,
+    runId: fence.runId,
     generation: String(fence.generation),
     runEpoch: String(fence.runEpoch),
   };
