@@ -128,7 +128,17 @@ export class ServerCall implements CallContext {
   /** A call that came within this one, from the same peer. */
   child(init: Omit<ServerCallInit, "peer" | "hooks">): ServerCall {
     const { peer, hooks } = this.#init;
-    return new ServerCall({ ...init, peer, hooks });
+    return new ServerCall({
+      method: init.method,
+      peer,
+      caller: init.caller,
+      requestId: init.requestId,
+      deadlineMs: init.deadlineMs,
+      span: init.span,
+      transport: init.transport,
+      hooks,
+      httpAnswer: init.httpAnswer,
+    });
   }
 
   /** Runs a piece of the handler under the call's span, where one is kept active. */

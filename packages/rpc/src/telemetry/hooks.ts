@@ -50,7 +50,10 @@ export function reportCall(
   error: RpcError | undefined,
 ): void {
   hooks.onCall?.({
-    ...where,
+    side: where.side,
+    transport: where.transport,
+    peer: where.peer,
+    durationMs: where.durationMs,
     service: method.parent.typeName,
     method: method.name,
     code: error === undefined ? "OK" : error.codeName,

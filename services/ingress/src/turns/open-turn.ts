@@ -151,7 +151,8 @@ async function* notFollowed(turnId: string, cause: unknown): AsyncGenerator<Turn
 const RETRY = { maxAttempts: 10 };
 
 function callOptions({ caller, requestId, within }: TurnRequest): CallOptions {
-  return { ...caller, requestId, within, retry: RETRY };
+  const { tenant, principal, scopes, agents, keyPrefixes } = caller;
+  return { tenant, principal, scopes, agents, keyPrefixes, requestId, within, retry: RETRY };
 }
 
 /** Looked up before the name is resolved: a repeat gets its turn whatever became of the name since. */

@@ -3,9 +3,9 @@ import { freshnessAt, type FreshnessPolicy } from "./freshness.ts";
 import { generationMismatch, keyMoved, noSession, whyNot } from "./judge-run.ts";
 import {
   type ActiveRun,
+  changedByRun,
   hasSession,
   type KeyState,
-  revised,
   type StandingKey,
   type TurnClass,
   withSession,
@@ -210,7 +210,13 @@ function taken(state: StandingKey, command: BeginCommand, now: Now): StandingKey
   const acceptMs = Math.min(command.acceptMs, now.ms);
   const personMs =
     command.turnClass === "person" ? Math.max(session.personMs ?? 0, acceptMs) : session.personMs;
-  return revised(withSession(state, { activeRun, runEpoch, personMs, used: true }));
+  return changedByRun(state, {
+    runEpoch,
+    activeRun,
+    lastRun: session.lastRun,
+    personMs,
+    used: true,
+  });
 }
 
 function newRun(command: BeginCommand, now: Now, { session }: StandingKey): RunRecord {

@@ -1,6 +1,13 @@
 import { answered, currentFence, type Decision, type JournalDraft, type Now } from "./decision.ts";
 import { judgeRun, runEnded } from "./judge-run.ts";
-import { hasSession, type KeyState, revised, type StandingKey, withSession } from "./key-state.ts";
+import {
+  changedByRun,
+  hasSession,
+  type KeyState,
+  revised,
+  type StandingKey,
+  withSession,
+} from "./key-state.ts";
 import { renewed } from "./lease.ts";
 import type { Ending, EventRecord, Fence, RunRecord, WriteAnswer } from "./records.ts";
 import { isRefusal, type Refusal, refuse } from "./refusal.ts";
@@ -134,7 +141,7 @@ function end(
   { now, run }: WriteRunFacts,
   state: StandingKey,
 ): Decision<WriteAnswer> {
-  const next = revised(ended(state, ending, now));
+  const next = ended(state, ending, now);
   const { revision } = next;
   const answer = { applied: true, leaseMs: 0, revision };
   return answered(answer, {
@@ -149,7 +156,8 @@ function end(
 function ended(state: StandingKey, ending: Ending, now: Now): StandingKey {
   const { activeRun, personMs } = state.session;
   if (activeRun === undefined) throw new Error("a current fence has an active run");
-  return withSession(state, {
+  return changedByRun(state, {
+    runEpoch: state.session.runEpoch,
     activeRun: undefined,
     lastRun: {
       runId: activeRun.runId,
@@ -164,6 +172,7 @@ function ended(state: StandingKey, ending: Ending, now: Now): StandingKey {
       model: activeRun.model,
     },
     personMs: activeRun.turnClass === "person" ? Math.max(personMs ?? 0, now.ms) : personMs,
+    used: state.session.used,
   });
 }
 

@@ -64,9 +64,14 @@ export function decide(
       return reserve(command, ask, state, found, ids);
     case "begin":
       return decideBegin(ask.command, {
-        ...{ now, state, run, activeRun: found.activeRun, policy: found.policy },
+        now,
+        state,
+        run,
+        activeRun: found.activeRun,
         runIdsFromMs: found.runIdsFromMs,
-        ...{ sendingCount: found.sendingCount, newSessionId: ids.uuid() },
+        policy: found.policy,
+        sendingCount: found.sendingCount,
+        newSessionId: ids.uuid(),
         principal: command.asker.principal,
       });
     case "write_run":

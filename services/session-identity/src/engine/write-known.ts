@@ -199,7 +199,14 @@ function remember(
       keys.forget(command);
       continue;
     }
-    keys.keep(command, { ...after, xid });
+    keys.keep(command, {
+      state: after.state,
+      xid,
+      activeRun: after.activeRun,
+      policy: after.policy,
+      postmasterStartMs: after.postmasterStartMs,
+      runIdsFromMs: after.runIdsFromMs,
+    });
     results.set(command, answer);
   }
   const answered = written[0];
