@@ -48,9 +48,10 @@ export function logOf(log: Log, turn: Described, more: Pick<TurnFields, "run_id"
  */
 export function callFor(
   turn: Pick<StoredTurn, "tenant" | "principal" | "requestId" | "traceparent">,
+  timeoutMs?: number,
 ): CallOptions {
   const { tenant, principal, requestId } = turn;
-  return { tenant, principal, requestId, within: turn };
+  return { tenant, principal, requestId, within: turn, timeoutMs };
 }
 
 /** The same parts, for work that is of one trace: each line that comes of it tells the trace. */

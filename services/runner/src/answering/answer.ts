@@ -88,7 +88,9 @@ export class Answering {
     this.#modelCalls += 1;
     const shown = contextOf(this.#job, said.produced);
     this.#job.contextUse.usedTokens = Math.ceil(charsOf(shown, LIMITS) / LIMITS.charsPerToken);
-    const reply = await callModel({ ...this.#job, stream: said.stepApart() }, shown, said.bytes);
+    const { model, tools, turn, signal } = this.#job;
+    const asked = { model, tools, turn, stream: said.stepApart(), signal };
+    const reply = await callModel(asked, shown, said.bytes);
     said.add(reply.message);
     said.count(reply);
     const clientCalls = reply.calls.filter(({ name }) => isClients(this.#job, name));

@@ -10,5 +10,5 @@ export interface JobOptions {
   readonly begun: Begun;
   readonly heartbeat: Heartbeat;
   /** Read while the turn was being activated; undefined: it is still to be read. */
-  readonly early?: Promise<History | undefined>;
+  readonly early: Promise<History | undefined> | undefined;
 }

@@ -46,13 +46,18 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
   const tools = await deps.agents.tools(turn.tenant, agent, toolDeps, deps.log);
-  const { isCompacted, ...before } = await beforeTurn(parts, options, agent, model);
-  const isLate = isCompacted || agent.mcpServers.length > 0;
+  const before = await beforeTurn(parts, options, agent, model);
+  const isLate = before.isCompacted || agent.mcpServers.length > 0;
   return {
     turn,
     agent,
     model,
-    ...before,
+    history: before.history,
+    summary: before.summary,
+    pinned: before.pinned,
+    seeds: before.seeds,
+    spent: before.spent,
+    contextUse: before.contextUse,
     tools,
     steps: stepsOf(parts, options, agent, before.contextUse),
     steers: (when) => steersOf(parts, options, when, isLate),
@@ -88,16 +93,19 @@ async function beforeTurn(
   ]);
   const seeds = turn.seed.length > 0 && found.said.length === 0 && found.summary === "";
   const systemPrompt = promptOf(agent, turn);
-  const fixed = fixedChars({ systemPrompt, pinned, ...found, input: turn.input }, budget);
+  const fixed = fixedChars(
+    { systemPrompt, pinned, summary: found.summary, input: turn.input },
+    budget,
+  );
   const sizes = { budget: budgetChars, fixed, history: charsOf(messagesOf(found), budget) };
   const isDue = agent.compaction?.off !== true && isFull(sizes, atPercentOf(agent));
   const compacted = isDue
     ? await compact({ ...options, parts, model, budgetChars }, found)
     : undefined;
-  const { summary, ...rest } = compacted?.history ?? found;
+  const history = compacted?.history ?? found;
   return {
-    history: seeds ? turn.seed : messagesOf(rest),
-    summary,
+    history: seeds ? turn.seed : messagesOf(history),
+    summary: history.summary,
     pinned,
     seeds,
     spent: compacted ?? { inputTokens: 0, outputTokens: 0 },

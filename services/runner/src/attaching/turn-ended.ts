@@ -17,7 +17,7 @@ export function endedBy(
     state: stateCode(ending.state) as TurnState,
     errorReason: ending.errorReason,
     errorMessage: ending.errorMessage,
-    ...sessionOf({ ...run, sessionKey: turn.sessionKey }),
+    ...sessionOf(turn.sessionKey, run.sessionId, run.generation),
     runId: run.runId,
     ...(ending.reply === undefined ? {} : { reply: ending.reply }),
     usage: { inputTokens: ending.inputTokens, outputTokens: ending.outputTokens },
@@ -40,7 +40,7 @@ export function endedAs(
     state: stateCode(end.state) as TurnState,
     errorReason: end.errorReason,
     errorMessage: end.errorMessage,
-    ...sessionOf({ ...run, sessionKey: turn.sessionKey }),
+    ...sessionOf(turn.sessionKey, run.sessionId, run.generation),
     runId: run.runId,
   };
 }
@@ -51,11 +51,11 @@ export function endedFrom(turn: StoredTurn): TurnEnded {
     state: stateCode(turn.state) as TurnState,
     errorReason: turn.errorReason,
     errorMessage: turn.errorMessage,
-    ...sessionOf({
-      sessionKey: turn.sessionKey,
-      sessionId: turn.sessionId ?? turn.admittedSessionId,
-      generation: turn.generation ?? turn.admittedGeneration,
-    }),
+    ...sessionOf(
+      turn.sessionKey,
+      turn.sessionId ?? turn.admittedSessionId,
+      turn.generation ?? turn.admittedGeneration,
+    ),
     runId: turn.runId ?? "",
     ...(turn.reply === undefined ? {} : { reply: turn.reply }),
     usage: { inputTokens: turn.inputTokens, outputTokens: turn.outputTokens },
@@ -65,11 +65,10 @@ export function endedFrom(turn: StoredTurn): TurnEnded {
   };
 }
 
-function sessionOf(ref: {
-  readonly sessionKey: string | undefined;
-  readonly sessionId: string;
-  readonly generation: bigint;
-}): Pick<TurnEnded, "session"> {
-  const { sessionKey, sessionId, generation } = ref;
+function sessionOf(
+  sessionKey: string | undefined,
+  sessionId: string,
+  generation: bigint,
+): Pick<TurnEnded, "session"> {
   return sessionKey === undefined ? {} : { session: { sessionKey, sessionId, generation } };
 }

@@ -198,7 +198,7 @@ async function enterAnew(
   }
   deps.metrics.tookOver("run again");
   claimed.run.log.warn({ dead_run_id: deadRunId, run: begun.ordinal }, "took a turn over");
-  await lead(parts, claimed, grant, begun);
+  await lead(parts, claimed, grant, begun, undefined);
   return { kind: "requeued" };
 }
 

@@ -107,16 +107,17 @@ async function beginOnce(
       requiredGeneration: turn.requiredGeneration,
       model,
     },
-    { ...callFor(turn), timeoutMs: deps.leaseMs },
+    callFor(turn, deps.leaseMs),
   );
-  return { ...grantOf(answer, sentAtMs, deps.leaseMs), model };
+  return grantOf(answer, model, sentAtMs, deps.leaseMs);
 }
 
 function grantOf(
   answer: BeginRunResponse,
+  model: string,
   sentAtMs: number,
   leaseMs: number,
-): Omit<Grant, "model"> {
+): Grant {
   if (answer.fence?.session === undefined) {
     throw new LanekeeperError("INTERNAL", "BeginRun was answered without a fence");
   }
@@ -125,6 +126,7 @@ function grantOf(
     fence: answer.fence,
     session: answer.session,
     rolledOver: answer.rolledOver !== undefined,
+    model,
     leaseUntilMs: sentAtMs + granted,
   };
 }

@@ -92,7 +92,9 @@ export async function carryThrough(
   ending: Ending,
   giveUp?: AbortSignal,
 ): Promise<TurnExit> {
-  const told = { ...ending, outcome: outcomeOf(ending) };
+  const { errorReason, errorMessage, inputTokens, outputTokens } = ending;
+  const outcome = outcomeOf(ending);
+  const told = { outcome, errorReason, errorMessage, inputTokens, outputTokens };
   const verdict = await writeEnding(deps, run.fence, told, run.turn, giveUp);
   if (verdict === "accepted") return makeVisible(deps, run, ending);
   return refused(deps, run, verdict);

@@ -18,11 +18,14 @@ export async function leave(
   const { turn, run, stored } = claimed;
   await stored.settle();
   const endedStreamSeq = stored.stream.nextSeq;
-  const ended = { turn, runId: run.runId, fence: grant.fence, endedStreamSeq };
+  const { runId } = run;
+  const { fence } = grant;
   if (ending !== undefined) {
     const chunk = onceOnly(() => stored.stream.takePending());
-    return commit(deps, { ...ended, chunk, isSpent }, ending, giveUpOf(run));
+    const held = { turn, runId, fence, endedStreamSeq, chunk, isSpent };
+    return commit(deps, held, ending, giveUpOf(run));
   }
+  const ended = { turn, runId, fence, endedStreamSeq };
   const cause = abortCauseOf(run.signal);
   switch (cause?.kind) {
     case "superseded":

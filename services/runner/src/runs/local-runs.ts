@@ -48,7 +48,11 @@ export class LocalRuns {
   open(run: Pick<LocalRun, "tenant" | "sessionKey" | "turnId" | "runId" | "log">): LocalRun {
     const controller = new AbortController();
     const local = {
-      ...run,
+      tenant: run.tenant,
+      sessionKey: run.sessionKey,
+      turnId: run.turnId,
+      runId: run.runId,
+      log: run.log,
       controller,
       signal: controller.signal,
       generation: undefined,

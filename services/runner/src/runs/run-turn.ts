@@ -147,7 +147,7 @@ export async function lead(
   claimed: Claimed,
   grant: Grant,
   begun: Begun,
-  early?: JobOptions["early"],
+  early: JobOptions["early"],
 ): Promise<TurnExit> {
   const { deps, runs } = parts;
   const { turn, run, stored } = claimed;
@@ -164,10 +164,7 @@ export async function lead(
   if (begun.stop !== undefined) abort({ kind: "stopped", stop: begun.stop, note: begun.stopNote });
   let exit: TurnExit = { kind: "lost" };
   try {
-    exit = await answerAndLeave(parts, {
-      ...{ claimed, grant, begun, heartbeat },
-      ...(early === undefined ? {} : { early }),
-    });
+    exit = await answerAndLeave(parts, { claimed, grant, begun, heartbeat, early });
   } finally {
     progress.stop();
     await heartbeat.stop();
