@@ -40,6 +40,15 @@ describe("a run's events", () => {
     expect(reasonOf(desk.begin(beginCommand(2)))).toBe("accepted");
   });
 
+  test("no run ends before it began, whatever the clock says", () => {
+    const desk = newDesk();
+    const { fence } = began(desk, 1);
+    const beganMs = desk.nowMs;
+    desk.nowMs -= 30;
+    granted(desk.writeRun(ended(fence)));
+    expect(desk.standing.session.lastRun).toMatchObject({ startMs: beganMs, endMs: beganMs });
+  });
+
   test("a repeat gets its recorded answer, whatever happened since", () => {
     const desk = newDesk();
     const { fence } = began(desk, 1);

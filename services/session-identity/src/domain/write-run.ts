@@ -152,7 +152,10 @@ function end(
   });
 }
 
-/** An answer that took long is no silence: a person's run extends freshness also when it ends. */
+/**
+ * An answer that took long is no silence: a person's run extends freshness also when it ends. None ends before it
+ * began: two answers of the clock may be a few milliseconds apart.
+ */
 function ended(state: StandingKey, ending: Ending, now: Now): StandingKey {
   const { activeRun, personMs } = state.session;
   if (activeRun === undefined) throw new Error("a current fence has an active run");
@@ -165,7 +168,7 @@ function ended(state: StandingKey, ending: Ending, now: Now): StandingKey {
       epoch: activeRun.epoch,
       startMs: activeRun.startMs,
       heartbeatMs: activeRun.heartbeatMs,
-      endMs: now.ms,
+      endMs: Math.max(now.ms, activeRun.startMs),
       outcome: ending.outcome,
       errorReason: ending.errorReason,
       errorMessage: ending.errorMessage,
