@@ -10,21 +10,11 @@ import { draining, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import type { Refusal } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
 import { nameOf } from "../store/keys/lock-keys.ts";
-import type { Told } from "../store/batch/write-batch.ts";
 import type { Answers, Ask, Command, Result } from "./command.ts";
 import { DatabaseClock } from "./database-clock.ts";
+import type { EngineObserver } from "./engine-observer.ts";
 import { KnownKeys } from "./known-keys.ts";
 import { type BatchContext, runBatch } from "./run-batch.ts";
-
-/** What the engine tells of its work. */
-export interface EngineObserver {
-  /** After each batch. */
-  batch?(size: number, durationMs: number): void;
-  /** Commands that were decided by memory: how many stand, how many were decided anew. */
-  byMemory?(written: number, outdated: number): void;
-  /** A commit that watchers have to hear of. */
-  changed?(what: Exclude<Told, "nothing">): void;
-}
 
 /**
  * Every change of a key goes through here: calls that arrive while a commit is in flight go together
@@ -33,11 +23,11 @@ export interface EngineObserver {
 export class Engine {
   readonly #batcher: Batcher<Command, Result>;
 
-  constructor(parts: Omit<BatchContext, "memory">, observer: EngineObserver = {}) {
+  constructor(parts: Omit<BatchContext, "memory" | "observer">, observer: EngineObserver = {}) {
     const memory = { keys: new KnownKeys(), clock: new DatabaseClock() };
-    const context = { ...parts, memory };
+    const context = { ...parts, memory, observer };
     this.#batcher = createBatcher<Command, Result>({
-      run: (commands) => runObserved(context, observer, commands),
+      run: (commands) => runObserved(context, commands),
       isOutage: isUnavailable,
       keyOf: ({ tenant, sessionKey }) => nameOf(tenant, sessionKey),
       maxBatch: LIMITS.maxBatch,
@@ -75,14 +65,11 @@ export class Engine {
 
 async function runObserved(
   context: BatchContext,
-  observer: EngineObserver,
   commands: readonly Command[],
 ): Promise<readonly Result[]> {
   const startMs = performance.now();
-  const { results, tells, byMemory } = await runBatch(context, commands);
-  observer.batch?.(commands.length, performance.now() - startMs);
-  observer.byMemory?.(byMemory.written, byMemory.outdated);
-  if (tells !== "nothing") observer.changed?.(tells);
+  const results = await runBatch(context, commands);
+  context.observer.batch?.(commands.length, performance.now() - startMs);
   return results;
 }
 

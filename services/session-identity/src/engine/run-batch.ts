@@ -15,6 +15,7 @@ import { readCauses } from "../store/keys/read-causes.ts";
 import { readStillLed } from "../store/keys/read-leads.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
 import type { Command, Result } from "./command.ts";
+import type { EngineObserver } from "./engine-observer.ts";
 import { decide, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
 import { knownAfter, type Memory, writeKnown } from "./write-known.ts";
@@ -24,38 +25,41 @@ export interface BatchContext {
   readonly ids: Ids;
   readonly replica: Replica;
   readonly memory: Memory;
+  readonly observer: EngineObserver;
 }
 
-export interface BatchDone {
+interface BatchDone {
   readonly results: readonly Result[];
   readonly tells: Told;
 }
 
-/** With what became of those that could be decided by memory. */
-export interface WholeBatchDone extends BatchDone {
-  readonly byMemory: { readonly written: number; readonly outdated: number };
-}
-
 /**
  * Runs commands of different keys; a key stands in a batch once. Those that memory suffices for are written
- * first, the others in one transaction. Should that fail, whoever asks all of them again is told of the first
- * what they were told here: each is known by its run.
+ * first, and watchers told of them, the others in one transaction. Should that fail, whoever asks all of them
+ * again is told of the first what they were told here: each is known by its run.
  */
 export async function runBatch(
   context: BatchContext,
   commands: readonly Command[],
-): Promise<WholeBatchDone> {
+): Promise<readonly Result[]> {
+  const { observer } = context;
   const { results: written, tells, outdated } = await writeKnown(context, commands);
-  const byMemory = { written: written.size, outdated };
+  observer.byMemory?.(written.size, outdated);
+  tell(observer, tells);
   const rest = commands.filter((command) => !written.has(command));
-  if (rest.length === 0) return { results: inOrder(commands, written), tells, byMemory };
+  if (rest.length === 0) return inOrder(commands, written);
   const locked = await runLocked(context, rest);
+  tell(observer, locked.tells);
   const results = new Map(written);
   for (const [index, command] of rest.entries()) {
     const result = locked.results[index];
     if (result !== undefined) results.set(command, result);
   }
-  return { results: inOrder(commands, results), tells: louder(tells, locked.tells), byMemory };
+  return inOrder(commands, results);
+}
+
+function tell(observer: EngineObserver, what: Told): void {
+  if (what !== "nothing") observer.changed?.(what);
 }
 
 function inOrder(commands: readonly Command[], results: ReadonlyMap<Command, Result>): Result[] {
@@ -64,12 +68,6 @@ function inOrder(commands: readonly Command[], results: ReadonlyMap<Command, Res
     if (result === undefined) throw new Error("each command has a result");
     return result;
   });
-}
-
-const LOUDNESS: readonly Told[] = ["nothing", "changes", "rotations"];
-
-function louder(one: Told, other: Told): Told {
-  return LOUDNESS.indexOf(one) > LOUDNESS.indexOf(other) ? one : other;
 }
 
 /** Reads and locks the keys, and writes what is decided by that. */

@@ -1,52 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { systemIds } from "@lanekeeper/service";
 import { expect, test } from "vitest";
-import { RULES } from "../names/rules.ts";
 import type { Db } from "../store/db.ts";
 import { asks, fenceOf, granted } from "../testing/asks.ts";
 import { ended, progress } from "../testing/commands.ts";
 import { testDatabase } from "../testing/database.ts";
 import { DbClock } from "../testing/drive/db-clock.ts";
 import { heldDb } from "../testing/drive/held-db.ts";
+import { idlePolicies, remembering, turn } from "../testing/remembering.ts";
 import { untilWaiting } from "../testing/locks.ts";
-import { Engine } from "./engine.ts";
 
 const database = testDatabase();
-const KEY = "agent:main:chat";
-
-/** A replica that tells how many commands it decided by memory. */
-function replica(db: Db = database.open()) {
-  const told = { written: 0, outdated: 0 };
-  const engine = new Engine(
-    { db, ids: systemIds, replica: { usageShard: 0, rules: RULES } },
-    {
-      byMemory: (written, outdated) => {
-        told.written += written;
-        told.outdated += outdated;
-      },
-    },
-  );
-  return { engine, told, of: (tenant: string, key = KEY) => asks(engine, tenant, key) };
-}
-
-type Asked = ReturnType<typeof asks>;
-
-async function turn(key: Asked, runId: string = systemIds.uuid()) {
-  const fence = fenceOf(await key.begin(runId));
-  granted(await key.write(ended(fence)));
-  return fence;
-}
-
-/** A key that a replica has served, and would serve by memory. */
-async function served(db?: Db) {
-  const one = replica(db);
-  const tenant = randomUUID();
-  const key = one.of(tenant);
-  granted(await key.reserve());
-  await turn(key);
-  one.told.written = 0;
-  return { ...one, tenant, key };
-}
+const { replica, served } = remembering(database);
 
 test("the first run of a key is decided by its row; its end and all that follow by memory", async () => {
   const { told, of } = replica();
@@ -159,17 +124,7 @@ test("a busy key is busy, whatever was remembered of it", async () => {
 
 test("policies that changed meanwhile are those that a session's freshness is judged by", async () => {
   const { key, told, tenant } = await served();
-  const db = database.open();
-  await db.query(
-    `insert into tenant_policies (tenant, version, default_agent_id, rule_set_version, apply_time, principal)
-     values ($1, 1, 'main', 1, now(), '')`,
-    [tenant],
-  );
-  await db.query(
-    `insert into key_policies (tenant, version, agent_id, dm_scope, idle_after_ms, daily_at, time_zone)
-     values ($1, 1, 'main', 'main', 0, '', '')`,
-    [tenant],
-  );
+  await idlePolicies(database.open(), tenant, 0);
   const acceptMs = Date.now() + 1_000;
   const begun = granted(await key.begin(systemIds.uuid(), { acceptMs }));
   expect(begun.rolledOver?.reason).toBe("idle");
@@ -180,16 +135,7 @@ test("a rollover is decided by the row", async () => {
   const clock = new DbClock();
   const db = database.open();
   const { key, of, told, tenant } = await served(clock.on(db));
-  await db.query(
-    `insert into tenant_policies (tenant, version, default_agent_id, rule_set_version, apply_time, principal)
-     values ($1, 1, 'main', 1, now(), '')`,
-    [tenant],
-  );
-  await db.query(
-    `insert into key_policies (tenant, version, agent_id, dm_scope, idle_after_ms, daily_at, time_zone)
-     values ($1, 1, 'main', 'main', 3600000, '', '')`,
-    [tenant],
-  );
+  await idlePolicies(database.open(), tenant, 3_600_000);
   await turn(key);
   expect(told).toEqual({ written: 1, outdated: 1 });
   await turn(key);
@@ -240,22 +186,36 @@ test("of a batch those stand whose keys did not change", async () => {
   expect(generations).toEqual(keys.map((_, n) => (n === 3 || n === 7 ? 2n : 1n)));
   expect(told).toEqual({ written: 10, outdated: 2 });
 });
-
-test("a server that was started anew, and may stand at a backup, is believed by its rows alone", async () => {
-  let aheadMs = 0;
+test("watchers hear of what was written, also where the rest of its batch fails", async () => {
   const inner = database.open();
-  // What a later start looks like to a statement that was prepared for the one before.
-  const restarted: Db = {
+  let defects = 0;
+  const { engine, tenant, key, told, changes } = await served({
     ...inner,
-    query: (statement, params) => {
-      const isCompared = typeof statement !== "string" && statement.name.startsWith("write_unch");
-      const shown = isCompared ? params?.with(4, Number(params[4]) - aheadMs) : params;
-      return inner.query(statement, shown);
+    transaction: async (work, options) => {
+      defects -= 1;
+      if (defects === 0) throw new Error("a defect");
+      return inner.transaction(work, options);
     },
-  };
-  const { key, told } = await served(restarted);
-  aheadMs = 1;
-  await turn(key);
-  expect(told.written).toBe(0);
-  expect(told.outdated).toBe(2);
+  });
+  const other = asks(engine, tenant, "agent:main:other");
+  granted(await other.reserve());
+  changes.length = 0;
+  defects = 1;
+  const runId = systemIds.uuid();
+  const [begun, standing] = await Promise.all([key.begin(runId), other.reserve()]);
+  expect(fenceOf(begun).runId).toBe(runId);
+  granted(standing);
+  expect(told.written).toBe(1);
+  expect(changes).toEqual(["changes"]);
+});
+
+test("watchers are woken for nothing where nothing was written", async () => {
+  const { key, told, tenant, changes } = await served();
+  await turn(replica().of(tenant), systemIds.uuid());
+  const holder = fenceOf(await replica().of(tenant).begin(systemIds.uuid()));
+  changes.length = 0;
+  expect(await key.begin(systemIds.uuid())).toMatchObject({ reason: "SESSION_BUSY" });
+  expect(told).toEqual({ written: 0, outdated: 1 });
+  expect(changes).toEqual([]);
+  expect(holder.runEpoch).toBe(3n);
 });

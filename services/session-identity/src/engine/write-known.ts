@@ -67,7 +67,7 @@ export async function writeKnown(
   const at = { nowMs, postmasterStartMs, toleranceMs: LIMITS.knownClockMs };
   const written = await writes.flush(db, guesses.map(lastSeen), at).catch(whyNone);
   const results = remember(memory, guesses, written);
-  const tells = writes.tells ? "changes" : "nothing";
+  const tells = results.size > 0 && writes.tells ? "changes" : "nothing";
   return { results, tells, outdated: guesses.length - results.size };
 }
 
@@ -167,7 +167,10 @@ export function knownAfter(
     }
     case "write_run": {
       const activeRun = ask.command.event.kind === "ended" ? undefined : found.run;
-      return { state, activeRun, policy: before?.policy, postmasterStartMs, runIdsFromMs };
+      // In another history the same version may be of other policies.
+      const isSameLife = before?.postmasterStartMs === postmasterStartMs;
+      const judged = isSameLife ? before.policy : undefined;
+      return { state, activeRun, policy: judged, postmasterStartMs, runIdsFromMs };
     }
     default:
       return undefined;
