@@ -1,9 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { systemIds } from "@lanekeeper/service";
 import { expect, test } from "vitest";
+import { raiseFences } from "../store/keys/raise-fences.ts";
 import { fenceOf, granted } from "../testing/asks.ts";
 import { ended, progress } from "../testing/commands.ts";
 import { testDatabase } from "../testing/database.ts";
+import { heldDb } from "../testing/drive/held-db.ts";
 import { RestartedDb } from "../testing/drive/restarted-db.ts";
+import { untilWaiting } from "../testing/locks.ts";
 import { idlePolicies, remembering, turn } from "../testing/remembering.ts";
 
 const database = testDatabase();
@@ -35,4 +39,24 @@ test("policies that were judged by before a restart are read again, whatever the
   expect(told.written).toBe(1);
   const begun = granted(await key.begin(systemIds.uuid(), { acceptMs: Date.now() + 1_000 }));
   expect(begun.rolledOver?.reason).toBe("idle");
+});
+
+/** Last: keys that are made from then on begin above all others. */
+test("fences that are being raised are waited for, and what was remembered is of before them", async () => {
+  const { key, told } = await served();
+  // The server plans a statement for all its parameters once it has run often.
+  for (let n = 0; n < 12; n += 1) await turn(key);
+  const fence = fenceOf(await key.begin(systemIds.uuid()));
+  told.written = 0;
+  const db = database.open();
+  const held = heldDb(database.open(), "COMMIT");
+  const asker = { source: "cli", principal: "operator", requestId: "r", traceId: "" };
+  const raised = raiseFences(held.db, randomUUID(), "a restore", asker);
+  await held.reached;
+  const ending = key.write(ended(fence));
+  await untilWaiting(db, 1);
+  held.release();
+  await raised;
+  expect(await ending).toMatchObject({ reason: "STALE_GENERATION" });
+  expect(told).toMatchObject({ written: 0, outdated: 1 });
 });

@@ -171,6 +171,31 @@ test("an ending that is written again gets the answer of the first", async () =>
   expect(await key.write(ended(fence, "failed"))).toMatchObject({ reason: "RUN_ENDED" });
 });
 
+test("what was written and whose answer was lost is told to who asks again", async () => {
+  const inner = database.open();
+  let losses = 0;
+  const { key, told } = await served({
+    ...inner,
+    query: async (statement, params) => {
+      const answer = await inner.query(statement, params);
+      losses -= 1;
+      if (losses === 0) throw new Error("Connection terminated unexpectedly");
+      return answer as never;
+    },
+  });
+  const runId = systemIds.uuid();
+  losses = 1;
+  await expect(key.begin(runId)).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  const fence = fenceOf(await key.begin(runId));
+  expect(fence).toMatchObject({ runId, runEpoch: 2n });
+  losses = 1;
+  await expect(key.write(ended(fence))).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  const { revision } = granted(await key.write(ended(fence)));
+  expect(revision).toBe(5n);
+  expect((await turn(key)).runEpoch).toBe(3n);
+  expect(told).toEqual({ written: 1, outdated: 2 });
+});
+
 test("of a batch those stand whose keys did not change", async () => {
   const { engine, tenant, told } = await served();
   const keys = Array.from({ length: 12 }, (_, n) => asks(engine, tenant, `agent:main:k${n}`));
