@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "memory-unchecked",
     about: "what a replica remembers of a key is written whatever stands there",
     file: `${identity}/store/batch/write-unchanged-sql.ts`,
-    find: " and k.xmin = w.xid::xid",
+    find: " and k.xmin = w.xid::xid\n          and k.revision = w.revision",
     put: "",
     breaks: ["G2", "G3"],
   },

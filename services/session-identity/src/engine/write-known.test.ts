@@ -163,6 +163,35 @@ test("a run id that began under another key is IDEMPOTENCY_MISMATCH, and spoils 
   expect(told).toEqual({ written: 0, outdated: 2 });
 });
 
+test("a repeat of the run that ended last is told so, and spoils no other call", async () => {
+  const { engine, tenant, told, key } = await served();
+  const other = asks(engine, tenant, "agent:main:other");
+  granted(await other.reserve());
+  await turn(other);
+  const runId = systemIds.uuid();
+  await turn(key, runId);
+  told.written = 0;
+  const answers = await Promise.all([key.begin(runId), other.begin(systemIds.uuid())]);
+  expect(answers[0]).toMatchObject({ reason: "RUN_ENDED" });
+  expect(fenceOf(answers[1]).runEpoch).toBe(2n);
+  expect(told).toEqual({ written: 1, outdated: 0 });
+});
+
+test("a row of another revision is none that is known, whichever transaction it names", async () => {
+  const inner = database.open();
+  // What a server wrote again that had lost what it had not flushed.
+  const forgetful: Db = {
+    ...inner,
+    query: (statement, params) => {
+      const isCompared = typeof statement !== "string" && statement.name.startsWith("write_unch");
+      return inner.query(statement, isCompared ? params?.with(7, [0n]) : params);
+    },
+  };
+  const { key, told } = await served(forgetful);
+  await turn(key);
+  expect(told.written).toBe(0);
+});
+
 test("an ending that is written again gets the answer of the first", async () => {
   const { key } = await served();
   const fence = fenceOf(await key.begin(systemIds.uuid()));

@@ -116,7 +116,9 @@ function guessOf(command: Command, known: KnownKey, nowMs: number, ids: Ids): Gu
 /** A run that takes a free key, and one that ends which holds it: all else needs more than the row. */
 function isEnough(ask: Ask, { state, activeRun, policy }: KnownKey): boolean {
   if (ask.kind === "begin") {
-    return state.session.activeRun === undefined && policy !== undefined;
+    // A late repeat of the run that ended last would undo the statement for all of its batch.
+    const isRepeat = state.session.lastRun?.runId === ask.command.runId;
+    return state.session.activeRun === undefined && policy !== undefined && !isRepeat;
   }
   if (ask.kind !== "write_run" || ask.command.event.kind !== "ended") return false;
   return activeRun !== undefined && activeRun.runId === ask.command.fence.runId;
@@ -180,7 +182,7 @@ export function knownAfter(
 function lastSeen({ command, known }: Guess) {
   const { tenant, sessionKey, ask } = command;
   const policyVersion = ask.kind === "begin" ? known.policy?.version : undefined;
-  return { tenant, sessionKey, xid: known.xid, policyVersion };
+  return { tenant, sessionKey, xid: known.xid, revision: known.state.revision, policyVersion };
 }
 
 /** A run id that began already, under whatever key, undoes the statement; who it was is found otherwise. */

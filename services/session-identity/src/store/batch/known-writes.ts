@@ -12,6 +12,7 @@ export interface LastSeen {
   readonly sessionKey: string;
   /** The transaction that wrote the row. */
   readonly xid: string;
+  readonly revision: bigint;
   /** Of the tenant's policies that were decided by; undefined: none were. */
   readonly policyVersion: bigint | undefined;
 }
@@ -83,6 +84,7 @@ export class KnownWrites {
       seen.map(({ xid }) => xid),
       seen.map(({ policyVersion }) => policyVersion ?? null),
       ...[at.postmasterStartMs, at.nowMs, at.toleranceMs],
+      seen.map(({ revision }) => revision),
       ...parts.map((part) => JSON.stringify(rows[part])),
     ];
     return (await query.query<Written>({ name, text }, params)).rows;

@@ -1,21 +1,22 @@
 import { JOURNAL_COLUMNS, JOURNAL_TYPES, RUN_COLUMNS, XID } from "./write-batch-sql.ts";
 
 /** Parameters before those of the parts. */
-const FIRST_PART = 8;
+const FIRST_PART = 9;
 
 /**
  * Locks those rows that the transaction which is named for each wrote last: nobody has changed them since. A
  * server that was started anew may stand at a backup, whose later transactions have the ids of those it has
- * lost. What is locked by others is left to who waits for it, so that two such statements never wait for
+ * lost; so may one that lost what it had not flushed, which its start does not tell, and the revision mostly does. What is locked by others is left to who waits for it, so that two such statements never wait for
  * each other.
  */
 const UNCHANGED = `
     unchanged as materialized (
       select w.place::int, k.tenant, k.session_key
-      from unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) with ordinality
-        as w(tenant, session_key, xid, policy_version, place)
+      from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $8::bigint[]) with ordinality
+        as w(tenant, session_key, xid, policy_version, revision, place)
       join session_keys k
         on k.tenant = w.tenant and k.session_key = w.session_key and k.xmin = w.xid::xid
+          and k.revision = w.revision
       where floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 = $5::float8
         and abs(extract(epoch from clock_timestamp()) * 1000 - $6::float8) <= $7::float8
         and (w.policy_version is null or w.policy_version = coalesce(
