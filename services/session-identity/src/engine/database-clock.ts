@@ -14,8 +14,8 @@ export class DatabaseClock {
   note(nowMs: number): void {
     const at = performance.now();
     const aheadMs = nowMs - at;
-    const isNewer = this.#aheadMs === undefined || at - this.#notedMs > RENEW_MS;
-    if (!isNewer && this.#aheadMs !== undefined && aheadMs < this.#aheadMs) return;
+    const lately = at - this.#notedMs <= RENEW_MS ? this.#aheadMs : undefined;
+    if (lately !== undefined && aheadMs < lately) return;
     this.#aheadMs = aheadMs;
     this.#notedMs = at;
   }

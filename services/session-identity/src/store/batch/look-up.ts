@@ -1,6 +1,7 @@
 import type { FreshnessPolicy } from "../../domain/freshness.ts";
 import type { EventRecord, ReplyRecord, RunRecord, WriterKind } from "../../domain/records.ts";
 import type { Query } from "../db.ts";
+import { NOW_MS, POSTMASTER_START_MS } from "../moments.ts";
 import {
   type EventRow,
   eventOf,
@@ -193,8 +194,8 @@ function statementOf(parts: readonly Part[]): Omit<Statement, "name"> {
   );
   const text = `
     select
-      floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
-      floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 as start_ms,
+      ${NOW_MS} as now_ms,
+      ${POSTMASTER_START_MS} as start_ms,
       h.generation_floor, h.epoch_floor,
       ceil(extract(epoch from h.run_ids_from) * 1000)::float8 as run_ids_from_ms${selected.join("")}
     from unnest(${items}) with ordinality as w(${columns.map(({ name }) => name).join(", ")}, place)

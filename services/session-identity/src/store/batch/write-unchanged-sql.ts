@@ -1,3 +1,4 @@
+import { NOW_MS, POSTMASTER_START_MS } from "../moments.ts";
 import { JOURNAL_COLUMNS, JOURNAL_TYPES, RUN_COLUMNS, XID } from "./write-batch-sql.ts";
 
 /** Parameters before those of the parts. */
@@ -6,18 +7,18 @@ const FIRST_PART = 9;
 /**
  * Locks those rows that the transaction which is named for each wrote last: nobody has changed them since. A
  * server that was started anew may stand at a backup, whose later transactions have the ids of those it has
- * lost; so may one that lost what it had not flushed, which its start does not tell, and the revision mostly does. What is locked by others is left to who waits for it, so that two such statements never wait for
- * each other.
+ * lost; so may one that lost what it had not flushed, which its start does not tell, and the revision mostly does.
+ * What is locked by others is left to who waits for it, so that two such statements never wait for each other.
  */
 const UNCHANGED = `
     unchanged as materialized (
-      select w.place::int, k.tenant, k.session_key
+      select w.place::int
       from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $8::bigint[]) with ordinality
         as w(tenant, session_key, xid, policy_version, revision, place)
       join session_keys k
         on k.tenant = w.tenant and k.session_key = w.session_key and k.xmin = w.xid::xid
           and k.revision = w.revision
-      where floor(extract(epoch from pg_postmaster_start_time()) * 1000)::float8 = $5::float8
+      where ${POSTMASTER_START_MS} = $5::float8
         and abs(extract(epoch from clock_timestamp()) * 1000 - $6::float8) <= $7::float8
         and (w.policy_version is null or w.policy_version = coalesce(
           (select t.version from tenant_policies t where t.tenant = w.tenant), 0))
@@ -108,7 +109,7 @@ export function unchangedStatement(needs: (part: KnownPart) => boolean): Unchang
   const written = parts.map((part, index) => PARTS[part](`$${FIRST_PART + index}`));
   const text = `with ${[UNCHANGED, ...written].join(",")}
     select u.place, ${XID},
-      floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms from unchanged u`;
+      ${NOW_MS} as now_ms from unchanged u`;
   const statement = { name, text, parts };
   made.set(name, statement);
   return statement;

@@ -2,6 +2,7 @@ import { hasSession, type StandingKey } from "../../domain/key-state.ts";
 import { parseSnapshot, type Snapshot } from "../../watch/snapshot.ts";
 import type { History } from "../../watch/token.ts";
 import type { Query } from "../db.ts";
+import { NOW_MS } from "../moments.ts";
 import { type KeyRow, stateOf } from "../keys/key-row.ts";
 
 /** Whose keys, and how they begin. */
@@ -36,7 +37,7 @@ interface ChangeRow {
 }
 
 const NOW = `select h.history_id, pg_current_snapshot() as snapshot,
-    floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms from history h`;
+    ${NOW_MS} as now_ms from history h`;
 
 interface NowRow {
   readonly history_id: string;

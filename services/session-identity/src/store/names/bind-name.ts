@@ -1,6 +1,7 @@
 import { LIMITS } from "../../limits.ts";
 import type { Replica } from "../../replica.ts";
 import type { Db } from "../db.ts";
+import { NOW_MS } from "../moments.ts";
 import { acceptedRow, type Asker } from "../journal/journal-rows.ts";
 import { BatchWrites, type NewBinding } from "../batch/write-batch.ts";
 
@@ -14,7 +15,7 @@ export function bindName(
   return db.transaction(async (tx) => {
     const { rows } = await tx.query<{ held: bigint; now_ms: number }>(
       `select coalesce(sum(binding_count), 0)::bigint as held,
-         floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms
+         ${NOW_MS} as now_ms
        from tenant_usage where tenant = $1`,
       [binding.tenant],
     );

@@ -1,5 +1,6 @@
 import type { KeyState } from "../../domain/key-state.ts";
 import type { Query } from "../db.ts";
+import { NOW_MS } from "../moments.ts";
 import { type KeyRow, stateOf } from "../keys/key-row.ts";
 import { type Moment, ms } from "../batch/values.ts";
 
@@ -87,7 +88,7 @@ function readNamesOf({ own, party }: Needs): { readonly name: string; readonly t
     select
       (select t.version from tenant_policies t where t.tenant = w.tenant) as tenant_version,
       (select count(*) from tenant_channels c where c.tenant = w.tenant) as channel_count,
-      floor(extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
+      ${NOW_MS} as now_ms,
       to_json(named.bound) as bound, named.root, led.person, to_json(led.key) as key,
       (select to_json(k) from session_keys k where k.tenant = w.tenant
         and k.session_key = coalesce((led.key).alias_of, (led.key).moved_to)) as target
