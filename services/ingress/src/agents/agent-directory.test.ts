@@ -18,6 +18,7 @@ const caller = (more: Partial<Caller> = {}): Caller => ({
 
 let clock: ManualClock;
 let agentIds: string[];
+let defaultAgentId: string;
 let asked: string[];
 let isDown: boolean;
 let directory: AgentDirectory;
@@ -25,6 +26,7 @@ let directory: AgentDirectory;
 beforeEach(() => {
   clock = new ManualClock();
   agentIds = ["main"];
+  defaultAgentId = "main";
   asked = [];
   isDown = false;
   const listAgents = async (_request: object, options: { tenant?: string | undefined } = {}) => {
@@ -33,7 +35,7 @@ beforeEach(() => {
     return create(ListAgentsResponseSchema, { agents: agentIds.map((agentId) => ({ agentId })) });
   };
   const getKeyPolicies = async () =>
-    create(GetKeyPoliciesResponseSchema, { defaultAgentId: "main", applyTime: { seconds: 7n } });
+    create(GetKeyPoliciesResponseSchema, { defaultAgentId, applyTime: { seconds: 7n } });
   directory = new AgentDirectory({
     runner: { listAgents },
     identity: { getKeyPolicies },
@@ -67,6 +69,18 @@ describe("a tenant's agents", () => {
       const required = directory.require(caller(), "none", "lanekeeper/none");
       await expect(required).rejects.toMatchObject({ reason: "UNKNOWN_MODEL" });
     }
+    expect(asked).toHaveLength(2);
+  });
+
+  test("are asked for again by who needs a default that was not there", async () => {
+    defaultAgentId = "";
+    const refused = { reason: "AGENT_REQUIRED" };
+    await expect(directory.requireDefault(caller())).rejects.toMatchObject(refused);
+    defaultAgentId = "main";
+    await expect(directory.requireDefault(caller())).rejects.toMatchObject(refused);
+    expect(asked).toHaveLength(1);
+    await clock.advance(10);
+    await expect(directory.requireDefault(caller())).resolves.toBe("main");
     expect(asked).toHaveLength(2);
   });
 

@@ -65,17 +65,15 @@ export class AgentDirectory {
       const message = `the credential may not use the agent ${agentId}`;
       throw permissionDenied(message, { agent: agentId, bound_by: by });
     }
-    const { agentsFreshMs, agentsRecheckMs } = this.#limits;
-    for (const maxAgeMs of [agentsFreshMs, agentsRecheckMs]) {
-      const { agentIds } = await this.#cache.get(caller.tenant, maxAgeMs, within);
-      if (agentIds.includes(agentId)) return;
-    }
-    throw unknownAgent(agentId, model);
+    const isThere = ({ agentIds }: TenantAgents) => agentIds.includes(agentId);
+    if (!isThere(await this.#having(isThere, caller.tenant, within)))
+      throw unknownAgent(agentId, model);
   }
 
   /** The tenant's default agent. @throws AGENT_REQUIRED, PERMISSION_DENIED */
   async requireDefault(caller: Caller, within?: TracedWork): Promise<string> {
-    const { defaultAgentId } = await this.#fresh(caller.tenant, within);
+    const isThere = ({ defaultAgentId: id }: TenantAgents) => id !== "";
+    const { defaultAgentId } = await this.#having(isThere, caller.tenant, within);
     if (defaultAgentId === "") {
       const message = "the tenant has no default agent; name one, such as lanekeeper/<agent>";
       throw new LanekeeperError("AGENT_REQUIRED", message);
@@ -84,6 +82,17 @@ export class AgentDirectory {
     if (by === undefined) return defaultAgentId;
     const message = "the credential may not use the default agent; name another";
     throw permissionDenied(message, { bound_by: by });
+  }
+
+  /** What is not there yet by what is remembered is asked for again, at most every `agentsRecheckMs`. */
+  async #having(
+    isThere: (agents: TenantAgents) => boolean,
+    tenant: string,
+    within: TracedWork | undefined,
+  ): Promise<TenantAgents> {
+    const known = await this.#fresh(tenant, within);
+    if (isThere(known)) return known;
+    return this.#cache.get(tenant, this.#limits.agentsRecheckMs, within);
   }
 
   #fresh(tenant: string, within: TracedWork | undefined): Promise<TenantAgents> {
