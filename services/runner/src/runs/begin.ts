@@ -99,6 +99,7 @@ async function beginOnce(
     {
       sessionKey: turn.sessionKey,
       admittedGeneration: turn.admittedGeneration,
+      admittedSessionId: turn.admittedSessionId,
       turnId: turn.turnId,
       runId,
       leaseDuration: durationFromMs(deps.leaseMs),

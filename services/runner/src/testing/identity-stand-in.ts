@@ -269,6 +269,11 @@ export class IdentityStandIn implements AsyncDisposable {
     if (request.admittedGeneration < row.oldestRunnable) {
       throw new LanekeeperError("TURN_SKIPPED", "a rotation told queued turns to be skipped");
     }
+    const { admittedGeneration: generation, admittedSessionId: id } = request;
+    const isNow = generation === row.generation && id === row.sessionId;
+    if (generation >= row.generation && !isNow) {
+      throw new LanekeeperError("GENERATION_MISMATCH", `another session than ${id} stands there`);
+    }
     if (row.active !== undefined && row.active.leaseUntilMs > performance.now())
       throw busy(row.active);
     if (timeOf(runId) < this.runIdsFromMs) throw perhapsBegun(this.runIdsFromMs);

@@ -99,6 +99,20 @@ describe("begin", () => {
     expect(reasonOf(desk.begin(beginCommand(3, { admittedGeneration: 3n })))).toBe("accepted");
   });
 
+  test("a turn of a session that never stood under the key is GENERATION_MISMATCH", () => {
+    const desk = newDesk();
+    const [first, other] = [desk.standing.session.sessionId, runId(99)];
+    const asks = (run: number, admittedGeneration: bigint, admittedSessionId: string) =>
+      reasonOf(desk.begin(beginCommand(run, { admittedGeneration, admittedSessionId })));
+    expect(asks(1, 1n, other)).toBe("GENERATION_MISMATCH");
+    expect(asks(2, 2n, first)).toBe("GENERATION_MISMATCH");
+    expect(asks(3, 1n, first)).toBe("accepted");
+    // A repeat of the run that began, and a turn of before the rotation.
+    expect(asks(3, 1n, first)).toBe("accepted");
+    rotated(desk);
+    expect(asks(4, 1n, first)).toBe("accepted");
+  });
+
   test("a required generation that is not current is GENERATION_MISMATCH", () => {
     const desk = newDesk();
     rotated(desk);

@@ -1,3 +1,4 @@
+import { admittedElsewhere } from "./admitted-elsewhere.ts";
 import { answered, currentFence, type Decision, type JournalDraft, type Now } from "./decision.ts";
 import { freshnessAt, type FreshnessPolicy } from "./freshness.ts";
 import { generationMismatch, keyMoved, noSession, whyNot } from "./judge-run.ts";
@@ -20,6 +21,8 @@ import { perhapsBegun } from "./run-id.ts";
 export interface BeginCommand {
   readonly sessionKey: StandingKey["sessionKey"];
   readonly admittedGeneration: bigint;
+  /** Undefined: the caller did not say. */
+  readonly admittedSessionId: string | undefined;
   readonly turnId: string;
   readonly runId: string;
   readonly leaseMs: number;
@@ -113,6 +116,8 @@ function mayBegin(
   if (state.movedTo !== undefined) return keyMoved(state.sessionKey, state.movedTo);
   const { generation, oldestRunnable, activeRun } = state.session;
   if (command.admittedGeneration < oldestRunnable) return turnSkipped(command, oldestRunnable);
+  const elsewhere = admittedElsewhere(command, state);
+  if (elsewhere !== undefined) return elsewhere;
   const { requiredGeneration } = command;
   if (requiredGeneration !== undefined && requiredGeneration !== generation) {
     return generationMismatch(state, String(requiredGeneration));

@@ -55,6 +55,7 @@ describe("a field out of its bounds is named", () => {
       (c) => c.resolveSession({ name: { case: "rawKey", value: "x" }, expectedGeneration: -1n }),
     ],
     ["admitted_generation", (c) => c.beginRun(begin(KEY, { admittedGeneration: 0n }))],
+    ["admitted_session_id", (c) => c.beginRun(begin(KEY, { admittedSessionId: "x" }))],
     ["turn_id", (c) => c.beginRun(begin(KEY, { turnId: "" }))],
     ["turn_id", (c) => c.beginRun(begin(KEY, { turnId: "x".repeat(129) }))],
     ["run_id", (c) => c.beginRun(begin(KEY, { runId: "x" }))],

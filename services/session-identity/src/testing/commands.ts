@@ -16,6 +16,7 @@ export function beginCommand(run: number, change: Partial<BeginCommand> = {}): B
   return {
     sessionKey: KEY,
     admittedGeneration: 1n,
+    admittedSessionId: undefined,
     turnId: `turn-${run}`,
     runId: runId(run),
     leaseMs: 15_000,

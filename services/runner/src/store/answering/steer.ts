@@ -20,6 +20,7 @@ const FIND_STEER_HOST = {
   text: `
 SELECT turn_id FROM turns t
 WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "ACTIVE")} AND principal = $3 AND generation = $4
+  AND session_id = $8
   AND ($7 = '' OR route_id = $7) AND prepared_run_id IS NULL AND stop IS NULL
   AND (SELECT count(*) FROM turns s WHERE s.tenant = $1 AND s.session_key = $6
        AND ${isSteered("s")} AND s.into_turn_id = $2) < $5
@@ -27,7 +28,7 @@ FOR UPDATE`,
 };
 
 /**
- * The active turn, if it is of the same principal and generation and has not come to its end. Its reply
+ * The active turn, if it is of the same principal, session and generation and has not come to its end. Its reply
  * goes to its own route: a turn that names another one is not handed to it. What a turn's tool sends names
  * none: its route is for the case that it is a turn of its own.
  */
@@ -46,6 +47,7 @@ export function findSteerHost(
     maxSteers,
     session.sessionKey,
     nested === undefined ? routeId : "",
+    session.sessionId,
   ]);
 }
 

@@ -12,7 +12,7 @@ import { LIMITS } from "../../limits.ts";
 import { OUTCOMES, SETTLED_STATES, TURN_CLASSES, word } from "./enums.ts";
 import { fence, replyFence } from "./fence.ts";
 import { sessionKey } from "./key.ts";
-import { label, optionalPositive, positive, prose, uuid, visibleId } from "./text.ts";
+import { label, optionalPositive, optionalUuid, positive, prose, uuid, visibleId } from "./text.ts";
 import { mintedMs } from "../../domain/run-id.ts";
 
 export function beginCommand(request: BeginRunRequest): BeginCommand {
@@ -21,6 +21,7 @@ export function beginCommand(request: BeginRunRequest): BeginCommand {
   return {
     sessionKey: sessionKey("session_key", request.sessionKey),
     admittedGeneration: positive("admitted_generation", request.admittedGeneration),
+    admittedSessionId: optionalUuid("admitted_session_id", request.admittedSessionId),
     turnId: visibleId("turn_id", request.turnId),
     runId: freshRunId(uuid("run_id", request.runId)),
     leaseMs: leaseMs(request.leaseDuration),

@@ -98,6 +98,7 @@ export class Asker {
     return {
       ...{ sessionKey: call.key, turnId: call.turn, runId: call.run },
       admittedGeneration: BigInt(call.admitted),
+      admittedSessionId: this.#ids.known(this.#tenant, call.key, call.admitted) ?? "",
       requiredGeneration: BigInt(call.required ?? 0),
       leaseDuration: durationFromMs(LEASE_MS),
       acceptTime: timestampFromMs(this.#nowMs()),

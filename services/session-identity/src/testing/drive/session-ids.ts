@@ -24,7 +24,12 @@ export class SessionIds {
   }
 
   of(tenant: string, key: string, generation: number): string {
-    return this.#idOf.get(nameOf(tenant, key, generation)) ?? NOBODY;
+    return this.known(tenant, key, generation) ?? NOBODY;
+  }
+
+  /** Undefined: nobody was told. */
+  known(tenant: string, key: string, generation: number): string | undefined {
+    return this.#idOf.get(nameOf(tenant, key, generation));
   }
 }
 

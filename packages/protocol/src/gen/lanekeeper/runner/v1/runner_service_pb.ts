@@ -58,7 +58,8 @@ export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"
    */
   target: {
     /**
-     * From ResolveSession; rotated since: the turn runs in the new generation.
+     * From ResolveSession; rotated since: the turn runs in the new generation. An id that stands under another
+     * key, or a generation that is yet to come: the turn gets no run, and ends FAILED with GENERATION_MISMATCH.
      *
      * @generated from field: lanekeeper.identity.v1.SessionRef session = 3;
      */
