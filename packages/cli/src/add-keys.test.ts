@@ -8,7 +8,10 @@ test.each([
   [["rotate", "k1", "--overlap", "31d"], "--overlap <span>", "0s to 30d"],
 ])("%j is refused by the option's name, with what is expected", async (args, option, bounds) => {
   const keys = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
-  addKeys(keys, { line: () => undefined, problem: () => undefined });
+  addKeys(keys, {
+    ...{ line: () => undefined, problem: () => undefined },
+    readerLeft: () => new AbortController().signal,
+  });
   const refused = keys.parseAsync(args, { from: "user" });
   await expect(refused).rejects.toThrow(`option '${option}' argument '${args.at(-1)}' is invalid`);
   await expect(refused).rejects.toThrow(bounds);

@@ -1,5 +1,6 @@
 import { duration } from "@lanekeeper/service";
 import { type Command, InvalidArgumentError } from "commander";
+import { addPageOptions } from "./listing/page-options.ts";
 import type { Output } from "./output.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -29,10 +30,9 @@ export function addKeys(keys: Command, output: Output): void {
     .option("--burst <count>", "how many may come at once; default: a minute's", positive)
     .option("--request-id <id>", "repeat a call whose answer was lost")
     .action(async (options) => (await load()).createKey(options, output));
-  common(keys.command("list"))
+  addPageOptions(common(keys.command("list")))
     .description("keys without their texts, the oldest first")
     .option("--all", "also those that have ended")
-    .option("--limit <count>", "at most so many", positive, 50)
     .action(async (options) => (await load()).listKeys(options, output));
   common(keys.command("rotate").argument("<key-id>"))
     .description("give a key another text, which is told once; both are valid for a while")

@@ -1,6 +1,7 @@
 import { packageVersion } from "@lanekeeper/service";
 import { Command, InvalidArgumentError } from "commander";
 import { addKeys } from "./add-keys.ts";
+import { addPageOptions } from "./listing/page-options.ts";
 import type { Output } from "./output.ts";
 
 /**
@@ -81,12 +82,11 @@ function addTrace(lanekeeper: Command, output: Output): void {
 
 function addSessions(sessions: Command, output: Output): void {
   const load = () => import("./commands/sessions.ts");
-  json(sessions.command("list"))
+  list(sessions.command("list"))
     .description("sessions, by key")
     .option("--agent <id>", "only this agent's")
     .option("--prefix <text>", "only keys that begin so")
     .option("--running", "only those that a run holds")
-    .option("--limit <count>", "at most so many", count, 50)
     .action(async (options) => (await load()).listSessions(options, output));
   json(
     sessions
@@ -105,11 +105,13 @@ function addSessions(sessions: Command, output: Output): void {
     .option("--skip-queued", "turns that wait are skipped instead of running in the new one")
     .option("--note <text>", "who and why, for the journal")
     .action(async (name: string, options) => (await load()).resetSession(name, options, output));
-  json(sessions.command("journal").argument("<name>", "a session key, or any other name of it"))
+  list(sessions.command("journal").argument("<name>", "a session key, or any other name of it"))
     .description("what was decided about it, newest first")
     .option("--refused", "only what was refused")
-    .option("--limit <count>", "at most so many", count, 50)
     .action(async (name: string, options) => (await load()).listJournal(name, options, output));
+  list(sessions.command("rotations").argument("<name>", "a session key, or any other name of it"))
+    .description("its generations, newest first")
+    .action(async (name: string, options) => (await load()).listRotations(name, options, output));
 }
 
 function addStreams(sessions: Command, output: Output): void {
@@ -137,13 +139,12 @@ function addStreams(sessions: Command, output: Output): void {
 
 function addDeliveries(deliveries: Command, output: Output): void {
   const load = () => import("./commands/deliveries.ts");
-  json(deliveries.command("list"))
+  list(deliveries.command("list"))
     .description("dead letters, newest first; with --state others")
     .option("--key <name>", "only of this conversation: a session key, or any other name of it")
     .option("--route <id>", "only to this route")
     .option("--turn <id>", "only of this turn")
     .option("--state <state>", "pending, sending, sent, failed, unknown, suppressed_stale or all")
-    .option("--limit <count>", "at most so many", count, 50)
     .action(async (options) => (await load()).listDeliveries(options, output));
   json(deliveries.command("get").argument("<delivery-id>"))
     .description("one reply: where to, what was tried, what was done about it")
@@ -198,9 +199,8 @@ function addSchedules(schedules: Command, output: Output): void {
 
 function addLane(lane: Command, output: Output): void {
   const load = () => import("./commands/lane.ts");
-  json(lane.command("list"))
+  list(lane.command("list"))
     .description("lanes that have work")
-    .option("--limit <count>", "at most so many", count, 50)
     .action(async (options) => (await load()).listLanes(options, output));
   json(lane.command("get").argument("<name>", "a session key, or any other name of it"))
     .description("who holds a lane, and who waits")
@@ -224,10 +224,8 @@ function json(command: Command): Command {
   return command.option("--json", "as a JSON document");
 }
 
-function count(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 200) return value;
-  throw new InvalidArgumentError("expected a whole number from 1 to 200");
+function list(command: Command): Command {
+  return addPageOptions(json(command));
 }
 
 function int64(text: string): bigint {

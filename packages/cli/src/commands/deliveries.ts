@@ -1,15 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
-import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
+import {
+  DeliverySchema,
+  DeliveryState,
+} from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import {
   DeliveryService,
   DismissDeliveryResponseSchema,
   GetDeliveryResponseSchema,
-  ListDeliveriesResponseSchema,
   RedriveDeliveryResponseSchema,
   RedriveGeneration,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { CliError } from "../cli-error.ts";
+import type { PageRequest } from "../listing/read-pages.ts";
+import { type ListOptions, showList } from "../listing/show-list.ts";
 import { deliveryLine, deliveryLines } from "../operator/delivery-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { canonicalKey } from "../operator/session-key.ts";
@@ -21,29 +25,32 @@ interface Json {
 
 const METHODS = DeliveryService.method;
 
-export interface ListOptions extends Json {
+export interface DeliveryListOptions extends ListOptions {
   readonly key?: string;
   readonly route?: string;
   readonly turn?: string;
   readonly state?: string;
-  readonly limit: number;
 }
 
 /** `lanekeeper deliveries list`: dead letters, unless a state is named. */
-export async function listDeliveries(options: ListOptions, output: Output): Promise<void> {
+export async function listDeliveries(options: DeliveryListOptions, output: Output): Promise<void> {
   const operator = await openOperator();
-  const answer = await operator.call(METHODS.listDeliveries, {
+  const question = {
     ...stateFilter(options.state),
     sessionKey: options.key === undefined ? "" : await canonicalKey(operator, options.key),
     routeId: options.route ?? "",
     turnId: options.turn ?? "",
-    pageSize: options.limit,
-  });
-  if (options.json) return output.line(jsonText(toJson(ListDeliveriesResponseSchema, answer)));
-  for (const delivery of answer.deliveries) output.line(deliveryLine(delivery));
+  };
   const what = options.state === undefined ? "dead letters" : "deliveries";
-  if (answer.deliveries.length === 0) output.line(`no ${what}`);
-  if (answer.nextPageToken !== "") output.line("and older ones: raise --limit, or narrow by --key");
+  const listing = {
+    ...{ schema: DeliverySchema, field: "deliveries", line: deliveryLine },
+    none: () => output.line(`no ${what}`),
+    ask: async (page: PageRequest) => {
+      const answer = await operator.call(METHODS.listDeliveries, { ...question, ...page });
+      return { rows: answer.deliveries, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
 }
 
 function stateFilter(name: string | undefined) {

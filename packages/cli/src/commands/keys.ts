@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
+  ApiKeySchema,
   CreateApiKeyResponseSchema,
-  ListApiKeysResponseSchema,
   RevokeApiKeyResponseSchema,
   RotateApiKeyResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
+import type { PageRequest } from "../listing/read-pages.ts";
+import { type ListOptions, showList } from "../listing/show-list.ts";
 import { keyLine, keyLines, textLines } from "../operator/key-lines.ts";
 import { openKeyManager } from "../operator/key-manager.ts";
 import { jsonText, type Output } from "../output.ts";
@@ -48,16 +50,20 @@ export async function createKey(options: CreateOptions, output: Output): Promise
 
 /** `lanekeeper keys list` */
 export async function listKeys(
-  options: Common & { readonly all?: true; readonly limit: number },
+  options: ListOptions & { readonly tenant?: string; readonly all?: true },
   output: Output,
 ): Promise<void> {
   using manager = await openKeyManager(options.tenant);
-  const { all: includeEnded = false, limit: pageSize } = options;
-  const answer = await manager.listApiKeys({ includeEnded, pageSize });
-  if (options.json) return output.line(jsonText(toJson(ListApiKeysResponseSchema, answer)));
-  for (const key of answer.apiKeys) output.line(keyLine(key));
-  if (answer.apiKeys.length === 0) output.line("no keys");
-  if (answer.nextPageToken !== "") output.line("and more: raise --limit");
+  const { all: includeEnded = false } = options;
+  const listing = {
+    ...{ schema: ApiKeySchema, field: "apiKeys", line: keyLine },
+    none: () => output.line("no keys"),
+    ask: async (page: PageRequest) => {
+      const answer = await manager.listApiKeys({ includeEnded, ...page });
+      return { rows: answer.apiKeys, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
 }
 
 /** `lanekeeper keys rotate <id>` */

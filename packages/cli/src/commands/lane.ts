@@ -3,10 +3,11 @@ import { toJson } from "@bufbuild/protobuf";
 import {
   CancelTurnResponseSchema,
   GetLaneResponseSchema,
-  ListLanesResponseSchema,
   RunnerService,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { LaneSchema, type Turn, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import type { PageRequest } from "../listing/read-pages.ts";
+import { type ListOptions, showList } from "../listing/show-list.ts";
 import { laneLine, laneLines, turnLine } from "../operator/lane-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import type { Operator } from "../operator/operator.ts";
@@ -20,16 +21,17 @@ interface Json {
 const METHODS = RunnerService.method;
 
 /** `lanekeeper lane list`: lanes that have work. */
-export async function listLanes(
-  options: Json & { readonly limit: number },
-  output: Output,
-): Promise<void> {
+export async function listLanes(options: ListOptions, output: Output): Promise<void> {
   const operator = await openOperator();
-  const answer = await operator.call(METHODS.listLanes, { pageSize: options.limit });
-  if (options.json) return output.line(jsonText(toJson(ListLanesResponseSchema, answer)));
-  for (const lane of answer.lanes) output.line(laneLine(lane));
-  if (answer.lanes.length === 0) output.line("no lane has work");
-  if (answer.nextPageToken !== "") output.line("and more: raise --limit");
+  const listing = {
+    ...{ schema: LaneSchema, field: "lanes", line: laneLine },
+    none: () => output.line("no lane has work"),
+    ask: async (page: PageRequest) => {
+      const answer = await operator.call(METHODS.listLanes, page);
+      return { rows: answer.lanes, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
 }
 
 /** `lanekeeper lane get <key>`: who holds it, and who waits. */

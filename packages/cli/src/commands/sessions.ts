@@ -3,13 +3,19 @@ import { toJson } from "@bufbuild/protobuf";
 import {
   ExplainKeyResponseSchema,
   GetSessionResponseSchema,
-  ListJournalResponseSchema,
-  ListSessionsResponseSchema,
   RotateSessionResponseSchema,
   SessionIdentityService,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
-import { QueuedTurns, RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { JournalEntrySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import {
+  QueuedTurns,
+  RotationReason,
+  RotationSchema,
+  SessionSchema,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { jsonRegistry } from "@lanekeeper/rpc";
+import type { PageRequest } from "../listing/read-pages.ts";
+import { type ListOptions, showList } from "../listing/show-list.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { canonicalKey, isUuid, nothingThere } from "../operator/session-key.ts";
 import { journalLine, rotationLine, sessionLine, sessionLines } from "../operator/session-lines.ts";
@@ -22,26 +28,26 @@ interface Json {
 
 const METHODS = SessionIdentityService.method;
 
-export interface ListOptions extends Json {
+export interface SessionListOptions extends ListOptions {
   readonly agent?: string;
   readonly prefix?: string;
   readonly running?: true;
-  readonly limit: number;
 }
 
 /** `lanekeeper sessions list` */
-export async function listSessions(options: ListOptions, output: Output): Promise<void> {
+export async function listSessions(options: SessionListOptions, output: Output): Promise<void> {
   const operator = await openOperator();
-  const answer = await operator.call(METHODS.listSessions, {
-    agentId: options.agent ?? "",
-    sessionKeyPrefix: options.prefix ?? "",
-    runningOnly: options.running ?? false,
-    pageSize: options.limit,
-  });
-  if (options.json) return output.line(jsonText(toJson(ListSessionsResponseSchema, answer)));
-  for (const session of answer.sessions) output.line(sessionLine(session));
-  if (answer.sessions.length === 0) output.line("no sessions");
-  if (answer.nextPageToken !== "") output.line(`and more: raise --limit, or narrow by --prefix`);
+  const { agent = "", prefix = "", running: runningOnly = false } = options;
+  const question = { agentId: agent, sessionKeyPrefix: prefix, runningOnly };
+  const listing = {
+    ...{ schema: SessionSchema, field: "sessions", line: sessionLine },
+    none: () => output.line("no sessions"),
+    ask: async (page: PageRequest) => {
+      const answer = await operator.call(METHODS.listSessions, { ...question, ...page });
+      return { rows: answer.sessions, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
 }
 
 /** `lanekeeper sessions get <key or id>` */
@@ -112,23 +118,43 @@ export async function resetSession(
 /** `lanekeeper sessions journal <key>`: what was decided, newest first. */
 export async function listJournal(
   name: string,
-  options: Json & { readonly refused?: true; readonly limit: number },
+  options: ListOptions & { readonly refused?: true },
+  output: Output,
+): Promise<void> {
+  const operator = await openOperator();
+  const question = {
+    sessionKey: await canonicalKey(operator, name),
+    refusedOnly: options.refused ?? false,
+  };
+  const what = question.refusedOnly ? "No refusal" : "No decision";
+  const listing = {
+    ...{ schema: JournalEntrySchema, field: "entries", line: journalLine },
+    none: () => output.problem(nothingThere(`${what} is recorded`, question.sessionKey)),
+    ask: async (page: PageRequest) => {
+      const answer = await operator.call(METHODS.listJournal, { ...question, ...page });
+      return { rows: answer.entries, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
+}
+
+/** `lanekeeper sessions rotations <key>`: its generations, newest first. */
+export async function listRotations(
+  name: string,
+  options: ListOptions,
   output: Output,
 ): Promise<void> {
   const operator = await openOperator();
   const sessionKey = await canonicalKey(operator, name);
-  const answer = await operator.call(METHODS.listJournal, {
-    sessionKey,
-    refusedOnly: options.refused ?? false,
-    pageSize: options.limit,
-  });
-  if (options.json) return output.line(jsonText(toJson(ListJournalResponseSchema, answer)));
-  for (const entry of answer.entries) output.line(journalLine(entry));
-  if (answer.entries.length === 0) {
-    const what = options.refused ? "No refusal" : "No decision";
-    output.problem(nothingThere(`${what} is recorded`, sessionKey));
-  }
-  if (answer.nextPageToken !== "") output.line("and older ones: raise --limit");
+  const listing = {
+    ...{ schema: RotationSchema, field: "rotations", line: rotationLine },
+    none: () => output.line(`${sessionKey} is of its first generation`),
+    ask: async (page: PageRequest) => {
+      const answer = await operator.call(METHODS.listRotations, { sessionKey, ...page });
+      return { rows: answer.rotations, nextPageToken: answer.nextPageToken };
+    },
+  };
+  await showList(listing, options, output);
 }
 
 /**

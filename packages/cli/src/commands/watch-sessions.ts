@@ -7,7 +7,7 @@ import {
 import { describeError } from "../describe-error.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { sessionLine } from "../operator/session-lines.ts";
-import { type Output, readerLeft } from "../output.ts";
+import type { Output } from "../output.ts";
 
 export interface WatchOptions {
   readonly json?: true;
@@ -26,7 +26,7 @@ export async function watchSessions(options: WatchOptions, output: Output): Prom
   const { agent = "", prefix = "", resumeToken = "" } = options;
   const request = { agentId: agent, sessionKeyPrefix: prefix, resumeToken };
   const messages = followSessions(streams.identity, request, {
-    signal: readerLeft(),
+    signal: output.readerLeft(),
     interrupted: (error) => output.problem(`${describeError(error)}; going on once it is back`),
   });
   for await (const message of messages) show(message, options, output);

@@ -33,8 +33,25 @@ function foundLines(answer: ExplainKeyResponse): string[] {
     ),
     ...(session === undefined ? ["no session"] : ["session:", `  ${sessionLine(session)}`]),
     ...section("generations, newest first:", rotations.map(rotationLine)),
+    ...olderRotations(answer),
     ...section("decisions, newest first:", journal.map(journalLine)),
+    ...olderDecisions(answer),
   ];
+}
+
+/** The service's own bound, `maxExplainRotations`. */
+const MAX_ROTATIONS = 50;
+
+/** The first generation of a key is 1: what led to it is no rotation. */
+function olderRotations({ rotations }: ExplainKeyResponse): string[] {
+  const oldest = rotations.at(-1);
+  if (rotations.length < MAX_ROTATIONS || oldest?.previous?.generation === 1n) return [];
+  return [`  and older ones: "lanekeeper sessions rotations ${oldest?.current?.sessionKey}"`];
+}
+
+function olderDecisions({ journal, nextPageToken }: ExplainKeyResponse): string[] {
+  if (nextPageToken === "") return [];
+  return [`  and older ones: "lanekeeper sessions journal ${journal.at(-1)?.sessionKey}"`];
 }
 
 function stepLine({ rule, before, after }: RuleStep): string {
