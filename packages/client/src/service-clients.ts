@@ -19,7 +19,7 @@ import { type ClientOptions, createGrpcClient, type GrpcClient } from "@lanekeep
  * a class by what to do next. Generations, epochs and revisions are `bigint`, times `Timestamp`,
  * spans `Duration` of @bufbuild/protobuf/wkt.
  */
-export type ServiceClientOptions = ClientOptions;
+export type ServiceClientOptions = Omit<ClientOptions, "service">;
 
 /**
  * Who is this key now, may this write happen, what happened to this key and why.
@@ -34,7 +34,8 @@ export type ServiceClientOptions = ClientOptions;
  * | registerAlias, registerEquivalence, linkPeer, mergeSessions | ALIAS_CONFLICT, SESSION_BUSY, KEY_MOVED |
  * | watchSessions | RESUME_TOKEN_EXPIRED, SLOW_CONSUMER; see followSessions |
  *
- * All may get STORE_UNAVAILABLE or DRAINING once the attempts are used up.
+ * All may get STORE_UNAVAILABLE or DRAINING once the attempts are used up; `silentService` of @lanekeeper/rpc tells
+ * whom to look at then.
  */
 export type IdentityClient = GrpcClient<typeof SessionIdentityService>;
 
@@ -62,25 +63,25 @@ export type ApiKeyClient = GrpcClient<typeof ApiKeyService>;
 
 /** A client of session-identity. Connects on the first call; `$close()` or `using` ends it. */
 export function createIdentityClient(options: ServiceClientOptions): IdentityClient {
-  return createGrpcClient(SessionIdentityService, options);
+  return createGrpcClient(SessionIdentityService, { ...options, service: "session-identity" });
 }
 
 /** A client of runner. Connects on the first call; `$close()` or `using` ends it. */
 export function createRunnerClient(options: ServiceClientOptions): RunnerClient {
-  return createGrpcClient(RunnerService, options);
+  return createGrpcClient(RunnerService, { ...options, service: "runner" });
 }
 
 /** A client of delivery. Connects on the first call; `$close()` or `using` ends it. */
 export function createDeliveryClient(options: ServiceClientOptions): DeliveryClient {
-  return createGrpcClient(DeliveryService, options);
+  return createGrpcClient(DeliveryService, { ...options, service: "delivery" });
 }
 
 /** A client of ingress's own service. Connects on the first call; `$close()` or `using` ends it. */
 export function createIngressClient(options: ServiceClientOptions): IngressClient {
-  return createGrpcClient(IngressService, options);
+  return createGrpcClient(IngressService, { ...options, service: "ingress" });
 }
 
 /** A client of the management of keys. Connects on the first call; `$close()` or `using` ends it. */
 export function createApiKeyClient(options: ServiceClientOptions): ApiKeyClient {
-  return createGrpcClient(ApiKeyService, options);
+  return createGrpcClient(ApiKeyService, { ...options, service: "ingress" });
 }

@@ -1,18 +1,13 @@
 export { type Allow, allowAll } from "./auth/allow.ts";
 export type { Authenticator, Credentials } from "./auth/authenticator.ts";
 export { serviceAuthenticator } from "./auth/service-authenticator.ts";
-export {
-  type Peer,
-  type PeerName,
-  peerName,
-  SERVICE_NAMES,
-  type ServiceName,
-} from "./auth/peer.ts";
+export { type Peer, type PeerName, peerName } from "./auth/peer.ts";
 export {
   serviceCredential,
   type ServiceCredential,
   serviceTokenAuthenticator,
 } from "./auth/service-credential.ts";
+export { SERVICE_NAMES, type ServiceName } from "./auth/service-name.ts";
 export { type CallContext, isOutside, methodName, remainingMs } from "./call/call-context.ts";
 export type { BidiHandler, Routes, ServerStreamHandler, UnaryHandler } from "./call/routes.ts";
 export { PushStream, type PushStreamOptions } from "./call/push-stream.ts";
@@ -69,6 +64,7 @@ export {
   type ShouldRetry,
 } from "./errors/reasons.ts";
 export { errorDetail, RpcError } from "./errors/rpc-error.ts";
+export { serviceMetadata, silentService } from "./errors/silent-service.ts";
 export { type OnInternalError, toStatus } from "./errors/to-status.ts";
 export type { ExchangeClientLimits } from "./exchange/exchange-client-limits.ts";
 export { exchangeHandler, type ExchangeOptions } from "./exchange/exchange-handler.ts";

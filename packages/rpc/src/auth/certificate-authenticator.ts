@@ -2,7 +2,7 @@ import type { PeerCertificate } from "node:tls";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
 import { SERVICE_IDENTITY } from "../errors/to-status.ts";
 import type { Authenticator } from "./authenticator.ts";
-import { isServiceName, type ServiceName } from "./peer.ts";
+import { isServiceName, type ServiceName } from "./service-name.ts";
 
 /**
  * Knows the services by their verified certificates: by the last segment of a SPIFFE id among the

@@ -1,9 +1,5 @@
 import type { Caller } from "../metadata/caller.ts";
-
-/** The services that call each other, and the operator's program. */
-export const SERVICE_NAMES = ["session-identity", "runner", "delivery", "ingress", "cli"] as const;
-
-export type ServiceName = (typeof SERVICE_NAMES)[number];
+import type { ServiceName } from "./service-name.ts";
 
 /** Who may stand in an allow-list: a service, or `caller`, anybody with an outside credential. */
 export type PeerName = ServiceName | "caller";
@@ -17,8 +13,4 @@ export type Peer =
 
 export function peerName(peer: Peer): PeerName {
   return peer.kind === "service" ? peer.service : "caller";
-}
-
-export function isServiceName(text: string): text is ServiceName {
-  return (SERVICE_NAMES as readonly string[]).includes(text);
 }

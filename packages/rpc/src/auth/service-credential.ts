@@ -2,7 +2,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
 import { SERVICE_IDENTITY } from "../errors/to-status.ts";
 import type { Authenticator, Credentials } from "./authenticator.ts";
-import { isServiceName, type Peer, SERVICE_NAMES, type ServiceName } from "./peer.ts";
+import type { Peer } from "./peer.ts";
+import { isServiceName, SERVICE_NAMES, type ServiceName } from "./service-name.ts";
 
 /** Below this a secret can be guessed off line from one token. 128 bits in hex. */
 const MIN_SECRET_CHARS = 32;

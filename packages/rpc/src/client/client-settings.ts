@@ -1,3 +1,4 @@
+import type { ServiceName } from "../auth/service-name.ts";
 import type { ExchangePool } from "../exchange/exchange-pool.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import type { RetryPolicy } from "./retry.ts";
@@ -12,6 +13,8 @@ export interface ClientCredential {
 export interface ClientSettings {
   /** As configured, for logs and metrics. */
   readonly target: string;
+  /** Whom an error names that tells of its silence. */
+  readonly service: ServiceName | undefined;
   readonly credential: ClientCredential;
   readonly defaults: ClientDefaults;
   readonly retry: RetryPolicy;

@@ -9,6 +9,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Client as Channel } from "@grpc/grpc-js";
+import type { ServiceName } from "../auth/service-name.ts";
 import type { ExchangeClientLimits } from "../exchange/exchange-client-limits.ts";
 import { openPool } from "../exchange/open-pool.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
@@ -29,6 +30,8 @@ import { unaryCall } from "./unary-call.ts";
 export interface ClientOptions {
   /** `dns:///name:port`, `host:port`, or `address:port,address:port`. */
   readonly target: string;
+  /** Who answers there: errors that tell of its silence, or of its database's, name it. */
+  readonly service?: ServiceName;
   readonly credential: ClientCredential;
   readonly defaults?: ClientDefaults;
   readonly retry?: Partial<RetryPolicy>;
@@ -108,6 +111,7 @@ function clientSettings(
   const { target, credential, tls, exchange = {} } = options;
   return {
     target,
+    service: options.service,
     credential,
     defaults: { timeoutMs: DEFAULT_TIMEOUT_MS, ...options.defaults },
     retry: { ...DEFAULT_RETRY, ...options.retry },

@@ -1,11 +1,14 @@
 import { Metadata } from "@grpc/grpc-js";
 import { context, type Context, trace } from "@opentelemetry/api";
 import type { DescMethod } from "@bufbuild/protobuf";
+import { RpcError } from "../errors/rpc-error.ts";
+import { naming } from "../errors/silent-service.ts";
 import { type Caller, NO_CALLER, writeCaller } from "../metadata/caller.ts";
 import { METADATA } from "../metadata/names.ts";
 import { encodeValue } from "../metadata/percent.ts";
 import { type CallSpan, startCallSpan } from "../telemetry/call-span.ts";
 import { contextOf, type TraceHeaders } from "../telemetry/trace-context.ts";
+import { abortError } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientSettings } from "./client-settings.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
@@ -70,6 +73,16 @@ function traceParent({ traceparent, tracestate, within, parent }: CallOptions): 
   const work = within ?? parent;
   if (work === undefined || trace.getSpanContext(active) !== undefined) return active;
   return contextOf(work, active);
+}
+
+/** What the caller is thrown. An end of its own is not the service's doing. */
+export function failureOf(
+  { service }: ClientSettings,
+  { signals }: Pick<Outgoing, "signals">,
+  thrown: unknown,
+): unknown {
+  if (service === undefined || !(thrown instanceof RpcError)) return thrown;
+  return abortError(signals) === undefined ? naming(thrown, service) : thrown;
 }
 
 /** The metadata of one attempt. */

@@ -9,7 +9,7 @@ import { abortError, onAbort } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientSettings } from "./client-settings.ts";
 import { MessageStream } from "./message-stream.ts";
-import { callMetadata, type Outgoing, outgoing } from "./outgoing.ts";
+import { callMetadata, failureOf, type Outgoing, outgoing } from "./outgoing.ts";
 import { beforeRetry } from "./retry.ts";
 
 type Source = ClientReadableStream<Buffer> | ClientDuplexStream<Buffer, Buffer>;
@@ -114,8 +114,10 @@ function streamCall<I extends DescMessage, O extends DescMessage>(
   };
   void run(settings, method.output, call, stream, open).then(
     () => finish(undefined),
-    (error: unknown) =>
-      finish(error instanceof RpcError ? error : new RpcError(Code.INTERNAL, String(error))),
+    (thrown: unknown) => {
+      const error = failureOf(settings, call, thrown);
+      finish(error instanceof RpcError ? error : new RpcError(Code.INTERNAL, String(error)));
+    },
   );
   return stream;
 }

@@ -15,7 +15,7 @@ import { reportCall } from "../telemetry/hooks.ts";
 import { abortError, onAbort } from "./abort.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { ClientSettings } from "./client-settings.ts";
-import { callMetadata, type Outgoing, outgoing } from "./outgoing.ts";
+import { callMetadata, failureOf, type Outgoing, outgoing } from "./outgoing.ts";
 import { beforeRetry } from "./retry.ts";
 
 export async function unaryCall<I extends DescMessage, O extends DescMessage>(
@@ -39,7 +39,8 @@ export async function unaryCall<I extends DescMessage, O extends DescMessage>(
     const response = await context.with(call.span.context, work);
     finish(undefined);
     return response;
-  } catch (error) {
+  } catch (thrown) {
+    const error = failureOf(settings, call, thrown);
     finish(error instanceof RpcError ? error : new RpcError(Code.INTERNAL, String(error)));
     throw error;
   }

@@ -1,4 +1,6 @@
+import type { ServiceName } from "../auth/service-name.ts";
 import { LanekeeperError, type LanekeeperErrorOptions } from "./lanekeeper-error.ts";
+import { serviceMetadata, silentService } from "./silent-service.ts";
 
 /** INVALID_REQUEST for one field. */
 export function invalid(field: string, description: string): LanekeeperError {
@@ -42,9 +44,17 @@ export function draining(): LanekeeperError {
   return new LanekeeperError("DRAINING", "this replica is shutting down; ask again");
 }
 
-/** STORE_UNAVAILABLE: what the call needs cannot be reached; nothing was changed. */
-export function storeUnavailable(message: string, cause?: unknown): LanekeeperError {
-  return new LanekeeperError("STORE_UNAVAILABLE", message, { cause });
+/**
+ * STORE_UNAVAILABLE: what the call needs cannot be reached; nothing was changed. The metadata name the
+ * service that the cause names, else `asked`, the one that was asked; neither: it is our own database.
+ */
+export function storeUnavailable(
+  message: string,
+  cause?: unknown,
+  asked?: ServiceName,
+): LanekeeperError {
+  const metadata = serviceMetadata(silentService(cause) ?? asked);
+  return new LanekeeperError("STORE_UNAVAILABLE", message, { cause, metadata });
 }
 
 /** SLOW_CONSUMER: the subscriber was dropped; it resumes by its last token. */

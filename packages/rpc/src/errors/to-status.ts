@@ -6,6 +6,7 @@ import { Code } from "./code.ts";
 import { errorInfo, packDetails } from "./error-details.ts";
 import { LanekeeperError } from "./lanekeeper-error.ts";
 import { RpcError } from "./rpc-error.ts";
+import { serviceMetadata, silentService } from "./silent-service.ts";
 import { boundedText } from "./text.ts";
 
 /** Told of every error that no reason stands for; the log must carry the id beside the error. */
@@ -42,23 +43,31 @@ export const SERVICE_IDENTITY = "service_identity";
 
 /**
  * A failure of the transport below a handler: what the caller can conclude is the same. The text is
- * ours, since the transport's own names addresses of the inside.
+ * ours, since the transport's own names addresses of the inside: it names the service.
  */
 function passOn(error: RpcError): Status | undefined {
+  const service = silentService(error);
   switch (error.code) {
     case Code.CANCELLED:
       return status(error.code, "the call was cancelled", error.details);
     case Code.DEADLINE_EXCEEDED:
-      return status(error.code, "the deadline passed before the answer was there", error.details);
+      return status(error.code, late(service), error.details);
     case Code.UNIMPLEMENTED:
       return status(error.code, error.message, error.details);
     case Code.UNAVAILABLE:
-      return status(error.code, "a service that this call needs cannot be reached", [
-        errorInfo("STORE_UNAVAILABLE", {}),
-      ]);
+      return status(
+        error.code,
+        `${service ?? "a service that this call needs"} cannot be reached`,
+        [errorInfo("STORE_UNAVAILABLE", serviceMetadata(service))],
+      );
     default:
       return undefined;
   }
+}
+
+function late(service: string | undefined): string {
+  if (service === undefined) return "the deadline passed before the answer was there";
+  return `${service} did not answer in time`;
 }
 
 function status(code: Code, message: string, details: readonly Any[]): Status {

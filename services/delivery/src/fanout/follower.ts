@@ -1,4 +1,4 @@
-import { hasReason, storeUnavailable } from "@lanekeeper/rpc";
+import { hasReason, type ServiceName, storeUnavailable } from "@lanekeeper/rpc";
 import { backoffMs, type Clock, type ClockTimer, type Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 
@@ -10,8 +10,8 @@ export interface FollowerDeps {
 
 /** The one stream that a replica follows on behalf of its subscribers. */
 export interface Upstream<M> {
-  /** For logs. */
-  readonly name: string;
+  /** For logs and subscribers. */
+  readonly name: ServiceName;
   /** From where the last message left off. */
   open(signal: AbortSignal): AsyncIterable<M>;
   take(message: M): void;
@@ -79,7 +79,7 @@ export class Follower<M> implements AsyncDisposable {
           failures = 0;
           sinceMs = clock.monotonicMs();
         }
-        throw storeUnavailable(`${this.#upstream.name} ended the feed`);
+        throw storeUnavailable("the feed ended", undefined, this.#upstream.name);
       } catch (error) {
         if (signal.aborted) return;
         this.#interrupted(error, clock.monotonicMs() - sinceMs);
@@ -101,7 +101,7 @@ export class Follower<M> implements AsyncDisposable {
 }
 
 /** Subscribers are told what they can act upon; what else is wrong between services is not theirs. */
-function tellable(error: unknown, name: string): unknown {
+function tellable(error: unknown, name: ServiceName): unknown {
   if (hasReason(error, "RESUME_TOKEN_EXPIRED", "QUOTA")) return error;
-  return storeUnavailable(`${name} cannot be followed now`, error);
+  return storeUnavailable(`${name} cannot be followed now`, error, name);
 }

@@ -54,7 +54,9 @@ async function* read(
       last = message;
       yield toldSession(message);
     }
-    if (last?.isBoundary !== true) throw storeUnavailable("session-identity ended too soon");
+    if (last?.isBoundary !== true) {
+      throw storeUnavailable("session-identity ended too soon", undefined, "session-identity");
+    }
     return { token: last.resumeToken, position: last.position };
   } finally {
     leave();

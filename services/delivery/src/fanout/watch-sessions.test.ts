@@ -294,7 +294,10 @@ test("an absence that lasts ends the streams; their tokens stay good", async () 
   const one = subscribe();
   await one.until("snapshotEnd");
   await identity.stop();
-  expect(await one.failed()).toMatchObject({ reason: "STORE_UNAVAILABLE" });
+  expect(await one.failed()).toMatchObject({
+    reason: "STORE_UNAVAILABLE",
+    metadata: { service: "session-identity" },
+  });
   feed.commit(own("agent:main:a"));
   await identity.start();
   // Delivery may take longer than the 50 ms to find identity again, and say so to whoever comes.

@@ -70,7 +70,8 @@ async function settleBefore(
 ): Promise<void> {
   const log = inTrace(base, traceparent);
   if (await tellOutcomes({ db, steps, identity, log, limits }, name)) return;
-  throw storeUnavailable("session-identity could not be told of the attempts before; ask again");
+  const message = "session-identity could not be told of the attempts before; ask again";
+  throw storeUnavailable(message, undefined, "session-identity");
 }
 
 /** @throws INVALID_REQUEST where somebody else was quicker */

@@ -43,7 +43,7 @@ export async function* followEvents(
         resumeToken = message.event?.resumeToken || resumeToken;
         yield message;
       }
-      throw storeUnavailable("delivery ended the stream");
+      throw storeUnavailable("delivery ended the stream", undefined, "delivery");
     } catch (error) {
       signal.throwIfAborted();
       const goesOn = hasBegun && resumeToken !== "" && isBroken(error);

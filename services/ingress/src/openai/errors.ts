@@ -3,6 +3,8 @@ import {
   fromStatus,
   LanekeeperError,
   type OnInternalError,
+  serviceMetadata,
+  silentService,
   storeUnavailable,
   toStatus,
 } from "@lanekeeper/rpc";
@@ -52,10 +54,13 @@ export function asLanekeeperError(thrown: unknown, onInternal: OnInternalError):
   if (thrown instanceof TurnEndedError) return thrown;
   const error = fromStatus(toStatus(thrown, onInternal));
   if (error instanceof LanekeeperError) return error;
+  const service = silentService(error);
+  const who = service ?? "a service that this call needs";
   if (error.code === Code.UNIMPLEMENTED) {
-    return new LanekeeperError("INTERNAL", "a service that this call needs is of an older release");
+    const metadata = serviceMetadata(service);
+    return new LanekeeperError("INTERNAL", `${who} is of an older release`, { metadata });
   }
-  return storeUnavailable("a service that this call needs did not answer in time");
+  return storeUnavailable(`${who} did not answer in time`, error);
 }
 
 /** @see https://platform.openai.com/docs/guides/error-codes */

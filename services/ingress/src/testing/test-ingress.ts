@@ -55,6 +55,7 @@ export interface TestIngress extends AsyncDisposable {
   metrics(): Promise<string>;
   /** The runner's server ends at once; another takes its place at the same port. */
   restartRunner(): Promise<void>;
+  stopIdentity(): Promise<void>;
 }
 
 export interface TestIngressOptions {
@@ -122,6 +123,7 @@ export async function startTestIngress(options: TestIngressOptions = {}): Promis
     ingress,
     clients,
     metrics: () => metrics.registry.metrics(),
+    stopIdentity: async () => identityServer[Symbol.asyncDispose](),
     restartRunner: async () => {
       const { port } = runnerServer;
       await runnerServer[Symbol.asyncDispose]();

@@ -6,7 +6,9 @@ import {
   isRetryable,
   LanekeeperError,
   RpcError,
+  silentService,
   storeUnavailable,
+  toStatus,
 } from "@lanekeeper/rpc";
 import { backoffMs, type Clock, type LinkedSignal, linkedSignal } from "@lanekeeper/service";
 import type {
@@ -129,7 +131,7 @@ class Place {
     const brokenMs = nowMs - this.#brokenSinceMs;
     if (this.#turnId === undefined) {
       if (brokenMs < limits.admissionTimeoutMs) return;
-      throw storeUnavailable("no runner accepted the turn in time", cause);
+      throw storeUnavailable(`no runner answered in time${because(cause)}`, cause, "runner");
     }
     if (brokenMs >= limits.reattachTimeoutMs) throw unreachable(this.#turnId, cause);
   }
@@ -210,9 +212,11 @@ const BROKEN_CODES: ReadonlySet<number> = new Set([
 ]);
 
 function unreachable(turnId: string, cause: unknown): LanekeeperError {
-  return waitExpired(
-    turnId,
-    `the turn ${turnId} was accepted, but no runner can be reached`,
-    cause,
-  );
+  const what = `the turn ${turnId} was accepted, but no runner can be reached${because(cause)}`;
+  return waitExpired(turnId, what, { cause, service: silentService(cause) ?? "runner" });
+}
+
+/** In words that may go outside: of what is no refusal the text tells addresses. */
+function because(cause: unknown): string {
+  return silentService(cause) === undefined ? "" : `: ${toStatus(cause).message}`;
 }

@@ -93,8 +93,8 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
   }
   const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
   const accepted = await firstEvent(events).catch((error: unknown) => {
-    const isUnsure = target.case === "submit" && hasReason(error, "STORE_UNAVAILABLE");
-    throw isUnsure ? deps.unsure.note(request, target.value.idempotencyKey ?? "", error) : error;
+    if (target.case !== "submit" || !hasReason(error, "STORE_UNAVAILABLE")) throw error;
+    throw deps.unsure.note(request, target.value.idempotencyKey ?? "", error);
   });
   return {
     acceptedMs: deps.clock.monotonicMs(),

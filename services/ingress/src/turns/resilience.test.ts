@@ -1,4 +1,6 @@
-import { Code, RpcError } from "@lanekeeper/rpc";
+import { fromBinary } from "@bufbuild/protobuf";
+import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
+import { Code, RpcError, storeUnavailable } from "@lanekeeper/rpc";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask, events, HELLO } from "../testing/ask.ts";
 import { rawStream } from "../testing/raw-stream.ts";
@@ -78,6 +80,29 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     const { status, json, headers } = await ask(other, KEYED);
     expect([status, json]).toMatchObject([503, { error: { code: "STORE_UNAVAILABLE" } }]);
     expect(headers).toMatchObject({ "x-should-retry": "true", "retry-after": "1" });
+    expect(silentIn(json)).toBe("runner");
+  });
+
+  test("the service that the runner waited for is named, not the runner", async () => {
+    await using other = await startTestIngress({ limits: { admissionTimeoutMs: 50 } });
+    const message = "session-identity: the database cannot be reached";
+    other.runner.refusal = storeUnavailable(message, undefined, "session-identity");
+    const { json } = await ask(other, KEYED);
+    expect(silentIn(json)).toBe("session-identity");
+    expect(json).toMatchObject({ error: { message: expect.stringContaining(message) } });
+  });
+
+  test("a service that cannot be reached is named over Connect too, and its address is not", async () => {
+    await using other = await startTestIngress();
+    await other.stopIdentity();
+    const path = "/lanekeeper.identity.v1.SessionIdentityService/GetSession";
+    const { status, json } = await ask(other, { path, body: { sessionKey: "agent:main:a" } });
+    const message = "session-identity cannot be reached";
+    expect([status, json]).toMatchObject([503, { code: "unavailable", message }]);
+    const [info] = (json as { details: { value: string }[] }).details;
+    const bytes = Buffer.from(info?.value ?? "", "base64");
+    expect(fromBinary(ErrorInfoSchema, bytes).metadata).toEqual({ service: "session-identity" });
+    expect(bytes.toString()).not.toContain("127.0.0.1");
   });
 
   test("of a turn that may have been accepted the retry is the same turn, and so is who shows its key", async () => {
@@ -86,6 +111,7 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     const { status, json } = await ask(other, KEYED);
     const { error } = json as { error: { message: string } };
     expect([status, error]).toMatchObject([503, { code: "STORE_UNAVAILABLE" }]);
+    expect(silentIn(json)).toBe("runner");
     const [, key = ""] = /Idempotency-Key (\S+),/.exec(error.message) ?? [];
     other.runner.breakBeforeAccepted = 0;
     const retry = { ...KEYED.headers, "x-stainless-retry-count": "1" };
@@ -123,6 +149,7 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
       503,
       { error: { code: "WAIT_EXPIRED", lanekeeper: { turn_id: other.runner.last.turnId } } },
     ]);
+    expect(silentIn(json)).toBe("runner");
     expect(headers["x-should-retry"]).toBe("true");
   });
 });
@@ -237,6 +264,12 @@ async function saidSoFar(text: string): Promise<void> {
     .poll(() => lane.runner.last.events.some(({ event }) => event.value === text))
     .toBe(true);
   await expect.poll(() => lane.runner.told).toBe(lane.runner.last.events.length);
+}
+
+/** The service that an error names. */
+function silentIn(json: unknown): unknown {
+  type Body = { error: { lanekeeper: { metadata?: Record<string, string> } } };
+  return (json as Body).error.lanekeeper.metadata?.["service"];
 }
 
 function contentOf(text: string): string {

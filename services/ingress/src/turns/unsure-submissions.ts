@@ -32,14 +32,14 @@ export class UnsureSubmissions {
     this.#limits = limits;
   }
 
-  /** Takes note of it. The error is what its caller is told. */
-  note(request: UnsureRequest, idempotencyKey: string, cause: unknown): LanekeeperError {
+  /** Takes note of it. The error is what its caller is told: it names who was silent, as the cause does. */
+  note(request: UnsureRequest, idempotencyKey: string, cause: LanekeeperError): LanekeeperError {
     const noted = { idempotencyKey, notedMs: this.#clock.monotonicMs() };
     keepNewest(this.#noted, nameOf(request), noted, this.#limits.unsureSubmissions);
     const message =
-      "no runner answered in time, and whether the turn was accepted is not known; ask again with " +
-      `the Idempotency-Key ${idempotencyKey}, which joins it if it was`;
-    const metadata = { idempotency_key: idempotencyKey };
+      `${cause.message}; whether the turn was accepted is not known; ask again with the ` +
+      `Idempotency-Key ${idempotencyKey}, which joins it if it was`;
+    const metadata = { ...cause.metadata, idempotency_key: idempotencyKey };
     return new LanekeeperError("STORE_UNAVAILABLE", message, { cause, metadata });
   }
 

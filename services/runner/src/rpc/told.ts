@@ -3,9 +3,7 @@ import { type CallContext, storeUnavailable } from "@lanekeeper/rpc";
 
 /** What a caller is told where the database cannot be reached; everything else stays as it is. */
 export function asTold(error: unknown): unknown {
-  return isUnavailable(error)
-    ? storeUnavailable("the runner's database cannot be reached", error)
-    : error;
+  return isUnavailable(error) ? storeUnavailable("the database cannot be reached", error) : error;
 }
 
 /** A handler whose outages are told as STORE_UNAVAILABLE. */

@@ -283,14 +283,15 @@ export const ErrorReason = {
   SLOW_CONSUMER: 36,
 
   /**
-   * The replica is shutting down.
+   * The replica is shutting down. `service` of the metadata as for STORE_UNAVAILABLE.
    *
    * @generated from enum value: ERROR_REASON_DRAINING = 37;
    */
   DRAINING: 37,
 
   /**
-   * The database cannot be reached.
+   * The database cannot be reached, or a service that the call needs. Where it is not the service that
+   * was asked, `service` of the metadata names it, such as "session-identity".
    *
    * @generated from enum value: ERROR_REASON_STORE_UNAVAILABLE = 38;
    */
