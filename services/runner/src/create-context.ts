@@ -15,7 +15,7 @@ import { RunSlots } from "./lanes/run-slots.ts";
 import { StreamHub } from "./attaching/stream-hub.ts";
 import { Sweeper } from "./recovery/sweeper.ts";
 import { Tail } from "./attaching/tail.ts";
-import { tellChildren } from "./nested/tell-children.ts";
+import { tellChildren, tellUndelivered } from "./nested/tell-children.ts";
 import { endRotatedBehind } from "./recovery/rotated-behind.ts";
 import { watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
@@ -58,7 +58,11 @@ export function createContext(deps: RunnerDeps): RunnerContext {
   const slots = new RunSlots(deps, agents);
   const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots };
   const runner = new Runner(parts);
-  const sweeper = new Sweeper({ parts, runner, relay, tellChildren: () => tellChildren(context) });
+  const sweeper = new Sweeper({
+    ...{ parts, runner, relay },
+    tellChildren: () => tellChildren(context),
+    tellUndelivered: () => tellUndelivered(context),
+  });
   const cancelParts = { deps, runs, onFreed: pump };
   const attachments = new Attachments();
   const context: RunnerContext = {

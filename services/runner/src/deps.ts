@@ -25,7 +25,7 @@ export type Identity = Pick<
 /** What the runner asks of delivery. */
 export type Delivery = Pick<
   DeliveryClient,
-  "enqueueDelivery" | "registerRoute" | "listRoutes" | "showProgress"
+  "enqueueDelivery" | "registerRoute" | "listRoutes" | "listDeliveries" | "showProgress"
 >;
 
 /** What runs are made of. Tests put doubles in the place of any. */

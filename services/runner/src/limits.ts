@@ -177,6 +177,11 @@ export const LIMITS = {
   idleStatementsPerSecond: 20,
   /** Between two sweeps, jittered by half. */
   sweepMs: 1_000,
+  /**
+   * Between two looks whether delivery has given up answers of subagents, jittered by half; those that ended
+   * more recently are on their way: nearly all are told within a second.
+   */
+  undeliveredLookMs: 60_000,
   /** Rows of each kind that one sweep takes. */
   sweepBatch: 100,
   /** Between two removals of what is past its retention. */

@@ -29,6 +29,7 @@ export interface SweeperOptions {
   readonly runner: Runner;
   readonly relay: Relay;
   readonly tellChildren: () => Promise<void>;
+  readonly tellUndelivered: () => Promise<void>;
 }
 
 interface Chore {
@@ -90,6 +91,11 @@ export class Sweeper {
       sweep("backlog", () => this.#options.relay.backlog.measure(), LIMITS.outboxLookMs),
       sweep("steers", () => this.#steers()),
       sweep("outcomes of nested turns", () => this.#options.tellChildren()),
+      sweep(
+        "answers that delivery gave up",
+        () => this.#options.tellUndelivered(),
+        LIMITS.undeliveredLookMs,
+      ),
       sweep("abandoned turns", () => this.#abandoned()),
       sweep(
         "slots",

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import {
   type EnqueueDeliveryRequest,
+  ListDeliveriesResponseSchema,
   ListRoutesResponseSchema,
   RegisterRouteResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
@@ -54,6 +56,17 @@ export class DeliveryStandIn implements Delivery {
     const route = this.routes.get(sessionKey) ?? create(RouteSchema, made);
     this.routes.set(sessionKey, route);
     return create(RegisterRouteResponseSchema, { route });
+  };
+
+  /** What became of a turn's reply that it took; left out: it is on its way. */
+  readonly states = new Map<string, DeliveryState>();
+
+  listDeliveries: Delivery["listDeliveries"] = async ({ turnId = "" }) => {
+    if (this.isDown) throw storeUnavailable("the stand-in is down");
+    const found = this.taken.filter((one) => one.turnId === turnId);
+    const state = this.states.get(turnId) ?? DeliveryState.PENDING;
+    const deliveries = found.map(({ routeId }) => ({ turnId, routeId, state }));
+    return create(ListDeliveriesResponseSchema, { deliveries });
   };
 
   /** Hints that it was sent, in order. */

@@ -71,6 +71,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
       },
       registerRoute: () => Promise.reject(new Error("no routes here")),
       listRoutes: () => Promise.reject(new Error("no routes here")),
+      listDeliveries: () => Promise.reject(new Error("no routes here")),
       showProgress: () => Promise.reject(new Error("no routes here")),
     },
     clock: systemClock,

@@ -1,6 +1,6 @@
 import type { Held } from "../lanes/claim-head.ts";
 import { lockLane } from "../lanes/lane-row.ts";
-import { first, type RunnerDatabase, rows, type Sql } from "../sql.ts";
+import { first, type RunnerDatabase, type Sql } from "../sql.ts";
 import { stateIn } from "../state-in.ts";
 
 /** A turn whose outcome the turn that sent it is to hear of. */
@@ -120,7 +120,8 @@ export async function unrouteChildTurn(
   await sql.query(UNROUTE, [tenant, childTurnId]);
 }
 
-const ENDED_OTHERWISE = `EXISTS (SELECT FROM turns p WHERE p.tenant = c.tenant
+/** The parent's turn ended without having committed. Of the row `c`. */
+export const ENDED_OTHERWISE = `EXISTS (SELECT FROM turns p WHERE p.tenant = c.tenant
   AND p.turn_id = c.parent_turn_id AND p.end_time IS NOT NULL AND NOT ${stateIn("p.state", "COMPLETED")})`;
 
 const TELL = {
@@ -149,7 +150,7 @@ export async function tellChildTurn(
   return (await first(sql, TELL, [tenant, childTurnId, toldTurnId])) !== undefined;
 }
 
-const COLUMNS = `c.tenant, c.child_turn_id AS "childTurnId", c.parent_turn_id AS "parentTurnId",
+export const CHILD_COLUMNS = `c.tenant, c.child_turn_id AS "childTurnId", c.parent_turn_id AS "parentTurnId",
   c.parent_session_key AS "parentSessionKey", c.principal, c.is_routed AS "isRouted",
   c.is_awaited AS "isAwaited", c.told_turn_id AS "toldTurnId"`;
 
@@ -158,7 +159,7 @@ export type StoredChildTurn = ChildTurn & { readonly toldTurnId: string | null }
 
 const READ = {
   name: "runner_read_child_turn",
-  text: `SELECT ${COLUMNS} FROM child_turns c WHERE c.tenant = $1 AND c.child_turn_id = $2`,
+  text: `SELECT ${CHILD_COLUMNS} FROM child_turns c WHERE c.tenant = $1 AND c.child_turn_id = $2`,
 };
 
 export function readChildTurn(
@@ -167,27 +168,6 @@ export function readChildTurn(
   childTurnId: string,
 ): Promise<StoredChildTurn | undefined> {
   return first(sql, READ, [tenant, childTurnId]);
-}
-
-/** Ended, nobody waits for them, and no reply of theirs is on its way through delivery. */
-const DUE = {
-  name: "runner_due_child_turns",
-  text: `
-SELECT ${COLUMNS} FROM child_turns c
-JOIN turns t ON t.tenant = c.tenant AND t.turn_id = c.child_turn_id
-WHERE NOT c.is_settled AND t.end_time IS NOT NULL AND (
-  c.told = 1 AND ${ENDED_OTHERWISE}
-  OR c.told IS NULL
-    AND (NOT c.is_awaited OR EXISTS (SELECT FROM turns p WHERE p.tenant = c.tenant
-         AND p.turn_id = c.parent_turn_id AND p.end_time IS NOT NULL))
-    AND (NOT c.is_routed OR NOT ${stateIn("t.state", "COMPLETED")}
-         OR EXISTS (SELECT FROM outbox o WHERE o.tenant = c.tenant AND o.turn_id = c.child_turn_id
-                    AND o.refusal IS NOT NULL)))
-ORDER BY t.end_time LIMIT $1`,
-};
-
-export function dueChildTurns(sql: Sql, limit: number): Promise<StoredChildTurn[]> {
-  return rows(sql, DUE, [limit]);
 }
 
 const GIVE_UP = {
