@@ -1,5 +1,18 @@
-import { type CallContext, notFound, permissionDenied } from "@lanekeeper/rpc";
-import { agentBoundBy, isBound, isKeyWithin, keyBoundBy } from "@lanekeeper/session-key";
+import {
+  type CallContext,
+  isOutside,
+  LanekeeperError,
+  notFound,
+  permissionDenied,
+} from "@lanekeeper/rpc";
+import {
+  agentBoundBy,
+  type CanonicalKey,
+  checkKeyPermission,
+  isBound,
+  isKeyWithin,
+  keyBoundBy,
+} from "@lanekeeper/session-key";
 import { readSession } from "../store/answering/sessions.ts";
 import type { Sql } from "../store/sql.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
@@ -13,6 +26,27 @@ export function requireKey<K extends string>(key: K, call: CallContext): K {
   if (by === undefined) return key;
   throw permissionDenied("the key is none of those that the credential is bound to", {
     bound_by: by,
+  });
+}
+
+/**
+ * A key that the caller may have a turn of. The system's own lanes are closed to outside credentials, and those
+ * of typed peers to who is no adapter, whether the name was resolved before or the key was always known.
+ * @throws PERMISSION_DENIED, RESERVED_NAMESPACE
+ */
+export function requireUsable(key: CanonicalKey, call: CallContext): void {
+  requireKey(key, call);
+  const { scopes, keyPrefixes } = call;
+  const refusal = checkKeyPermission(key, {
+    ...{ outside: isOutside(call), scopes, keyPrefixes },
+    // Channels without a profile are known to session-identity alone, which judges when a name is resolved.
+    typedChannels: { has: () => false },
+  });
+  if (refusal === undefined) return;
+  const field = "session.session_key";
+  throw new LanekeeperError(refusal.reason, `${field}: ${refusal.message}`, {
+    metadata: { field },
+    fieldViolations: [{ field, description: refusal.message }],
   });
 }
 

@@ -26,6 +26,8 @@ const GOOD: Init = {
 const CALL = {
   tenant: "t1",
   principal: "p1",
+  peer: { kind: "service", service: "ingress" },
+  scopes: [] as readonly string[],
   agents: [] as readonly string[],
   keyPrefixes: [] as readonly string[],
   requestId: "r1",
@@ -171,3 +173,19 @@ function text(value: string) {
 function file(source: object): Init {
   return message({ parts: [{ content: { case: "file", value: { source } } }] });
 }
+
+test("the system's lanes take no turns of outside credentials, nor those of peers of who is no adapter", () => {
+  const keyOf = (sessionKey: string): Init => ({
+    target: { case: "session", value: { ...SESSION, sessionKey } },
+  });
+  const as = (...scopes: string[]): CallContext => ({ ...CALL, scopes }) as CallContext;
+  const field = "session.session_key";
+  for (const rest of ["cron:nightly", "subagent:1", "Heartbeat", "\uFF28ook:1"]) {
+    const init = keyOf(`agent:main:${rest}`);
+    expect(refusalOf(init, as("adapter"))).toEqual(["RESERVED_NAMESPACE", field]);
+    expect(parse(init).agentId).toBe("main");
+  }
+  const peers = keyOf("agent:main:telegram:direct:1");
+  expect(refusalOf(peers, as("chat"))).toEqual(["PERMISSION_DENIED", field]);
+  expect(parse(peers, as("adapter")).agentId).toBe("main");
+});

@@ -13,7 +13,7 @@ import { traceIdOf } from "@lanekeeper/service";
 import { agentOf, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import type { NewTurn } from "../store/admission/new-turn.ts";
-import { requireAgent, requireKey } from "./bounds.ts";
+import { requireAgent, requireUsable } from "./bounds.ts";
 import {
   parseDuration,
   parseEnum,
@@ -34,12 +34,15 @@ export type ParsedSubmit = Omit<NewTurn, "turnId" | "onConflict" | "dropsOldest"
   readonly overflow?: number | undefined;
 };
 
-/** @throws INVALID_REQUEST naming the field, MALFORMED_KEY, KEY_TOO_LONG, PAYLOAD_TOO_LARGE. */
+/**
+ * @throws INVALID_REQUEST naming the field, MALFORMED_KEY, KEY_TOO_LONG, PAYLOAD_TOO_LARGE, PERMISSION_DENIED,
+ * RESERVED_NAMESPACE
+ */
 export function parseSubmit(request: SubmitTurnRequest, call: CallContext): ParsedSubmit {
   if (request.childTurnId !== "") throw permissionDenied("child_turn_id is delivery's to give");
   const { session, agentId } = parseTarget(request);
   requireAgent(agentId, call);
-  if (session !== undefined) requireKey(session.sessionKey, call);
+  if (session !== undefined) requireUsable(session.sessionKey, call);
   return {
     tenant: call.tenant,
     principal: call.principal,

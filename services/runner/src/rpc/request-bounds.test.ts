@@ -25,6 +25,7 @@ type Agent = MessageInitShape<typeof AgentConfigSchema>;
 
 const CALL = {
   ...{ tenant: "t1", principal: "p1", requestId: "r", scopes: [], agents: [], keyPrefixes: [] },
+  peer: { kind: "service", service: "ingress" },
 } as unknown as CallContext;
 const SESSION = {
   sessionKey: "agent:main:x",

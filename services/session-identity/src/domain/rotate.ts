@@ -107,10 +107,14 @@ function checkSource(
     source !== undefined &&
     source.agentId === state.agentId &&
     (command.reason !== "restore" || source.sessionKey === state.sessionKey);
-  if (fits) return undefined;
+  return fits ? undefined : noSource(command.sourceSessionId);
+}
+
+/** The same where there is none and where it is not for the caller to know of. */
+export function noSource(sourceSessionId: string): Refusal {
   return refuse("NOT_FOUND", "no such session to take the history from", {
     resource_type: "session",
-    resource_name: command.sourceSessionId,
+    resource_name: sourceSessionId,
   });
 }
 

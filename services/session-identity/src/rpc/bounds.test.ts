@@ -125,3 +125,30 @@ test("an explanation tells what a name means, and of nothing that lies outside t
   expect((await explain(OWN, bounds)).session?.ref?.sessionKey).toBe(OWN);
   expect((await explain(OTHER, {})).session?.ref?.sessionKey).toBe(OTHER);
 });
+
+test("no history is taken from a session that lies outside the bounds, nor from an internal one", async () => {
+  const { client, ids } = await start();
+  const bounds = { scopes: ["operator"], keyPrefixes: ["agent:main:crm:"] };
+  const never = "01900000-0000-7000-8000-00000000dead";
+  const inner = { name: { case: "rawKey", value: "inner" }, internal: true } as const;
+  const { session } = await client.resolveSession(inner);
+  const from = (sourceSessionId = "", reason = RotationReason.FORK) => {
+    const isReplay = reason === RotationReason.REPLAY;
+    const sourceThroughTurnId = isReplay ? "turn-1" : "";
+    const requestId = `${sourceSessionId}-${reason}`;
+    return { requestId, sessionKey: OWN, reason, sourceSessionId, sourceThroughTurnId };
+  };
+  const unknown = await failure(client.rotateSession(from(never), bounds));
+  expect(unknown.reason).toBe("NOT_FOUND");
+  for (const reason of [RotationReason.FORK, RotationReason.REPLAY]) {
+    for (const id of [ids.get(OTHER), session?.ref?.sessionId]) {
+      const refused = await failure(client.rotateSession(from(id, reason), bounds));
+      expect(refused).toMatchObject({ reason: "NOT_FOUND", message: unknown.message });
+    }
+  }
+  const own = from(ids.get(OWN));
+  const { rotation } = await client.rotateSession(own, bounds);
+  expect(rotation?.parentSessionId).toBe(ids.get(OWN));
+  expect((await client.rotateSession(own, bounds)).rotation).toEqual(rotation);
+  await client.rotateSession(from(ids.get(OTHER)), { scopes: ["operator"] });
+});

@@ -1,9 +1,10 @@
 import { isOutside } from "@lanekeeper/rpc";
 import type { CallContext } from "@lanekeeper/rpc";
-import type { CanonicalKey } from "@lanekeeper/session-key";
+import { type CanonicalKey, isBound, isKeyWithin } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
-import type { RotateCommand } from "../domain/rotate.ts";
+import { noSource, type RotateCommand } from "../domain/rotate.ts";
 import { askerOf, checkBounds } from "../names/caller.ts";
+import { findGeneration } from "../store/keys/find-generation.ts";
 import { decided, type DecisionFields, fenceFields } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { rotateCommand } from "./parse/rotate.ts";
@@ -16,6 +17,7 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
     const { sessionKey } = command;
     checkBounds(sessionKey, call);
     if (isOutside(call)) await checkTold(context, call, sessionKey);
+    await checkSource(context, call, command);
     const result = await context.engine.submit<"rotate">(
       {
         ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
@@ -50,4 +52,27 @@ async function checkTold(
     call.abortState,
   );
   visibleSession(state, call, sessionKey);
+}
+
+/**
+ * Whose history is taken is told of: a source that the caller may not know of is like one that never was.
+ * @throws NOT_FOUND
+ */
+async function checkSource(
+  context: IdentityContext,
+  call: CallContext,
+  command: RotateCommand,
+): Promise<void> {
+  const { sourceSessionId } = command;
+  if (sourceSessionId === undefined || !(isBound(call) || isOutside(call))) return;
+  const found = await findGeneration(context.db, call.tenant, sourceSessionId);
+  // Of one that is not there the rotation itself says so, unless it is a repeat.
+  if (found === undefined) return;
+  const { sessionKey } = found;
+  const { tenant } = call;
+  const wanted = { tenant, sessionKey, runId: undefined };
+  const { state } = await context.reads.key(wanted, call.abortState);
+  const isHidden = state?.internal === true && isOutside(call);
+  if (!isHidden && isKeyWithin(sessionKey, call)) return;
+  decided(context, call, "rotate", aboutOf(command), noSource(sourceSessionId));
 }
