@@ -52,6 +52,14 @@ export const LIMITS = {
   noteChars: 500,
   /** As much of a model's name as session-identity takes. */
   modelNameBytes: 200,
+  /** Of a tool that a model calls, and of the call's id: providers take 64. */
+  toolNameChars: 256,
+  /** Why a model ended, in its own words: OpenAI's have 14 at the most. */
+  finishReasonChars: 64,
+  /** No call of a model has a billion tokens; those of a turn's calls together stay far below int64. */
+  maxTokensPerCall: 1_000_000_000,
+  /** One event of a model's stream, or an answer that is none: an event has a token, or a call's arguments. */
+  modelMessageBytes: 4 * 1024 * 1024,
   errorMessageChars: 500,
 
   /** An agent's prompt; it stands in every context. */

@@ -9,6 +9,7 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { clientToolNames } from "../domain/client-tools.ts";
 import { LIMITS } from "../limits.ts";
+import { keptEvent } from "../models/kept-event.ts";
 import { ModelError } from "../models/model-error.ts";
 import type { AnswerJob } from "./answer-job.ts";
 
@@ -52,8 +53,9 @@ export async function callModel(
     parameters: turn.parameters,
     signal,
   };
-  for await (const event of model.stream(request)) {
+  for await (const said of model.stream(request)) {
     signal.throwIfAborted();
+    const event = keptEvent(said);
     if (event.type === "end") return replyOf(text.join(""), calls, event);
     if (event.type === "text") {
       text.push(event.text);

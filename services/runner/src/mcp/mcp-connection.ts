@@ -6,10 +6,12 @@ import {
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js";
 import type { McpHttp, McpServer, McpStdio } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
-import { boundedFetch } from "./bounded-fetch.ts";
+import { boundedFetch } from "../http/bounded-fetch.ts";
+import { ownOriginFetch } from "../http/own-origin.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,13 +32,26 @@ export interface McpConnection {
   readonly closed: Promise<void>;
 }
 
+/**
+ * Nothing of ours reads an answer by the server's own schema of it. To judge by it would be to compile, and to
+ * run on whatever the server says next, patterns that take as long as the server likes.
+ */
+const UNJUDGED: jsonSchemaValidator = {
+  getValidator:
+    <T>() =>
+    (input: unknown) => ({ valid: true, data: input as T, errorMessage: undefined }),
+};
+
 /** Connects to a server and asks what it can do. @throws where it cannot be reached or started, or does not tell. */
 export async function connectMcp(
   server: McpServer,
   env: Environment,
   log: Log,
 ): Promise<McpConnection> {
-  const client = new Client({ name: "lanekeeper", version: "1" });
+  const client = new Client(
+    { name: "lanekeeper", version: "1" },
+    { jsonSchemaValidator: UNJUDGED },
+  );
   const closed = new Promise<void>((resolve) => {
     client.onclose = resolve;
   });
@@ -109,7 +124,7 @@ function http({ url, headerEnv }: McpHttp, env: Environment): Transport {
   // The package's own type says `string | undefined` where its interface says `string`.
   return new StreamableHTTPClientTransport(new URL(url), {
     requestInit: { headers },
-    fetch: boundedFetch(LIMITS.mcpMessageBytes),
+    fetch: boundedFetch(LIMITS.mcpMessageBytes, ownOriginFetch()),
   }) as Transport;
 }
 
@@ -119,20 +134,26 @@ function valueOf(env: Environment, variable: string): string {
   return value;
 }
 
+/** All pages within the time and the size of one answer. @throws where they are more */
 async function listTools(client: Client): Promise<readonly McpTool[]> {
   const found: McpTool[] = [];
   if (client.getServerCapabilities()?.tools === undefined) return found;
+  const endMs = performance.now() + LIMITS.mcpConnectMs;
   let cursor: string | undefined;
-  do {
+  let bytes = 0;
+  for (let pages = 0; pages < LIMITS.toolsPerAgent; pages += 1) {
     const page = await client.listTools(cursor === undefined ? {} : { cursor }, {
-      timeout: LIMITS.mcpConnectMs,
+      timeout: Math.max(1, endMs - performance.now()),
     });
+    bytes += JSON.stringify(page.tools).length;
+    if (bytes > LIMITS.mcpMessageBytes) throw new Error("an MCP server tells of too many tools");
     for (const { name, description = "", inputSchema, annotations } of page.tools) {
       const isRepeatable =
         annotations?.idempotentHint === true || annotations?.readOnlyHint === true;
       found.push({ name, description, inputSchema, isRepeatable });
     }
     cursor = page.nextCursor;
-  } while (cursor !== undefined && found.length < LIMITS.toolsPerAgent);
+    if (cursor === undefined || found.length >= LIMITS.toolsPerAgent) break;
+  }
   return found;
 }

@@ -3,8 +3,12 @@ import { create } from "@bufbuild/protobuf";
 import { ToolCallSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ChatCompletionChunk } from "openai/resources/chat/completions";
 
+import { LIMITS } from "../limits.ts";
 import type { ModelEvent } from "./model.ts";
 import { ModelError } from "./model-error.ts";
+
+/** What a call counts for beside its texts: so many without any are too many as well. */
+const CALL_BYTES = 64;
 
 interface PartialCall {
   id: string;
@@ -12,7 +16,10 @@ interface PartialCall {
   argumentsJson: string;
 }
 
-/** Reads the chunks of one completion: text as it comes, tool calls once they are whole. */
+/**
+ * Reads the chunks of one completion: text as it comes, tool calls once they are whole. The package passes on
+ * whatever JSON an endpoint sends; of it is taken what has the type that it should have.
+ */
 export class ChunkReader {
   readonly #calls: PartialCall[] = [];
   /** By their index, as far as they have come. */
@@ -20,24 +27,25 @@ export class ChunkReader {
   #finishReason: string | undefined;
   #model: string;
   #usage = { input: 0, output: 0 };
+  #callBytes = 0;
 
   constructor(model: string) {
     this.#model = model;
   }
 
-  /** Takes a chunk and returns the text that it brought. */
+  /** Takes a chunk and returns the text that it brought. @throws ModelError for calls without end */
   text(chunk: ChatCompletionChunk): string {
-    this.#model = chunk.model || this.#model;
+    this.#model = textOf(chunk.model) || this.#model;
     if (chunk.usage) {
       this.#usage = { input: chunk.usage.prompt_tokens, output: chunk.usage.completion_tokens };
     }
     const choice = chunk.choices[0];
     if (choice === undefined) return "";
-    this.#finishReason = choice.finish_reason ?? this.#finishReason;
+    if (typeof choice.finish_reason === "string") this.#finishReason = choice.finish_reason;
     // Not every endpoint sends one with each chunk, whatever the package's type says.
     const { delta } = choice as { readonly delta?: ChatCompletionChunk.Choice.Delta };
-    for (const call of delta?.tool_calls ?? []) this.#addCall(call);
-    return delta?.content ?? "";
+    for (const call of callsOf(delta?.tool_calls)) this.#addCall(call);
+    return textOf(delta?.content);
   }
 
   /**
@@ -65,9 +73,14 @@ export class ChunkReader {
   }
 
   #addCall(delta: ChatCompletionChunk.Choice.Delta.ToolCall): void {
-    const call = this.#callOf(delta.index, delta.id ?? "");
-    call.name += delta.function?.name ?? "";
-    call.argumentsJson += delta.function?.arguments ?? "";
+    const call = this.#callOf(delta.index, textOf(delta.id));
+    const [name, argumentsJson] = [textOf(delta.function?.name), textOf(delta.function?.arguments)];
+    call.name += name;
+    call.argumentsJson += argumentsJson;
+    this.#callBytes += name.length + argumentsJson.length;
+    if (this.#callBytes <= LIMITS.replyBytes) return;
+    const message = `the calls of the model's answer have more than ${LIMITS.replyBytes} bytes`;
+    throw new ModelError("MODEL_FAILED", message);
   }
 
   /** Some endpoints give no ids, and some all calls of a message one index; another id is another call. */
@@ -78,8 +91,19 @@ export class ChunkReader {
       return open;
     }
     const call = { id, name: "", argumentsJson: "" };
+    this.#callBytes += CALL_BYTES + id.length;
     this.#calls.push(call);
     this.#open.set(index, call);
     return call;
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function callsOf(value: unknown): ChatCompletionChunk.Choice.Delta.ToolCall[] {
+  return Array.isArray(value)
+    ? value.filter((call) => typeof call === "object" && call !== null)
+    : [];
 }

@@ -32,7 +32,7 @@ async function modelThat(answer: Answer, silenceTimeoutMs = 5_000) {
   });
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   const model = new OpenAiModel({ baseUrl, model: "m", apiKey: "secret", silenceTimeoutMs });
-  return { model, bodies, headers };
+  return { model, bodies, headers, baseUrl };
 }
 
 const chunk = (delta: object, finishReason: string | null = null) =>
@@ -222,4 +222,57 @@ test("a chunk without a delta, as Azure sends where it filters beside the stream
     event.type === "text" ? event.text : event.type,
   );
   expect(texts).toEqual(["he", "llo", "end"]);
+});
+
+test("of what an endpoint sends, that has another type than it should is left out", async () => {
+  const odd = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.write(odd({ model: { a: 1 }, choices: [{ delta: { content: [{ text: "x" }] } }] }));
+    response.write(chunk({ content: { text: "x" }, tool_calls: { index: 0 } }));
+    response.write(chunk({ tool_calls: [null, { index: 0, id: 7, function: { name: ["t"] } }] }));
+    response.write(odd({ choices: [{ delta: { content: "hi" }, finish_reason: { a: 1 } }] }));
+    response.end(chunk({}, "stop") + done);
+  });
+  expect(await ask(model)).toMatchObject([
+    { type: "text", text: "hi" },
+    { type: "tool_call", call: { name: "", argumentsJson: "{}" } },
+    { type: "end", finishReason: "stop", model: "m-1" },
+  ]);
+});
+
+test("an event, an answer or calls of more bytes than they may have end the call", async () => {
+  const much = "x".repeat(1024 * 1024);
+  const endless = (status: number, text: string) =>
+    modelThat((response) => {
+      response.writeHead(status, { "content-type": "text/plain" });
+      const write = (): void => {
+        if (!response.destroyed) response.write(text, () => setImmediate(write));
+      };
+      write();
+    });
+  const line = await endless(200, much);
+  await expect(ask(line.model)).rejects.toMatchObject({ reason: "MODEL_STREAM_CUT" });
+  const refusal = await endless(400, much);
+  await expect(ask(refusal.model)).rejects.toMatchObject({ reason: "MODEL_FAILED" });
+  const calls = await endless(
+    200,
+    chunk({ tool_calls: [{ index: 0, function: { arguments: much.slice(0, 500_000) } }] }),
+  );
+  await expect(ask(calls.model)).rejects.toMatchObject({
+    reason: "MODEL_FAILED",
+    message: expect.stringContaining("bytes"),
+  });
+});
+
+test("a redirect to another origin is not followed, and its words are told on one line", async () => {
+  const inside = await modelThat((response) => response.end());
+  const { port } = new URL(inside.baseUrl);
+  const { model } = await modelThat((response) => {
+    response.writeHead(307, { location: `http://127.0.0.1:${port}/v1/chat/completions` });
+    response.end("go\u0000 away\u001b[2J\nnow");
+  });
+  const message = "the model endpoint answered 307 go away [2J now";
+  await expect(ask(model)).rejects.toMatchObject({ reason: "MODEL_FAILED", message });
+  expect(inside.bodies).toEqual([]);
 });

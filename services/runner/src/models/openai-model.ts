@@ -1,5 +1,8 @@
 import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "openai";
 
+import { boundedFetch } from "../http/bounded-fetch.ts";
+import { ownOriginFetch } from "../http/own-origin.ts";
+import { LIMITS } from "../limits.ts";
 import type { Model, ModelEvent, ModelRequest } from "./model.ts";
 import { ModelError } from "./model-error.ts";
 import { ChunkReader } from "./openai-chunks.ts";
@@ -41,6 +44,8 @@ export class OpenAiModel implements Model {
       // It writes what an endpoint sent to the console as plain text; the error tells what is needed.
       logLevel: "off",
       timeout: endpoint.silenceTimeoutMs,
+      // Not every endpoint names the type of its stream; an error is no stream, whatever it says.
+      fetch: boundedFetch(LIMITS.modelMessageBytes, ownOriginFetch(), ({ ok }) => ok),
     });
   }
 

@@ -1,14 +1,24 @@
-type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+export type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+
+/** Which answers are streams of events. */
+export type IsEvents = (response: Response) => boolean;
+
+const saysSo: IsEvents = ({ headers }) =>
+  headers.get("content-type")?.startsWith("text/event-stream") === true;
 
 /**
  * A `fetch` whose answers break off where one message in them has more bytes than it may: the whole
  * answer, or one event of an event stream, which as a whole may go on for ever.
  */
-export function boundedFetch(maxBytes: number, fetchOf: Fetch = fetch): Fetch {
+export function boundedFetch(
+  maxBytes: number,
+  fetchOf: Fetch = fetch,
+  isEventStream: IsEvents = saysSo,
+): Fetch {
   return async (url, init) => {
     const response = await fetchOf(url, init);
     if (response.body === null) return response;
-    const isEvents = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+    const isEvents = isEventStream(response);
     const body = response.body.pipeThrough(bounded(maxBytes, isEvents));
     const { status, statusText, headers } = response;
     return new Response(body, { status, statusText, headers });
@@ -23,8 +33,7 @@ function bounded(
   return new TransformStream({
     transform(chunk, controller) {
       if (message.add(chunk) <= maxBytes) controller.enqueue(chunk);
-      else
-        controller.error(new Error(`a message of an MCP server has more than ${maxBytes} bytes`));
+      else controller.error(new Error(`a message in the answer has more than ${maxBytes} bytes`));
     },
   });
 }
