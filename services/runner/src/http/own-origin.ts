@@ -31,7 +31,7 @@ function nextOf(
   // Others than these have a POST become a GET (https://fetch.spec.whatwg.org/#http-redirect-fetch).
   const isSame = status === 307 || status === 308;
   const isRead = method === "GET" && [301, 302, 303].includes(status);
-  if ((!isSame && !isRead) || !URL.canParse(location, at)) return undefined;
+  if ((!isSame && !isRead) || !URL.canParse(location, at.href)) return undefined;
   const next = new URL(location, at);
   return next.origin === at.origin ? next : undefined;
 }

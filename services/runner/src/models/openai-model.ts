@@ -23,6 +23,9 @@ export interface OpenAiEndpoint {
 /** Retries before the first chunk, by the openai package's own rules (408, 409, 429, 5xx, connection). */
 const RETRIES_BEFORE_FIRST_CHUNK = 2;
 
+/** Not every endpoint names the type of its stream; an error is no stream, whatever it says. */
+const guardedFetch = boundedFetch(LIMITS.modelMessageBytes, ownOriginFetch(), ({ ok }) => ok);
+
 /** A model behind an endpoint that speaks OpenAI's chat completions. */
 export class OpenAiModel implements Model {
   readonly name: string;
@@ -44,8 +47,7 @@ export class OpenAiModel implements Model {
       // It writes what an endpoint sent to the console as plain text; the error tells what is needed.
       logLevel: "off",
       timeout: endpoint.silenceTimeoutMs,
-      // Not every endpoint names the type of its stream; an error is no stream, whatever it says.
-      fetch: boundedFetch(LIMITS.modelMessageBytes, ownOriginFetch(), ({ ok }) => ok),
+      fetch: (url, init) => guardedFetch(url as string | URL, init),
     });
   }
 

@@ -74,7 +74,12 @@ export function parseSubmit(request: SubmitTurnRequest, call: CallContext): Pars
   };
 }
 
-function parseTarget({ target }: SubmitTurnRequest): Pick<NewTurn, "session" | "agentId"> {
+interface Target {
+  readonly session: ReturnType<typeof parseSessionRef> | undefined;
+  readonly agentId: string;
+}
+
+function parseTarget({ target }: SubmitTurnRequest): Target {
   switch (target.case) {
     case "session": {
       const session = parseSessionRef("session", target.value);

@@ -132,7 +132,7 @@ test("no history is taken from a session that lies outside the bounds, nor from 
   const never = "01900000-0000-7000-8000-00000000dead";
   const inner = { name: { case: "rawKey", value: "inner" }, internal: true } as const;
   const { session } = await client.resolveSession(inner);
-  const from = (sourceSessionId = "", reason = RotationReason.FORK) => {
+  const from = (sourceSessionId = "", reason: RotationReason = RotationReason.FORK) => {
     const isReplay = reason === RotationReason.REPLAY;
     const sourceThroughTurnId = isReplay ? "turn-1" : "";
     const requestId = `${sourceSessionId}-${reason}`;
