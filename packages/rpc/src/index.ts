@@ -69,6 +69,7 @@ export { type OnInternalError, toStatus } from "./errors/to-status.ts";
 export type { ExchangeClientLimits } from "./exchange/exchange-client-limits.ts";
 export { exchangeHandler, type ExchangeOptions } from "./exchange/exchange-handler.ts";
 export { DEFAULT_EXCHANGE_LIMITS, type ExchangeLimits } from "./exchange/exchange-limits.ts";
+export { findReplicas, type Replicas } from "./exchange/replicas.ts";
 export type { Caller } from "./metadata/caller.ts";
 export { METADATA } from "./metadata/names.ts";
 export { decodeList, decodeValue, encodeList, encodeValue } from "./metadata/percent.ts";

@@ -1,4 +1,4 @@
-import { readSettings } from "@lanekeeper/service";
+import { readSettings, tlsPaths } from "@lanekeeper/service";
 import { dataDirAt } from "../constellation/folder/data-dir.ts";
 import { isExternal } from "../constellation/database/database.ts";
 import { lockHolder } from "../constellation/folder/lock.ts";
@@ -14,6 +14,7 @@ import {
   lookAtVariables,
 } from "../doctor/installation.ts";
 import { lookAtMachine } from "../doctor/machine.ts";
+import { lookAtReplicas } from "../doctor/replicas.ts";
 import { lookAtRunning } from "../doctor/running.ts";
 import { jsonText, type Output } from "../output.ts";
 
@@ -49,5 +50,8 @@ async function examine(): Promise<Finding[]> {
     ...(await lookAtConfig(settings)),
     ...(await lookAtDatabase({ settings, clusterSecret, state })),
     ...(state === undefined ? await lookAtPorts(settings) : await lookAtServices(state)),
+    ...(await lookAtReplicas({
+      ...{ env: process.env, state, clusterSecret, tls: () => tlsPaths(settings, "cli") },
+    })),
   ];
 }

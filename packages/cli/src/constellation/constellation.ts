@@ -175,13 +175,13 @@ export class Constellation implements AsyncDisposable {
   /** One after the other, so that the last written is the latest. */
   #write(): Promise<void> {
     const write = () => {
-      const { dir, ports, credentials } = this.#options;
+      const { env, dir, ports, credentials } = this.#options;
       const { apiKeyFile } = credentials;
       const server = this.#database?.server;
       const services = this.#services;
       return writeState(
         dir,
-        stateOf({ dir, ports, apiKeyFile, server, services, ready: this.#ready }),
+        stateOf({ env, dir, ports, apiKeyFile, server, services, ready: this.#ready }),
       );
     };
     this.#written = this.#written.then(write, write);

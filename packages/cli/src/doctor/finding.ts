@@ -6,6 +6,8 @@ export interface Finding {
   readonly verdict: "ok" | "note" | "problem";
   /** A clause, or, for problems, a sentence that says what to do. */
   readonly text: string;
+  /** Of a service: the one replica that it is about, as "host:port" of gRPC. */
+  readonly address?: string;
 }
 
 export function ok(subject: string, text: string): Finding {

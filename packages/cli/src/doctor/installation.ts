@@ -12,7 +12,7 @@ import { unsetLine, unsetVariables } from "../config/unset-variables.ts";
 import type { DataDir } from "../constellation/folder/data-dir.ts";
 import { lockHolder } from "../constellation/folder/lock.ts";
 import { planPorts } from "../constellation/ports/ports.ts";
-import type { ConstellationState } from "../constellation/folder/state-file.ts";
+import type { ConstellationState, ServiceState } from "../constellation/folder/state-file.ts";
 import { probe } from "../constellation/processes/wait-ready.ts";
 import { describeError } from "../describe-error.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
@@ -70,22 +70,25 @@ export async function lookAtPorts(settings: Settings): Promise<Finding[]> {
 /** Each service's own word. */
 export function lookAtServices({ services }: ConstellationState): Promise<Finding[]> {
   return Promise.all(
-    Object.entries(services).map(async ([name, { admin, log }]) => {
-      const { hostname, port } = new URL(admin);
-      const found = await probe({ host: hostname, port: Number(port), variable: "" });
-      if (!found.ready)
-        return problem(
-          name,
-          `${name} is not ready (${found.reasons.join(", ")}): look into ${log}.`,
-        );
-      const other = await otherVersion(admin);
-      if (other === undefined) return ok(name, `ready at ${admin}`);
-      return problem(
-        name,
-        `${name} is of version ${other}, this program of ${OWN_VERSION}: stop what runs and start it again ` +
-          "from one installation.",
-      );
-    }),
+    Object.entries(services).map(async ([name, service]) => ({
+      ...(await lookAtService(name, service)),
+      address: service.grpc,
+    })),
+  );
+}
+
+async function lookAtService(name: string, { admin, log }: ServiceState): Promise<Finding> {
+  const { hostname, port } = new URL(admin);
+  const found = await probe({ host: hostname, port: Number(port), variable: "" });
+  if (!found.ready) {
+    return problem(name, `${name} is not ready (${found.reasons.join(", ")}): look into ${log}.`);
+  }
+  const other = await otherVersion(admin);
+  if (other === undefined) return ok(name, `ready at ${admin}`);
+  return problem(
+    name,
+    `${name} is of version ${other}, this program of ${OWN_VERSION}: stop what runs and start it again ` +
+      "from one installation.",
   );
 }
 

@@ -32,6 +32,8 @@ export interface ClientOptions {
   readonly target: string;
   /** Who answers there: errors that tell of its silence, or of its database's, name it. */
   readonly service?: ServiceName;
+  /** Whom TLS expects there, where the target is the address of one replica of a name; see findReplicas. */
+  readonly serverName?: string | undefined;
   readonly credential: ClientCredential;
   readonly defaults?: ClientDefaults;
   readonly retry?: Partial<RetryPolicy>;
@@ -84,7 +86,7 @@ export function createGrpcClient<D extends DescService>(
   options: ClientOptions,
 ): GrpcClient<D> {
   const channelLimits = { ...DEFAULT_CHANNEL_LIMITS, ...options.limits };
-  const channel = openChannel(options.target, options.tls, channelLimits);
+  const channel = openChannel(options.target, options.tls, channelLimits, options.serverName);
   const settings = clientSettings(desc, options, channelLimits);
   const close = () => {
     settings.exchange?.close();

@@ -26,6 +26,8 @@ export interface ServiceState {
   readonly restarts: number;
   /** "host:port" of gRPC. */
   readonly grpc: string;
+  /** Where the others were told to find its replicas; undefined of ingress, which nobody inside calls. */
+  readonly target?: string | undefined;
   /** Of `/livez`, `/readyz`, `/metrics`, `/version`. */
   readonly admin: string;
   readonly log: string;

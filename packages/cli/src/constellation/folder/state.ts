@@ -1,12 +1,20 @@
-import { dialable, formatHostPort, SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
+import {
+  dialable,
+  type Env,
+  formatHostPort,
+  SERVICE_NAMES,
+  type ServiceName,
+} from "@lanekeeper/service";
 import { join } from "node:path";
 import { baseUrl } from "../banner.ts";
 import type { DataDir } from "./data-dir.ts";
 import type { PortPlan } from "../ports/ports.ts";
+import { targetOf } from "../ports/targets.ts";
 import type { ServiceGroup } from "../processes/service-group.ts";
 import type { ConstellationState, ServiceState } from "./state-file.ts";
 
 export interface StateInput {
+  readonly env: Env;
   readonly dir: DataDir;
   readonly ports: PortPlan;
   readonly apiKeyFile: string | undefined;
@@ -30,7 +38,8 @@ export function stateOf(input: StateInput): ConstellationState {
   };
 }
 
-function serviceState(name: ServiceName, { dir, ports, services }: StateInput): ServiceState {
+function serviceState(name: ServiceName, input: StateInput): ServiceState {
+  const { env, dir, ports, services } = input;
   const at = ({ host, port }: { host: string; port: number }) =>
     formatHostPort({ host: dialable(host), port });
   const { grpc, admin } = ports.services[name];
@@ -38,6 +47,7 @@ function serviceState(name: ServiceName, { dir, ports, services }: StateInput): 
     pid: services?.pid(name) ?? null,
     restarts: services?.restarts(name) ?? 0,
     grpc: at(grpc),
+    ...(name === "ingress" ? {} : { target: targetOf(name, ports, env) }),
     admin: `http://${at(admin)}`,
     log: join(dir.logs, `${name}.log`),
   };
