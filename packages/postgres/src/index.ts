@@ -30,6 +30,7 @@ export {
 } from "./errors.ts";
 export { keyIsWithin } from "./key-within.ts";
 export { type MigrateOptions, type MigrateResult, migrate } from "./schema/migrate.ts";
+export { newestMigration } from "./schema/migration-file.ts";
 export { type SchemaProblem, SchemaVersionError } from "./schema/migration-record.ts";
 export { analyzeOutgrown } from "./schema/outgrown.ts";
 export type { PoolOptions } from "./connections/pool.ts";

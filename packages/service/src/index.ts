@@ -91,6 +91,6 @@ export {
   type LogLevel,
   variables,
 } from "./settings/variables.ts";
-export { newestMigration, packageVersion } from "./settings/version.ts";
+export { packageVersion } from "./settings/version.ts";
 export { type Finish, finishWithin } from "./waiting/within.ts";
 export { type TlsPaths, tlsPaths } from "./settings/tls-settings.ts";

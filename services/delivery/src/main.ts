@@ -1,4 +1,5 @@
-import { newestMigration, runService } from "@lanekeeper/service";
+import { newestMigration } from "@lanekeeper/postgres";
+import { runService } from "@lanekeeper/service";
 import { MIGRATIONS, startDelivery } from "./start.ts";
 
 await runService({

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,14 +10,6 @@ export function packageVersion(moduleUrl: string): string {
   if (typeof version !== "string")
     throw new Error(`no package.json with a version above ${moduleUrl}`);
   return version;
-}
-
-/** The number of the newest `NNNN_name.sql` of a folder: the schema that its service was built for. */
-export function newestMigration(folder: string): string {
-  const numbers = readdirSync(folder).flatMap((name) => /^(\d{4})_.*\.sql$/.exec(name)?.[1] ?? []);
-  const newest = numbers.sort().at(-1);
-  if (newest === undefined) throw new Error(`no migrations in ${folder}`);
-  return newest;
 }
 
 function findUpwards(folder: string, file: string): string | undefined {
