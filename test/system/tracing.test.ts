@@ -243,6 +243,10 @@ test("whatever comes of a request tells its trace id, at every service and in ot
     expect(lines.length).toBeGreaterThan(0);
     expect(new Set(lines.map(({ trace_id: id }) => id))).toEqual(new Set([traceId]));
   }
+  const asked = (await lanekeeper.logs("ingress")).filter(
+    ({ request_id: id }) => id === "ticket-11",
+  );
+  expect(asked.map(({ trace_id: id }) => id)).toEqual([traceId]);
 });
 
 test("no process that exports nothing has hooks called for its promises", async () => {

@@ -4,7 +4,7 @@ import { Code } from "./code.ts";
 import { LanekeeperError } from "./lanekeeper-error.ts";
 import { errorDetail, RpcError } from "./rpc-error.ts";
 
-/** In ErrorInfo.metadata of STORE_UNAVAILABLE and DRAINING; the type of the resource without a reason. */
+/** In ErrorInfo.metadata of what is told of one; the type of the resource where no reason is told. */
 const SERVICE = "service";
 
 /** What failed without a reason, and was the doing of whoever was asked. */
@@ -26,9 +26,7 @@ export function serviceMetadata(service: string | undefined): Readonly<Record<st
  */
 export function silentService(error: unknown): string | undefined {
   if (!(error instanceof RpcError)) return undefined;
-  if (error instanceof LanekeeperError) {
-    return error.code === Code.UNAVAILABLE ? error.metadata[SERVICE] : undefined;
-  }
+  if (error instanceof LanekeeperError) return error.metadata[SERVICE];
   const resource = error.detail(ResourceInfoSchema);
   return resource?.resourceType === SERVICE ? resource.resourceName : undefined;
 }

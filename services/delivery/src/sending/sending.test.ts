@@ -227,15 +227,22 @@ test("nothing is sent while session-identity is down; afterwards it is", async (
 });
 
 test("an outcome that could not be told is told when session-identity is back", async () => {
-  const { runner, routeId } = await startWithRoute();
+  const { replica, runner, routeId } = await startWithRoute();
   const answering = gate();
   sink.next({ gate: answering });
-  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const within = { traceparent: `00-${trace}-b7ad6b7169203331-01` };
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"), within);
   await sink.post(0);
   await identity.stop();
   answering.open();
   await untilState(runner, deliveryId, "SENT");
   expect(identity.of(deliveryId)).toEqual(["sending 1"]);
+  // The attempt's own try, and a sweep's: both are of the reply's trace.
+  const untold = () =>
+    replica.log.lines.filter(({ msg }) => msg === "an outcome could not be told yet");
+  await eventually(() => untold().length > 1);
+  expect(new Set(untold().map(({ trace_id: id }) => id))).toEqual(new Set([trace]));
   await identity.start();
   await eventually(() => identity.of(deliveryId).includes("settled 1"));
 });

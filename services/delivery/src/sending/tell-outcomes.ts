@@ -1,6 +1,6 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import type { CallOptions } from "@lanekeeper/rpc";
-import { type Log, turnLog, withSpan } from "@lanekeeper/service";
+import { inTrace, type Log, turnLog, withSpan } from "@lanekeeper/service";
 import { settledSeq } from "../domain/event-seq.ts";
 import type { Limits } from "../limits.ts";
 import { adoptOutcome, type Recorded } from "../store/sending/adopt-outcome.ts";
@@ -68,7 +68,10 @@ async function isDone(
     await withSpan("delivery.settle", attributes, tell, options);
     return true;
   } catch (err) {
-    log.debug({ err, delivery_id: deliveryId }, "an outcome could not be told yet");
+    inTrace(log, traceparent).debug(
+      { err, delivery_id: deliveryId },
+      "an outcome could not be told yet",
+    );
     return false;
   }
 }

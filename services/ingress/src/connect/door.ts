@@ -16,7 +16,8 @@ import {
 } from "@lanekeeper/rpc";
 import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
-import { noteRpcCaller } from "../http/rpc-caller.ts";
+import { noteRpc } from "../http/rpc-facts.ts";
+import { notingTrace } from "./note-trace.ts";
 import { requireOwnRoutes } from "./own-routes.ts";
 import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
@@ -44,14 +45,14 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
       for (const [name, value] of Object.entries(told)) toldHeaders.set(name, value);
     };
     const caller = await door.credentials.authenticate(shown, tell, (known) => {
-      if (answer !== undefined) noteRpcCaller(answer, known);
+      if (answer !== undefined) noteRpc(answer, { caller: known });
     });
     authorizeMethod(caller, method);
     return caller;
   };
   const served = <D extends DescService>(desc: D, routes: Routes<D>): ConnectService => ({
     desc,
-    routes: whileValid(desc, routes, door),
+    routes: notingTrace(desc, whileValid(desc, routes, door)),
     authorize,
   });
   const runner = proxyRoutes(RunnerService, door.runner);

@@ -47,13 +47,10 @@ export function requestListener(app: HttpApp): RequestListener {
     gate.enter(res);
     if (app.cors.allowedOrigins.length > 0 && applyCors(req, res, app.cors)) return;
     if (hasSoundHeaders(req) && app.connect.handle(req, res)) {
-      logRpc(app, req, res, requestId);
+      logRpc(app, req, res, { requestId, traceparent: textHeader(req, "traceparent") });
       return;
     }
-    respond(app, gate, requestId, req, res).catch((err: unknown) => {
-      app.log.error({ err, request_id: requestId }, "a request could not be answered");
-      res.destroy();
-    });
+    void respond(app, gate, requestId, req, res);
   };
 }
 
@@ -68,23 +65,30 @@ function hasSoundHeaders(req: IncomingMessage): boolean {
   }
 }
 
-function respond(
+/** Never rejects. */
+async function respond(
   app: HttpApp,
   gate: RequestGate,
   requestId: string,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
-  const match = matchRoute(app.routes, req.method ?? "", pathOf(req));
-  const route = `${req.method} ${routeName(match)}`;
-  const attributes = { "http.request.method": req.method ?? "", "http.route": routeName(match) };
-  const options = { parent: textHeader(req, "traceparent"), kind: "server" } as const;
-  return withSpan(
-    route,
-    attributes,
-    (span) => serve(app, { gate, match, route, requestId, span }, req, res),
-    options,
-  );
+  const parent = textHeader(req, "traceparent");
+  let traceparent = parent;
+  try {
+    const match = matchRoute(app.routes, req.method ?? "", pathOf(req));
+    const route = `${req.method} ${routeName(match)}`;
+    const attributes = { "http.request.method": req.method ?? "", "http.route": routeName(match) };
+    const answer = (span: Span) => {
+      traceparent = traceparentOf(span);
+      return serve(app, { gate, match, route, requestId, span }, req, res);
+    };
+    await withSpan(route, attributes, answer, { parent, kind: "server" });
+  } catch (err) {
+    const log = inTrace(app.log, traceparent);
+    log.error({ err, request_id: requestId }, "a request could not be answered");
+    res.destroy();
+  }
 }
 
 /** One request as it is served. */

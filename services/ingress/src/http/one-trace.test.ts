@@ -16,6 +16,10 @@ afterEach(async () => {
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const TRACEPARENT = `00-${TRACE}-b7ad6b7169203331-01`;
 const KEYED = { traceparent: TRACEPARENT, "x-session-key": "kitchen" };
+const STRANGER = { authorization: "Bearer lk_nobody_knows_this_one" };
+const RUNNER = "/lanekeeper.runner.v1.RunnerService";
+const IDENTITY = "/lanekeeper.identity.v1.SessionIdentityService";
+const LANE = { sessionKey: "agent:main:kitchen" };
 const HELLO = [{ role: "user", content: "Hi" }];
 
 /** The trace of each call to a neighbour, and of the request's own line. */
@@ -45,6 +49,10 @@ const ANSWERED: [string, Ask][] = [
   ],
   ["the models", { headers: KEYED, path: "/v1/models", method: "GET" }],
   ["events", { headers: KEYED, path: "/lanekeeper/v1/events", method: "HEAD" }],
+  ["an RPC over Connect", { headers: KEYED, path: `${RUNNER}/GetLane`, body: LANE }],
+  ["one of another service", { headers: KEYED, path: `${IDENTITY}/GetSession`, body: LANE }],
+  ["one that nobody may make", { headers: { ...KEYED, ...STRANGER }, path: `${RUNNER}/GetLane` }],
+  ["one whose body is none", { headers: KEYED, path: `${RUNNER}/GetLane`, body: "{" }],
   ["a path that leads nowhere", { headers: KEYED, path: "/v1/nowhere" }],
   ["a body that is none", { headers: KEYED, body: "{" }],
 ];

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { silentService } from "@lanekeeper/rpc";
 import { type Clock, type Log, turnLog } from "@lanekeeper/service";
 import type { IngressMetrics } from "../metrics.ts";
 import type { RequestFacts } from "./exchange.ts";
-import { rpcCallerOf } from "./rpc-caller.ts";
+import { rpcFactsOf } from "./rpc-facts.ts";
 
 /** The client left before its answer was complete; as nginx logs it. */
 const CLIENT_LEFT = 499;
@@ -36,22 +37,32 @@ export function reportRequest(
     request_id: facts.requestId,
     traceparent: facts.traceparent,
     disposition: facts.disposition,
-  }).info({ route, status, reason, duration_ms: Math.round(seconds * 1_000) }, "request");
+  }).info(
+    {
+      ...{ route, status, reason, silent_service: silentService(error) },
+      duration_ms: Math.round(seconds * 1_000),
+    },
+    "request",
+  );
 }
 
-/** Why it was refused stands in the journal and in the services' own logs. */
+/**
+ * Why it was refused stands in the journal and in the services' own logs.
+ * @param shown what the request says of itself; one that was not let in is of no other trace
+ */
 export function logRpc(
   app: { readonly clock: Clock; readonly log: Log },
   req: IncomingMessage,
   res: ServerResponse,
-  requestId: string,
+  shown: { readonly requestId: string; readonly traceparent: string | undefined },
 ): void {
   const startedMs = app.clock.monotonicMs();
   const route = `${req.method} ${req.url?.split("?", 1)[0] ?? ""}`;
   res.once("close", () => {
     const duration = Math.round(app.clock.monotonicMs() - startedMs);
-    const { tenant, principal } = rpcCallerOf(res) ?? {};
-    turnLog(app.log, { tenant, principal, request_id: requestId }).info(
+    const { caller, traceparent = shown.traceparent } = rpcFactsOf(res);
+    const { tenant, principal } = caller ?? {};
+    turnLog(app.log, { tenant, principal, request_id: shown.requestId, traceparent }).info(
       { route, status: finalStatus(res), duration_ms: duration },
       "request",
     );

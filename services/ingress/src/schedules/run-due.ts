@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { isCronProblem, parseCron } from "@lanekeeper/cron";
 import { Code, isRetryable, LanekeeperError, RpcError } from "@lanekeeper/rpc";
-import { type Clock, type Log, traceparentOf, turnLog, withSpan } from "@lanekeeper/service";
+import {
+  type Clock,
+  inTrace,
+  type Log,
+  traceparentOf,
+  turnLog,
+  withSpan,
+} from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import type { IngressMetrics } from "../metrics.ts";
 import { dispositionWord } from "../turns/disposition.ts";
@@ -84,12 +91,16 @@ async function attempt(
   const { scheduleId } = schedule;
   const key = dueKey(scheduleId, dueTime);
   const principal = `schedule/${scheduleId}`;
-  const log = turnLog(deps.log, {
+  let log = turnLog(deps.log, {
     ...{ tenant: schedule.tenant, principal, channel: "schedule", request_id: key },
     raw_key: rawKeyOf(scheduleId),
   });
   try {
-    const { turnId, session, disposition } = await startSpanned(deps, schedule, key, principal);
+    const about = { tenant: schedule.tenant, principal, requestId: key };
+    const started = startSpanned(deps, schedule, about, (traceparent) => {
+      log = inTrace(log, traceparent);
+    });
+    const { turnId, session, disposition } = await started;
     deps.metrics.scheduleRun("accepted", lagMs / 1_000);
     const to = { turn_id: turnId, session_key: session?.sessionKey };
     log.info({ ...to, disposition: dispositionWord(disposition), lag_ms: lagMs }, "scheduled turn");
@@ -110,15 +121,15 @@ async function attempt(
 function startSpanned(
   deps: DueRunner,
   schedule: Claim["schedule"],
-  idempotencyKey: string,
-  principal: string,
+  who: { readonly tenant: string; readonly principal: string; readonly requestId: string },
+  onTrace: (traceparent: string | undefined) => void,
 ): Promise<StartedTurn> {
-  const { tenant, scheduleId } = schedule;
+  const { tenant, requestId: idempotencyKey } = who;
   const signal = AbortSignal.timeout(deps.limits.scheduleAttemptMs);
-  const about = { tenant, principal, requestId: idempotencyKey, signal };
-  return withSpan(`schedule ${scheduleId}`, { "lanekeeper.tenant": tenant }, (span) => {
+  return withSpan(`schedule ${schedule.scheduleId}`, { "lanekeeper.tenant": tenant }, (span) => {
     const within = { traceparent: traceparentOf(span) };
-    return startTurn(deps, { spec: schedule, idempotencyKey, about: { ...about, within } });
+    onTrace(within.traceparent);
+    return startTurn(deps, { spec: schedule, idempotencyKey, about: { ...who, signal, within } });
   });
 }
 

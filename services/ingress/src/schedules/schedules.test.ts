@@ -1,6 +1,6 @@
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { LanekeeperError, later, storeUnavailable } from "@lanekeeper/rpc";
-import { captureLog } from "@lanekeeper/service/testing";
+import { captureLog, recordSpans } from "@lanekeeper/service/testing";
 import { createMetrics, systemClock } from "@lanekeeper/service";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -161,6 +161,32 @@ describe("a due time", () => {
     await runDue(replica());
     expect(keys()).toEqual([keyOf("one", at)]);
     expect((await stored("one")).lastRun).toMatchObject({ turnId: lane.runner.last.turnId });
+  });
+
+  test("is of one trace in its line and at every neighbour, however it goes", async () => {
+    await using _spans = await recordSpans();
+    const { log, lines } = captureLog();
+    const goes = [
+      ["scheduled turn", undefined],
+      ["was refused", later("SESSION_BUSY", "the lane is busy", 1_000)],
+      ["is not accepted yet", storeUnavailable("away")],
+    ] as const;
+    const seen = new Set<unknown>();
+    for (const [nth, [said, refusal]] of goes.entries()) {
+      const key = keyOf(`one-${nth}`, await due(`one-${nth}`));
+      lane.runner.refusal = refusal;
+      await runDue(replica({ log }));
+      const told = lines.filter(({ request_id }) => request_id === key);
+      expect(told.map(({ msg }) => msg)).toEqual([expect.stringContaining(said)]);
+      const calls = [...lane.identity.calls, ...lane.runner.calls];
+      const ofIt = calls.filter(({ call: { requestId } }) => requestId === key);
+      expect(ofIt.length).toBeGreaterThan(1);
+      const traces = ofIt.map(({ call: { traceparent } }) => traceparent?.split("-")[1]);
+      expect(new Set(traces)).toEqual(new Set([told[0]?.["trace_id"]]));
+      seen.add(told[0]?.["trace_id"]);
+    }
+    expect(seen).not.toContain(undefined);
+    expect(seen.size).toBe(goes.length);
   });
 
   test.each([

@@ -90,6 +90,8 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     const { json } = await ask(other, KEYED);
     expect(silentIn(json)).toBe("session-identity");
     expect(json).toMatchObject({ error: { message: expect.stringContaining(message) } });
+    const line = () => other.log.lines.find(({ msg }) => msg === "request");
+    await expect.poll(line).toMatchObject({ silent_service: "session-identity" });
   });
 
   test("a service that cannot be reached is named over Connect too, and its address is not", async () => {

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { hasReason } from "@lanekeeper/rpc";
+import { inTrace } from "@lanekeeper/service";
 import type { RunnerContext } from "../context.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { LIMITS } from "../limits.ts";
 import { accept } from "../rpc/accept.ts";
-import { type ChildTurn, giveUpChildTurn } from "../store/nested/child-turns.ts";
+import { giveUpChildTurn } from "../store/nested/child-turns.ts";
 import {
+  type DueChild,
   dueChildTurns,
   type HandedOver,
   handedOverChildTurns,
@@ -33,13 +35,14 @@ export async function tellUndelivered(context: RunnerContext): Promise<void> {
   const { undeliveredLookMs, sweepBatch } = LIMITS;
   for (const child of await handedOverChildTurns(deps.db, undeliveredLookMs, sweepBatch)) {
     const { tenant, childTurnId: turn_id } = child;
+    const log = inTrace(deps.log, child.traceparent);
     try {
       if (await isOnItsWay(deps, child)) continue;
     } catch (err) {
       const message = "delivery could not be asked what became of a subagent's answer";
-      return deps.log.warn({ err, tenant, turn_id }, message);
+      return log.warn({ err, tenant, turn_id }, message);
     }
-    deps.log.info({ tenant, turn_id }, "delivery does not bring a subagent's answer");
+    log.info({ tenant, turn_id }, "delivery does not bring a subagent's answer");
     await tell(context, child);
   }
 }
@@ -58,7 +61,7 @@ async function isOnItsWay(
   return found?.state === DeliveryState.PENDING || found?.state === DeliveryState.SENDING;
 }
 
-async function tell(context: RunnerContext, child: ChildTurn): Promise<void> {
+async function tell(context: RunnerContext, child: DueChild): Promise<void> {
   const { deps } = context;
   const { tenant, childTurnId, parentSessionKey: session_key } = child;
   try {
@@ -70,7 +73,8 @@ async function tell(context: RunnerContext, child: ChildTurn): Promise<void> {
     await accept(context, turn, false);
   } catch (err) {
     const about = { err, tenant, session_key, turn_id: childTurnId };
-    deps.log.warn(about, "a session was not told what became of a turn that it sent");
+    const log = inTrace(deps.log, child.traceparent);
+    log.warn(about, "a session was not told what became of a turn that it sent");
     // The session is gone: asking again each second would change nothing.
     if (hasReason(err, "NOT_FOUND")) await giveUpChildTurn(deps.db, child);
   }

@@ -3,6 +3,7 @@ import {
   backoffMs,
   boundedSignal,
   type Clock,
+  inTrace,
   type Log,
   traceparentOf,
   withSpan,
@@ -139,13 +140,18 @@ class PolledBot {
   }
 
   async #takeOne(update: JsonObject, updateId: number): Promise<boolean> {
-    const { take, log, limits } = this.#polling;
+    const { take, limits } = this.#polling;
+    let { log } = this.#polling;
     const attributes = { "messaging.system": "telegram" };
     try {
       await withSpan(
         "telegram update",
         attributes,
-        (span) => take(this.#account, update, traceparentOf(span), this.#signal),
+        (span) => {
+          const traceparent = traceparentOf(span);
+          log = inTrace(log, traceparent);
+          return take(this.#account, update, traceparent, this.#signal);
+        },
         { kind: "consumer" },
       );
     } catch (err) {

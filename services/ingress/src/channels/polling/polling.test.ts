@@ -1,5 +1,6 @@
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { recordSpans } from "@lanekeeper/service/testing";
 import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
@@ -52,12 +53,16 @@ test("updates are taken in order and confirmed when the next are asked for", asy
 });
 
 test("an update that cannot be accepted now holds back those behind it, and none is lost", async () => {
+  await using _spans = await recordSpans();
   const lane = await replica({ maxUpdateAttempts: 1 });
   lane.runner.refusal = storeUnavailable("away");
   say(1);
   say(2);
   await soon(() => lane.log.text()).toContain("not taken yet");
   expect(telegram.updates.unconfirmed).toHaveLength(2);
+  const waits = lane.log.lines.find(({ msg }) => msg === "an update is not taken yet");
+  const traces = lane.runner.calls.map(({ call }) => call.traceparent?.split("-")[1]);
+  expect(traces).toContain(waits?.["trace_id"]);
   lane.runner.refusal = undefined;
   await soon(() => keys(lane).length).toBe(2);
 });

@@ -16,7 +16,7 @@ const NOBODY_WAITS = `(NOT c.is_awaited OR EXISTS (SELECT FROM turns p WHERE p.t
 const DUE = {
   name: "runner_due_child_turns",
   text: `
-SELECT ${CHILD_COLUMNS} ${ENDED_UNSETTLED} AND ${HAS_AGENT} AND (
+SELECT ${CHILD_COLUMNS}, t.traceparent ${ENDED_UNSETTLED} AND ${HAS_AGENT} AND (
   c.told = 1 AND ${ENDED_OTHERWISE}
   OR c.told IS NULL AND ${NOBODY_WAITS}
     AND (NOT c.is_routed OR NOT ${stateIn("t.state", "COMPLETED")}
@@ -25,8 +25,13 @@ SELECT ${CHILD_COLUMNS} ${ENDED_UNSETTLED} AND ${HAS_AGENT} AND (
 ORDER BY t.end_time LIMIT $1`,
 };
 
+/** A turn whose outcome is to be told, in its own trace. */
+export interface DueChild extends StoredChildTurn {
+  readonly traceparent: string;
+}
+
 /** Ended, nobody waits for them, and no reply of theirs is on its way through delivery. */
-export function dueChildTurns(sql: Sql, limit: number): Promise<StoredChildTurn[]> {
+export function dueChildTurns(sql: Sql, limit: number): Promise<DueChild[]> {
   return rows(sql, DUE, [limit]);
 }
 
@@ -42,9 +47,8 @@ ORDER BY random() LIMIT $2`,
 };
 
 /** A turn whose reply delivery has taken, and whose parent has not heard of it. */
-export interface HandedOver extends StoredChildTurn {
+export interface HandedOver extends DueChild {
   readonly routeId: string;
-  readonly traceparent: string;
 }
 
 /** Of those that ended more than so many ms ago. */
