@@ -34,7 +34,7 @@ export interface TraceEvent {
 }
 
 /** What happened, in the order of time; what came at one moment, in the order of the services. */
-export function eventsOf(found: Omit<Gathered, "silent" | "refused">): TraceEvent[] {
+export function eventsOf(found: Omit<Gathered, "silent" | "refused" | "cut">): TraceEvent[] {
   const events = [
     ...found.requests.flatMap(requestEvents),
     ...found.turns.flatMap(turnEvents),

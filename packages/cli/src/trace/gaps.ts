@@ -1,18 +1,24 @@
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { describeError } from "../describe-error.ts";
-import type { Gathered, Refused } from "./gather.ts";
+import type { Cut, Refused } from "./asking.ts";
+import type { Gathered } from "./gather.ts";
 
 /** What the story leaves out, and why: a line each. */
 export function gapsOf(found: Gathered): string[] {
   return [
     ...found.silent.map((service) => `${service} does not answer: what it knows is missing`),
     ...found.refused.map(refusedLine),
+    ...found.cut.map(cutLine),
     ...(isIngressHeard(found) ? lostRequests(found).map(lostLine) : []),
   ];
 }
 
 function refusedLine({ service, about, error }: Refused): string {
   return `${service} does not tell of ${about}: ${describeError(error)}`;
+}
+
+function cutLine({ service, about, rows }: Cut): string {
+  return `${service} knows more: of ${about} only ${rows} are told`;
 }
 
 function isIngressHeard({ silent, refused }: Gathered): boolean {

@@ -1,4 +1,6 @@
 import { create } from "@bufbuild/protobuf";
+import { JournalEntrySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import { RotationSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { RequestSchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
 import { TurnSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError } from "@lanekeeper/rpc";
@@ -14,13 +16,17 @@ interface Asked {
   readonly requestId?: string;
   readonly turnId?: string;
   readonly intoTurnId?: string;
+  readonly pageToken?: string;
 }
 
 /** An operator whose services answer so, and with nothing where that says nothing. */
 function operatorWith(
   answer: (name: string, asked: Asked, service: string) => object | undefined | void,
 ): Operator {
-  const none = { requests: [], turns: [], entries: [], deliveries: [], rotations: [] };
+  const none = {
+    ...{ requests: [], turns: [], entries: [], deliveries: [], rotations: [] },
+    nextPageToken: "",
+  };
   const call = async (method: { name: string; parent: { typeName: string } }, asked: Asked) => ({
     ...none,
     ...answer(method.name, asked, method.parent.typeName),
@@ -99,6 +105,49 @@ test("of a turn those are told that it took in, and their requests", async () =>
   );
   expect(found.turns.map(({ turnId }) => turnId).sort()).toEqual([TURN, guest]);
   expect(found.requests.map(({ requestId }) => requestId)).toEqual(["r2"]);
+});
+
+test("what a service could tell more of is said", async () => {
+  const found = await gather(
+    operatorWith((name, { requestId }) => {
+      if (name === "ListJournal")
+        return { entries: [create(JournalEntrySchema, {})], nextPageToken: "t" };
+      if (name !== "ListTurns" || requestId === undefined) return undefined;
+      return {
+        turns: Array.from({ length: 21 }, (_, i) => create(TurnSchema, { turnId: `${i}` })),
+      };
+    }),
+    "storm",
+  );
+  expect(gapsOf(found)).toEqual([
+    "session-identity knows more: of the journal only 1 are told",
+    "runner knows more: of the turns' own records only 20 are told",
+  ]);
+});
+
+test("changes of generation during a turn are found behind those of after it", async () => {
+  const at = (seconds: number) => ({ seconds: BigInt(seconds), nanos: 0 });
+  const changes = [40, 30, 20, 10].map((seconds) =>
+    create(RotationSchema, {
+      current: { sessionKey: "agent:main:a", generation: BigInt(seconds) },
+      createTime: at(seconds),
+    }),
+  );
+  const asked: number[] = [];
+  const found = await gather(
+    operatorWith((name, { pageToken }) => {
+      if (name === "GetTurn")
+        return { turn: turnOf("agent:main:a", { acceptTime: at(15), endTime: at(25) }) };
+      if (name !== "ListRotations") return undefined;
+      const place = Number(pageToken);
+      asked.push(place);
+      return { rotations: [changes[place]], nextPageToken: `${place + 1}` };
+    }),
+    TURN,
+  );
+  expect(found.rotations.map(({ current }) => current?.generation)).toEqual([20n]);
+  expect(asked).toEqual([0, 1, 2, 3]);
+  expect(gapsOf(found)).toEqual([]);
 });
 
 test.each(["00.000Z", "00Z"])(

@@ -1,4 +1,3 @@
-import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Delivery } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { DeliveryService } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
@@ -12,41 +11,34 @@ import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { hasReason } from "@lanekeeper/rpc";
 import type { ServiceName } from "@lanekeeper/service";
-import { SilentServiceError } from "../operator/connect-error.ts";
 import type { Operator } from "../operator/operator.ts";
+import { type Asking, type Cut, known, type Refused, type Told, told } from "./asking.ts";
+import { rotationsDuring } from "./rotations-during.ts";
 
-/** Everything that the services know about one request, each record once. */
-export interface Gathered {
+/** What is known by the ids of one request, each record once. */
+interface Records {
   readonly requests: readonly Request[];
   readonly turns: readonly Turn[];
   readonly journal: readonly JournalEntry[];
   readonly deliveries: readonly Delivery[];
+}
+
+/** Everything that the services know about one request. */
+export interface Gathered extends Records {
   /** Changes of generation under a turn's key between its acceptance and its end. */
   readonly rotations: readonly Rotation[];
   /** Services that did not answer: what they know is missing. */
   readonly silent: readonly ServiceName[];
   /** What services refused to tell, each once. */
   readonly refused: readonly Refused[];
-}
-
-/** A question that a service answered with a refusal. */
-export interface Refused {
-  readonly service: ServiceName;
-  /** What was asked for. */
-  readonly about: string;
-  readonly error: unknown;
-}
-
-/** Who is asked, and what they did not tell so far. */
-interface Asking {
-  readonly operator: Operator;
-  readonly silent: Set<ServiceName>;
-  readonly refused: Refused[];
+  /** What services could tell more of, each once. */
+  readonly cut: readonly Cut[];
 }
 
 /** A trace with more turns than this is a storm; the first tell enough. */
 const MAX_TURNS = 20;
 const PAGE = { pageSize: 500 };
+const NOTHING = { rows: [], isCut: false };
 
 /** What an id of this form can be the id of. */
 interface Ids {
@@ -61,75 +53,49 @@ interface Ids {
  * @throws what a service refused with, where nobody told anything
  */
 export async function gather(operator: Operator, id: string): Promise<Gathered> {
-  const asking: Asking = { operator, silent: new Set<ServiceName>(), refused: [] };
+  const asking: Asking = { operator, silent: new Set<ServiceName>(), refused: [], cut: [] };
   const whole = await withTurns(asking, await lookUp(asking, idsOf(id)));
-  const rotations = await rotationsDuring(asking, whole.turns);
+  const rotations = await rotationsOf(asking, whole.turns);
   const [first] = asking.refused;
   if (first !== undefined && isEmpty(whole)) throw first.error;
   const refused = unique(asking.refused, ({ service, about }) => `${service} ${about}`);
-  return { ...whole, rotations, silent: [...asking.silent], refused };
+  const cut = unique(asking.cut, ({ service, about }) => `${service} ${about}`);
+  return { ...whole, rotations, silent: [...asking.silent], refused, cut };
 }
 
 /** Asks for each turn that is named, and for those that come to light by that. */
-async function withTurns(asking: Asking, found: Gathered): Promise<Gathered> {
+async function withTurns(asking: Asking, found: Records): Promise<Records> {
   const asked = new Set<string>();
   let whole = found;
   for (;;) {
-    const next = turnIdsOf(whole)
-      .filter((turnId) => !asked.has(turnId))
-      .slice(0, MAX_TURNS - asked.size);
-    if (next.length === 0) return whole;
+    const open = turnIdsOf(whole).filter((turnId) => !asked.has(turnId));
+    const next = open.slice(0, MAX_TURNS - asked.size);
+    if (next.length === 0) {
+      const about = "the turns' own records";
+      if (open.length > 0) asking.cut.push({ service: "runner", about, rows: asked.size });
+      return whole;
+    }
     for (const turnId of next) asked.add(turnId);
     const more = await Promise.all(next.map((turnId) => lookUp(asking, { turnId })));
     whole = [whole, ...more].reduce(merge);
   }
 }
 
-function isEmpty({ requests, turns, journal, deliveries }: Gathered): boolean {
+function isEmpty({ requests, turns, journal, deliveries }: Records): boolean {
   return [requests, turns, journal, deliveries].every(({ length }) => length === 0);
 }
 
-/**
- * Nothing where a service does not answer, or refuses: it is when something is out of order that people
- * ask what became of something.
- */
-async function known<T>(
-  { silent, refused }: Asking,
-  service: ServiceName,
-  about: string,
-  ask: () => Promise<T[]>,
-): Promise<T[]> {
-  if (silent.has(service)) return [];
-  try {
-    return await ask();
-  } catch (error) {
-    const isSilent = error instanceof SilentServiceError;
-    if (isSilent || hasReason(error, "DRAINING", "STORE_UNAVAILABLE")) silent.add(service);
-    else refused.push({ service, about, error });
-    return [];
-  }
-}
-
 /** A turn's key need never have had a session: SubmitTurn takes whatever canonical key it is given. */
-async function rotationsDuring(asking: Asking, turns: readonly Turn[]): Promise<Rotation[]> {
-  const { listRotations } = SessionIdentityService.method;
+async function rotationsOf(asking: Asking, turns: readonly Turn[]): Promise<Rotation[]> {
   const keyed = turns.filter(({ sessionKey }) => sessionKey !== "");
   const found = await Promise.all(
     keyed.map((turn) =>
-      known(asking, "session-identity", `the generations of ${turn.sessionKey}`, async () => {
-        const { sessionKey } = turn;
-        const { rotations } = await asking.operator.call(listRotations, { sessionKey });
-        return rotations.filter(({ createTime }) => isDuring(turn, createTime));
-      }),
+      known(asking, "session-identity", `the generations of ${turn.sessionKey}`, () =>
+        rotationsDuring(asking.operator, turn),
+      ),
     ),
   );
   return unique(found.flat(), ({ current }) => `${current?.sessionKey} ${current?.generation}`);
-}
-
-function isDuring({ acceptTime, endTime }: Turn, time: Timestamp | undefined): boolean {
-  if (acceptTime === undefined || time === undefined) return false;
-  const [from, at] = [timestampMs(acceptTime), timestampMs(time)];
-  return at >= from && (endTime === undefined || at <= timestampMs(endTime));
 }
 
 /**
@@ -143,52 +109,61 @@ function idsOf(given: string): Ids {
   return { requestId: id };
 }
 
-async function lookUp(asking: Asking, ids: Ids): Promise<Gathered> {
+async function lookUp(asking: Asking, ids: Ids): Promise<Records> {
   const questions = Object.entries(ids).map(([name, value]) => ask(asking, { [name]: value }));
   return (await Promise.all(questions)).reduce(merge);
 }
 
-async function ask(asking: Asking, by: Ids): Promise<Gathered> {
+async function ask(asking: Asking, by: Ids): Promise<Records> {
   const { operator } = asking;
   const { listRequests } = IngressService.method;
   const { listJournal } = SessionIdentityService.method;
   const [requests, turns, journal, deliveries] = await Promise.all([
     known(asking, "ingress", "requests", async () => {
-      return (await operator.call(listRequests, { ...by, ...PAGE })).requests;
+      const answer = await operator.call(listRequests, { ...by, ...PAGE });
+      return told(answer.requests, answer);
     }),
     known(asking, "runner", "turns", () => askTurns(operator, by)),
     known(asking, "session-identity", "the journal", async () => {
-      return (await operator.call(listJournal, { ...by, ...PAGE })).entries;
+      const answer = await operator.call(listJournal, { ...by, ...PAGE });
+      return told(answer.entries, answer);
     }),
     known(asking, "delivery", "deliveries", () => askDeliveries(operator, by)),
   ]);
-  return { requests, turns, journal, deliveries, rotations: [], silent: [], refused: [] };
+  return { requests, turns, journal, deliveries };
 }
 
-async function askTurns(operator: Operator, { turnId, ...by }: Ids): Promise<Turn[]> {
+async function askTurns(operator: Operator, { turnId, ...by }: Ids): Promise<Told<Turn>> {
   const { getTurn, listTurns } = RunnerService.method;
-  if (turnId === undefined) return (await operator.call(listTurns, { ...by, ...PAGE })).turns;
+  if (turnId === undefined) {
+    const answer = await operator.call(listTurns, { ...by, ...PAGE });
+    return told(answer.turns, answer);
+  }
   try {
-    const [{ turn }, { turns: tookIn }] = await Promise.all([
+    const [{ turn }, tookIn] = await Promise.all([
       operator.call(getTurn, { turnId }),
       operator.call(listTurns, { intoTurnId: turnId, ...PAGE }),
     ]);
-    return turn === undefined ? [] : [turn, ...tookIn];
+    return turn === undefined ? NOTHING : told([turn, ...tookIn.turns], tookIn);
   } catch (error) {
-    if (hasReason(error, "NOT_FOUND")) return [];
+    if (hasReason(error, "NOT_FOUND")) return NOTHING;
     throw error;
   }
 }
 
 /** Deliveries know their turn and their trace, not the label of the request. */
-async function askDeliveries(operator: Operator, { turnId, traceId }: Ids): Promise<Delivery[]> {
-  if (turnId === undefined && traceId === undefined) return [];
+async function askDeliveries(
+  operator: Operator,
+  { turnId, traceId }: Ids,
+): Promise<Told<Delivery>> {
+  if (turnId === undefined && traceId === undefined) return NOTHING;
   const by = turnId === undefined ? { traceId: traceId ?? "" } : { turnId };
   const { listDeliveries } = DeliveryService.method;
-  return (await operator.call(listDeliveries, { ...by, ...PAGE })).deliveries;
+  const answer = await operator.call(listDeliveries, { ...by, ...PAGE });
+  return told(answer.deliveries, answer);
 }
 
-function turnIdsOf({ requests, turns, journal }: Gathered): string[] {
+function turnIdsOf({ requests, turns, journal }: Records): string[] {
   const ids = [
     ...turns.flatMap(({ turnId, intoTurnId }) => [turnId, intoTurnId]),
     ...[...requests, ...journal].map(({ turnId }) => turnId),
@@ -196,7 +171,7 @@ function turnIdsOf({ requests, turns, journal }: Gathered): string[] {
   return [...new Set(ids.filter((id) => id !== ""))];
 }
 
-function merge(a: Gathered, b: Gathered): Gathered {
+function merge(a: Records, b: Records): Records {
   return {
     requests: unique(
       [...a.requests, ...b.requests],
@@ -206,9 +181,6 @@ function merge(a: Gathered, b: Gathered): Gathered {
     turns: unique([...b.turns, ...a.turns], ({ turnId }) => turnId),
     journal: unique([...a.journal, ...b.journal], ({ entryId }) => String(entryId)),
     deliveries: unique([...a.deliveries, ...b.deliveries], ({ deliveryId }) => deliveryId),
-    rotations: [],
-    silent: [],
-    refused: [],
   };
 }
 
