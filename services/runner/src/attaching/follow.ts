@@ -166,10 +166,17 @@ class Told {
   async *#host(hostTurnId: string, signal: AbortSignal): AsyncGenerator<Event> {
     const host = { ...this.turn, turnId: hostTurnId };
     for await (const event of follow(this.#parts, host, this.lastSeq, signal)) {
-      if (event.event.case === "ended") event.event.value.intoTurnId ||= hostTurnId;
-      yield this.note(event);
+      yield this.note(answeredBy(hostTurnId, event));
     }
   }
+}
+
+/** The host's callers read the same event: theirs does not name it. */
+function answeredBy(hostTurnId: string, told: Event): Event {
+  if (told.event.case !== "ended") return told;
+  const { value: ended } = told.event;
+  const value = { ...ended, intoTurnId: ended.intoTurnId || hostTurnId };
+  return response(told.streamSeq, { case: "ended", value });
 }
 
 function queued(

@@ -9,3 +9,6 @@ const GAP = 1_000_000_000n;
 export function firstStreamSeq(ordinal: number): bigint {
   return BigInt(ordinal - 1) * GAP + 1n;
 }
+
+/** No event has a number above it, however often a turn is given back and run anew. */
+export const MAX_STREAM_SEQ = 2n ** 62n;

@@ -9,6 +9,7 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
+import { MAX_STREAM_SEQ } from "../domain/stream-seq.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { accept, acceptedMessage } from "./accept.ts";
 import { requireTold } from "./bounds.ts";
@@ -33,7 +34,7 @@ async function* attach(
   request: AttachTurnRequest,
   call: CallContext,
 ): AsyncGenerator<AttachTurnResponse> {
-  if (request.afterStreamSeq < 0n) throw invalid("after_stream_seq", "is below 0");
+  requireStreamSeq(request.afterStreamSeq);
   requireRoom(context);
   const result = await resultOf(context, request, call);
   const { turn } = result;
@@ -59,6 +60,12 @@ async function* attach(
     const { isLast } = leave();
     if (!isOver) onLeft(context, turn, call, { isCounted, cancels: asksToCancel && isLast });
   }
+}
+
+/** @throws INVALID_REQUEST: no event can have that number */
+function requireStreamSeq(afterSeq: bigint): void {
+  if (afterSeq < 0n) throw invalid("after_stream_seq", "is below 0");
+  if (afterSeq > MAX_STREAM_SEQ) throw invalid("after_stream_seq", `is above ${MAX_STREAM_SEQ}`);
 }
 
 /** What `ended` brings again, or leaves behind. */

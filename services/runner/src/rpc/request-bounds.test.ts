@@ -4,6 +4,7 @@ import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle
 import { AgentConfigSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import {
+  AttachTurnRequestSchema,
   CancelTurnRequestSchema,
   FindTurnRequestSchema,
   ListTurnsRequestSchema,
@@ -12,8 +13,10 @@ import {
 import { type CallContext, LanekeeperError } from "@lanekeeper/rpc";
 import { expect, test } from "vitest";
 import { textMessage } from "../domain/context.ts";
+import { MAX_STREAM_SEQ } from "../domain/stream-seq.ts";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
+import { attachTurn } from "./attach-turn.ts";
 import { cancelTurn } from "./cancel-turn.ts";
 import { findTurn } from "./find-turn.ts";
 import { listTurns } from "./list-turns.ts";
@@ -69,7 +72,7 @@ const mcp = (name: string, more: { args?: string[]; tools?: string[] } = {}) => 
 });
 
 /** What is one above each bound, the field that is named, and the bound. */
-const ABOVE: readonly [string, () => unknown, number][] = [
+const ABOVE: readonly [string, () => unknown, number | bigint][] = [
   [
     "messages",
     () => submit({ messages: many(1_001, () => textMessage(Role.USER, "x")) }),
@@ -97,6 +100,14 @@ const ABOVE: readonly [string, () => unknown, number][] = [
     "idempotency_key",
     () => findTurn(NOWHERE)(create(FindTurnRequestSchema, { idempotencyKey: text(256) }), CALL),
     LIMITS.idempotencyKeyChars,
+  ],
+  [
+    "after_stream_seq",
+    () => {
+      const request = create(AttachTurnRequestSchema, { afterStreamSeq: MAX_STREAM_SEQ + 1n });
+      return attachTurn(NOWHERE)(request, CALL)[Symbol.asyncIterator]().next();
+    },
+    MAX_STREAM_SEQ,
   ],
   [
     "agents",

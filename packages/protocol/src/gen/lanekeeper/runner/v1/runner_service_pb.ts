@@ -262,7 +262,7 @@ export type AttachTurnRequest = Message<"lanekeeper.runner.v1.AttachTurnRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * Resume after this event; 0: from the start.
+   * Resume after this event; 0: from the start. 0..2^62: no event has a number above that.
    *
    * @generated from field: int64 after_stream_seq = 3;
    */
