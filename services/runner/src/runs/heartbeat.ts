@@ -40,7 +40,8 @@ export class Heartbeat {
     this.#everyMs = deps.leaseMs / LIMITS.heartbeatsPerLease;
     this.#leaseUntilMs = options.leaseUntilMs;
     options.run.check = () => this.#beatNow();
-    this.#schedule(this.#everyMs);
+    // Of a grant that was long on its way little is left: half of that is for the answer.
+    this.#schedule(Math.min(this.#everyMs, Math.max(0, this.#leftMs()) / 2));
   }
 
   /** What the run does now, as session-identity is told with the next heartbeat. */
