@@ -216,24 +216,6 @@ test.concurrent("drop_oldest skips the oldest that waits and tells its callers; 
   expect(await transcript(replica)).toEqual(["active", "held", "second", "held", "third", "held"]);
 });
 
-test.concurrent("whoever coalesced is told which turn answered it, and that turn's own callers are not", async () => {
-  const { world, replica, held } = await heldLane();
-  await using _ = world;
-  const host = new Attached(replica, { submit: turnFor(world, "host") });
-  await eventually(() => host.kinds.includes("queued"));
-  const guest = new Attached(replica, {
-    submit: turnFor(world, "guest", { onConflict: OnConflict.COALESCE }),
-  });
-  await eventually(() => guest.kinds.includes("accepted"));
-  // It reads what the guest has read before it.
-  const later = new Attached(replica, { turnId: host.turnId });
-  await eventually(() => later.kinds.includes("queued"));
-  held.open();
-  expect((await guest.ended).intoTurnId).toBe(host.turnId);
-  expect((await later.ended).intoTurnId).toBe("");
-  expect((await host.ended).intoTurnId).toBe("");
-});
-
 test.concurrent("what goes first, what has run, a subagent's result, and for the system a person's turn, is not dropped", async () => {
   const { world, replica, held, active } = await heldLane({ overflow: Overflow.DROP_OLDEST });
   await using _ = world;

@@ -51,7 +51,8 @@ async function sessionBusy(
     heartbeatAge: durationFromMs(Math.max(0, Math.round(rows[0]?.age_ms ?? 0))),
     depth: lane.depth,
   });
-  return later("SESSION_BUSY", "a run holds the session's lane", 1_000, {
+  const why = lane.holderRunId === undefined ? "a turn waits in" : "a run holds";
+  return later("SESSION_BUSY", `${why} the session's lane`, 1_000, {
     details: [detail],
     metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth) },
   });

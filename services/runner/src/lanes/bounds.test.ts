@@ -1,4 +1,4 @@
-import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import type { ModelEvent, ModelRequest } from "../models/model.ts";
@@ -105,6 +105,25 @@ test.concurrent("an agent's bound holds over replicas, and lanes are served in t
   for (const [n, text] of gates.order.entries()) {
     expect(Math.abs(n - texts.indexOf(text))).toBeLessThanOrEqual(1);
   }
+});
+
+test.concurrent("who would be refused for a busy lane is told where nobody holds it yet", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  const gates = new Gates(world);
+  await apply(replica, { agents: { main: 1 } });
+  const first = attach(world, replica, "first");
+  await eventually(() => gates.running === 1);
+  const waits = attach(world, replica, "waits");
+  await eventually(() => waits.kinds.includes("accepted"));
+  const rejected = { key: "agent:main:waits", onConflict: OnConflict.REJECT };
+  await expect(replica.client.submitTurn(turnFor(world, "x", rejected))).rejects.toMatchObject({
+    reason: "SESSION_BUSY",
+    message: "a turn waits in the session's lane",
+    metadata: { run_id: "", depth: "1" },
+  });
+  for (const text of ["first", "waits"]) gates.of(text).open();
+  await Promise.all([first.ended, waits.ended]);
 });
 
 test.concurrent("a tenant's bound holds over its agents; another tenant has its own", async () => {

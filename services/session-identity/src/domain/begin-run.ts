@@ -120,7 +120,7 @@ function mayBegin(
   if (elsewhere !== undefined) return elsewhere;
   const { requiredGeneration } = command;
   if (requiredGeneration !== undefined && requiredGeneration !== generation) {
-    return generationMismatch(state, String(requiredGeneration));
+    return generationMismatch(state, requiredGeneration);
   }
   if (activeRun !== undefined && leaseLeftMs(activeRun, now) > 0) return busy(activeRun, now);
   return perhapsBegun(command.runId, runIdsFromMs) ?? state;

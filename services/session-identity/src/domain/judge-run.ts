@@ -91,11 +91,13 @@ export function noSession(key: string, state?: KeyState): Refusal {
   });
 }
 
-export function generationMismatch(state: StandingKey, expected: string): Refusal {
+/** @param expected a generation, or a session id */
+export function generationMismatch(state: StandingKey, expected: bigint | string): Refusal {
   const { sessionId, generation } = state.session;
+  const stands = typeof expected === "bigint" ? `generation ${generation}` : `session ${sessionId}`;
   return refuse(
     "GENERATION_MISMATCH",
-    `generation ${generation} stands under the key, the call expects ${expected}`,
-    { session_id: sessionId, generation: String(generation), expected },
+    `${stands} stands under the key, the call expects ${expected}`,
+    { session_id: sessionId, generation: String(generation), expected: String(expected) },
   );
 }

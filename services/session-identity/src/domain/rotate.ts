@@ -91,7 +91,7 @@ function mayRotate(command: RotateCommand, facts: RotateFacts): Refusal | Standi
   if (state.movedTo !== undefined) return keyMoved(state.sessionKey, state.movedTo);
   const { precondition } = command;
   if (precondition.kind === "generation" && precondition.expected !== state.session.generation) {
-    return generationMismatch(state, String(precondition.expected));
+    return generationMismatch(state, precondition.expected);
   }
   return checkSource(command, facts, state) ?? state;
 }

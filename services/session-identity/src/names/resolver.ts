@@ -234,13 +234,13 @@ function isExpecting({ expectedSessionId, expectedGeneration }: ResolveQuestion)
   return expectedSessionId !== undefined || expectedGeneration !== undefined;
 }
 
-function mismatch(state: StandingKey, question: ResolveQuestion): string | undefined {
+function mismatch(state: StandingKey, question: ResolveQuestion): bigint | string | undefined {
   const { expectedSessionId, expectedGeneration } = question;
   if (expectedSessionId !== undefined && expectedSessionId !== state.session.sessionId) {
     return expectedSessionId;
   }
   const wrong = expectedGeneration !== undefined && expectedGeneration !== state.session.generation;
-  return wrong ? String(expectedGeneration) : undefined;
+  return wrong ? expectedGeneration : undefined;
 }
 
 function nothingExpected(key: CanonicalKey, question: ResolveQuestion): LanekeeperError {

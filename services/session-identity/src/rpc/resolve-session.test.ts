@@ -109,7 +109,12 @@ describe("names", () => {
       await failure(client.resolveSession({ ...raw("chat"), expectedSessionId })),
     ).toMatchObject({
       reason: "GENERATION_MISMATCH",
-      metadata: { generation: "2" },
+      message: expect.stringMatching(/^session \S+ stands .* expects \S+$/),
+      metadata: { generation: "2", expected: expectedSessionId },
+    });
+    const stale = client.resolveSession({ ...raw("chat"), expectedGeneration: 1n });
+    expect(await failure(stale)).toMatchObject({
+      message: "generation 2 stands under the key, the call expects 1",
     });
   });
 });

@@ -17,8 +17,8 @@ FROM (
 ) last
 WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.child_turn_id IS NULL AND last.principal = $3 AND last.route_id = $4
   AND last.turn_class = $5 AND last.parameters = $6 AND last.admitted_generation = $7
-  AND last.admitted_session_id = $10
-  AND last.required_generation = $9
+  AND last.admitted_session_id = $10 AND last.required_generation = $9
+  AND last.expire_time IS NULL AND $11::bigint IS NULL
   AND last.accept_time > clock_timestamp() - $8 * interval '1 ms'`,
 };
 
@@ -32,7 +32,8 @@ export interface CoalesceHost {
 /**
  * The last waiting turn of the lane, if it is of the same principal, route, class, parameters, session and
  * generation, required or not, never had a run, is not to be stopped, tells of no subagent and is not older
- * than the debounce. Read under the lane's lock.
+ * than the debounce. Each of two with a `max_wait` has a moment of its own at which it fails, so neither takes
+ * in another. Read under the lane's lock.
  */
 export function findHost(
   sql: Sql,
@@ -50,6 +51,7 @@ export function findHost(
     debounceMs,
     turn.requiredGeneration,
     turn.session.sessionId,
+    turn.maxWaitMs,
   ]);
 }
 

@@ -622,7 +622,8 @@ export const OnConflict = {
   ROLLBACK: 4,
 
   /**
-   * Join the last queued turn, if it is of the same principal, route, class, parameters and generation.
+   * Join the last queued turn, if it is of the same principal, route, class, parameters and generation, and
+   * neither has a `max_wait`.
    *
    * @generated from enum value: ON_CONFLICT_COALESCE = 5;
    */
