@@ -29,6 +29,7 @@ export {
   connectHandler,
   type ConnectHandlerOptions,
 } from "./connect/connect-handler.ts";
+export type { BodyGuard } from "./connect/guarded-body.ts";
 export { jsonRegistry } from "./connect/json-registry.ts";
 export { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect/connect-limits.ts";
 export type { ConnectService } from "./connect/connect-routes.ts";

@@ -77,6 +77,8 @@ export interface IngressLimits {
   readonly settingsFreshMs: number;
   /** One post to a channel's path; more is PAYLOAD_TOO_LARGE. */
   readonly maxEventBytes: number;
+  /** Of all posts to channels' paths that are being read; one more is RATE_LIMITED. */
+  readonly maxEventBytesInFlight: number;
   /** A channel's accounts are looked up again after this. */
   readonly channelAccountsFreshMs: number;
   readonly maxCachedChannelAccounts: number;
@@ -183,6 +185,9 @@ export const DEFAULT_LIMITS: IngressLimits = {
   settingsFreshMs: 5 * SECOND_MS,
   // Two files of 1 MiB in base64; platforms' own events are a few KiB.
   maxEventBytes: 4 * MIB,
+  // 16 of the largest, which show whose they are once they are read whole: apart from those of known keys, so
+  // that nobody without a key can take up the room of all.
+  maxEventBytesInFlight: 64 * MIB,
   channelAccountsFreshMs: 5 * SECOND_MS,
   // About 1 KiB each; names that nobody has count too.
   maxCachedChannelAccounts: 10_000,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   type ConnectRouter,
@@ -11,7 +12,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { draining } from "../errors/constructors.ts";
 import { within } from "../serve/drain.ts";
 import { InFlight } from "../serve/in-flight.ts";
@@ -19,6 +20,7 @@ import type { RpcHooks } from "../telemetry/hooks.ts";
 import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
 import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
 import { connectMethod, type ConnectService } from "./connect-routes.ts";
+import { type BodyGuard, guardedBody } from "./guarded-body.ts";
 import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
 import { jsonRegistry } from "./json-registry.ts";
 
@@ -27,6 +29,8 @@ export interface ConnectHandlerOptions {
   readonly services: readonly ConnectService[];
   readonly limits?: Partial<ConnectLimits>;
   readonly hooks?: RpcHooks;
+  /** Left out: whoever asks, all is read. */
+  readonly bodies?: BodyGuard;
 }
 
 /** Serves Connect and gRPC-Web for a server of node:http. */
@@ -45,13 +49,16 @@ export interface ConnectHandler {
 export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
   const limits = { ...DEFAULT_CONNECT_LIMITS, ...options.limits };
   const inFlight = new InFlight(limits.maxInFlightCalls);
-  const gate = { limits, inFlight, hooks: options.hooks ?? {} };
+  const { bodies, hooks = {} } = options;
+  const gate = { limits, inFlight, hooks };
   const paths = handlersByPath(gate, options.services);
+  const guarded = (method: DescMethod, asked: UniversalServerRequest): UniversalServerRequest =>
+    bodies === undefined ? asked : guardedBody(gate, bodies, method, asked);
   return {
     handle: (request, response) => {
       const handler = paths.get(request.url?.split("?", 1)[0] ?? "");
       if (handler === undefined) return false;
-      void serve(handler, request, response, limits.readMaxBytes);
+      void serve(handler, request, response, { guarded, readMaxBytes: limits.readMaxBytes });
       return true;
     },
     inFlight: () => inFlight.size,
@@ -91,17 +98,24 @@ function addService(gate: ConnectGate, router: ConnectRouter, service: ConnectSe
   }
 }
 
+/** How requests are read. */
+interface Reading {
+  readonly guarded: (method: DescMethod, asked: UniversalServerRequest) => UniversalServerRequest;
+  readonly readMaxBytes: number;
+}
+
 /** Never rejects: a connection that breaks has nobody left to be told. */
 async function serve(
   handler: UniversalHandler,
   request: IncomingMessage,
   response: ServerResponse,
-  readMaxBytes: number,
+  { guarded, readMaxBytes }: Reading,
 ): Promise<void> {
   try {
     const values = createContextValues().set(HTTP_ANSWER, response);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    const answer = await handleCompletely(handler, universal, readMaxBytes);
+    const asked = guarded(handler.method, universal);
+    const answer = await handleCompletely(handler, asked, readMaxBytes);
     await universalResponseToNodeResponse(answer, response);
   } catch (error) {
     if (ConnectError.from(error).code === Code.Aborted || response.headersSent) response.destroy();

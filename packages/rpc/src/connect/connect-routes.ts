@@ -5,7 +5,6 @@ import { methodName } from "../call/call-context.ts";
 import type { ServerStreamHandler, UnaryHandler } from "../call/routes.ts";
 import type { ServerCall } from "../call/server-call.ts";
 import { cancelled } from "../serve/deadline.ts";
-import { reportCall } from "../telemetry/hooks.ts";
 import { toConnectError } from "./connect-error.ts";
 import {
   type Authorize,
@@ -14,6 +13,7 @@ import {
   openConnectCall,
   requestIdOf,
 } from "./open-connect-call.ts";
+import { refusedCall } from "./refused-call.ts";
 import { refuseUnknownEnums } from "./unknown-enums.ts";
 
 /** One service at the edge: the same routes that gRPC serves, and who may call. */
@@ -108,10 +108,7 @@ async function open(
   try {
     return await openConnectCall(gate, method, context, service.authorize, requestId);
   } catch (refusal) {
-    const { error } = failedAnswer(refusal, gate.hooks, methodName(method), undefined);
-    const where = { side: "server", transport: "connect", durationMs: 0, peer: "" } as const;
-    reportCall(gate.hooks, method, where, error);
-    throw toConnectError(error, new Headers(context.responseHeader));
+    throw toConnectError(refusedCall(gate, method, refusal), new Headers(context.responseHeader));
   }
 }
 

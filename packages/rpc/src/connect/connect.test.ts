@@ -4,7 +4,7 @@ import { createClient, ConnectError, type Transport } from "@connectrpc/connect"
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
 import { expect, test } from "vitest";
-import { later } from "../errors/constructors.ts";
+import { later, unauthenticated } from "../errors/constructors.ts";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
 import { errorDetail } from "../errors/rpc-error.ts";
 import { postJson, startConnectEcho } from "../testing/connect-echo.ts";
@@ -308,4 +308,40 @@ test("closing an HTTP/2 server does not wait for a client that keeps its session
   await new Promise((resolve) => session.once("remoteSettings", resolve));
   await closer.close(60_000);
   session.destroy();
+});
+
+test("what the guard of bodies refuses is refused in its words, by each protocol, and nothing is read", async () => {
+  let read = 0;
+  const { url, reports } = await startConnectEcho({
+    bodies: {
+      admit: async (headers) => {
+        if (headers.get("authorization") !== auth.authorization)
+          throw unauthenticated("no such key");
+      },
+      take: (bytes) => {
+        if (bytes > 100) throw later("RATE_LIMITED", "no room", 1_000);
+        read += bytes;
+      },
+      release: (bytes) => {
+        read -= bytes;
+      },
+    },
+  });
+  for (const [name, transport] of transports(url)) {
+    const client = createClient(EchoService, transport);
+    const calls = [
+      ...[client.echo({ text: name }), client.echo({ text: "x".repeat(200) }, { headers: auth })],
+      collect(client.count({ count: 3 })),
+    ];
+    const reasons = calls.map(async (call) => {
+      const error = ConnectError.from(await call.catch((thrown: unknown) => thrown));
+      return error.findDetails(ErrorInfoSchema)[0]?.reason;
+    });
+    expect(await Promise.all(reasons)).toEqual([
+      ...["UNAUTHENTICATED", "RATE_LIMITED", "UNAUTHENTICATED"],
+    ]);
+    expect((await client.echo({ text: name }, { headers: auth })).text).toBe(name);
+  }
+  expect(read).toBe(0);
+  expect(reports.map(({ reason }) => reason).filter(Boolean)).toHaveLength(9);
 });

@@ -2,6 +2,7 @@ import { EventTaker } from "@lanekeeper/adapter-kit";
 import type { Env } from "@lanekeeper/service";
 import type { Clients } from "../clients.ts";
 import type { IngressContext } from "../context.ts";
+import { BodyBudget } from "../http/read-body.ts";
 import type { Route } from "../http/routes.ts";
 import { AccountDirectory } from "./account-directory.ts";
 import type { AccountStore } from "./account-store.ts";
@@ -34,7 +35,7 @@ export interface RunningChannels extends AsyncDisposable {
 /** Opens the door of channels, and asks for the updates of accounts that are polled. */
 export function openChannels(
   parts: ChannelParts,
-  { clock, limits, log, bodyBudget, credentials, settings }: IngressContext,
+  { clock, limits, log, credentials, settings }: IngressContext,
   clients: Clients,
 ): RunningChannels {
   const { store, env, leases, holder, slackUrl, telegramUrl } = parts;
@@ -53,7 +54,7 @@ export function openChannels(
     route: channelsRoute({
       accounts,
       adapters: adapters.all,
-      bodyBudget,
+      bodyBudget: new BodyBudget(limits.maxEventBytesInFlight),
       clock,
       limits,
       credentials,

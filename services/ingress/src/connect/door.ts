@@ -16,6 +16,7 @@ import {
 } from "@lanekeeper/rpc";
 import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
+import type { BodyBudget } from "../http/read-body.ts";
 import { noteRpc } from "../http/rpc-facts.ts";
 import { notingTrace } from "./note-trace.ts";
 import { requireOwnRoutes } from "./own-routes.ts";
@@ -25,7 +26,8 @@ import { whileValid } from "./while-valid.ts";
 
 /** What stands behind the door. */
 export interface ConnectDoor extends StandingDeps {
-  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
+  readonly credentials: Pick<Entrance, "authenticate" | "identify" | "recheck">;
+  readonly bodyBudget: Pick<BodyBudget, "release" | "take">;
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
   readonly delivery: DeliveryClient;
@@ -58,6 +60,13 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
   const runner = proxyRoutes(RunnerService, door.runner);
   return connectHandler({
     hooks: door.hooks,
+    bodies: {
+      admit: async (headers) => {
+        await door.credentials.identify(headers.get("authorization") ?? undefined);
+      },
+      take: (bytes) => door.bodyBudget.take(bytes),
+      release: (bytes) => door.bodyBudget.release(bytes),
+    },
     services: [
       served(SessionIdentityService, proxyRoutes(SessionIdentityService, door.identity)),
       served(RunnerService, tellSubmitted(requireOwnRoutes(runner, door.delivery))),

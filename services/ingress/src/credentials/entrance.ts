@@ -36,6 +36,11 @@ export class Entrance implements AsyncDisposable {
     this.#lastUses = new LastUses(options);
   }
 
+  /** Whose credential it is; counts as no request. @throws UNAUTHENTICATED, PERMISSION_DENIED, STORE_UNAVAILABLE */
+  identify(authorization: string | undefined): Promise<Credential> {
+    return this.#check.authenticate(authorization);
+  }
+
   /**
    * Lets one request in. `onKnown` is told whose it is, and `tell` the headers of its answer, before it is
    * refused for its rate.

@@ -1,0 +1,66 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { toConnectError } from "./connect-error.ts";
+import type { ConnectGate } from "./open-connect-call.ts";
+import { refusedCall } from "./refused-call.ts";
+
+/**
+ * What stands before the reading of a request. Connect reads and parses a request before it asks anybody for
+ * whom it is, so that without this whoever reaches the port could have the process hold as much as it may of
+ * each of any number of them.
+ */
+export interface BodyGuard {
+  /** Whether whoever asks is known at all; of others nothing is read. @throws UNAUTHENTICATED */
+  admit(headers: Headers): Promise<void>;
+  /** Makes room for so many bytes more. @throws RATE_LIMITED */
+  take(bytes: number): void;
+  release(bytes: number): void;
+}
+
+type Bytes = AsyncIterable<Uint8Array>;
+
+/** The same request, whose body is read behind the guard. */
+export function guardedBody(
+  gate: Pick<ConnectGate, "hooks">,
+  guard: BodyGuard,
+  method: DescMethod,
+  request: UniversalServerRequest,
+): UniversalServerRequest {
+  const { body } = request;
+  if (!isBytes(body)) return request;
+  const refuse = (refusal: unknown): never => {
+    throw toConnectError(refusedCall(gate, method, refusal));
+  };
+  return { ...request, body: read(guard, request.header, body, refuse) };
+}
+
+async function* read(
+  guard: BodyGuard,
+  headers: Headers,
+  body: Bytes,
+  refuse: (refusal: unknown) => never,
+): AsyncGenerator<Uint8Array> {
+  await guard.admit(headers).catch(refuse);
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      take(guard, chunk.length, refuse);
+      bytes += chunk.length;
+      yield chunk;
+    }
+  } finally {
+    guard.release(bytes);
+  }
+}
+
+function take(guard: BodyGuard, bytes: number, refuse: (refusal: unknown) => never): void {
+  try {
+    guard.take(bytes);
+  } catch (refusal) {
+    refuse(refusal);
+  }
+}
+
+function isBytes(body: UniversalServerRequest["body"]): body is Bytes {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
