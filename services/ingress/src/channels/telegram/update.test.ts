@@ -208,3 +208,13 @@ test("a peer names the account, for agents that keep accounts apart", async () =
   const peer = await peerIn(update(1, message(PRIVATE, { text: "Hi" })));
   expect(peer).toMatchObject({ accountId: "helpdesk_bot" });
 });
+
+test.each(["crowd", "constructor", "__proto__", 7])(
+  "a chat of another type is refused by its field: %j",
+  async (type) => {
+    const refused = read(update(1000, message({ id: 1, type } as never, { text: "Hi" })));
+    await expect(refused).rejects.toMatchObject({
+      ...{ reason: "INVALID_REQUEST", metadata: { field: "message.chat" } },
+    });
+  },
+);

@@ -16,12 +16,12 @@ export const UPDATE_KINDS = [
   "edited_channel_post",
 ] as const;
 
-const PEER_KINDS: Readonly<Record<string, PeerKind>> = {
-  private: PeerKind.DIRECT,
-  group: PeerKind.GROUP,
-  supergroup: PeerKind.GROUP,
-  channel: PeerKind.CHANNEL,
-};
+const PEER_KINDS: ReadonlyMap<unknown, PeerKind> = new Map([
+  ["private", PeerKind.DIRECT],
+  ["group", PeerKind.GROUP],
+  ["supergroup", PeerKind.GROUP],
+  ["channel", PeerKind.CHANNEL],
+]);
 
 /** Between Telegram's clock, which tells whole seconds, and ours. */
 const CLOCK_SKEW_MS = 11_000;
@@ -63,7 +63,7 @@ interface Scene {
 
 function sceneOf(message: JsonObject, accountId: string): Scene | undefined {
   const chat = objectAt(message, "chat");
-  const peerKind = PEER_KINDS[String(chat["type"])];
+  const peerKind = PEER_KINDS.get(chat["type"]);
   if (peerKind === undefined || !Number.isSafeInteger(chat["id"])) return undefined;
   return { accountId, peerKind, chatId: String(chat["id"]), threadId: topicOf(message) };
 }

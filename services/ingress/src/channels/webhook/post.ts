@@ -26,11 +26,11 @@ const FIELDS = new Set([
 ]);
 const PEER_FIELDS = new Set(["id", "kind", "thread"]);
 
-const KINDS: Readonly<Record<string, PeerKind>> = {
-  direct: PeerKind.DIRECT,
-  group: PeerKind.GROUP,
-  channel: PeerKind.CHANNEL,
-};
+const KINDS: ReadonlyMap<string, PeerKind> = new Map([
+  ["direct", PeerKind.DIRECT],
+  ["group", PeerKind.GROUP],
+  ["channel", PeerKind.CHANNEL],
+]);
 
 /** Between a sender's clock and ours. */
 const CLOCK_SKEW_MS = 10_000;
@@ -92,7 +92,7 @@ function nameOf(post: JsonObject, { accountId, webhook }: InboundAccount): Event
   }
   if (!isObject(peer)) throw invalid("peer", "must be an object");
   refuseOthers("peer.", peer, PEER_FIELDS);
-  const kind = KINDS[textField(peer, "kind", 16, "peer.")];
+  const kind = KINDS.get(textField(peer, "kind", 16, "peer."));
   if (kind === undefined) throw invalid("peer.kind", "must be direct, group or channel");
   const value: PeerInit = {
     channel: webhook?.channel || "webhook",

@@ -72,6 +72,7 @@ describe("bad input is told by its field and changes nothing:", () => {
     ["two names", { ...SAID, peer: { kind: "direct", id: "7" } }, "session_key"],
     ["a name of another type", { session_key: 7, text: "Hi" }, "session_key"],
     ["an unknown kind", { peer: { kind: "crowd", id: "7" }, text: "Hi" }, "peer.kind"],
+    ["what every object has", { peer: { kind: "constructor", id: "7" }, text: "Hi" }, "peer.kind"],
     ["an unknown field of a peer", { peer: { kind: "direct", ID: "7" }, text: "Hi" }, "peer.ID"],
     ["nothing said", { session_key: "a" }, "text"],
     ["half a character", '{"session_key":"a","text":"\\ud83d"}', "text"],
