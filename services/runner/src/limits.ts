@@ -185,6 +185,8 @@ export const LIMITS = {
   idleStatementsPerSecond: 20,
   /** Between two sweeps, jittered by half. */
   sweepMs: 1_000,
+  /** Admissions whose answers were lost, of a replica: far more than callers ask for at once. */
+  lostClaimsPerReplica: 1_000,
   /**
    * Between two looks whether delivery has given up answers of subagents, jittered by half; those that ended
    * more recently are on their way: nearly all are told within a second.

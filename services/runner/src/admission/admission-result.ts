@@ -19,8 +19,8 @@ export interface AdmissionResult {
 
 /** How a turn is to be admitted here. */
 export interface AdmissionOptions {
-  /** A run may begin here now. */
-  readonly mayClaim: boolean;
+  /** The run that takes the turn where its lane is free; undefined: none may begin here now. */
+  readonly claimRunId: string | undefined;
   /** The caller waits here: this replica is preferred to run the turn. */
   readonly hasCaller: boolean;
   readonly maxWaiting: number;

@@ -209,7 +209,7 @@ async function insert(
   options: AdmissionOptions,
   said: Said,
 ): Promise<AdmissionResult | undefined> {
-  const runId = options.mayClaim ? deps.runIds.mint() : undefined;
+  const runId = options.claimRunId;
   const replica = options.hasCaller || runId !== undefined ? deps.replica : "";
   const admission = {
     seed: said.seed,

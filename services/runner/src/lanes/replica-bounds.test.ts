@@ -14,6 +14,7 @@ import { memorySave } from "../tools/memory-save.ts";
 import { memorySearch } from "../tools/memory-search.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { ToolDeps } from "../tools/tool-deps.ts";
+import { LostClaims } from "./lost-claims.ts";
 import { LaneFeed } from "../watch/lane-feed.ts";
 import { admit } from "../admission/admission.ts";
 import { callModel } from "../answering/call-model.ts";
@@ -53,7 +54,7 @@ test("where as many turns wait to be stored as may, one more is refused with the
   const overloaded = () => Promise.reject(new BatcherOverloadedError(LIMITS.stepsWaiting));
   const deps = { runIds: { mint: () => "u" }, replica: "a", steps: { admit: overloaded } };
   const turn = { session: { sessionKey: "agent:main:x" }, messages: [], onConflict: 1 };
-  const options = { mayClaim: true, hasCaller: false, maxWaiting: 1 };
+  const options = { claimRunId: undefined, hasCaller: false, maxWaiting: 1 };
   const work = admit(deps as unknown as RunnerDeps, turn as unknown as NewTurn, options);
   await expect(work).rejects.toMatchObject({
     reason: "RATE_LIMITED",
@@ -152,4 +153,25 @@ test("a chain of sends that has used its hops spawns nothing either", async () =
     message: expect.stringContaining("8 hops"),
     metadata: { bound: "hop_budget", limit: "8" },
   });
+});
+
+test("of admissions whose answers were lost so many are looked after; a recent one is looked at again", async () => {
+  let nowMs = 0;
+  let asked = 0;
+  const clock = { ...systemClock, monotonicMs: () => nowMs };
+  const db = { transaction: async () => (asked += 1) % 2 === 0 };
+  const freed: string[] = [];
+  const lost = new LostClaims({ db, clock, log } as unknown as RunnerDeps, (_tenant, key) =>
+    freed.push(key),
+  );
+  for (let n = 0; n <= LIMITS.lostClaimsPerReplica; n++) {
+    lost.add({ tenant: "t", sessionKey: `k${n}`, turnId: `t${n}`, runId: `r${n}` });
+  }
+  await lost.giveBack();
+  expect(asked).toBe(LIMITS.lostClaimsPerReplica);
+  expect(freed.length).toBe(LIMITS.lostClaimsPerReplica / 2);
+  nowMs = LIMITS.sweepMs;
+  await lost.giveBack();
+  await lost.giveBack();
+  expect(asked).toBe(LIMITS.lostClaimsPerReplica * 1.5);
 });

@@ -7,6 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { moveLane } from "./move-lane.ts";
 import { persist } from "../persist.ts";
 import { BoundedLanes } from "./bounded-lanes.ts";
+import { LostClaims } from "./lost-claims.ts";
 import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import type { Claimed } from "../runs/claimed.ts";
 import { type AfterRun, runTurn } from "../runs/run-turn.ts";
@@ -25,6 +26,7 @@ export class Runner {
   /** How often in a row a turn found its key busy. */
   readonly #busy = new Map<string, number>();
   readonly #bounded: BoundedLanes;
+  readonly lostClaims: LostClaims;
   /** Lanes whose key was busy: when they are looked at again, nobody has to before. */
   readonly #resting = new Map<string, { readonly tenant: string; readonly sessionKey: string }>();
   /** Lanes that were seen free, until their claim is known. */
@@ -40,6 +42,9 @@ export class Runner {
       resting: (tenant) => this.#restingKeys(tenant),
       claim: (tenant, sessionKey, slot) => this.#claimUnder(tenant, sessionKey, slot),
     });
+    this.lostClaims = new LostClaims(parts.deps, (tenant, sessionKey) =>
+      this.pump(tenant, sessionKey, true),
+    );
     parts.slots.onFreed = (tenant) => this.#bounded.serve(tenant);
   }
 

@@ -85,6 +85,7 @@ export class Sweeper {
     return [
       sweep("stops", () => this.#stops(), LIMITS.stopPollMs),
       sweep("dead runs", () => this.#deadRuns()),
+      sweep("lost claims", () => this.#options.runner.lostClaims.giveBack()),
       sweep("idle lanes", () => this.#idleLanes()),
       sweep("expired waits", () => this.#expired()),
       sweep("outbox", () => this.#outbox()),

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { isUnavailable } from "@lanekeeper/postgres";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { SubmitTurnResponseSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
@@ -47,13 +48,17 @@ export async function accept(
     debounceMs: parsed.debounceMs ?? debounceOf(agent),
     dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
   };
+  // Under a bound the lane whose turn was accepted first is served first.
+  const claimRunId = runner.mayClaim && !isBound ? deps.runIds.mint() : undefined;
   const result = await admit(deps, turn, {
-    // Under a bound the lane whose turn was accepted first is served first.
-    mayClaim: runner.mayClaim && !isBound,
+    claimRunId,
     hasCaller,
     maxWaiting: maxWaiting(agent, parsed),
     refusal: noSlot ?? relay.backlog.refusalOf(parsed),
-  }).catch((error: unknown) => slot.free().then(() => Promise.reject(error)));
+  }).catch((error: unknown) => {
+    if (isUnavailable(error)) noteLostClaim(context, turn, claimRunId);
+    return slot.free().then(() => Promise.reject(error));
+  });
   if (result.claimedRunId === undefined) await slot.free();
   report(context, result);
   showQueued(context, result);
@@ -67,6 +72,16 @@ export async function accept(
     runner.pump(parsed.tenant, parsed.session.sessionKey, true);
   }
   return placed(context, result);
+}
+
+/** The turn may have been stored all the same, with a claim of which nobody here was told. */
+function noteLostClaim(
+  { runner }: RunnerContext,
+  { tenant, session, turnId }: NewTurn,
+  runId: string | undefined,
+): void {
+  if (session === undefined || runId === undefined) return;
+  runner.lostClaims.add({ tenant, sessionKey: session.sessionKey, turnId, runId });
 }
 
 /** A turn that was accepted before may still wait, and so may the one that a turn has become a part of. */

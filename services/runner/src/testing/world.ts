@@ -26,6 +26,7 @@ import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
 import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
 
+import { losingAnswerTo } from "./lost-answer.ts";
 import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
 import type { ReplicaOrder } from "./replica-process.ts";
 import { SpawnedReplica } from "./spawned-replica.ts";
@@ -56,6 +57,8 @@ export interface ReplicaOptions {
   readonly leaseMs?: number;
   /** Where it is killed, as `Arm` says. */
   readonly dieAt?: string;
+  /** A statement whose first answer is lost, by its name. */
+  readonly loses?: string;
   /** Awaited before each statement. */
   readonly beforeStatement?: () => Promise<void>;
 }
@@ -188,7 +191,8 @@ export class World implements AsyncDisposable {
     opened.defer(() => identity.$close());
     const arm = new Arm(options.dieAt ?? "", () => life.kill());
     const isOver = (): boolean => life.isOver;
-    const mortal = mortalDatabase(armedDatabase(db, arm, isOver), life);
+    const losing = losingAnswerTo(db, options.loses ?? "");
+    const mortal = mortalDatabase(armedDatabase(losing, arm, isOver), life);
     return {
       db: mortal,
       steps: new TurnSteps(mortal),

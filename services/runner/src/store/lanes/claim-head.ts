@@ -43,6 +43,11 @@ WITH due AS (
 SELECT * FROM turn`,
 };
 
+const READ_CLAIMED = {
+  name: "runner_read_claimed",
+  text: `SELECT ${TURN_COLUMNS} FROM turns t WHERE t.tenant = $1 AND t.turn_id = $2 AND t.run_id = $3`,
+};
+
 export interface Claimant {
   readonly runId: string;
   readonly replica: string;
@@ -58,7 +63,7 @@ export type ClaimResult =
   /** The head's caller is attached to another replica. */
   | { readonly kind: "preferred" };
 
-/** Takes the head of a free lane for a run. */
+/** Takes the head of a free lane for a run. Asked again, since its answer was lost, it tells what that took. */
 export function claimHead(
   db: RunnerDatabase,
   tenant: string,
@@ -67,6 +72,10 @@ export function claimHead(
 ): Promise<ClaimResult> {
   return db.transaction(async (sql) => {
     const lane = await lockLane(sql, tenant, sessionKey);
+    if (lane?.holderRunId === runId) {
+      const held = await first<TurnRow>(sql, READ_CLAIMED, [tenant, lane.activeTurnId, runId]);
+      return held === undefined ? { kind: "nothing" } : { kind: "claimed", turn: laneTurnOf(held) };
+    }
     if (lane === undefined || lane.holderRunId !== undefined || lane.depth === 0) {
       return { kind: "nothing" };
     }

@@ -3,7 +3,7 @@ import { stateCode } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { batchStatement } from "../batch-statement.ts";
 import { heldTurns } from "./held-turns.ts";
-import { first, type Sql } from "../sql.ts";
+import { first, type RunnerDatabase, type Sql } from "../sql.ts";
 import { mayBecomeFrom, stateIn } from "../state-in.ts";
 import { type Stop, stopOf } from "../turn-row.ts";
 
@@ -65,13 +65,29 @@ WITH ${[UNHURRIED, items.item, ...locks].join(", ")}, turn AS (
 SELECT turn.place::int, turn.run_count, turn.stop, turn.stop_note FROM turn, unhurried`;
 });
 
+const READ_BEGUN = {
+  name: "runner_read_begun",
+  text: `
+SELECT run_count, stop, stop_note FROM turns
+WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "ACTIVE")}`,
+};
+
+/** Of a run that is asked for again, since the answer was lost; undefined: it never began, or is over. */
+async function readBegun(
+  sql: Sql,
+  { tenant, turnId, runId }: Pick<Held, "tenant" | "turnId" | "runId">,
+): Promise<Begun | undefined> {
+  return begun(await first<BegunRow>(sql, READ_BEGUN, [tenant, turnId, runId]));
+}
+
 /** Claimed turns whose runs were granted, of different lanes. Undefined: the claim was lost meanwhile. */
 export async function activateAll(
   sql: Sql,
   runs: readonly GrantedRun[],
 ): Promise<readonly (Begun | undefined)[]> {
   const found = await ACTIVATE.rows<BegunRow & { place: number }>(sql, runs);
-  return byPlace(found, runs.length).map(begun);
+  const rows = byPlace(found, runs.length);
+  return Promise.all(runs.map(async (run, index) => begun(rows[index]) ?? readBegun(sql, run)));
 }
 
 /**
@@ -100,7 +116,7 @@ SELECT * FROM turn`,
 
 /** Undefined: the turn is not the dead run's any more, or its ending is stored. */
 export function takeOver(
-  db: { transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> },
+  db: RunnerDatabase,
   run: GrantedRun,
   deadRunId: string,
 ): Promise<Begun | undefined> {
@@ -117,7 +133,7 @@ export function takeOver(
       return begun(row);
     })
     .catch((error: unknown) => {
-      if (error instanceof LostRace) return undefined;
+      if (error instanceof LostRace) return readBegun(db, run);
       throw error;
     });
 }
