@@ -48,6 +48,15 @@ class Watch implements AsyncDisposable {
     });
   }
 
+  /** Who waits in a lane, as it was told last. */
+  waitingIn(key: string): string[] {
+    const told = this.messages.flatMap(({ event }) =>
+      event.case === "snapshot" || event.case === "changed" ? [event.value] : [],
+    );
+    const lane = told.findLast(({ sessionKey }) => sessionKey === key);
+    return lane?.waiting.map(({ turnId }) => turnId) ?? [];
+  }
+
   get isWhole(): boolean {
     return this.messages.some(({ event }) => event.case === "snapshotEnd");
   }
@@ -141,6 +150,33 @@ test.concurrent("a heartbeat of the holder is a change; a cancelled turn that wa
   await eventually(() => watch.of(KEY).at(-1) === "changed 1 held [1]");
   await replica.client.cancelTurn({ turnId });
   await eventually(() => watch.of(KEY).at(-1) === "changed 0 held []");
+  held.open();
+  await first.ended;
+});
+
+test.concurrent("a turn that takes another one's place is a change, though as many wait as before", async () => {
+  await using world = await worlds.start();
+  // No heartbeat tells it in its place.
+  const replica = await world.replica({ leaseMs: 300_000 });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => first.kinds.includes("textDelta"));
+  const host = await replica.client.submitTurn(turnFor(world, "was given back"));
+  const { turnId } = await replica.client.submitTurn(turnFor(world, "was handed to it"));
+  // As a run leaves them that goes back to its queue with a message.
+  await world.db.query(
+    `WITH tied AS (UPDATE turns SET steer = 1, into_turn_id = $2 WHERE turn_id = $1)
+     UPDATE lanes SET depth = depth - 1`,
+    [turnId, host.turnId],
+  );
+  await using watch = new Watch(replica);
+  await eventually(() => watch.of(KEY).length > 0);
+  expect(watch.waitingIn(KEY)).toEqual([host.turnId]);
+  await replica.client.cancelTurn({ turnId: host.turnId });
+  await eventually(() => watch.waitingIn(KEY)[0] === turnId);
+  expect(watch.waitingIn(KEY)).toEqual([turnId]);
   held.open();
   await first.ended;
 });

@@ -29,8 +29,12 @@ export interface WatchedTurn {
   readonly acceptTime: Date;
 }
 
-/** Whoever accepts, claims, ends or moves a turn changes one of these; a run id comes once. */
-const MARK = `concat_ws(' ', l.next_seq, l.depth, l.persons_served, l.holder_run_id) AS version,
+/**
+ * Whoever accepts, claims, ends or moves a turn writes the lane's row, and so leaves there the id of his
+ * transaction, also where one turn takes the place of another. What a crash of the database undid may have had the
+ * same id; then these numbers tell, of which a run id comes once.
+ */
+const MARK = `concat_ws(' ', l.xmin, l.next_seq, l.depth, l.persons_served, l.holder_run_id) AS version,
   coalesce(a.renewed_at::text, '') AS heartbeat`;
 
 const ACTIVE_TURN = "LEFT JOIN turns a ON a.tenant = l.tenant AND a.turn_id = l.active_turn_id";
