@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { newDelivery } from "../testing/rows.ts";
+import { QUICK } from "../testing/test-delivery.ts";
+import { removeExpired } from "./retention.ts";
+import { testStore } from "../testing/test-store.ts";
+
+const store = testStore();
+const { route, add, claim, sent } = store;
+
+test("what is past its retention goes, and nothing else", async () => {
+  const routeId = await route();
+  for (const turn of ["old", "dead", "fresh", "open"]) {
+    await add(newDelivery(routeId, turn));
+    const [head] = await claim("a");
+    if (head !== undefined && turn !== "open") await sent(head);
+  }
+  await store.db.query(
+    `UPDATE deliveries SET end_time = now() - interval '31 days' WHERE turn_id = 'old'`,
+  );
+  await store.db.query(
+    `UPDATE deliveries SET state = 4, end_time = now() - interval '15 days' WHERE turn_id = 'dead'`,
+  );
+  await store.db.query(
+    `UPDATE deliveries SET end_time = now() - interval '15 days' WHERE turn_id = 'fresh'`,
+  );
+  await store.db.query(`UPDATE attempts SET start_time = now() - interval '31 days' WHERE delivery_id =
+    (SELECT delivery_id FROM deliveries WHERE turn_id = 'old')`);
+  expect(await removeExpired(store.db, { ...QUICK, retentionBatch: 1 })).toBe(true);
+  while (await removeExpired(store.db, QUICK));
+  const left = await store.db.query<{ turn_id: string }>(
+    "SELECT turn_id FROM deliveries ORDER BY 1",
+  );
+  expect(left.rows.map(({ turn_id }) => turn_id)).toEqual(["fresh", "open"]);
+  const attempts = await store.db.query<{ n: number }>("SELECT count(*)::int AS n FROM attempts");
+  // One is under way.
+  expect(attempts.rows[0]?.n).toBe(2);
+});
