@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer as createTcpServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { create } from "@bufbuild/protobuf";
@@ -14,6 +11,7 @@ import { NotSentError, type Reply } from "../channel.ts";
 import { KeptConnections } from "../http/kept-connections.ts";
 import { type Resolve, systemResolve } from "../http/resolve.ts";
 import { FORBIDDEN_ADDRESSES } from "../../testing/forbidden-addresses.ts";
+import { startRecorder } from "../../testing/recorder.ts";
 import { webhookChannel } from "./webhook-channel.ts";
 
 const LOOPBACK = ["127.0.0.0/8"].flatMap((text) => parseNetwork(text) ?? []);
@@ -266,41 +264,3 @@ test("texts stand together, and each part by itself", async () => {
     ],
   });
 });
-
-/** A TCP server that records what it hears, and answers the first bytes with a text. */
-async function startRecorder(answer?: string) {
-  const sockets: Socket[] = [];
-  let heard = "";
-  let tell = (): void => undefined;
-  const first = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  let close = (): void => undefined;
-  const closed = new Promise<void>((resolve) => {
-    close = resolve;
-  });
-  const server = createTcpServer((socket) => {
-    sockets.push(socket);
-    socket.on("error", () => undefined);
-    socket.on("close", close);
-    socket.on("data", (chunk) => {
-      heard += chunk.toString("latin1");
-      if (answer !== undefined) socket.write(answer);
-      tell();
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    received: () => heard,
-    heard: () => first,
-    closed: () => closed,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}

@@ -1,0 +1,104 @@
+import { LanekeeperError } from "@lanekeeper/rpc";
+import { gate, startWebhookSink, eventually } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
+import { registerWebhook, reply, untilState } from "../testing/replies.ts";
+import { testSending } from "../testing/test-sending.ts";
+
+const sending = testSending();
+const { startWithRoute } = sending;
+
+test("a reply of a generation that was reset away is suppressed and nothing is sent", async () => {
+  sending.identity.oldestDeliverable = 2n;
+  const { runner, routeId } = await startWithRoute();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await untilState(runner, deliveryId, "SUPPRESSED_STALE");
+  await eventually(() => sending.identity.of(deliveryId).length === 1);
+  expect(sending.identity.of(deliveryId)).toEqual(["settled 4"]);
+  expect(sending.sink.posts).toEqual([]);
+});
+
+test("a reply that was reset away is suppressed, though its receiver cannot be connected to", async () => {
+  const { runner } = await startWithRoute();
+  const gone = await startWebhookSink();
+  const { routeId } = await registerWebhook(runner, gone.url);
+  await gone[Symbol.asyncDispose]();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await eventually(async () => {
+    const { delivery } = await runner.getDelivery({ deliveryId });
+    return (delivery?.attemptCount ?? 0) > 0;
+  });
+  sending.identity.oldestDeliverable = 2n;
+  await untilState(runner, deliveryId, "SUPPRESSED_STALE");
+  await eventually(() => sending.identity.of(deliveryId).length === 1);
+  expect(sending.identity.of(deliveryId)).toEqual(["settled 4"]);
+});
+
+test("what session-identity has as sent is not sent again", async () => {
+  sending.identity.beforeSending = () => {
+    throw new LanekeeperError("SUPERSEDED", "the reply was sent");
+  };
+  const { runner, routeId } = await startWithRoute();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await untilState(runner, deliveryId, "SENT");
+  expect(sending.sink.posts).toEqual([]);
+});
+
+test("a reply of a session that nobody knows is a dead letter; a defect there is waited for", async () => {
+  const { runner, routeId } = await startWithRoute();
+  let calls = 0;
+  sending.identity.beforeSending = () => {
+    calls += 1;
+    if (calls === 1) throw new Error("a defect");
+    throw new LanekeeperError("NOT_FOUND", "no session");
+  };
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  const failed = await untilState(runner, deliveryId, "FAILED");
+  expect(failed).toMatchObject({ attemptCount: 2, lastError: "no session" });
+  expect(sending.sink.posts).toEqual([]);
+});
+
+test("a reply that was claimed before the reset is unknown, never suppressed", async () => {
+  const { runner, routeId } = await startWithRoute();
+  sending.sink.next(() => {
+    sending.identity.oldestDeliverable = 2n;
+    return { status: 500 };
+  });
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await untilState(runner, deliveryId, "UNKNOWN");
+  expect(sending.sink.posts).toHaveLength(1);
+});
+
+test("nothing is sent while session-identity is down; afterwards it is", async () => {
+  const { runner, routeId } = await startWithRoute();
+  await sending.identity.stop();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await eventually(async () => {
+    const { delivery } = await runner.getDelivery({ deliveryId });
+    return delivery !== undefined && delivery.attemptCount > 1;
+  });
+  expect(sending.sink.posts).toEqual([]);
+  await sending.identity.start();
+  await untilState(runner, deliveryId, "SENT");
+  expect(sending.sink.posts).toHaveLength(1);
+});
+
+test("an outcome that could not be told is told when session-identity is back", async () => {
+  const { replica, runner, routeId } = await startWithRoute();
+  const answering = gate();
+  sending.sink.next({ gate: answering });
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const within = { traceparent: `00-${trace}-b7ad6b7169203331-01` };
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"), within);
+  await sending.sink.post(0);
+  await sending.identity.stop();
+  answering.open();
+  await untilState(runner, deliveryId, "SENT");
+  expect(sending.identity.of(deliveryId)).toEqual(["sending 1"]);
+  // The attempt's own try, and a sweep's: both are of the reply's trace.
+  const untold = () =>
+    replica.log.lines.filter(({ msg }) => msg === "an outcome could not be told yet");
+  await eventually(() => untold().length > 1);
+  expect(new Set(untold().map(({ trace_id: id }) => id))).toEqual(new Set([trace]));
+  await sending.identity.start();
+  await eventually(() => sending.identity.of(deliveryId).includes("settled 1"));
+});
