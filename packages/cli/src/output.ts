@@ -12,10 +12,24 @@ export interface Output {
 
 const leaving = new AbortController();
 
+/** What a terminal obeys instead of showing it, and what has it show letters in another order. */
+const NOT_SHOWN = /(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu;
+
+/**
+ * The text with such characters written out, as JSON has them, so that a document stays the same document. Keys,
+ * notes and errors hold what people on the other side of a channel wrote.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    NOT_SHOWN,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** Lines on standard output, problems on standard error. */
 export const terminal: Output = {
-  line: (text) => void process.stdout.write(`${text}\n`),
-  problem: (text) => void process.stderr.write(`${text}\n`),
+  line: (text) => void process.stdout.write(`${printable(text)}\n`),
+  problem: (text) => void process.stderr.write(`${printable(text)}\n`),
   readerLeft: () => leaving.signal,
 };
 

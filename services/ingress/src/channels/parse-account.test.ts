@@ -54,6 +54,7 @@ test.each<[string, Init]>([
   ["webhook", { ...BOT, webhook: {} }],
   ["webhook.channel", { ...HOOK, webhook: { channel: "Help Desk" } }],
   ["webhook.reply_url", { ...HOOK, webhook: { replyUrl: "ftp://example.org" } }],
+  ["webhook.reply_url", { ...HOOK, webhook: { replyUrl: "https://example.org/\0" } }],
   ["webhook.hmac.signature_header", { ...HOOK, webhook: { hmac: {} } }],
   ["webhook.hmac.prefix", { ...HOOK, webhook: { hmac: { signatureHeader: "x", prefix: "ä" } } }],
   [

@@ -69,7 +69,8 @@ function parseWebhook(field: string, kind: ChannelKind, rules: WebhookRules): vo
 }
 
 function isWebAddress(text: string): boolean {
-  if (Buffer.byteLength(text) > MAX_URL_BYTES || !URL.canParse(text)) return false;
+  const isText = Buffer.byteLength(text) <= MAX_URL_BYTES && !/\p{Cc}/u.test(text);
+  if (!isText || !URL.canParse(text)) return false;
   return /^https?:$/.test(new URL(text).protocol);
 }
 

@@ -34,6 +34,10 @@ describe("the gRPC port", () => {
 
   test("takes the operator's program by its service identity, for the tenant that it names", async () => {
     using caller = client(serviceCredential("cli", CLUSTER_SECRET));
+    for (const name of ["requestId", "traceId", "turnId"]) {
+      const odd = caller.listRequests({ [name]: "\0" }, { tenant: "acme" });
+      await expect(odd).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+    }
     await expect(caller.listRequests({}, { tenant: "acme" })).resolves.toMatchObject({
       requests: [],
     });

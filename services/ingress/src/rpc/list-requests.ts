@@ -5,7 +5,7 @@ import type {
   ListRequestsResponseSchema,
   RequestSchema,
 } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingress_service";
-import type { CallContext } from "@lanekeeper/rpc";
+import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { isBound } from "@lanekeeper/session-key";
 import type { RequestStore, StoredRequest } from "../request-log/store.ts";
 import { storeReached } from "./store-reached.ts";
@@ -17,7 +17,7 @@ export function listRequests(store: Pick<RequestStore, "list">) {
     request: ListRequestsRequest,
     call: CallContext,
   ): Promise<MessageInitShape<typeof ListRequestsResponseSchema>> => {
-    const { requestId, traceId, turnId } = request;
+    const { requestId, traceId, turnId } = asked(request);
     const size = parsePageSize(request.pageSize);
     const beforeEntryId = parsePageToken(request.pageToken);
     const bounds = isBound(call) ? call : undefined;
@@ -31,6 +31,14 @@ export function listRequests(store: Pick<RequestStore, "list">) {
       nextPageToken: isMore ? pageToken(last.entryId) : "",
     };
   };
+}
+
+/** @throws INVALID_REQUEST for a text that no column holds */
+function asked({ requestId, traceId, turnId }: ListRequestsRequest) {
+  const texts = { request_id: requestId, trace_id: traceId, turn_id: turnId };
+  const [field] = Object.entries(texts).find(([, text]) => text.includes("\0")) ?? [];
+  if (field !== undefined) throw invalid(field, "has a NUL character");
+  return { requestId, traceId, turnId };
 }
 
 function requestMessage(stored: StoredRequest): MessageInitShape<typeof RequestSchema> {

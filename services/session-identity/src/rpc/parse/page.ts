@@ -18,7 +18,8 @@ export function pageToken(question: readonly unknown[], last: string): string {
 export function readPageToken(question: readonly unknown[], token: string): string | undefined {
   if (token === "") return undefined;
   const [last, hash] = decode(token);
-  if (typeof last === "string" && hash === hashOf(question)) return last;
+  const isText = typeof last === "string" && !last.includes("\0");
+  if (isText && hash === hashOf(question)) return last;
   throw invalid("page_token", "is of another question, or was not given out here");
 }
 
