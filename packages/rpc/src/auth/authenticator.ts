@@ -18,4 +18,9 @@ export interface Credentials {
 export interface Authenticator {
   /** @throws UNAUTHENTICATED if there is no credential, or none that is known. */
   authenticate(credentials: Credentials): Peer | Promise<Peer>;
+  /**
+   * Whether the `authorization` is of anybody, before a request is read; counts as no request. Left out where
+   * only other services reach the port. @throws as `authenticate` does
+   */
+  knows?(authorization: string | undefined): Promise<void>;
 }

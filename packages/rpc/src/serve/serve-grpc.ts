@@ -1,5 +1,7 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { methodName } from "../call/call-context.ts";
 import { quietGrpc } from "../grpc-logging.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import { serverCredentials, type ServerTls } from "../tls.ts";
@@ -8,6 +10,7 @@ import type { CallGate } from "./call-gate.ts";
 import { grpcService } from "./define.ts";
 import { type DrainReport, drainServer } from "./drain.ts";
 import { InFlight } from "./in-flight.ts";
+import { knownFirst } from "./known-first.ts";
 import { DEFAULT_SERVE_LIMITS, serverOptions, type ServeLimits } from "./limits.ts";
 import { type ExplainBusyPort, hostPort, listen } from "./listen.ts";
 import { pipelinedWrites } from "./pipelined-writes.ts";
@@ -46,8 +49,10 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   const limits = { ...DEFAULT_SERVE_LIMITS, ...options.limits };
   const inFlight = new InFlight(limits.maxInFlightCalls);
   const { authenticator, hooks = {} } = options;
-  const server = new Server({ ...serverOptions(limits), interceptors: [pipelinedWrites] });
-  const builtins = addServices(server, options, { authenticator, limits, hooks, inFlight });
+  const gate = { authenticator, limits, hooks, inFlight };
+  const interceptors = [pipelinedWrites, knownFirst(gate, methodsOf(options.services))];
+  const server = new Server({ ...serverOptions(limits), interceptors });
+  const builtins = addServices(server, options, gate);
   const port = await listen(
     server,
     options,
@@ -70,6 +75,12 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
       await drain({ timeoutMs: 0 });
     },
   };
+}
+
+/** By their paths. */
+function methodsOf(services: readonly AnyServiceBinding[]): ReadonlyMap<string, DescMethod> {
+  const methods = services.flatMap(({ desc }) => desc.methods);
+  return new Map(methods.map((method) => [`/${methodName(method)}`, method]));
 }
 
 function addServices(server: Server, options: ServeOptions, gate: CallGate): BuiltinServices {

@@ -22,7 +22,7 @@ export interface OwnRoutes {
 export interface GrpcDoor {
   readonly settings: ServiceContext["settings"];
   readonly clusterSecret: Secret;
-  readonly credentials: Pick<Entrance, "authenticate">;
+  readonly credentials: Pick<Entrance, "authenticate" | "identify">;
   readonly hooks: RpcHooks;
 }
 

@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { apiKeyCredential, createIngressClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { CLUSTER_SECRET } from "../testing/stand-in-server.ts";
 import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
 
@@ -65,4 +67,25 @@ describe("the gRPC port", () => {
     await expect(listed).rejects.toMatchObject({ reason: "STORE_UNAVAILABLE" });
     lane.requests.isDown = false;
   });
+
+  test.each(["", "Bearer lk_wrong", "Bearer lks1.cli.forged"])(
+    "reads nothing of a request whose credential is not known: %j",
+    async (authorization) => {
+      const session = connect(`http://127.0.0.1:${lane.ingress.grpcPort}`);
+      onTestFinished(() => session.destroy());
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/lanekeeper.ingress.v1.IngressService/ListRequests",
+        "content-type": "application/grpc",
+        te: "trailers",
+        authorization,
+      });
+      // Of a message of 1 MiB the first bytes, and no end.
+      stream.on("error", () => undefined).write(Buffer.from([0, 0, 0x10, 0, 0, 1]));
+      const [headers] = (await once(stream, "response")) as [Record<string, string>];
+      const trailers =
+        headers["grpc-status"] === undefined ? await once(stream, "trailers") : [headers];
+      expect(trailers[0]).toMatchObject({ "grpc-status": expect.stringMatching(/^16$/) });
+    },
+  );
 });

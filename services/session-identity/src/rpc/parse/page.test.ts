@@ -7,7 +7,10 @@ test("a token goes on where its page ended, for its own question alone", () => {
   const token = pageToken(QUESTION, "agent:main:a");
   expect(readPageToken(QUESTION, token)).toBe("agent:main:a");
   expect(readPageToken(QUESTION, "")).toBeUndefined();
-  for (const other of [["sessions", "t2", { prefix: "" }], [...QUESTION, true]]) {
+  for (const other of [
+    ["sessions", "t2", { prefix: "" }],
+    [...QUESTION, true],
+  ]) {
     expect(() => readPageToken(other, token)).toThrow(
       expect.objectContaining({ reason: "INVALID_REQUEST" }),
     );
