@@ -10,7 +10,7 @@ export function ingressAuthenticator(
   return {
     knows: async (authorization) => {
       // Tokens are computed once and not looked up: asking twice costs nothing.
-      if (isServices(authorization)) services.authenticate(justShown(authorization));
+      if (isServices(authorization)) await services.authenticate(justShown(authorization));
       else await credentials.identify(authorization);
     },
     authenticate: async (shown) => {
