@@ -16,7 +16,7 @@ import { StreamHub } from "./attaching/stream-hub.ts";
 import { Sweeper } from "./recovery/sweeper.ts";
 import { Tail } from "./attaching/tail.ts";
 import { tellChildren, tellUndelivered } from "./nested/tell-children.ts";
-import { endRotatedBehind } from "./recovery/rotated-behind.ts";
+import { RotatedBehind } from "./recovery/rotated-behind.ts";
 import { watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
@@ -90,8 +90,9 @@ async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<st
 export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
   const { deps, runs, runner, attachments, sweeper, relay } = context;
   sweeper.start();
-  const onRotated = endRotatedBehind(deps, runner, attachments);
-  await watchRotations(deps, runs, onRotated, signal);
+  const behind = new RotatedBehind(deps, runner, attachments);
+  await watchRotations(deps, runs, behind.onRotated, signal);
+  await behind.stop();
   await sweeper.stop();
   await relay.stop();
 }

@@ -37,6 +37,8 @@ export async function serveRunner(parts: RunnerParts): Promise<RunningRunner> {
   const { deps, service } = parts;
   const opened = new Disposal();
   const context = createContext(deps);
+  // What calls leave behind them is of the database too.
+  opened.defer(() => Promise.all([context.attachments.settled(), context.laneFeed.settled()]));
   const grpc = opened.use(await openGrpc(parts, context));
   const background = new AbortController();
   const done = runBackground(context, background.signal);

@@ -70,8 +70,7 @@ export function createContext(options: ContextOptions): IdentityContext {
     },
   });
   const close = async () => {
-    feed.close();
-    await Promise.all([engine.close(), reads.close()]);
+    await Promise.all([feed.close(), engine.close(), reads.close()]);
     await lastSeen.flush();
   };
   return {

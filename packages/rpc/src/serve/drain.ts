@@ -9,13 +9,13 @@ export interface DrainReport {
   readonly cutOff: number;
 }
 
-/** Connections that do not close by themselves after their last call get this long. */
+/** Connections that do not close by themselves after their last call get this long, and handlers of calls that were cut off. */
 const CLOSE_MS = 1_000;
 
 /**
  * Ends a server so that callers notice as little as may be: health says NOT_SERVING, new calls get
  * DRAINING and go elsewhere, streams are told to end, calls finish. What is left when the time is
- * over is cut off.
+ * over is cut off; its handlers have a moment to return before what they lean on is closed.
  */
 export async function drainServer(
   server: Server,
@@ -29,7 +29,10 @@ export async function drainServer(
   const cutOff = inFlight.size;
   inFlight.abortAll(draining());
   builtins.endStreams();
-  const closed = await within(closeServer(server), CLOSE_MS);
+  const [closed] = await Promise.all([
+    within(closeServer(server), CLOSE_MS),
+    within(inFlight.idle(), CLOSE_MS),
+  ]);
   if (!closed) server.forceShutdown();
   return { cutOff };
 }

@@ -1,9 +1,12 @@
+import { UnderWay } from "@lanekeeper/service";
 import { laneName } from "../domain/lane-name.ts";
 
 /** Those attached at this replica, by turn and by lane. */
 export class Attachments {
   readonly #counts = new Map<string, number>();
   readonly #lanes = new Map<string, number>();
+  /** What those who left have still to be written of. */
+  readonly #leaving = new UnderWay();
   #total = 0;
 
   get total(): number {
@@ -21,6 +24,16 @@ export class Attachments {
       change(this.#lanes, lane, -1);
       return { isLast: change(this.#counts, turn.turnId, -1) === 0 };
     };
+  }
+
+  /** Waits for this before the database is closed. */
+  leaving(written: Promise<void>): void {
+    this.#leaving.add(written);
+  }
+
+  /** Resolves once it is written of all who left. */
+  settled(): Promise<void> {
+    return this.#leaving.settled();
   }
 
   /** Whether somebody here waits for a turn of the lane. */

@@ -1,3 +1,4 @@
+import type { UnderWay } from "@lanekeeper/service";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { oldestIdleLanes } from "../store/recovery/sweep.ts";
@@ -8,6 +9,8 @@ import type { RunSlot, RunSlots } from "./run-slots.ts";
 export interface BoundedParts {
   readonly deps: Pick<RunnerDeps, "db" | "log">;
   readonly slots: RunSlots;
+  /** Waited for before the database is closed. */
+  readonly underWay: UnderWay;
   readonly mayClaim: () => boolean;
   /** Keys that are left alone for a moment. */
   readonly resting: (tenant: string) => readonly string[];
@@ -35,9 +38,10 @@ export class BoundedLanes {
       return;
     }
     this.#serving.set(tenant, { again: false });
-    this.#serve(tenant)
+    const served = this.#serve(tenant)
       .catch((err: unknown) => this.#parts.deps.log.error({ err, tenant }, "no lane was served"))
       .finally(() => this.#serving.delete(tenant));
+    this.#parts.underWay.add(served);
   }
 
   async #serve(tenant: string): Promise<void> {

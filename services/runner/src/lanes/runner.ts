@@ -1,5 +1,5 @@
 import type { TracedWork } from "@lanekeeper/rpc";
-import { inTrace } from "@lanekeeper/service";
+import { inTrace, UnderWay } from "@lanekeeper/service";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/lanes/claim-head.ts";
 import type { StoredTurn, LaneTurn } from "../store/turn-row.ts";
@@ -10,6 +10,7 @@ import { BoundedLanes } from "./bounded-lanes.ts";
 import { LostClaims } from "./lost-claims.ts";
 import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import type { Claimed } from "../runs/claimed.ts";
+import type { LocalRun, LocalRuns } from "../runs/local-runs.ts";
 import { type AfterRun, runTurn } from "../runs/run-turn.ts";
 import { runStateless } from "../runs/run-stateless.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
@@ -32,12 +33,16 @@ export class Runner {
   /** Lanes that were seen free, until their claim is known. */
   readonly #looking = new Set<string>();
   readonly #ending = new AbortController();
+  /** Claims, runs, and what either leads to. */
+  readonly #underWay = new UnderWay();
+  #isTimeUp = false;
 
   constructor(parts: Collaborators) {
     this.#parts = parts;
     this.#bounded = new BoundedLanes({
       deps: parts.deps,
       slots: parts.slots,
+      underWay: this.#underWay,
       mayClaim: () => this.mayClaim,
       resting: (tenant) => this.#restingKeys(tenant),
       claim: (tenant, sessionKey, slot) => this.#claimUnder(tenant, sessionKey, slot),
@@ -66,7 +71,7 @@ export class Runner {
   runStateless(turn: StoredTurn, runId: string, slot: RunSlot): void {
     const { deps, runs, hub } = this.#parts;
     const log = inTrace(deps.log, turn.traceparent);
-    const run = runs.open({
+    const run = this.#openRun({
       tenant: turn.tenant,
       sessionKey: undefined,
       turnId: turn.turnId,
@@ -106,6 +111,7 @@ export class Runner {
   takeOver(turn: LaneTurn): void {
     const { runId: deadRunId } = turn;
     if (deadRunId === undefined || this.#takingOver.has(turn.turnId)) return;
+    if (this.isDraining) return;
     // Not dead after all: only its renewals could not be stored.
     if (this.#parts.runs.has(deadRunId)) return;
     this.#takingOver.add(turn.turnId);
@@ -120,15 +126,28 @@ export class Runner {
     this.#background(turn, work);
   }
 
-  /** No new claims. Runs go on until they are done; those that are not by then go back to their queues. */
+  /**
+   * No new claims. Runs go on until they are done; those that are not by then go back to their queues. Once
+   * it resolves nothing of them is under way any more: neither a claim nor what a run does after its end.
+   */
   async drain(timeUp: AbortSignal): Promise<void> {
     this.#ending.abort(new Error("the replica drains"));
-    const { runs } = this.#parts;
-    const stop = (): void => runs.abortAll({ kind: "draining" });
+    const stop = (): void => {
+      this.#isTimeUp = true;
+      this.#parts.runs.abortAll({ kind: "draining" });
+    };
     if (timeUp.aborted) stop();
     else timeUp.addEventListener("abort", stop, { once: true });
-    await runs.untilIdle();
+    await this.#underWay.settled();
     timeUp.removeEventListener("abort", stop);
+  }
+
+  /** One whose claim was on its way when the time was over goes back at once. */
+  #openRun(run: Parameters<LocalRuns["open"]>[0]): LocalRun {
+    const { runs } = this.#parts;
+    const local = runs.open(run);
+    if (this.#isTimeUp) runs.abort(run.runId, { kind: "draining" });
+    return local;
   }
 
   async #runLane(turn: LaneTurn, runId: string, slot: RunSlot = UNBOUND): Promise<void> {
@@ -158,7 +177,7 @@ export class Runner {
     const log = inTrace(deps.log, turn.traceparent);
     const { tenant, sessionKey, turnId } = turn;
     const ofRun = logOf(log, turn, { run_id: runId });
-    const run = runs.open({ tenant, sessionKey, turnId, runId, log: ofRun });
+    const run = this.#openRun({ tenant, sessionKey, turnId, runId, log: ofRun });
     const stored = hub.open(tenant, turnId, log);
     run.slot = slot;
     const close = (): Promise<void> => {
@@ -206,11 +225,11 @@ export class Runner {
       this.#bounded.serve(tenant);
       return undefined;
     }
+    if (!this.mayClaim) return undefined;
     const runId = deps.runIds.mint();
     const { replica } = deps;
-    const result = await persist(deps, "claim a turn", () =>
-      claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller }),
-    );
+    const claim = () => claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller });
+    const result = await persist(deps, "claim a turn", claim, this.#ending.signal);
     if (result.kind === "claimed") {
       const { turn } = result;
       return () => this.#runLane(turn, runId);
@@ -223,9 +242,8 @@ export class Runner {
     const { deps } = this.#parts;
     const runId = deps.runIds.mint();
     const claimant = { runId, replica: deps.replica, anyCaller: true };
-    const result = await persist(deps, "claim a turn", () =>
-      claimHead(deps.db, tenant, sessionKey, claimant),
-    );
+    const claim = () => claimHead(deps.db, tenant, sessionKey, claimant);
+    const result = await persist(deps, "claim a turn", claim, this.#ending.signal);
     if (result.kind === "claimed") {
       const { turn } = result;
       this.#background(turn, this.#runLane(turn, runId, slot));
@@ -261,10 +279,11 @@ export class Runner {
     turn: TracedWork & { readonly tenant: string; readonly sessionKey: string | undefined },
     work: Promise<void>,
   ): void {
-    work.catch((err: unknown) => {
+    const done = work.catch((err: unknown) => {
       const { tenant, sessionKey, traceparent } = turn;
       const log = inTrace(this.#parts.deps.log, traceparent);
       log.error({ err, tenant, session_key: sessionKey }, "a run broke off");
     });
+    this.#underWay.add(done);
   }
 }

@@ -1,3 +1,4 @@
+import { type ClockTimer, UnderWay } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { readLane } from "../store/lanes/lane-row.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
@@ -6,28 +7,57 @@ import type { RunnerDeps } from "../deps.ts";
 import type { OnRotated } from "../runs/rotations.ts";
 import type { Runner } from "../lanes/runner.ts";
 
+type Deps = Pick<RunnerDeps, "db" | "clock" | "log">;
+
 /**
  * A replica whose callers wait behind a run of another replica ends that run's turn itself, if the run
  * was rotated away and its own replica, which is told first, has not done so: it may be dead.
  */
-export function endRotatedBehind(
-  deps: Pick<RunnerDeps, "db" | "clock" | "log">,
-  runner: Runner,
-  attachments: Attachments,
-): OnRotated {
-  const look = async (tenant: string, sessionKey: string, generation: bigint): Promise<void> => {
-    const lane = await readLane(deps.db, tenant, sessionKey);
-    if (lane?.activeTurnId === undefined) return;
-    const turn = await readTurn(deps.db, tenant, lane.activeTurnId);
-    const isRotated = turn?.state === "ACTIVE" && (turn.generation ?? generation) < generation;
-    if (isRotated) runner.takeOver({ ...turn, sessionKey });
-  };
-  return (tenant, sessionKey, generation) => {
-    if (!attachments.hasLane(tenant, sessionKey)) return;
-    deps.clock.setTimer(LIMITS.rotatedGraceMs, () => {
-      look(tenant, sessionKey, generation).catch((err: unknown) => {
-        deps.log.warn({ err, tenant, session_key: sessionKey }, "a rotated lane was not looked at");
+export class RotatedBehind {
+  readonly #deps: Deps;
+  readonly #runner: Pick<Runner, "takeOver">;
+  readonly #attachments: Pick<Attachments, "hasLane">;
+  readonly #timers = new Set<ClockTimer>();
+  readonly #looks = new UnderWay();
+  #stopped = false;
+
+  constructor(
+    deps: Deps,
+    runner: Pick<Runner, "takeOver">,
+    attachments: Pick<Attachments, "hasLane">,
+  ) {
+    this.#deps = deps;
+    this.#runner = runner;
+    this.#attachments = attachments;
+  }
+
+  /** To be told of keys that no run holds. */
+  readonly onRotated: OnRotated = (tenant, sessionKey, generation) => {
+    if (this.#stopped || !this.#attachments.hasLane(tenant, sessionKey)) return;
+    const { clock, log } = this.#deps;
+    const timer = clock.setTimer(LIMITS.rotatedGraceMs, () => {
+      this.#timers.delete(timer);
+      const look = this.#look(tenant, sessionKey, generation).catch((err: unknown) => {
+        log.warn({ err, tenant, session_key: sessionKey }, "a rotated lane was not looked at");
       });
+      this.#looks.add(look);
     });
+    this.#timers.add(timer);
   };
+
+  /** Looks no more; resolves when it is at no lane. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) timer.cancel();
+    await this.#looks.settled();
+  }
+
+  async #look(tenant: string, sessionKey: string, generation: bigint): Promise<void> {
+    const { db } = this.#deps;
+    const lane = await readLane(db, tenant, sessionKey);
+    if (lane?.activeTurnId === undefined || this.#stopped) return;
+    const turn = await readTurn(db, tenant, lane.activeTurnId);
+    const isRotated = turn?.state === "ACTIVE" && (turn.generation ?? generation) < generation;
+    if (isRotated && !this.#stopped) this.#runner.takeOver({ ...turn, sessionKey });
+  }
 }

@@ -60,12 +60,13 @@ export function onLeft(
 ): void {
   // A server that ends cuts its callers off; they come back to another replica.
   const hasGone = call.signal.aborted && !context.runner.isDraining;
-  leave(context, turn, call, { ...leaving, hasGone }).catch((err: unknown) =>
+  const written = leave(context, turn, call, { ...leaving, hasGone }).catch((err: unknown) =>
     inTrace(context.deps.log, call.traceparent).warn(
       { err, turn_id: turn.turnId },
       "a caller's leaving was not recorded",
     ),
   );
+  context.attachments.leaving(written);
 }
 
 async function leave(

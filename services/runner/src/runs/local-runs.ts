@@ -29,7 +29,6 @@ export class LocalRuns {
   /** The feed of changed sessions asks for each key; most are not ours. */
   readonly #byKey = new Map<string, Set<LocalRun>>();
   readonly #onCount: (count: number) => void;
-  readonly #idle = new Set<() => void>();
   #waitingAside = 0;
 
   constructor(onCount: (count: number) => void) {
@@ -71,9 +70,6 @@ export class LocalRuns {
     if (run !== undefined) this.#unindex(run);
     this.#runs.delete(runId);
     this.#onCount(this.#runs.size);
-    if (this.#runs.size > 0) return;
-    for (const resolve of this.#idle) resolve();
-    this.#idle.clear();
   }
 
   has(runId: string): boolean {
@@ -102,12 +98,6 @@ export class LocalRuns {
     for (const run of this.ofKey(tenant, sessionKey)) {
       if (run.turnId === turnId) run.isSteered = true;
     }
-  }
-
-  /** Resolves once no run is left. */
-  untilIdle(): Promise<void> {
-    if (this.#runs.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.add(resolve));
   }
 
   /** Gives a run's slot back while it waits for another lane; it has first claim afterwards. */

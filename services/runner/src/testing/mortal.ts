@@ -7,7 +7,7 @@ export class Life {
   /** How often each statement was sent, by its name. */
   readonly statements = new Map<string, number>();
   /** Awaited before each statement, so that a test can put them in order. */
-  before: (() => Promise<void>) | undefined;
+  before: ((name: string) => Promise<void>) | undefined;
 
   get isOver(): boolean {
     return this.#isOver;
@@ -18,7 +18,7 @@ export class Life {
   }
 
   count(statement: { readonly name: string } | string): void {
-    const name = typeof statement === "string" ? "" : statement.name;
+    const name = nameOf(statement);
     this.statements.set(name, (this.statements.get(name) ?? 0) + 1);
   }
 
@@ -32,6 +32,10 @@ export class Life {
   }
 }
 
+function nameOf(statement: { readonly name: string } | string): string {
+  return typeof statement === "string" ? "" : statement.name;
+}
+
 /** A database whose statements are void once the replica is dead; a transaction under way rolls back. */
 export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
   return {
@@ -41,7 +45,7 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
       life.count(statement);
       const { before } = life;
       if (before === undefined) return life.guard(() => db.query(statement, params));
-      return life.guard(() => before().then(() => db.query(statement, params)));
+      return life.guard(() => before(nameOf(statement)).then(() => db.query(statement, params)));
     },
     transaction: (work, options) =>
       life.guard(() =>
@@ -50,7 +54,7 @@ export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
             ...transaction,
             kysely: transaction.kysely,
             query: async (statement, params) => {
-              await life.before?.();
+              await life.before?.(nameOf(statement));
               if (life.isOver) throw new Error("the replica is dead");
               life.count(statement);
               return transaction.query(statement, params);

@@ -59,8 +59,8 @@ export interface ReplicaOptions {
   readonly dieAt?: string;
   /** A statement whose first answer is lost, by its name. */
   readonly loses?: string;
-  /** Awaited before each statement. */
-  readonly beforeStatement?: () => Promise<void>;
+  /** Awaited before each statement, which it is told by its name. */
+  readonly beforeStatement?: (name: string) => Promise<void>;
 }
 
 /** A database with the runner's schema, session-identity and delivery beside it, and replicas on demand. */

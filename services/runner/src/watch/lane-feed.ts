@@ -1,5 +1,5 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import type { ClockTimer } from "@lanekeeper/service";
+import { type ClockTimer, UnderWay } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { type LaneMark, readMarks, readWatched } from "../store/lanes/watch-lanes.ts";
@@ -12,6 +12,7 @@ type FeedDeps = Pick<RunnerDeps, "db" | "clock" | "log">;
 export class LaneFeed {
   readonly #deps: FeedDeps;
   readonly #scopes = new Map<string, Scope>();
+  readonly #looks = new UnderWay();
   #watchers = 0;
 
   constructor(deps: FeedDeps) {
@@ -24,12 +25,17 @@ export class LaneFeed {
     wants: (lane: SeenLane) => boolean,
   ): { readonly subscription: LaneSubscription; readonly leave: () => void } {
     if (this.#watchers >= LIMITS.laneWatchersPerReplica) throw tooMany();
-    const scope = this.#scopes.get(tenant ?? "") ?? new Scope(this.#deps, tenant);
+    const scope = this.#scopes.get(tenant ?? "") ?? new Scope(this.#deps, this.#looks, tenant);
     this.#scopes.set(tenant ?? "", scope);
     const subscription = new LaneSubscription(this.#deps.clock, wants);
     scope.add(subscription);
     this.#watchers += 1;
     return { subscription, leave: () => this.#leave(tenant, scope, subscription) };
+  }
+
+  /** Resolves once nothing is looked at any more, after the last watcher has left. */
+  settled(): Promise<void> {
+    return this.#looks.settled();
   }
 
   #leave(tenant: string | undefined, scope: Scope, subscription: LaneSubscription): void {
@@ -52,14 +58,16 @@ function tooMany(): LanekeeperError {
  */
 class Scope {
   readonly #deps: FeedDeps;
+  readonly #looks: UnderWay;
   readonly #tenant: string | undefined;
   readonly #subscriptions = new Set<LaneSubscription>();
   #lanes = new Map<string, SeenLane>();
   #timer: ClockTimer | undefined;
   #isLooking = false;
 
-  constructor(deps: FeedDeps, tenant: string | undefined) {
+  constructor(deps: FeedDeps, looks: UnderWay, tenant: string | undefined) {
     this.#deps = deps;
+    this.#looks = looks;
     this.#tenant = tenant;
   }
 
@@ -77,7 +85,7 @@ class Scope {
 
   #lookIn(ms: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#deps.clock.setTimer(ms, () => void this.#look());
+    this.#timer = this.#deps.clock.setTimer(ms, () => this.#looks.add(this.#look()));
   }
 
   async #look(): Promise<void> {

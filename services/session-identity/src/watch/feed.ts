@@ -48,6 +48,7 @@ export class Feed {
   #lastPollMs = 0;
   #timer: ClockTimer | undefined;
   #polling = false;
+  #polled: Promise<void> = Promise.resolve();
   #nudged = false;
   #closed = false;
 
@@ -84,9 +85,11 @@ export class Feed {
     this.#plan(Math.max(0, LIMITS.watchMinPollMs - sinceMs));
   }
 
-  close(): void {
+  /** Reads no more; resolves when it does not. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
+    await this.#polled;
   }
 
   /** Without listeners there is nothing to keep up with; the next one begins anew. */
@@ -107,7 +110,7 @@ export class Feed {
     if (this.#closed || this.#polling || this.#timer !== undefined) return;
     this.#timer = this.#parts.clock.setTimer(ms, () => {
       this.#timer = undefined;
-      void this.#poll();
+      this.#polled = this.#poll();
     });
   }
 
