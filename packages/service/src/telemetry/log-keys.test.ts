@@ -26,3 +26,13 @@ test("a typed peer is hashed as a whole", () => {
   const hash = keyText("hash", new Secret("a"));
   expect(hash({ channel: "sms", peer: "+491" })).not.toBe(hash({ channel: "sms", peer: "+492" }));
 });
+
+test("one that is longer than keys are is shown by its beginning, and hashed as a whole", () => {
+  const [one, other] = ["a", "b"].map((end) => `${"x".repeat(5_000_000)}${end}`);
+  const shown = keyText("full", undefined);
+  expect(shown(one)).toBe(`${"x".repeat(1_024)}…`);
+  expect(shown({ peer: one })).toHaveLength(1_025);
+  expect(shown("x".repeat(1_024))).toBe("x".repeat(1_024));
+  const hash = keyText("hash", new Secret("a"));
+  expect(hash(one)).not.toBe(hash(other));
+});

@@ -5,6 +5,9 @@ import type { LogKeys } from "../settings/variables.ts";
 /** 16 hex digits are 64 bits: among ten million keys two alike are met once in 400,000 installations. */
 const HASH_DIGITS = 16;
 
+/** As much as a key may have, in bytes; what was refused for being longer is known by its beginning. */
+const SHOWN_CHARS = 1_024;
+
 /** How a key or peer appears in a log line; undefined leaves the field out. */
 export type KeyText = (key: unknown) => string | undefined;
 
@@ -16,7 +19,7 @@ export type KeyText = (key: unknown) => string | undefined;
  */
 export function keyText(mode: LogKeys, secret: Secret | undefined): KeyText {
   if (mode === "none") return () => undefined;
-  if (mode === "full") return asText;
+  if (mode === "full") return shown;
   const hashKey = secret?.reveal() ?? randomBytes(32);
   return (key) => {
     const plain = asText(key);
@@ -28,4 +31,9 @@ export function keyText(mode: LogKeys, secret: Secret | undefined): KeyText {
 
 function asText(key: unknown): string | undefined {
   return typeof key === "string" ? key : JSON.stringify(key);
+}
+
+function shown(key: unknown): string | undefined {
+  const text = asText(key);
+  return text === undefined || text.length <= SHOWN_CHARS ? text : `${text.slice(0, SHOWN_CHARS)}…`;
 }

@@ -46,3 +46,14 @@ test("an API key's id may be told", () => {
   const id = "lk1_0123456789abcdef_";
   expect(scrub(json({ msg: `${id}${"a".repeat(49)} is not known` }))).toContain(`${id}[secret]`);
 });
+
+test.each(["a.", "a-", "a+b ", "a://", "a://b:", "authorization\\", '"password":['])(
+  "a long line of %j takes no longer than it is long",
+  (text) => {
+    const line = json({ msg: `x://@ ${text.repeat(200_000 / text.length)}` });
+    const startedMs = performance.now();
+    scrub(line);
+    // By the square of its length it would take half a minute.
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  },
+);

@@ -18,8 +18,11 @@ const NAMED = new RegExp(
 const HEADER_TEXT =
   /(authorization(?:\\+["'])?\s*[:=]\s*(?:\\+["'])?(?:(?:basic|bearer|bot|digest)\s+)?)[^\s"'\\,\]}]+/gi;
 const BEARER = /(\bbearer\s+)[\w.~+/-]{8,}=*/gi;
-/** `scheme://user:password@host` */
-const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*:)[^\s@/"\\]+@/gi;
+/**
+ * `scheme://user:password@host`. No scheme is as long as a line of text may be: with a bound, looking for one at
+ * each of its words takes no longer than the line is.
+ */
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s:/@"\\]*:)[^\s@/"\\]+@/gi;
 /** An API key of ours, whole or with its end cut off; its id may be told. */
 const API_KEY = /\b(lk1_[0-9a-z]{16}_)[0-9A-Za-z]+/g;
 

@@ -21,6 +21,8 @@ export interface RequestEntry {
 }
 
 const MAX_ERROR_CHARS = 500;
+/** As much as a key may have, in bytes: one that was refused for being longer is not kept whole. */
+const MAX_RAW_KEY_CHARS = 1_024;
 
 export function requestEntry(facts: RequestFacts, status: number, endTime: Date): RequestEntry {
   const { caller, error, session } = facts;
@@ -30,7 +32,7 @@ export function requestEntry(facts: RequestFacts, status: number, endTime: Date)
     traceId: traceIdOf(facts.traceparent) ?? "",
     principal: caller?.principal ?? "",
     route: facts.route,
-    rawKey: storable(facts.rawKey ?? ""),
+    rawKey: storable((facts.rawKey ?? "").slice(0, MAX_RAW_KEY_CHARS)),
     sessionKey: storable(session?.sessionKey ?? ""),
     turnId: facts.turnId ?? "",
     disposition: facts.disposition ?? "",

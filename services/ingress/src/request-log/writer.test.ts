@@ -71,6 +71,8 @@ describe("an entry", () => {
   test("of a key with U+0000, which Postgres cannot store, keeps the rest of the key", () => {
     const facts = { requestId: "r", route: "x", createTime: new Date(0), traceparent: undefined };
     expect(requestEntry({ ...facts, rawKey: "a\0b" }, 400, new Date(0)).rawKey).toBe("a\u{FFFD}b");
+    const long = { ...facts, rawKey: "x".repeat(4_000_000) };
+    expect(requestEntry(long, 400, new Date(0)).rawKey).toBe("x".repeat(1_024));
   });
 });
 
