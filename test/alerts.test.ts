@@ -1,4 +1,4 @@
-import type { CallReport } from "@lanekeeper/rpc";
+import type { EndedCall } from "@lanekeeper/service";
 import { expect, test } from "vitest";
 import { type AlertRule, readAlertRules } from "./support/alert-rules.ts";
 import { evaluate } from "./support/promql/evaluate.ts";
@@ -19,16 +19,16 @@ function times(count: number, work: () => void): void {
   for (let n = 0; n < count; n += 1) work();
 }
 
-const call: CallReport = {
+const ended: EndedCall = {
   ...({ side: "client", transport: "grpc", code: "OK" } as const),
-  ...{ service: "runner", method: "AttachTurn", reason: "", durationMs: 5, peer: "runner" },
+  ...{ service: "runner", method: "AttachTurn", reason: "", durationMs: 5 },
 };
 
 /** An ordinary half minute, with what ordinarily goes wrong in it. */
-const usual: Happens = ({ ingress, rpc, identity, runner, delivery }, atSeconds) => {
+const usual: Happens = ({ ingress, call, identity, runner, delivery }, atSeconds) => {
   times(60, () => {
     ingress.request({ route: "chat", status: 200, reason: "" }, 1);
-    rpc.onCall?.(call);
+    call(ended);
     runner.ended("COMPLETED", "");
     runner.waited(0.01);
     runner.handedOver("accepted");
@@ -56,8 +56,8 @@ const WRONG: Readonly<Record<string, Happens>> = {
   LanekeeperReplicaDown: ({ down }) => down.add("delivery"),
   LanekeeperServerErrors: ({ ingress }) =>
     times(3, () => ingress.request({ route: "chat", status: 500, reason: "INTERNAL" }, 1)),
-  LanekeeperStoreUnavailable: ({ rpc }) =>
-    rpc.onCall?.({ ...call, code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" }),
+  LanekeeperStoreUnavailable: ({ call }) =>
+    call({ ...ended, code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" }),
   LanekeeperDatabaseSlow: ({ identity }) => times(2, () => identity.batch(3, 4_000)),
   LanekeeperStaleStorm: ({ identity }) => times(20, () => identity.refused("write", "TAKEN_OVER")),
   LanekeeperTakeovers: ({ runner }, atSeconds) => {

@@ -9,6 +9,12 @@ export { boundedSignal } from "./waiting/bounded-signal.ts";
 export { type LinkedSignal, linkedSignal } from "./waiting/linked-signal.ts";
 export { BusyPortError, explainBusyPort, explainListenError } from "./process/busy-port.ts";
 export { type Clock, type ClockTimer, systemClock } from "./waiting/clock.ts";
+export {
+  countCalls,
+  type EndedCall,
+  type InternalError,
+  logInternalErrors,
+} from "./telemetry/calls.ts";
 export { clusterSecret } from "./settings/cluster-secret.ts";
 export { Disposal } from "./disposal.ts";
 export {

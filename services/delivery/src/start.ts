@@ -4,15 +4,16 @@ import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postg
 import { serviceCredential } from "@lanekeeper/rpc";
 import {
   clusterSecret,
+  countCalls,
   Disposal,
   formatTarget,
+  logInternalErrors,
   type RunningService,
   type ServiceContext,
   tlsPaths,
 } from "@lanekeeper/service";
 import { readDeliveryConfig, SCHEMA } from "./config.ts";
 import { limitsForLease } from "./limits.ts";
-import { rpcHooks } from "./rpc/hooks.ts";
 import { systemResolve } from "./sending/http/resolve.ts";
 import { serveDelivery } from "./serve.ts";
 import type { DeliveryDatabase } from "./store/sql.ts";
@@ -26,7 +27,7 @@ export async function startDelivery(service: ServiceContext): Promise<RunningSer
   const config = readDeliveryConfig(process.env);
   const secret = await clusterSecret(settings);
   const tls = await tlsPaths(settings, "delivery");
-  const hooks = rpcHooks(metrics, log);
+  const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
   const opened = new Disposal();
   try {
     const { poolSize } = settings;

@@ -2,7 +2,9 @@ import { fileURLToPath } from "node:url";
 import { checkSchema, createDatabase, type Database } from "@lanekeeper/postgres";
 import {
   clusterSecret,
+  countCalls,
   Disposal,
+  logInternalErrors,
   type RunningService,
   type ServiceContext,
   tlsPaths,
@@ -16,7 +18,6 @@ import { credentialStore } from "./credentials/store.ts";
 import { apiKeyStore } from "./keys/store.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { requestStore } from "./request-log/store.ts";
-import { rpcHooks } from "./rpc/hooks.ts";
 import { scheduleStore } from "./schedules/store.ts";
 import { settingsStore } from "./settings/store.ts";
 import { serveIngress } from "./serve.ts";
@@ -36,7 +37,8 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const credentials = credentialStore(db);
     await ensureBootstrapKey(credentials, settings, log);
-    const clients = connectClients(settings, secret, tls, rpcHooks(metrics, log));
+    const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
+    const clients = connectClients(settings, secret, tls, hooks);
     opened.defer(() => clients[Symbol.dispose]());
     const ingress = opened.use(
       await serveIngress({

@@ -1,10 +1,9 @@
 import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
-import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
+import { serviceCredential } from "@lanekeeper/rpc";
 import {
   Disposal,
-  inTrace,
-  type Log,
+  logInternalErrors,
   type RunningService,
   type ServiceContext,
 } from "@lanekeeper/service";
@@ -33,7 +32,7 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
       { db, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) },
       opened,
     );
-    const hooks = rpcHooks(service.log);
+    const hooks = { onInternalError: logInternalErrors(service.log) };
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   } catch (error) {
@@ -87,15 +86,4 @@ function openDatabase(
     applicationName: "lanekeeper runner",
     log: (line) => log.warn(line),
   });
-}
-
-function rpcHooks(log: Log): RpcHooks {
-  return {
-    onInternalError: ({ error: err, errorId, method, requestId, tenant, traceparent }) => {
-      inTrace(log, traceparent).error(
-        { err, error_id: errorId, method, request_id: requestId, tenant },
-        "internal error",
-      );
-    },
-  };
 }

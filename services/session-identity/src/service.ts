@@ -4,7 +4,7 @@ import { type GrpcServer, serveGrpc, service, serviceAuthenticator } from "@lane
 import {
   Disposal,
   explainBusyPort,
-  inTrace,
+  logInternalErrors,
   notReady,
   type Readiness,
   READY,
@@ -79,12 +79,7 @@ function serve(
     explainBusyPort: (port) => explainBusyPort(port, config.grpc.variable),
     hooks: {
       onCall: (report) => context.metrics.call(report),
-      onInternalError: ({ error: err, errorId, method, requestId, tenant, traceparent }) => {
-        inTrace(log, traceparent).error(
-          { err, error_id: errorId, method, request_id: requestId, tenant },
-          "internal error",
-        );
-      },
+      onInternalError: logInternalErrors(log),
     },
     services: [
       service({

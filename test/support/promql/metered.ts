@@ -1,7 +1,6 @@
-import { createMetrics, type Metrics } from "@lanekeeper/service";
+import { countCalls, createMetrics, type Metrics } from "@lanekeeper/service";
 import { deliveryMetrics } from "../../../services/delivery/src/metrics.ts";
 import { ingressMetrics } from "../../../services/ingress/src/metrics.ts";
-import { rpcHooks } from "../../../services/ingress/src/rpc/hooks.ts";
 import { runnerMetrics } from "../../../services/runner/src/metrics.ts";
 import { createIdentityMetrics } from "../../../services/session-identity/src/metrics.ts";
 import { Scrapes } from "./scrapes.ts";
@@ -12,7 +11,7 @@ const SERVICES = ["ingress", "session-identity", "runner", "delivery"] as const;
 export class Metered {
   readonly scrapes = new Scrapes();
   readonly ingress;
-  readonly rpc;
+  readonly call;
   readonly identity;
   readonly runner;
   readonly delivery;
@@ -26,7 +25,7 @@ export class Metered {
     const made = SERVICES.map((name) => [name, createMetrics(name, { ofProcess: false })]);
     this.#metrics = Object.fromEntries(made) as Record<(typeof SERVICES)[number], Metrics>;
     this.ingress = ingressMetrics(this.#metrics.ingress);
-    this.rpc = rpcHooks(this.#metrics.ingress, undefined as never);
+    this.call = countCalls(this.#metrics.ingress);
     this.identity = createIdentityMetrics(this.#metrics["session-identity"]);
     this.runner = runnerMetrics(this.#metrics.runner);
     this.delivery = deliveryMetrics(this.#metrics.delivery);
