@@ -13,89 +13,16 @@ import {
   type TestConstellation,
 } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-
-/** What nobody else may learn of or change: a conversation with a turn, a route and a reply. */
-interface Hidden {
-  readonly sessionKey: string;
-  readonly sessionId: string;
-  readonly turnId: string;
-  readonly routeId: string;
-  readonly deliveryId: string;
-  readonly scheduleId: string;
-}
+import { ATTEMPTS, type Hidden } from "../support/attempts.ts";
 
 const MARKER = "the marker of a hidden conversation";
 const SCOPES = ["chat", "adapter", "operator", "admin"];
-const PEER = { channel: "telegram", kind: "PEER_KIND_DIRECT", peerId: "1" };
 const SERVICES = [
   ...[SessionIdentityService, RunnerService, DeliveryService, IngressService, ApiKeyService],
 ];
 const unary = SERVICES.flatMap(({ methods }) => methods).filter(
   ({ methodKind }) => methodKind === "unary",
 );
-
-/** Each call with which somebody could try to reach it. */
-const ATTEMPTS: Readonly<Record<string, (hidden: Hidden) => object>> = {
-  ResolveSession: ({ sessionKey }) => ({ rawKey: sessionKey, lookUpOnly: true }),
-  NormalizeKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
-  ExplainKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
-  RotateSession: ({ sessionKey }) => ({
-    ...{ requestId: randomUUID(), sessionKey, reason: "ROTATION_REASON_RESET" },
-  }),
-  GetSession: ({ sessionId }) => ({ sessionId }),
-  ListSessions: () => ({}),
-  ListRotations: ({ sessionKey }) => ({ sessionKey }),
-  ListJournal: () => ({}),
-  RegisterKey: ({ sessionKey }) => ({ rawKey: sessionKey }),
-  RegisterEquivalence: () => ({ agentId: "main", peer: PEER, sameAs: { ...PEER, peerId: "2" } }),
-  RegisterAlias: ({ sessionKey }) => ({ aliasSessionKey: "agent:main:mine:a", sessionKey }),
-  RemoveAlias: ({ sessionKey }) => ({ aliasSessionKey: sessionKey }),
-  LinkPeer: () => ({ agentId: "main", peer: PEER, person: "ada" }),
-  MergeSessions: ({ sessionKey }) => ({
-    ...{ requestId: randomUUID(), sessionKey, survivorSessionKey: "agent:main:mine:1" },
-  }),
-  GetKeyPolicies: () => ({}),
-  SubmitTurn: ({ sessionKey, sessionId }) => ({
-    ...{ idempotencyKey: randomUUID(), fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
-    session: { sessionKey, sessionId, generation: "1" },
-    messages: [{ role: "ROLE_USER", parts: [{ text: "let me in" }] }],
-  }),
-  FindTurn: () => ({ idempotencyKey: "hidden/1", fingerprint: "AAAA" }),
-  GetTurn: ({ turnId }) => ({ turnId, withRequest: true }),
-  ListTurns: () => ({}),
-  CancelTurn: ({ turnId }) => ({ turnId }),
-  GetLane: ({ sessionKey }) => ({ sessionKey }),
-  ListLanes: () => ({}),
-  ListMessages: ({ sessionId }) => ({ sessionId }),
-  ListAgents: () => ({}),
-  RegisterRoute: ({ sessionKey }) => ({
-    ...{ sessionKey, kind: "ROUTE_KIND_WEBHOOK", address: "https://hooks.example/mine" },
-  }),
-  ListRoutes: ({ sessionKey }) => ({ sessionKey }),
-  ConfigureRoute: ({ routeId }) => ({ routeId, isDefault: false }),
-  ListRouteChanges: ({ routeId }) => ({ routeId }),
-  RotateSigningSecret: ({ routeId }) => ({ requestId: "steal", routeId }),
-  RedriveDelivery: ({ deliveryId }) => ({
-    ...{ requestId: "again", deliveryId, generation: "REDRIVE_GENERATION_CURRENT" },
-  }),
-  DismissDelivery: ({ deliveryId }) => ({ deliveryId }),
-  GetDelivery: ({ deliveryId }) => ({ deliveryId }),
-  ListDeliveries: () => ({}),
-  GetCaller: () => ({}),
-  ListRequests: ({ turnId }) => ({ turnId }),
-  CreateSchedule: ({ scheduleId, routeId }) => ({
-    ...{ spec: { scheduleId, cron: "0 8 1 1 *", message: "mine", routeId } },
-  }),
-  ListSchedules: () => ({}),
-  DeleteSchedule: ({ scheduleId }) => ({ scheduleId }),
-  PauseSchedule: ({ scheduleId }) => ({ scheduleId }),
-  ResumeSchedule: ({ scheduleId }) => ({ scheduleId }),
-  RunSchedule: ({ scheduleId }) => ({ requestId: "by-hand", scheduleId }),
-  CreateApiKey: () => ({ requestId: randomUUID(), scopes: ["operator"] }),
-  ListApiKeys: () => ({ includeEnded: true }),
-  RotateApiKey: () => ({ requestId: "1", apiKeyId: widestKeyId }),
-  RevokeApiKey: () => ({ apiKeyId: widestKeyId }),
-};
 
 let lanekeeper: TestConstellation;
 let sink: Awaited<ReturnType<typeof startWebhookSink>>;
@@ -204,7 +131,7 @@ describe("a key that is bound to other conversations", () => {
     const before = await stateOf();
     for (const method of unary) {
       const asks = ATTEMPTS[method.name];
-      const body = asks?.(hidden) ?? {};
+      const body = asks?.(hidden, widestKeyId) ?? {};
       const { status, text, said } = await attempt(method, boundKey, body);
       expect([method.name, leaked(text, body)]).toEqual([method.name, []]);
       // Whatever judges by the bounds is tried above: a method that does is to be told of there.
@@ -295,9 +222,9 @@ describe("another tenant's key with all scopes", () => {
     for (const method of unary) {
       const asks = ATTEMPTS[method.name];
       if (asks === undefined) continue;
-      const body = asks(hidden);
+      const body = asks(hidden, widestKeyId);
       const theirs = await attempt(method, othersKey, body);
-      const none = await attempt(method, othersKey, asks(never));
+      const none = await attempt(method, othersKey, asks(never, widestKeyId));
       expect([method.name, leaked(theirs.text, body)]).toEqual([method.name, []]);
       expect([method.name, theirs.status, plain(theirs.said)]).toEqual([
         ...[method.name, none.status, plain(none.said)],

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { request as httpRequest } from "node:http";
 
 import { startConstellation } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { BAD_REQUESTS } from "../support/bad-requests.ts";
 import { openAi, say } from "../support/client.ts";
+import { sendRaw } from "../support/send-raw.ts";
 
 let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
 
@@ -13,208 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => lanekeeper?.stop());
 
-interface Answered {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly text: string;
-}
-
-/** Sends a request byte for byte: fetch would mend some of what is wrong with these. */
-function send(options: {
-  readonly method?: string;
-  readonly path?: string;
-  readonly headers?: readonly string[];
-  readonly body?: string | Buffer;
-}): Promise<Answered> {
-  const { method = "POST", path = "/v1/chat/completions", headers = [], body = "" } = options;
-  const { hostname, port } = new URL(lanekeeper.baseUrl);
-  const length = ["content-length", String(Buffer.byteLength(body))];
-  return new Promise((resolve, reject) => {
-    const raw = ["host", hostname, ...headers, ...length];
-    const request = httpRequest(
-      { hostname, port, method, path, headers: raw as never },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("end", () => {
-          const text = Buffer.concat(chunks).toString();
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-        });
-      },
-    );
-    request.on("error", reject);
-    request.end(body);
-  });
-}
-
-const auth = () => ["authorization", `Bearer ${lanekeeper.apiKey}`];
-const json = ["content-type", "application/json"];
-const chat = (more: object = {}) =>
-  JSON.stringify({ model: "lanekeeper", messages: [{ role: "user", content: "hi" }], ...more });
-const key = (value: string) => ["x-session-key", value];
-
-type Case = [
-  what: string,
-  status: number,
-  reason: string,
-  request: () => { path?: string; method?: string; headers?: string[]; body?: string | Buffer },
-];
-
-const cases: Case[] = [
-  [
-    "malformed JSON",
-    400,
-    "INVALID_REQUEST",
-    () => ({ headers: [...auth(), ...json], body: '{"model":' }),
-  ],
-  [
-    "a body that is no object",
-    400,
-    "INVALID_REQUEST",
-    () => ({ headers: [...auth(), ...json], body: "[]" }),
-  ],
-  [
-    "no messages",
-    400,
-    "INVALID_REQUEST",
-    () => ({ headers: [...auth(), ...json], body: chat({ messages: [] }) }),
-  ],
-  [
-    "an unknown role",
-    400,
-    "INVALID_REQUEST",
-    () => ({
-      headers: [...auth(), ...json],
-      body: chat({ messages: [{ role: "boss", content: "x" }] }),
-    }),
-  ],
-  [
-    "an unknown model",
-    404,
-    "UNKNOWN_MODEL",
-    () => ({ headers: [...auth(), ...json], body: chat({ model: "gpt-4o" }) }),
-  ],
-  [
-    "an agent that there is not",
-    404,
-    "UNKNOWN_MODEL",
-    () => ({
-      headers: [...auth(), ...json, ...key("k")],
-      body: chat({ model: "lanekeeper/nobody" }),
-    }),
-  ],
-  ["no credential", 401, "UNAUTHENTICATED", () => ({ headers: json, body: chat() })],
-  [
-    "a wrong credential",
-    401,
-    "UNAUTHENTICATED",
-    () => ({ headers: ["authorization", "Bearer lk_wrong", ...json], body: chat() }),
-  ],
-  [
-    "a malformed key",
-    400,
-    "MALFORMED_KEY",
-    () => ({ headers: [...auth(), ...json, ...key("agent:main:")], body: chat() }),
-  ],
-  [
-    "an empty key",
-    400,
-    "MALFORMED_KEY",
-    () => ({ headers: [...auth(), ...json, ...key("")], body: chat() }),
-  ],
-  [
-    "a key that is too long",
-    400,
-    "KEY_TOO_LONG",
-    () => ({ headers: [...auth(), ...json, ...key("k".repeat(1025))], body: chat() }),
-  ],
-  [
-    "a reserved key",
-    403,
-    "RESERVED_NAMESPACE",
-    () => ({ headers: [...auth(), ...json, ...key("cron:nightly")], body: chat() }),
-  ],
-  [
-    "another agent's key",
-    400,
-    "AGENT_MISMATCH",
-    () => ({
-      headers: [...auth(), ...json, ...key("agent:work:x")],
-      body: chat({ model: "lanekeeper/main" }),
-    }),
-  ],
-  [
-    "a repeated key header",
-    400,
-    "INVALID_REQUEST",
-    () => ({ headers: [...auth(), ...json, ...key("a"), ...key("a")], body: chat() }),
-  ],
-  [
-    "a key header that is not ASCII",
-    400,
-    "INVALID_REQUEST",
-    () => ({ headers: [...auth(), ...json, ...key("caf\u00e9")], body: chat() }),
-  ],
-  [
-    "two keys that disagree",
-    400,
-    "INVALID_REQUEST",
-    () => ({
-      headers: [...auth(), ...json, ...key("a"), "x-openclaw-session-key", "b"],
-      body: chat(),
-    }),
-  ],
-  [
-    "an unknown x-on-conflict",
-    400,
-    "INVALID_REQUEST",
-    () => ({
-      headers: [...auth(), ...json, ...key("a"), "x-on-conflict", "explode"],
-      body: chat(),
-    }),
-  ],
-  [
-    "another content type",
-    415,
-    "UNSUPPORTED_MEDIA_TYPE",
-    () => ({ headers: [...auth(), "content-type", "text/plain"], body: chat() }),
-  ],
-  [
-    "a body over the limit",
-    413,
-    "PAYLOAD_TOO_LARGE",
-    () => ({
-      headers: [...auth(), ...json],
-      body: chat({ messages: [{ role: "user", content: "x".repeat(9 * 1024 * 1024) }] }),
-    }),
-  ],
-  [
-    "an expected session id that is not current",
-    409,
-    "GENERATION_MISMATCH",
-    () => ({
-      headers: [
-        ...auth(),
-        ...json,
-        ...key("fresh"),
-        "x-expect-session-id",
-        "018f0000-0000-7000-8000-000000000000",
-      ],
-      body: chat(),
-    }),
-  ],
-  [
-    "a path that there is not",
-    404,
-    "NOT_FOUND",
-    () => ({ path: "/v1/embeddings", headers: [...auth(), ...json], body: "{}" }),
-  ],
-];
-
 describe("bad input gets its reason in OpenAI's shape, and changes nothing", () => {
-  test.each(cases)("%s: %i %s", async (_what, status, reason, make) => {
+  test.each(BAD_REQUESTS)("%s: %i %s", async (_what, status, reason, make) => {
     const before = await written();
-    const answer = await send(make());
+    const auth = ["authorization", `Bearer ${lanekeeper.apiKey}`];
+    const answer = await sendRaw(lanekeeper.baseUrl, make(auth));
     expect(answer.status).toBe(status);
     const { error } = JSON.parse(answer.text) as { error: Record<string, unknown> };
     expect(error["code"]).toBe(reason);
