@@ -7,8 +7,10 @@ import type { LocalRun } from "./local-runs.ts";
 
 const LEASE_MS = 15_000;
 
+const TAKEN = { rows: [{ turn_id: "t" }], rowCount: 1 };
+
 /** A run whose grant was so long on its way; session-identity takes every renewal. */
-function granted(onItsWayMs: number) {
+function granted(onItsWayMs: number, query: () => Promise<object> = async () => TAKEN) {
   const clock = new ManualClock();
   const renewedAtMs: number[] = [];
   const aborted: string[] = [];
@@ -16,7 +18,7 @@ function granted(onItsWayMs: number) {
   const deps = {
     leaseMs: LEASE_MS,
     clock,
-    db: { query: async () => ({ rows: [{ turn_id: "t" }], rowCount: 1 }) },
+    db: { query },
     identity: {
       writeLifecycle: async () => {
         renewedAtMs.push(clock.monotonicMs() - startMs);
@@ -49,4 +51,34 @@ test("one whose key was granted at once does so after a third of the lease", asy
   await clock.advance(LEASE_MS / 3);
   await heartbeat.stop();
   expect(renewedAtMs).toEqual([LEASE_MS / 3]);
+});
+
+test("a statement that is stuck keeps no lease from being renewed, and nothing is sent after it", async () => {
+  let statements = 0;
+  const stuck = () => {
+    statements += 1;
+    return new Promise<object>(() => undefined);
+  };
+  const { clock, heartbeat, renewedAtMs, aborted } = granted(2, stuck);
+  await clock.advance(LEASE_MS * 4);
+  await heartbeat.stop();
+  expect(renewedAtMs).toHaveLength(12);
+  expect(statements).toBe(1);
+  expect(aborted).toEqual([]);
+});
+
+test("a turn that is the run's no more is dropped, unless the run is at its end anyway", async () => {
+  let answer: (result: object) => void = () => undefined;
+  const gone = () => new Promise<object>((resolve) => (answer = resolve));
+  const during = granted(2, gone);
+  await during.clock.advance(LEASE_MS / 3);
+  answer({ rows: [], rowCount: 0 });
+  await during.clock.advance(1);
+  expect(during.aborted).toEqual(["lost"]);
+  const after = granted(2, gone);
+  await after.clock.advance(LEASE_MS / 3);
+  await after.heartbeat.stop();
+  answer({ rows: [], rowCount: 0 });
+  await after.clock.advance(1);
+  expect(after.aborted).toEqual([]);
 });

@@ -31,6 +31,7 @@ export class Heartbeat {
   #eventSeq = 0n;
   #timer: { cancel(): void } | undefined;
   #beating: Promise<void> = Promise.resolve();
+  #isHinting = false;
   #phase = "model";
   #stopped = false;
 
@@ -72,11 +73,12 @@ export class Heartbeat {
     if (this.#stopped) return;
     try {
       await this.#renewLease();
-      await this.#renewHint();
-      this.#schedule(this.#everyMs);
     } catch (error) {
-      this.#judge(error);
+      return this.#judge(error);
     }
+    this.#schedule(this.#everyMs);
+    // The lease does not wait for it: a statement may be stuck for longer than that.
+    if (!this.#isHinting) void this.#renewHint();
   }
 
   async #renewLease(): Promise<void> {
@@ -98,10 +100,14 @@ export class Heartbeat {
   /** For other replicas' sweepers; and the store's word that the turn is still this run's. */
   async #renewHint(): Promise<void> {
     const { run, abort } = this.#options;
+    this.#isHinting = true;
     try {
-      if (!(await renew(this.#deps.db, run))) abort({ kind: "lost" });
+      // Once the run is at its end, whether the turn is still its own is found out with that.
+      if (!(await renew(this.#deps.db, run)) && !this.#stopped) abort({ kind: "lost" });
     } catch (err) {
       run.log.warn({ err }, "the renewal's hint could not be stored");
+    } finally {
+      this.#isHinting = false;
     }
   }
 
