@@ -80,8 +80,9 @@ export const POINTS: readonly Point[] = [
     "runner",
     COMMIT,
     "after an ending was accepted, before it is visible",
-    "  const told = toldBy(run.turn, ending);\n",
-    (here) => `  ${here}\n  const told = toldBy(run.turn, ending);\n`,
+    '  if (verdict === "accepted") return makeVisible(deps, run, ending);\n',
+    (here) =>
+      `  if (verdict === "accepted") {\n    ${here}\n    return makeVisible(deps, run, ending);\n  }\n`,
   ),
   point(
     "delivery",

@@ -1,6 +1,7 @@
 import type { RunnerDeps } from "../deps.ts";
 import { persist } from "../persist.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
+import { readSession } from "../store/answering/sessions.ts";
 import { readHistory } from "./history.ts";
 
 /**
@@ -17,4 +18,16 @@ export async function takesSeed(
     readHistory(deps, turn.tenant, session.sessionId, 1),
   );
   return said.length === 0 && summary === "";
+}
+
+/** The same of a session of which only what the runner has seen is known. */
+export async function takesSeedOfSeen(
+  deps: Pick<RunnerDeps, "db" | "steps" | "clock" | "log">,
+  turn: Pick<StoredTurn, "tenant" | "seed">,
+  sessionId: string,
+): Promise<boolean> {
+  const seen = await persist(deps, "read a session", () =>
+    readSession(deps.db, turn.tenant, sessionId),
+  );
+  return takesSeed(deps, turn, { sessionId, parentSessionId: seen?.parentSessionId ?? "" });
 }

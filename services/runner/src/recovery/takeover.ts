@@ -7,19 +7,14 @@ import { LIMITS } from "../limits.ts";
 import { takeOver } from "../store/runs/activate.ts";
 import { releaseClaim } from "../store/lanes/claim-head.ts";
 import { discardPrepared } from "../store/runs/end-unanswered.ts";
-import { takesSeed } from "../answering/seeds.ts";
+import { takesSeedOfSeen } from "../answering/seeds.ts";
 import { readSession } from "../store/answering/sessions.ts";
 import { readRun, type StoredRun } from "../store/runs/prepare.ts";
 import type { Grant } from "../runs/grant.ts";
 import { begin, type BeginResult } from "../runs/begin.ts";
-import {
-  carryThrough,
-  endAs,
-  type EndingRun,
-  noRunEnded,
-  refused,
-  type TurnExit,
-} from "../runs/commit.ts";
+import { carryThrough, noRunEnded, refused } from "../runs/commit.ts";
+import { endWithInput, makeVisible } from "../runs/end-turn.ts";
+import type { EndingRun, TurnExit } from "../runs/turn-exit.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "../runs/prepare-ending.ts";
 import type { Claimed } from "../runs/claimed.ts";
@@ -96,9 +91,10 @@ async function finishDead(
     return carryThrough(deps, ended, ending);
   }
   if (verdict === "superseded" || verdict === "moved") return refused(deps, ended, verdict);
-  if (!isStored) return endAs(deps, ended, ending.state, ending.errorReason, ending.errorMessage);
+  // What was said to it stands, whoever has the key now. An answer that its run stored meanwhile does not.
+  if (!isStored && ending.state !== "COMPLETED") return makeVisible(deps, ended, ending);
   await persist(deps, "discard an ending", () => discardPrepared(deps.db, held));
-  return undefined;
+  return isStored ? undefined : { kind: "lost" };
 }
 
 /** The ending of a turn that nobody is to run again. */
@@ -108,9 +104,7 @@ async function endingForced(
   { sessionId }: StoredRun,
 ): Promise<Ending | undefined> {
   if (turn.stop === undefined && turn.runCount < LIMITS.runsPerTurn) return undefined;
-  const seen = await readSession(deps.db, turn.tenant, sessionId);
-  const session = { sessionId, parentSessionId: seen?.parentSessionId ?? "" };
-  const seeds = await takesSeed(deps, turn, session);
+  const seeds = await takesSeedOfSeen(deps, turn, sessionId);
   const keep = { keepsInput: turn.stop !== "rolled_back", seeds };
   if (turn.stop === "cancelled") {
     const message = cancelledText(turn.stopNote);
@@ -161,7 +155,7 @@ async function notGranted(
   const isRotated = reason === "TURN_SKIPPED" || reason === "GENERATION_MISMATCH";
   return isRotated
     ? refused(deps, before, "superseded")
-    : endAs(deps, before, "FAILED", reason, message);
+    : endWithInput(deps, before, "FAILED", { reason, message });
 }
 
 async function enterAnew(

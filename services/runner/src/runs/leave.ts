@@ -1,7 +1,8 @@
 import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Ending } from "../domain/ending.ts";
 import type { Grant } from "./grant.ts";
-import { commit, giveBack, refused, type Steered, type TurnExit } from "./commit.ts";
+import { commit, giveBack, refused, type Steered } from "./commit.ts";
+import type { TurnExit } from "./turn-exit.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { abortCauseOf } from "./run-abort.ts";

@@ -65,9 +65,10 @@ export function newRow(sessionKey: string): KeyRow {
 /**
  * The run that a fence is of: its epoch, and a generation that it has held.
  *
- * @throws STALE_GENERATION, TAKEN_OVER
+ * @throws KEY_MOVED, STALE_GENERATION, TAKEN_OVER
  */
 export function holding(row: KeyRow, fence: Fence | undefined): ActiveRun {
+  if (row.movedTo !== "") throw new LanekeeperError("KEY_MOVED", "merged");
   const active = row.active;
   if (active !== undefined && active.runId === fence?.runId && active.epoch === fence.runEpoch)
     return active;
