@@ -4,7 +4,7 @@ import {
   createRunnerClient,
   type ServiceClientOptions,
 } from "@lanekeeper/client";
-import { hasReason, LanekeeperError, serviceCredential } from "@lanekeeper/rpc";
+import { Code, hasReason, LanekeeperError, RpcError, serviceCredential } from "@lanekeeper/rpc";
 import type { ServiceName, TlsPaths } from "@lanekeeper/service";
 import { describeError } from "../describe-error.ts";
 import { variablesOf } from "../service-variables.ts";
@@ -48,10 +48,19 @@ export async function askReplica(
     if (error instanceof LanekeeperError) return said(refused(service, address, error));
     const { target } = variablesOf(service);
     const text =
-      `${service} at ${address} does not answer (${describeError(error)}): see that it runs and can be ` +
+      `${service} at ${address} does not answer (${silence(error)}): see that it runs and can be ` +
       `reached, or take it out of ${target}.`;
     return said(problem(service, text), true);
   }
+}
+
+/** Without what each layer of gRPC says of the one below. */
+function silence(error: unknown): string {
+  if (error instanceof RpcError && error.code === Code.DEADLINE_EXCEEDED) {
+    return `nothing within ${ANSWERS_WITHIN_MS / 1_000} s`;
+  }
+  const told = describeError(error);
+  return /connect E[A-Z]+ [\d.:[\]a-f]+\d/.exec(told)?.[0] ?? told;
 }
 
 function refused(service: AskedService, address: string, error: LanekeeperError): Finding {
