@@ -16,6 +16,7 @@ let identity: IdentityStandIn;
 let db: DeliveryDatabase;
 let delivery: TestDelivery;
 let runner: DeliveryClient;
+let cli: DeliveryClient;
 let sink: WebhookSink;
 
 beforeAll(async () => {
@@ -33,7 +34,9 @@ afterAll(async () => {
   await schemas[Symbol.asyncDispose]();
 });
 beforeEach(() => {
-  runner = delivery.as("runner", systemIds.uuid());
+  const tenant = systemIds.uuid();
+  runner = delivery.as("runner", tenant);
+  cli = delivery.as("cli", tenant);
 });
 
 const refusal = (reason: string) => expect.objectContaining({ reason });
@@ -160,14 +163,14 @@ test("while a secret is rotated posts verify with both; a repeat tells the same;
   const { route, signingSecret: old } = await runner.registerRoute(at("1"));
   const routeId = route?.routeId ?? "";
   const wanted = { requestId: "rotation-1", routeId };
-  const { signingSecret: fresh } = await runner.rotateSigningSecret(wanted);
-  expect((await runner.rotateSigningSecret(wanted)).signingSecret).toBe(fresh);
+  const { signingSecret: fresh } = await cli.rotateSigningSecret(wanted);
+  expect((await cli.rotateSigningSecret(wanted)).signingSecret).toBe(fresh);
   expect((await runner.registerRoute(at("1"))).signingSecret).toBe(fresh);
   const during = await sentBody(routeId, "turn-1");
   for (const secret of [old, fresh]) verify(secret, during);
 
   const keepOld = { seconds: 0n, nanos: 0 };
-  const again = await runner.rotateSigningSecret({ ...wanted, requestId: "rotation-2", keepOld });
+  const again = await cli.rotateSigningSecret({ ...wanted, requestId: "rotation-2", keepOld });
   const after = await sentBody(routeId, "turn-2");
   verify(again.signingSecret, after);
   expect(() => verify(fresh, after)).toThrow();

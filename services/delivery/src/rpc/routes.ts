@@ -28,6 +28,8 @@ import { watchSessions } from "./watch-sessions.ts";
  * rest is asked by whoever stands nearer to people.
  */
 const NEARER: readonly PeerName[] = ["ingress", "runner", "cli"];
+/** Whoever has what is told or changed here sends as others, or is believed for them: the runner does neither. */
+const SECRETS: readonly PeerName[] = ["ingress", "cli"];
 
 export const ALLOW: Allow<typeof DeliveryService> = {
   registerRoute: NEARER,
@@ -35,9 +37,9 @@ export const ALLOW: Allow<typeof DeliveryService> = {
   enqueueDelivery: ["runner", "ingress"],
   configureRoute: NEARER,
   listRouteChanges: NEARER,
-  rotateSigningSecret: NEARER,
-  applyChannelAccounts: NEARER,
-  listChannelAccounts: NEARER,
+  rotateSigningSecret: SECRETS,
+  applyChannelAccounts: SECRETS,
+  listChannelAccounts: SECRETS,
   redriveDelivery: NEARER,
   dismissDelivery: NEARER,
   showProgress: ["runner"],

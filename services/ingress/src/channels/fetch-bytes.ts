@@ -26,7 +26,8 @@ export async function fetchBytes(wanted: Wanted): Promise<Uint8Array | undefined
   }
 }
 
-async function readUpTo(
+/** What has come, or undefined where it is more. */
+export async function readUpTo(
   body: ReadableStream<Uint8Array>,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {

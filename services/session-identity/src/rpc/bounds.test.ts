@@ -97,6 +97,10 @@ test("an alias or a merge that leads out of the bounds is refused, whichever end
   await client.registerAlias({ aliasSessionKey: fresh, sessionKey: OTHER });
   const name = { case: "rawKey", value: fresh } as const;
   expect((await failure(client.resolveSession({ name }, bounds))).reason).toBe("PERMISSION_DENIED");
+  const removed = await failure(client.removeAlias({ aliasSessionKey: fresh }, bounds));
+  expect([removed.reason, removed.message]).toEqual([
+    ...["PERMISSION_DENIED", expect.not.stringContaining("web")],
+  ]);
   const merge = { requestId: "m", sessionKey: OTHER, survivorSessionKey: OWN };
   expect((await failure(client.mergeSessions(merge, bounds))).reason).toBe("PERMISSION_DENIED");
 });

@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from "../../http/json-body.ts";
-import { fetchBytes } from "../fetch-bytes.ts";
+import { fetchBytes, readUpTo } from "../fetch-bytes.ts";
 
 /** Why a method of the Bot API gave nothing. */
 export interface TelegramRefusal {
@@ -32,7 +32,7 @@ export class TelegramApi {
         redirect: "error",
         signal,
       });
-      return resultOf(answer.status, await answer.json());
+      return resultOf(answer.status, await jsonOf(answer));
     } catch (error) {
       return refused(0, `Telegram's API gave no answer (${whyOf(error)})`);
     }
@@ -51,6 +51,15 @@ export class TelegramApi {
     const url = new URL(`./file/bot${this.#token}/${path}`, this.#baseUrl);
     return fetchBytes({ url, maxBytes, signal });
   }
+}
+
+/** A hundred updates at a time; messages have 4,096 characters, and what Telegram tells about them. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** Undefined where it has none, or more than an answer of the API can have. */
+async function jsonOf({ body }: Response): Promise<unknown> {
+  const bytes = body === null ? undefined : await readUpTo(body, MAX_ANSWER_BYTES);
+  return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString("utf8"));
 }
 
 /** https://core.telegram.org/bots/api#making-requests */
