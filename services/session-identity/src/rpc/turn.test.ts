@@ -50,6 +50,31 @@ test("a turn's whole path: resolve, begin, started, heartbeat, ended, and what s
   });
 });
 
+test("a turn that names the session of another key is refused, whether the key is remembered or read, and takes nothing", async () => {
+  const replica = await startReplica(database.open());
+  const tenant = await newTenant(replica.client("cli"));
+  const runner = replica.client("runner", { tenant });
+  const [own, other] = await Promise.all(
+    ["chat-own", "chat-other"].map(async (value) => {
+      const { session } = await runner.resolveSession({ name: { case: "rawKey", value } });
+      return session?.ref?.sessionId ?? "";
+    }),
+  );
+  const asked = (admittedSessionId = "") => begin("agent:main:chat-own", { admittedSessionId });
+  const refused = {
+    reason: "GENERATION_MISMATCH",
+    metadata: { session_id: own, generation: "1", expected: "1", expected_session_id: other },
+  };
+  expect(await failure(runner.beginRun(asked(other)))).toMatchObject(refused);
+  const run = fenceOf(await runner.beginRun(asked(own)));
+  expect(run.runEpoch).toBe(1n);
+  const writer = { case: "run", value: run } as const;
+  const ended = { case: "ended", value: { outcome: RunOutcome.COMPLETED } } as const;
+  await runner.writeLifecycle({ writer, event: ended });
+  expect(await failure(runner.beginRun(asked(other)))).toMatchObject(refused);
+  expect(fenceOf(await runner.beginRun(asked(own))).runEpoch).toBe(2n);
+});
+
 test("a rotated run is told STALE_GENERATION with the current fence and the rotation that did it", async () => {
   const replica = await startReplica(database.open());
   const tenant = await newTenant(replica.client("cli"));
