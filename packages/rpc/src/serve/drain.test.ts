@@ -93,6 +93,29 @@ test("a drain cuts off what does not end in its time", async () => {
   expect(await pending).toMatchObject({ reason: "DRAINING" });
 });
 
+test("a handler that was cut off returns before the drain ends, so that what it leans on can be closed", async () => {
+  const started = gate();
+  let hasReturned = false;
+  let told: Promise<unknown> = Promise.resolve();
+  const { server } = await startEcho({
+    routes: {
+      echo: async (_, call) => {
+        started.open();
+        await aborted(call.signal);
+        // Its caller has heard of it long before.
+        await told;
+        for (let n = 0; n < 100; n += 1) await new Promise((resolve) => setImmediate(resolve));
+        hasReturned = true;
+        return {};
+      },
+    },
+  });
+  told = failure(echoClient(server.address, { retry: { maxAttempts: 1 } }).echo({}));
+  await started.opened;
+  await server.drain({ timeoutMs: 0 });
+  expect(hasReturned).toBe(true);
+});
+
 test("a watching prober does not hold the shutdown up", async () => {
   const { server } = await startEcho();
   const watching = healthClient(server.address).watch({ service: "" });
