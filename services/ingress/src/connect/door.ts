@@ -18,7 +18,7 @@ import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 import { noteRpc } from "../http/rpc-facts.ts";
-import { notingTrace } from "./note-trace.ts";
+import { notingFacts } from "./note-facts.ts";
 import { requireOwnRoutes } from "./own-routes.ts";
 import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
@@ -54,7 +54,7 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
   };
   const served = <D extends DescService>(desc: D, routes: Routes<D>): ConnectService => ({
     desc,
-    routes: notingTrace(desc, whileValid(desc, routes, door)),
+    routes: notingFacts(desc, whileValid(desc, routes, door)),
     authorize,
   });
   const runner = proxyRoutes(RunnerService, door.runner);

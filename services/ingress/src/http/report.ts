@@ -60,10 +60,10 @@ export function logRpc(
   const route = `${req.method} ${req.url?.split("?", 1)[0] ?? ""}`;
   res.once("close", () => {
     const duration = Math.round(app.clock.monotonicMs() - startedMs);
-    const { caller, traceparent = shown.traceparent } = rpcFactsOf(res);
+    const { caller, traceparent = shown.traceparent, silentService: silent } = rpcFactsOf(res);
     const { tenant, principal } = caller ?? {};
     turnLog(app.log, { tenant, principal, request_id: shown.requestId, traceparent }).info(
-      { route, status: finalStatus(res), duration_ms: duration },
+      { route, status: finalStatus(res), silent_service: silent, duration_ms: duration },
       "request",
     );
   });

@@ -7,6 +7,8 @@ export interface RpcFacts {
   readonly caller?: Caller;
   /** W3C traceparent of the call. Undefined: it was not let in. */
   readonly traceparent?: string | undefined;
+  /** Who was silent, or said that its database is away, where the call failed of that. */
+  readonly silentService?: string | undefined;
 }
 
 const facts = new WeakMap<ServerResponse, RpcFacts>();

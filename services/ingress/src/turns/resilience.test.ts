@@ -105,6 +105,8 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     const bytes = Buffer.from(info?.value ?? "", "base64");
     expect(fromBinary(ErrorInfoSchema, bytes).metadata).toEqual({ service: "session-identity" });
     expect(bytes.toString()).not.toContain("127.0.0.1");
+    const line = () => other.log.lines.find(({ msg }) => msg === "request");
+    await expect.poll(line).toMatchObject({ status: 503, silent_service: "session-identity" });
   });
 
   test("of a turn that may have been accepted the retry is the same turn, and so is who shows its key", async () => {
