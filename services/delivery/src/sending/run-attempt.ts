@@ -93,7 +93,7 @@ async function sendAndFinish(
   const { failureCount, perhapsSent } = claimed;
   const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
   const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
-  const bounded = { ...ending, error: ending.error.slice(0, deps.limits.errorChars) };
+  const bounded = { ...ending, error: told(ending.error).slice(0, deps.limits.errorChars) };
   const untold = (await isTold(deps, claimed, bounded, claimedAtMs)) ? undefined : bounded.report;
   const ended = { claimed, ending: bounded, wasClaimed, pieceCount, untold };
   const { finished, askedAtMs } = await finish(deps, ended, claimedAtMs, wantsNext);
@@ -190,6 +190,11 @@ function finish(
     backoff: limits.fenceBackoff,
     clock,
   });
+}
+
+/** What another program said, on one line: what it holds beside text, no column of the database might take. */
+function told(error: string): string {
+  return error.replaceAll(/\p{Cc}+/gu, " ");
 }
 
 const GOES_ON: ReadonlySet<string> = new Set(["accepted", "paced", "moved"]);

@@ -114,6 +114,12 @@ test.each(["channel_not_found", "not_in_channel", "invalid_auth", "is_archived",
   },
 );
 
+test("an error that holds more than text is told on one line, and ends its delivery", async () => {
+  slack.next(POST, { answer: { ok: false, error: "odd\0\u001b[2J\nerror" } });
+  const dead = await untilState(runner, await send("hello"), "FAILED");
+  expect(dead.lastError).toBe("Slack answered odd [2J error");
+});
+
 test("ratelimited is waited out as Retry-After says", async () => {
   const headers = { "retry-after": "3600" };
   slack.next(POST, { status: 429, headers, answer: { ok: false, error: "ratelimited" } });
