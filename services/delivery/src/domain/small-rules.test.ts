@@ -6,6 +6,7 @@ import { outcomeOfStatus } from "./http-answer.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { placeDigest } from "./route-place.ts";
 import { newSigningSecret, signedHeaders } from "./signing-secret.ts";
+import { telegramAnswer } from "./telegram-answer.ts";
 
 test("a signature is one that the specification's own library takes", () => {
   const secret = newSigningSecret();
@@ -55,6 +56,20 @@ test.each([
   [undefined, undefined],
 ])("Retry-After %j is %j ms", (header, ms) => {
   expect(retryAfterMs(header, new Date("2026-01-01T00:00:00Z"), 3_600_000)).toBe(ms);
+});
+
+test.each([
+  [7, 7_000],
+  [1.5, 1_500],
+  [0, 0],
+  [-5, 0],
+  [1e300, 3_600_000],
+  ["7", 9_000],
+  [undefined, 9_000],
+])("Telegram's retry_after %j is %j ms", (seconds, retryAfterMs) => {
+  const said = { ok: false, error_code: 429, parameters: { retry_after: seconds } };
+  const answer = telegramAnswer(429, said, 9_000, 3_600_000);
+  expect(answer).toMatchObject({ outcome: { kind: "failed", retryAfterMs } });
 });
 
 test.each([

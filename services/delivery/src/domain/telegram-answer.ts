@@ -38,7 +38,8 @@ export function telegramAnswer(
     if (code === 429) {
       const seconds = parameters["retry_after"];
       const asked = typeof seconds === "number" ? seconds * 1_000 : (retryAfterMs ?? 0);
-      return { kind: "failed", error, retryAfterMs: Math.min(asked, maxRetryAfterMs) };
+      const bounded = Math.min(maxRetryAfterMs, Math.max(0, asked));
+      return { kind: "failed", error, retryAfterMs: bounded };
     }
     const isPerhapsDone = code < 400 || code >= 500;
     return isPerhapsDone ? { kind: "unknown", error } : { kind: "refused", error };

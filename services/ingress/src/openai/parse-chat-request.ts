@@ -31,6 +31,7 @@ export function parseChatRequest(
   const options = readRequestOptions(headers);
   if (rawKey === undefined) refuseExpectation(options);
   refuseSeveralChoices(body);
+  refusePrevious(body);
   return {
     model,
     agentId: selectAgent(headers, model),
@@ -48,6 +49,12 @@ function refuseSeveralChoices(body: JsonObject): void {
   if (!isAbsent(n) && n.value !== 1) {
     throw invalid(n.path, "must be 1: a conversation goes on from one answer");
   }
+}
+
+/** It names no session here, and would be taken for one that does by whoever sent it. */
+function refusePrevious(body: JsonObject): void {
+  const previous = fieldOf(body, "previous_response_id");
+  if (!isAbsent(previous)) throw invalid(previous.path, "is taken by POST /v1/responses alone");
 }
 
 /** The last message is the turn's own input; an answer cannot be one. */

@@ -67,6 +67,8 @@ describe("what names a session", () => {
     [{ conversation: 7 }, "conversation"],
     [{ conversation: { id: 7 } }, "conversation.id"],
     [{ conversation: ["k"] }, "conversation"],
+    [{ conversation: {} }, "conversation.id"],
+    [{ conversation: { id: null } }, "conversation.id"],
     [{ metadata: { session_key: 7 } }, "metadata.session_key"],
   ])("%j names none", async (body, param) => {
     const { status, json } = await ask(lane, { body: { ...HELLO, ...body } });
@@ -150,6 +152,19 @@ describe("a tenant that requires a session", () => {
     const previous_response_id = (first.json as { id: string }).id;
     const { json } = await ask(lane, { path, body: { ...body, previous_response_id } });
     expect(json).toMatchObject({ error: { param: "x-session-key" } });
+  });
+
+  test.each([
+    ["/v1/responses, empty", "/v1/responses", { model: "lanekeeper", input: "one" }, ""],
+    ["/v1/chat/completions, which knows none", "/v1/chat/completions", HELLO, "resp_1"],
+  ])("is not talked out of it by a previous response: %s", async (_what, path, given, previous) => {
+    await apply(["user"], true);
+    const before = lane.runner.turns.length;
+    const body = { ...given, user: "ann", previous_response_id: previous };
+    const { status, json } = await ask(lane, { path, body });
+    expect(status).toBe(400);
+    expect(json).toMatchObject({ error: { param: "previous_response_id" } });
+    expect(lane.runner.turns).toHaveLength(before);
   });
 });
 

@@ -17,7 +17,7 @@ export function namedSession(headers: SingleHeaders, body: JsonObject): string |
     named("x-session-key", headers.ascii("x-session-key")),
     named("x-openclaw-session-key", headers.ascii("x-openclaw-session-key")),
     named("x-session-key-encoded", decoded(headers, "x-session-key-encoded")),
-    named("conversation", textOf(conversation(body))),
+    named("conversation", conversation(body)),
     named("metadata.session_key", textOf(fromMetadata(body))),
   ].filter((one) => one !== undefined);
   const [first, ...others] = given;
@@ -52,9 +52,12 @@ function decoded(headers: SingleHeaders, name: SingleHeaderName): string | undef
   }
 }
 
-function conversation(body: JsonObject): Field {
+/** An object without its id would be a request without a session, and so lose the thread. */
+function conversation(body: JsonObject): string | undefined {
   const field = fieldOf(body, "conversation");
-  return isObject(field.value) ? fieldOf(field.value, "id", field.path) : field;
+  return isObject(field.value)
+    ? requireText(fieldOf(field.value, "id", field.path))
+    : textOf(field);
 }
 
 function fromMetadata(body: JsonObject): Field {

@@ -3,7 +3,7 @@ import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/me
 import type { JsonObject } from "../../http/json-body.ts";
 import type { SingleHeaders } from "../../http/single-headers.ts";
 import { selectAgent } from "../agent.ts";
-import { fieldOf, flagOf, isAbsent, requireText } from "../field.ts";
+import { fieldOf, flagOf, isAbsent, requireName, requireText } from "../field.ts";
 import type { MessageBounds } from "../parse-message.ts";
 import { readRequestOptions, refuseExpectation } from "../request-options.ts";
 import type { StreamableAsk } from "../turn-door.ts";
@@ -68,7 +68,8 @@ function previousOf(body: JsonObject): string {
   if (!isAbsent(fieldOf(body, "conversation"))) {
     throw invalid(previous.path, "cannot be given together with conversation");
   }
-  return requireText(previous);
+  // Most likely an unset variable: going on without it would lose the thread.
+  return requireName(previous);
 }
 
 /** The last item is the turn's own input; an answer cannot be one. */
