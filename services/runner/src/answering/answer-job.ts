@@ -3,6 +3,7 @@ import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message"
 import type { Model } from "../models/model.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { ContextUse, Tool } from "../tools/tool.ts";
+import type { Steer } from "../store/answering/steer.ts";
 import type { ToolSteps } from "./tool-steps.ts";
 import type { TurnStream } from "../attaching/turn-stream.ts";
 
@@ -24,8 +25,14 @@ export interface AnswerJob {
   readonly spent: { readonly inputTokens: number; readonly outputTokens: number };
   readonly seeds: boolean;
   readonly steps: ToolSteps;
-  /** What was said to the turn while it runs; `first`: also what its earlier runs were told. */
-  readonly steers: (when: "first" | "later") => Promise<readonly Message[]>;
+  /**
+   * What was said to the turn while it runs and has not been read, which is read after this step of its tools
+   * now; `read`: what its earlier runs have read.
+   */
+  readonly steers: (
+    when: "read" | "first" | "later",
+    lastStep: number,
+  ) => Promise<readonly Steer[]>;
   readonly stream: TurnStream;
   readonly signal: AbortSignal;
 }

@@ -53,7 +53,7 @@ export class Answering {
       if (ending !== undefined) return ending;
     }
     while (!this.isSpent) {
-      said.adopt(await this.#job.steers(this.#modelCalls === 0 ? "first" : "later"));
+      said.adopt(await this.#steers(this.#modelCalls === 0 ? "first" : "later"));
       const ending = await this.#ask();
       if (ending !== undefined) return ending;
     }
@@ -63,11 +63,17 @@ export class Answering {
     );
   }
 
+  async #steers(when: "first" | "later"): Promise<Message[]> {
+    const { steers, steps } = this.#job;
+    return (await steers(when, steps.lastStep)).flatMap(({ messages }) => messages);
+  }
+
   /** An ending where an earlier run died over its own tools' calls, beside which stood some of the client's. */
   async #resume(): Promise<Ending | undefined> {
     const said = this.#said;
     const isClient = (name: string): boolean => isClients(this.#job, name);
-    const resumed = await this.#job.steps.resume(said.ownTools, isClient);
+    const steered = await this.#job.steers("read", 0);
+    const resumed = await this.#job.steps.resume(said.ownTools, isClient, steered);
     said.adopt(resumed);
     const lastRound = resumed.slice(resumed.findLastIndex(({ role }) => role === Role.ASSISTANT));
     const answered = new Set(lastRound.flatMap(resultIds));

@@ -9,7 +9,7 @@ import type { Model } from "../models/model.ts";
 import type { ContextUse } from "../tools/tool.ts";
 import type { AnswerJob } from "./answer-job.ts";
 import type { Grant } from "../runs/grant.ts";
-import { takeSteers } from "../store/answering/steer.ts";
+import { type Steer, takeSteers } from "../store/answering/steer.ts";
 import { budgetOf } from "./budget.ts";
 import { compact } from "./compact.ts";
 import { gather } from "./gather.ts";
@@ -60,7 +60,7 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     contextUse: before.contextUse,
     tools,
     steps: stepsOf(parts, options, agent, before.contextUse),
-    steers: (when) => steersOf(parts, options, when, isLate),
+    steers: (when, lastStep) => steersOf(parts, options, when, lastStep, isLate),
     stream: stored.stream,
     signal: run.signal,
   };
@@ -153,16 +153,20 @@ function atPercentOf({ compaction }: AgentConfig): number {
 async function steersOf(
   { deps }: Collaborators,
   { claimed, begun }: JobOptions,
-  when: "first" | "later",
+  when: Parameters<AnswerJob["steers"]>[0],
+  lastStep: number,
   isLate: boolean,
-): Promise<Message[]> {
+): Promise<readonly Steer[]> {
   const { turn, run } = claimed;
+  const held = { ...turn, runId: run.runId };
+  if (when === "read") {
+    if (begun.ordinal === 1) return [];
+    return persist(deps, "read steers", () => takeSteers(deps.db, held, "read", lastStep));
+  }
   if (when === "first") await gather(deps, claimed);
   const mayHave = isLate || run.isSteered || begun.ordinal > 1 || turn.origin.groupId !== "";
   if (when === "first" && !mayHave) return [];
-  const held = { ...turn, runId: run.runId };
-  const which = when === "first" ? "all" : "unread";
-  return persist(deps, "take steers", () => takeSteers(deps.db, held, which));
+  return persist(deps, "take steers", () => takeSteers(deps.db, held, "unread", lastStep));
 }
 
 function stepsOf(

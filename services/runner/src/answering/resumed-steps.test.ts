@@ -1,10 +1,13 @@
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
 import type { ModelRequest } from "../models/model.ts";
-import { type Behaviour, end, toolCall } from "../testing/model-double.ts";
-import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { gate } from "../testing/gate.ts";
+import { type Behaviour, end, heldAnswer, toolCall } from "../testing/model-double.ts";
+import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
+import type { Replica, World } from "../testing/world.ts";
 import type { Tool } from "../tools/tool.ts";
 
 const worlds = testWorlds();
@@ -114,4 +117,78 @@ test.concurrent("a client's call that stood beside those of the agent's own tool
   ]);
   expect(reader.kinds).toContain("toolCall");
   expect(world.model.asked).toHaveLength(1);
+});
+
+/** Handed over while the model is asked for its first answer. */
+async function steeredWhile(world: World, a: Replica) {
+  const parameters = { tools: [{ type: "function", function: { name: "weather" } }] };
+  const held = gate();
+  const answers = world.model.behaviour;
+  world.model.behaviour = (request) => {
+    world.model.behaviour = answers;
+    return heldAnswer(held.opened)(request);
+  };
+  const host = new Attached(a, { submit: turnFor(world, "one", { parameters }) });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const steer = { onConflict: OnConflict.STEER };
+  const guest = await a.client.submitTurn(turnFor(world, "and two", steer));
+  held.open();
+  return { hostId: host.turnId, guestId: guest.turnId };
+}
+
+test.concurrent("a message that was handed to the turn stands before what was done about it", async () => {
+  await using world = await worlds.start();
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  world.tools.push(tool("act", async () => "acted"));
+  let isActed = false;
+  world.model.behaviour = async function* ({ messages }: ModelRequest) {
+    const isDone = messages.some(({ parts }) => parts[0]?.content.case === "toolResult");
+    if (isDone && !isActed) {
+      isActed = true;
+      await new Promise<void>(() => undefined);
+    }
+    yield isDone ? { type: "text", text: "done" } : toolCall("c1", "act");
+    yield end(isDone ? "stop" : "tool_calls");
+  };
+  const { hostId } = await steeredWhile(world, a);
+  await eventually(() => isActed);
+  a.kill();
+  await world.expireLeases();
+  const ended = await new Attached(b, { turnId: hostId }).ended;
+  expect(ended.state).toBe(TurnState.COMPLETED);
+  expect(world.model.shown(world.model.asked.length - 1)).toEqual([
+    "user: one",
+    "user: and two",
+    "assistant: call act",
+    "tool: result acted",
+  ]);
+});
+
+test.concurrent("nor is it lost where the next run hands a call to the client without asking the model", async () => {
+  await using world = await worlds.start();
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  let isCalled = false;
+  const hangs = tool("hangs", () => {
+    isCalled = true;
+    return new Promise<string>(() => undefined);
+  });
+  world.tools.push(hangs);
+  world.model.behaviour = async function* () {
+    yield toolCall("c1", "hangs");
+    yield toolCall("c2", "weather");
+    yield end("tool_calls");
+  };
+  const { hostId, guestId } = await steeredWhile(world, a);
+  await eventually(() => isCalled);
+  a.kill();
+  await world.expireLeases();
+  const ended = await new Attached(b, { turnId: hostId }).ended;
+  expect(ended).toMatchObject({ state: TurnState.COMPLETED, finishReason: "tool_calls" });
+  await new Attached(b, { turnId: guestId }).ended;
+  const session = { case: "sessionKey" as const, value: KEY };
+  const { messages } = await b.client.listMessages({ session });
+  const said = messages.flatMap(({ message }) => (message ? [textOf(message)] : []));
+  expect(said.slice(0, 2)).toEqual(["one", "and two"]);
 });

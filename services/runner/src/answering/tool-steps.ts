@@ -15,6 +15,7 @@ import {
   type StepResult,
   type ToolStep,
 } from "../store/answering/tool-steps.ts";
+import type { Steer } from "../store/answering/steer.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { Heartbeat } from "../runs/heartbeat.ts";
@@ -52,6 +53,11 @@ export class ToolSteps {
     this.#options = options;
   }
 
+  /** The last step that was begun in the turn; 0: none. */
+  get lastStep(): number {
+    return this.#lastStep;
+  }
+
   /** What tools have made for the turn's answer. */
   get files(): readonly FilePart[] {
     return this.#files.all;
@@ -66,14 +72,24 @@ export class ToolSteps {
    * What earlier runs of the turn said and did with tools, finished where it was not begun. What was done
    * stands, also where the agent has the tool no more.
    * @param isClients whether a tool is the client's to run.
+   * @param steered what those runs were handed meanwhile, and read: it stands before what they did after it.
    */
-  async resume(tools: Tools, isClients: (name: string) => boolean): Promise<Message[]> {
+  async resume(
+    tools: Tools,
+    isClients: (name: string) => boolean,
+    steered: readonly Steer[],
+  ): Promise<Message[]> {
     if (!this.#options.mayResume) return [];
     const { deps, context, stream } = this.#options;
     const steps = await readSteps(deps.db, context.tenant, context.turnId);
     const produced: Message[] = [];
     let before = "";
+    let read = 0;
     for (const round of roundsOf(steps)) {
+      const firstStep = round.steps[0]?.step ?? 0;
+      for (; (steered[read]?.afterStep ?? firstStep) < firstStep; read++) {
+        produced.push(...(steered[read]?.messages ?? []));
+      }
       produced.push(round.said);
       const text = textOf(round.said);
       const told = gapBetween(before, text) + text;
@@ -84,7 +100,7 @@ export class ToolSteps {
       );
       produced.push(...(await this.#resumeRound(round, own, tools)));
     }
-    return produced;
+    return [...produced, ...steered.slice(read).flatMap(({ messages }) => messages)];
   }
 
   /** Runs the calls of one message of the agent, one after the other. */

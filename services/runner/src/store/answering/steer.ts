@@ -76,28 +76,44 @@ export async function insertSteered(
 const TAKE_STEERS = {
   name: "runner_take_steers",
   text: `
-UPDATE turns s SET steer = 2
+UPDATE turns s SET steer = 2,
+  steered_after_step = CASE s.steer WHEN 2 THEN s.steered_after_step ELSE $6::int END
 WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
   AND s.steer = ANY ($5::smallint[])
   -- What a subagent answered stands there as its tool's result.
   AND s.child_turn_id IS NULL
   AND EXISTS (SELECT FROM turns h WHERE h.tenant = $1 AND h.turn_id = $3 AND h.run_id = $4
               AND ${stateIn("h.state", "ACTIVE")})
-RETURNING s.lane_seq AS "laneSeq", s.input`,
+RETURNING s.lane_seq AS "laneSeq", s.input, s.steered_after_step AS "afterStep"`,
 };
 
-/** Messages handed to a turn, in order: those not yet read, or, for a run that begins, all of them. */
+/** What was handed to a turn, and after which of the turn's tool steps it was read. */
+export interface Steer {
+  readonly messages: readonly Message[];
+  /** 0: before all of them; undefined: the release before did not say. */
+  readonly afterStep: number | undefined;
+}
+
+/**
+ * Messages handed to a turn, in order: those that nobody has read, which are read after this step now; or those
+ * that earlier runs have read.
+ */
 export async function takeSteers(
   sql: Sql,
   held: Held,
-  which: "unread" | "all",
-): Promise<Message[]> {
+  which: "unread" | "read",
+  lastStep: number,
+): Promise<Steer[]> {
   const { tenant, sessionKey, turnId, runId } = held;
-  const codes = which === "all" ? [1, 2] : [1];
-  const params = [tenant, sessionKey, turnId, runId, codes];
-  const taken = await rows<{ laneSeq: bigint; input: Buffer[] }>(sql, TAKE_STEERS, params);
+  const codes = which === "read" ? [2] : [1];
+  const params = [tenant, sessionKey, turnId, runId, codes, lastStep];
+  type Row = { laneSeq: bigint; input: Buffer[]; afterStep: number | null };
+  const taken = await rows<Row>(sql, TAKE_STEERS, params);
   const inOrder = taken.toSorted((a, b) => (a.laneSeq < b.laneSeq ? -1 : 1));
-  return inOrder.flatMap(({ input }) => messagesOf(input));
+  return inOrder.map(({ input, afterStep }) => ({
+    messages: messagesOf(input),
+    afterStep: afterStep ?? undefined,
+  }));
 }
 
 const SETTLE_STEERS = {
