@@ -1,7 +1,8 @@
+import type { ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { toConnectError } from "./connect-error.ts";
-import type { ConnectGate } from "./open-connect-call.ts";
+import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
 import { refusedCall } from "./refused-call.ts";
 
 /**
@@ -10,8 +11,11 @@ import { refusedCall } from "./refused-call.ts";
  * each of any number of them.
  */
 export interface BodyGuard {
-  /** Whether whoever asks is known at all; of others nothing is read. @throws UNAUTHENTICATED */
-  admit(headers: Headers): Promise<void>;
+  /**
+   * Whether whoever asks is known at all, and may ask now; of others nothing is read. What is found out can be
+   * kept for `authorize` by the answer. @throws UNAUTHENTICATED, RATE_LIMITED
+   */
+  admit(headers: Headers, answer: ServerResponse | undefined): Promise<void>;
   /** Makes room for so many bytes more. @throws RATE_LIMITED */
   take(bytes: number): void;
   release(bytes: number): void;
@@ -26,21 +30,22 @@ export function guardedBody(
   method: DescMethod,
   request: UniversalServerRequest,
 ): UniversalServerRequest {
-  const { body } = request;
+  const { body, contextValues, header } = request;
   if (!isBytes(body)) return request;
+  const admit = (): Promise<void> => guard.admit(header, contextValues?.get(HTTP_ANSWER));
   const refuse = (refusal: unknown): never => {
     throw toConnectError(refusedCall(gate, method, refusal));
   };
-  return { ...request, body: read(guard, request.header, body, refuse) };
+  return { ...request, body: read(guard, admit, body, refuse) };
 }
 
 async function* read(
   guard: BodyGuard,
-  headers: Headers,
+  admit: () => Promise<void>,
   body: Bytes,
   refuse: (refusal: unknown) => never,
 ): AsyncGenerator<Uint8Array> {
-  await guard.admit(headers).catch(refuse);
+  await admit().catch(refuse);
   let bytes = 0;
   try {
     for await (const chunk of body) {

@@ -6,7 +6,6 @@ import { IngressService } from "@lanekeeper/protocol/lanekeeper/ingress/v1/ingre
 import { RunnerService } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { DeliveryClient, IdentityClient, RunnerClient } from "@lanekeeper/client";
 import {
-  type Authorize,
   type ConnectHandler,
   type ConnectService,
   connectHandler,
@@ -17,16 +16,15 @@ import {
 import type { Entrance } from "../credentials/entrance.ts";
 import type { StandingDeps } from "../credentials/standing-check.ts";
 import type { BodyBudget } from "../http/read-body.ts";
-import { noteRpc } from "../http/rpc-facts.ts";
+import { lettingIn } from "./letting-in.ts";
 import { notingFacts } from "./note-facts.ts";
 import { requireOwnRoutes } from "./own-routes.ts";
-import { authorizeMethod } from "./permissions.ts";
 import { tellRun, tellSubmitted } from "./tell-turns.ts";
 import { whileValid } from "./while-valid.ts";
 
 /** What stands behind the door. */
 export interface ConnectDoor extends StandingDeps {
-  readonly credentials: Pick<Entrance, "authenticate" | "identify" | "recheck">;
+  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
   readonly bodyBudget: Pick<BodyBudget, "release" | "take">;
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;
@@ -41,17 +39,7 @@ export interface ConnectDoor extends StandingDeps {
  * adapters and `curl`. Tenant and principal are the credential's, whatever a request says.
  */
 export function connectDoor(door: ConnectDoor): ConnectHandler {
-  const authorize: Authorize = async (method, headers, toldHeaders, answer) => {
-    const shown = headers.get("authorization") ?? undefined;
-    const tell = (told: Readonly<Record<string, string>>): void => {
-      for (const [name, value] of Object.entries(told)) toldHeaders.set(name, value);
-    };
-    const caller = await door.credentials.authenticate(shown, tell, (known) => {
-      if (answer !== undefined) noteRpc(answer, { caller: known });
-    });
-    authorizeMethod(caller, method);
-    return caller;
-  };
+  const { admit, authorize } = lettingIn(door.credentials);
   const served = <D extends DescService>(desc: D, routes: Routes<D>): ConnectService => ({
     desc,
     routes: notingFacts(desc, whileValid(desc, routes, door)),
@@ -61,9 +49,7 @@ export function connectDoor(door: ConnectDoor): ConnectHandler {
   return connectHandler({
     hooks: door.hooks,
     bodies: {
-      admit: async (headers) => {
-        await door.credentials.identify(headers.get("authorization") ?? undefined);
-      },
+      admit,
       take: (bytes) => door.bodyBudget.take(bytes),
       release: (bytes) => door.bodyBudget.release(bytes),
     },

@@ -84,6 +84,15 @@ describe("a key's own limit", () => {
     expect(kept()[0]).toMatchObject({ status: 200 });
   });
 
+  test("is counted down by what cannot be parsed, over Connect too", async () => {
+    const key = keyOf("a", 2);
+    const broken = () => ask(lane, { path: GET_CALLER, body: "{", ...bearer(key) });
+    const [first, second] = [await broken(), await broken()];
+    expect([first, second].map(({ status }) => status)).toEqual([400, 400]);
+    expect(second.headers).toMatchObject({ "ratelimit-remaining": "0" });
+    expect((await broken()).status).toBe(429);
+  });
+
   test("is told over Connect and gRPC by the same reason, with its wait", async () => {
     const key = keyOf("a", 1);
     await caller(key);
