@@ -79,6 +79,8 @@ export const LIMITS = {
   keptConnections: 256,
   /** An accepted `sending` that is older than this is shown again before the first byte. */
   fenceMs: 5 * SECOND_MS,
+  /** `lanekeeper fence raise` lifts every generation by this; no rotation does (session-identity's `fenceLift`). */
+  fenceLift: 2n ** 32n,
   /** From the first byte to the end of the answer. Standard Webhooks asks receivers for 15 s at most. */
   postMs: 10 * SECOND_MS,
   /** Telling session-identity what became of an attempt, while the route waits; else it is told later. */

@@ -44,6 +44,7 @@ test.each([
   ["stale", notSent("stale"), FRESH, "SUPPRESSED_STALE", "stale", ReplyState.SUPPRESSED_STALE],
   ["stale, claimed before", notSent("stale"), CLAIMED, "UNKNOWN", "stale", ReplyState.UNKNOWN],
   ["stale, perhaps sent", notSent("stale"), PERHAPS, "UNKNOWN", "stale", ReplyState.UNKNOWN],
+  ["stale since a restore", notSent("raised"), FRESH, "UNKNOWN", "stale", ReplyState.UNKNOWN],
   ["already sent", notSent("already_sent"), PERHAPS, "SENT", "sent", undefined],
   ["not accepted", notSent("refused"), FRESH, "FAILED", "refused", ReplyState.FAILED],
   ["identity away", notSent("unavailable"), FRESH, "PENDING", "unavailable", undefined],
@@ -88,7 +89,7 @@ test("what is a dead letter: given up on, and not what was reset away", () => {
 const outcomes = fc.oneof(
   fc.constantFrom(sent, failed, refused, unknown),
   fc
-    .constantFrom<NotSent[]>("stale", "already_sent", "refused", "unavailable", "expired")
+    .constantFrom<NotSent[]>("stale", "raised", "already_sent", "refused", "unavailable", "expired")
     .map((why) => notSent(why)),
 );
 

@@ -96,6 +96,8 @@ function notSent(
       return { ...ended("SENT", "sent", "", facts), report: undefined };
     case "stale":
       return ended(facts.wasClaimed ? "UNKNOWN" : "SUPPRESSED_STALE", "stale", error, facts);
+    case "raised":
+      return ended("UNKNOWN", "stale", error, facts);
     case "expired":
       return dead("expired", error, facts);
     case "refused":

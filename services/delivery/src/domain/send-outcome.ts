@@ -22,6 +22,11 @@ export type SendOutcome =
 export type NotSent =
   /** Replies of its generation may no longer go out. */
   | "stale"
+  /**
+   * The same, since the fences were raised after a restore: what became of it after the backup is
+   * known to nobody.
+   */
+  | "raised"
   /** session-identity has it recorded as sent. */
   | "already_sent"
   /** session-identity will never accept it. */

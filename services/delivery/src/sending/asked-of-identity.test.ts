@@ -17,6 +17,19 @@ test("a reply of a generation that was reset away is suppressed and nothing is s
   expect(sending.sink.posts).toEqual([]);
 });
 
+test("a reply from before a restore may have been sent after the backup: it is unknown, and not sent", async () => {
+  const raised = 1n + 2n ** 32n;
+  sending.identity.oldestDeliverable = raised;
+  // Reset since, which tells nothing of what was sent before.
+  sending.identity.currentGeneration = raised + 1n;
+  const { runner, routeId } = await startWithRoute();
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await untilState(runner, deliveryId, "UNKNOWN");
+  await eventually(() => sending.identity.of(deliveryId).length === 1);
+  expect(sending.identity.of(deliveryId)).toEqual(["settled 3"]);
+  expect(sending.sink.posts).toEqual([]);
+});
+
 test("a reply that was reset away is suppressed, though its receiver cannot be connected to", async () => {
   const { runner } = await startWithRoute();
   const gone = await startWebhookSink();

@@ -7,7 +7,7 @@ import { SESSION_ID, SESSION_KEY } from "../testing/replies.ts";
 import type { NotSentError } from "./channel.ts";
 import { SendFence } from "./fence.ts";
 
-const LIMITS = { fenceMs: 5_000, leaseMs: 30_000, postMs: 10_000 };
+const LIMITS = { fenceLift: 2n ** 32n, fenceMs: 5_000, leaseMs: 30_000, postMs: 10_000 };
 
 const CLAIMED: Claimed = {
   tenant: "acme",

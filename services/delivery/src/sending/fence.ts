@@ -1,4 +1,5 @@
 import type { IdentityClient } from "@lanekeeper/client";
+import { StaleFenceSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { hasReason, isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import { FENCES_PER_ATTEMPT, sendingSeq } from "../domain/event-seq.ts";
@@ -10,7 +11,7 @@ import { replyCall, replyWriter } from "./reply-call.ts";
 export interface FenceDeps {
   readonly identity: Pick<IdentityClient, "writeLifecycle" | "checkFence">;
   readonly clock: Pick<Clock, "monotonicMs">;
-  readonly limits: Pick<Limits, "fenceMs" | "leaseMs" | "postMs">;
+  readonly limits: Pick<Limits, "fenceLift" | "fenceMs" | "leaseMs" | "postMs">;
 }
 
 /** The fence of one attempt: whether this reply may go out, asked right before the first byte. */
@@ -59,7 +60,7 @@ export class SendFence {
       await identity.checkFence({ writer: replyWriter(this.#claimed) }, call);
       return undefined;
     } catch (error) {
-      return hasReason(error, "STALE_GENERATION") ? notSent(error) : undefined;
+      return hasReason(error, "STALE_GENERATION") ? this.#notSent(error) : undefined;
     }
   }
 
@@ -84,9 +85,20 @@ export class SendFence {
     try {
       await identity.writeLifecycle(request, replyCall(this.#claimed, limits.fenceMs));
     } catch (error) {
-      throw notSent(error);
+      throw this.#notSent(error);
     }
   }
+
+  #notSent(error: unknown): NotSentError {
+    const { fenceLift } = this.#deps.limits;
+    return notSent(error, generationNow(error) - this.#claimed.generation >= fenceLift);
+  }
+}
+
+/** As a refusal tells it; 0: it does not. */
+function generationNow(error: unknown): bigint {
+  const stale = error instanceof LanekeeperError ? error.detail(StaleFenceSchema) : undefined;
+  return stale?.current?.session?.generation ?? 0n;
 }
 
 /** Past its expire_time a reply is a dead letter, not sent late. */
@@ -95,9 +107,10 @@ export function expired(): NotSentError {
 }
 
 /** What session-identity's refusal means. What no service decided, or a defect, may be gone next time. */
-function notSent(error: unknown): NotSentError {
+function notSent(error: unknown, wasRaised: boolean): NotSentError {
   const message = error instanceof Error ? error.message : String(error);
-  if (hasReason(error, "STALE_GENERATION")) return new NotSentError("stale", message, error);
+  if (hasReason(error, "STALE_GENERATION"))
+    return new NotSentError(wasRaised ? "raised" : "stale", message, error);
   if (hasReason(error, "SUPERSEDED")) return new NotSentError("already_sent", message, error);
   if (isForGood(error)) return new NotSentError("refused", message, error);
   return new NotSentError("unavailable", message, error);

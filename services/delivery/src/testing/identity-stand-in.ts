@@ -3,9 +3,11 @@ import {
   type WriteLifecycleRequest,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { StaleFenceSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { WatchSessionsRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import {
   allowAll,
+  errorDetail,
   type CallContext,
   type GrpcServer,
   LanekeeperError,
@@ -146,7 +148,10 @@ export class IdentityStandIn implements AsyncDisposable {
 
   #judge(generation = 0n): void {
     if (generation >= this.oldestDeliverable) return;
-    throw new LanekeeperError("STALE_GENERATION", "the session was reset");
+    const current = { session: { generation: this.currentGeneration } };
+    throw new LanekeeperError("STALE_GENERATION", "the session was reset", {
+      details: [errorDetail(StaleFenceSchema, { current })],
+    });
   }
 
   async #write(

@@ -1,6 +1,7 @@
 import {
   PendingReplies,
   RotationReason,
+  StaleFenceSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
@@ -57,6 +58,8 @@ test("after fence raise nothing that was valid before is accepted, and new keys 
     delivery.writeLifecycle({ writer: byReply, eventSeq: 2n, event: sending }),
   );
   expect(late.reason).toBe("STALE_GENERATION");
+  // By which delivery tells a restore from a reset.
+  expect(late.detail(StaleFenceSchema)?.current?.session).toEqual(after?.ref);
   const { rotations } = await runner.listRotations({ sessionKey: "agent:main:chat" });
   expect(rotations).toMatchObject([
     {

@@ -49,7 +49,8 @@ async function staleness(claim: ClaimSend): Promise<NotSentError | undefined> {
     await claim();
     return undefined;
   } catch (error) {
-    if (error instanceof NotSentError && error.why === "stale") return error;
+    if (!(error instanceof NotSentError)) throw error;
+    if (error.why === "stale" || error.why === "raised") return error;
     throw error;
   }
 }
