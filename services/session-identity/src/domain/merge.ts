@@ -62,8 +62,8 @@ export function decideMerge(facts: MergeFacts): ActEffects | Refusal {
 
 function mayMerge(facts: MergeFacts): Refusal | { loser: StandingKey; survivor: StandingKey } {
   const { loser, survivor, now } = facts;
-  if (!hasSession(loser)) return noSession(facts.loserKey);
-  if (!hasSession(survivor)) return noSession(facts.survivorKey);
+  if (!hasSession(loser)) return noSession(facts.loserKey, loser);
+  if (!hasSession(survivor)) return noSession(facts.survivorKey, survivor);
   if (loser.movedTo !== undefined) return keyMoved(loser.sessionKey, loser.movedTo);
   if (survivor.movedTo !== undefined) return keyMoved(survivor.sessionKey, survivor.movedTo);
   if (loser.agentId !== survivor.agentId) {

@@ -22,6 +22,20 @@ async function start() {
 const key = (name: string) => `agent:main:${name}`;
 
 describe("aliases", () => {
+  test("a merge that names an alias is told where it leads", async () => {
+    const { client, open } = await start();
+    for (const name of ["home", "other"]) await open(name);
+    await client.registerAlias({ aliasSessionKey: key("nick"), sessionKey: key("home") });
+    for (const [sessionKey, survivorSessionKey] of [
+      [key("nick"), key("other")],
+      [key("other"), key("nick")],
+    ] as const) {
+      const request = { requestId: `${sessionKey} goes`, sessionKey, survivorSessionKey };
+      const { reason, metadata } = await failure(client.mergeSessions(request));
+      expect([reason, metadata["alias_of"]]).toEqual(["NOT_FOUND", key("home")]);
+    }
+  });
+
   test("an alias leads to the other key's session, and no longer once it is removed", async () => {
     const { client, open } = await start();
     const ref = await open("home");

@@ -64,6 +64,7 @@ const GO_ON = {
 WITH ${itemTable(ROUTES)}, head AS (
   SELECT i.place, i.tenant, i.route_id, i.ended_id, i.is_dead, i.wants_next, r.on_unknown,
     i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AS blocks,
+    CASE WHEN i.is_dead THEN r.on_failure = ${OnFailure.BLOCK} ELSE r.blocked_by IS NOT NULL END AS waits,
     r.kind, r.account_id, r.address, r.thread_id, r.signing_secret, r.old_secret, r.old_secret_end,
     r.due_time, r.last_seq, r.head_seq, r.gap_count AS old_gap_count,
     r.gap_count + CASE WHEN i.is_dead AND r.on_failure <> ${OnFailure.BLOCK}
@@ -78,7 +79,8 @@ WITH ${itemTable(ROUTES)}, head AS (
     ORDER BY d.route_seq LIMIT 1
   ) h ON true
 ), due AS (
-  SELECT * FROM head WHERE wants_next AND NOT blocks AND next_attempt_time <= clock_timestamp()
+  SELECT * FROM head WHERE wants_next AND NOT waits AND next_attempt_time <= clock_timestamp()
+    AND (state = 1 OR due_time <= clock_timestamp())
 ), lost AS (
   INSERT INTO attempts AS a (tenant, delivery_id, attempt, replica, start_time, end_time, outcome, error,
     untold)
@@ -102,15 +104,16 @@ WITH ${itemTable(ROUTES)}, head AS (
     blocked_by = CASE WHEN NOT h.is_dead THEN r.blocked_by WHEN h.blocks THEN h.ended_id END,
     gap_count = CASE WHEN c.takes_gap THEN 0 ELSE h.gap_count END,
     head_seq = coalesce(h.route_seq, h.last_seq + 1),
-    due_time = CASE WHEN h.blocks THEN NULL
+    due_time = CASE WHEN h.waits THEN NULL
       WHEN c.place IS NOT NULL THEN clock_timestamp() + ${LEASE} * ${1 + LEASE_SLACK}
+      WHEN h.state = 2 THEN h.due_time
       ELSE h.next_attempt_time END
   FROM head h LEFT JOIN claimed c USING (place)
   WHERE r.tenant = h.tenant AND r.route_id = h.route_id AND NOT (
     c.place IS NOT NULL AND h.due_time >= clock_timestamp() + ${LEASE} AND NOT h.is_dead
     AND (h.old_gap_count = 0 OR NOT c.takes_gap) AND h.route_seq - h.head_seq < ${LOOKED_OVER})
 )
-SELECT g.place::int, NOT g.blocks AND g.next_attempt_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
+SELECT g.place::int, NOT g.waits AND g.next_attempt_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
   coalesce(c.fence_id, c.delivery_id) AS "fenceId", c.route_id AS "routeId", c.route_seq AS "routeSeq",
   c.session_key AS "sessionKey", c.session_id AS "sessionId", c.generation, c.turn_id AS "turnId",
   c.principal, c.request_label AS "requestLabel", c.trace_id AS "traceId", c.traceparent,
@@ -134,6 +137,8 @@ FROM head g LEFT JOIN claimed c USING (place)`,
  * a dead letter a route waits for somebody, or goes on and tells of the gap. The routes' rows are locked
  * by a statement before: in one with the lock the look-up could see a head that another process has
  * ended since. No two are of one route. A route that goes on under the lease that it has is not written.
+ * One that was redriven past a lost lease may be under way elsewhere when that lease's holder comes to its
+ * end after all: then it is left to its own lease, and a dead letter behind it keeps the route.
  */
 export async function goOn(
   sql: Sql,
