@@ -30,7 +30,7 @@ describe("aliases", () => {
       [key("nick"), key("other")],
       [key("other"), key("nick")],
     ] as const) {
-      const request = { requestId: `${sessionKey} goes`, sessionKey, survivorSessionKey };
+      const request = { requestId: `of-${sessionKey}`, sessionKey, survivorSessionKey };
       const { reason, metadata } = await failure(client.mergeSessions(request));
       expect([reason, metadata["alias_of"]]).toEqual(["NOT_FOUND", key("home")]);
     }
