@@ -132,6 +132,11 @@ export const LIMITS = {
 
   /** What says nothing for longer has failed; and a timer of some weeks would not wait at all. */
   maxModelSilenceMs: 3_600_000,
+  /**
+   * One call of the model, whatever it says: an endpoint that sends empty chunks for ever is never silent, and
+   * would hold its lane. Twice the longest silence: who thinks for an hour has as long to speak.
+   */
+  modelCallMs: 7_200_000,
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
   /**

@@ -3,8 +3,12 @@ import type { AddressInfo } from "node:net";
 
 import { create } from "@bufbuild/protobuf";
 import { MessageSchema, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import type { Clock } from "@lanekeeper/service";
+import { ManualClock } from "@lanekeeper/service/testing";
+import { eventually } from "@lanekeeper/testing";
 import { afterEach, expect, test, vi } from "vitest";
 
+import { LIMITS } from "../limits.ts";
 import type { ModelEvent } from "./model.ts";
 import { OpenAiModel } from "./openai-model.ts";
 
@@ -15,7 +19,7 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-async function modelThat(answer: Answer, silenceTimeoutMs = 5_000) {
+async function modelThat(answer: Answer, silenceTimeoutMs = 5_000, clock?: Clock) {
   const bodies: Record<string, unknown>[] = [];
   const headers: IncomingMessage["headers"][] = [];
   const server = createServer(async (request, response) => {
@@ -31,7 +35,8 @@ async function modelThat(answer: Answer, silenceTimeoutMs = 5_000) {
     server.close();
   });
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  const model = new OpenAiModel({ baseUrl, model: "m", apiKey: "secret", silenceTimeoutMs });
+  const endpoint = { baseUrl, model: "m", apiKey: "secret", silenceTimeoutMs };
+  const model = new OpenAiModel(endpoint, clock);
   return { model, bodies, headers, baseUrl };
 }
 
@@ -154,6 +159,48 @@ test("silence before and within a stream is MODEL_TIMEOUT", async () => {
     response.write(chunk({ content: "he" }));
   }, 50);
   await expect(ask(stalled.model)).rejects.toMatchObject({ reason: "MODEL_TIMEOUT" });
+});
+
+test("comments that keep the connection alive are silence", async () => {
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    const timer = setInterval(() => response.write(": OPENROUTER PROCESSING\n\n"), 5);
+    response.on("close", () => clearInterval(timer));
+  }, 60);
+  await expect(ask(model)).rejects.toMatchObject({ reason: "MODEL_TIMEOUT" });
+});
+
+test("empty chunks are no silence, and for ever they are MODEL_TIMEOUT, which names the bound", async () => {
+  const clock = new ManualClock();
+  const looked = vi.spyOn(clock, "monotonicMs");
+  let endpoint: ServerResponse | undefined;
+  const { model } = await modelThat(
+    (response) => {
+      endpoint = response.writeHead(200, sse);
+    },
+    LIMITS.modelCallMs / 4,
+    clock,
+  );
+  const asked = ask(model).catch((error: unknown) => error);
+  await eventually(() => endpoint !== undefined);
+  let isOver = false;
+  void asked.then(() => {
+    isOver = true;
+  });
+  for (let nth = 1; nth < 8; nth++) {
+    await clock.advance(LIMITS.modelCallMs / 8);
+    const before = looked.mock.calls.length;
+    endpoint?.write(chunk({ content: "", reasoning_content: "" }));
+    await eventually(() => looked.mock.calls.length > before);
+  }
+  expect(isOver).toBe(false);
+  await clock.advance(LIMITS.modelCallMs / 8);
+  expect(await asked).toMatchObject({
+    reason: "MODEL_TIMEOUT",
+    message: expect.stringContaining(
+      `${LIMITS.modelCallMs} ms, the longest that one call may take`,
+    ),
+  });
 });
 
 test("the turn's signal ends the call with its own reason", async () => {

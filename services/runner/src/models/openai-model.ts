@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "@lanekeeper/service";
 import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "openai";
 
 import { boundedFetch } from "../http/bounded-fetch.ts";
@@ -7,7 +8,7 @@ import type { Model, ModelEvent, ModelRequest } from "./model.ts";
 import { ModelError } from "./model-error.ts";
 import { ChunkReader } from "./openai-chunks.ts";
 import { openAiRequest } from "./openai-request.ts";
-import { type SilenceGuard, silenceGuard } from "./silence.ts";
+import { type Patience, type SilenceGuard, silenceGuard } from "./silence.ts";
 import { withoutSecrets } from "./without-secrets.ts";
 
 /** Where an OpenAI-compatible endpoint is and how patient to be with it. */
@@ -16,7 +17,10 @@ export interface OpenAiEndpoint {
   readonly model: string;
   /** Undefined: the endpoint wants no key. */
   readonly apiKey: string | undefined;
-  /** Longest silence, before the first chunk and between chunks. */
+  /**
+   * Longest silence, before the first chunk and between chunks. Comments that keep a connection alive are
+   * silence; a chunk without text is none: models that think send such for minutes.
+   */
   readonly silenceTimeoutMs: number;
 }
 
@@ -30,12 +34,14 @@ const guardedFetch = boundedFetch(LIMITS.modelMessageBytes, ownOriginFetch(), ({
 export class OpenAiModel implements Model {
   readonly name: string;
   readonly #client: OpenAI;
-  readonly #silenceTimeoutMs: number;
+  readonly #patience: Patience;
+  readonly #clock: Clock;
   readonly #secrets: readonly string[];
 
-  constructor(endpoint: OpenAiEndpoint) {
+  constructor(endpoint: OpenAiEndpoint, clock: Clock = systemClock) {
     this.name = endpoint.model;
-    this.#silenceTimeoutMs = endpoint.silenceTimeoutMs;
+    this.#patience = { silenceMs: endpoint.silenceTimeoutMs, callMs: LIMITS.modelCallMs };
+    this.#clock = clock;
     this.#secrets = endpoint.apiKey === undefined ? [] : [endpoint.apiKey];
     this.#client = new OpenAI({
       baseURL: endpoint.baseUrl,
@@ -52,7 +58,7 @@ export class OpenAiModel implements Model {
   }
 
   async *stream(request: ModelRequest): AsyncIterable<ModelEvent> {
-    const guard = silenceGuard(this.#silenceTimeoutMs, request.signal);
+    const guard = silenceGuard(this.#patience, request.signal, this.#clock);
     const reader = new ChunkReader(this.name);
     let begun = false;
     try {
@@ -76,7 +82,13 @@ export class OpenAiModel implements Model {
   /** The package ends an aborted stream like a finished one. */
   #checkEnd(guard: SilenceGuard, outer: AbortSignal): void {
     if (outer.aborted) throw outer.reason;
-    if (guard.expired()) throw new APIConnectionTimeoutError();
+    if (guard.tooLate() !== undefined) throw new APIConnectionTimeoutError();
+  }
+
+  /** The package waits no longer for an answer's head, and says so itself. */
+  #connectedTooLate(error: unknown): string | undefined {
+    if (!(error instanceof APIConnectionTimeoutError)) return undefined;
+    return `was silent for ${this.#patience.silenceMs} ms`;
   }
 
   #explain(
@@ -86,9 +98,9 @@ export class OpenAiModel implements Model {
     if (seen.outer.aborted) return seen.outer.reason;
     if (error instanceof ModelError) return error;
     const options = { cause: error };
-    if (seen.guard.expired() || error instanceof APIConnectionTimeoutError) {
-      const message = `the model was silent for ${this.#silenceTimeoutMs} ms`;
-      return new ModelError("MODEL_TIMEOUT", message, options);
+    const tooLate = seen.guard.tooLate() ?? this.#connectedTooLate(error);
+    if (tooLate !== undefined) {
+      return new ModelError("MODEL_TIMEOUT", `the model ${tooLate}`, options);
     }
     if (error instanceof APIUserAbortError) return error;
     const text = withoutSecrets(textOf(error), this.#secrets);
