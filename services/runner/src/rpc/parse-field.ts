@@ -69,7 +69,10 @@ export function parseOptionalEnum<T extends number>(
 export function parseDuration(field: string, duration: Duration | undefined): number | undefined {
   if (duration === undefined) return undefined;
   const ms = Math.ceil(durationMs(duration));
-  if (!(ms > 0) || ms > Number.MAX_SAFE_INTEGER) throw invalid(field, "is not above zero");
+  if (!(ms > 0)) throw invalid(field, "is not above zero");
+  if (ms > Number.MAX_SAFE_INTEGER) {
+    throw invalid(field, `is above ${Number.MAX_SAFE_INTEGER} ms`);
+  }
   return ms;
 }
 

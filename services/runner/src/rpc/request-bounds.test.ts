@@ -86,6 +86,11 @@ const ABOVE: readonly [string, () => unknown, number | bigint][] = [
   ["origin.sender_id", origin({ senderId: text(257) }), LIMITS.senderIdBytes],
   ["origin.external_message_id", origin({ externalMessageId: text(513) }), LIMITS.externalIdBytes],
   ["parameters", () => submit({ parameters: { x: text(262_144) } }), LIMITS.parametersBytes],
+  [
+    "max_wait",
+    () => submit({ maxWait: { seconds: 2n ** 63n - 1n, nanos: 0 } }),
+    Number.MAX_SAFE_INTEGER,
+  ],
   ["debounce", () => submit({ debounce: durationFromMs(3_600_001) }), LIMITS.maxDebounceMs],
   [
     "note",
