@@ -86,16 +86,21 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     known === undefined
       ? { case: "submit", value: await submission(deps, request) }
       : { case: "turnId", value: known.turnId };
+  const key = keyOf(request, target);
   const { signal, wholeAnswer } = request;
   if (target.case === "submit" && wholeAnswer) {
     const opened = await openAwaited(deps, request, target.value);
-    if (opened !== undefined) return opened;
+    if (opened !== undefined) {
+      deps.unsure.accepted(request, key);
+      return opened;
+    }
   }
   const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
   const accepted = await firstEvent(events).catch((error: unknown) => {
     if (target.case !== "submit" || !hasReason(error, "STORE_UNAVAILABLE")) throw error;
-    throw deps.unsure.note(request, target.value.idempotencyKey ?? "", error);
+    throw deps.unsure.note(request, key, error);
   });
+  deps.unsure.accepted(request, key);
   return {
     acceptedMs: deps.clock.monotonicMs(),
     turnId: accepted.turnId,
@@ -104,6 +109,11 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     position: accepted.position,
     events,
   };
+}
+
+/** By which the turn is known: the caller's own, or one that was made for it. */
+function keyOf({ ask }: TurnRequest, target: AttachTarget): string {
+  return (target.case === "submit" && target.value.idempotencyKey) || ask.options.idempotencyKey;
 }
 
 /** A turn that may end within the call that submits it. Undefined: attach to it. */

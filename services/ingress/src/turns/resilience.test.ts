@@ -126,6 +126,9 @@ describe("the runner's stream breaking is not the caller's trouble:", () => {
     // Who says the same once more, and is no retry, means it.
     expect((await ask(other, KEYED)).status).toBe(200);
     expect(other.runner.turns).toHaveLength(2);
+    // Also where that took a retry: the first one has been answered.
+    expect((await ask(other, { headers: retry })).status).toBe(200);
+    expect(other.runner.turns).toHaveLength(3);
   });
 
   test("so is one that no stream was ever had of", async () => {

@@ -43,6 +43,15 @@ export class UnsureSubmissions {
     return new LanekeeperError("STORE_UNAVAILABLE", message, { cause, metadata });
   }
 
+  /**
+   * Its turn is known: a caller who is cut off from here on is the runner's to know again. An equal request
+   * that is a retry of something later is not taken for a retry of this one.
+   */
+  accepted(request: UnsureRequest, idempotencyKey: string): void {
+    const name = nameOf(request);
+    if (this.#noted.get(name)?.idempotencyKey === idempotencyKey) this.#noted.delete(name);
+  }
+
   /** The key of an equal request that was noted a while ago at most. */
   keyOf(request: UnsureRequest): string | undefined {
     const noted = this.#noted.get(nameOf(request));
