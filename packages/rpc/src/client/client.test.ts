@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import type { CallContext } from "../call/call-context.ts";
 import { storeUnavailable } from "../errors/constructors.ts";
@@ -6,6 +7,7 @@ import { RpcError } from "../errors/rpc-error.ts";
 import type { CallReport } from "../telemetry/hooks.ts";
 import {
   aborted,
+  collect,
   echoClient,
   type EchoClient,
   type EchoRoutes,
@@ -191,6 +193,20 @@ test("a deadline passes at the client too, and is no refusal", async () => {
   expect(error).toBeInstanceOf(RpcError);
   expect(error).not.toBeInstanceOf(LanekeeperError);
   expect(error).toMatchObject({ codeName: "DEADLINE_EXCEEDED" });
+});
+
+test("a deadline that no timer takes is far, not over at once", async () => {
+  const { server } = await startEcho({
+    routes: {
+      async *count() {
+        // A timer that has overflowed is set before this one, to 1 ms.
+        await sleep(20);
+        yield { index: 7 };
+      },
+    },
+  });
+  const stream = echoClient(server.address).count({}, { timeoutMs: 30 * 86_400_000 });
+  expect(await collect(stream)).toMatchObject([{ index: 7 }]);
 });
 
 test("an answer over the client's bound is PAYLOAD_TOO_LARGE", async () => {

@@ -6,6 +6,7 @@ import { naming } from "../errors/silent-service.ts";
 import { type Caller, NO_CALLER, writeCaller } from "../metadata/caller.ts";
 import { METADATA } from "../metadata/names.ts";
 import { encodeValue } from "../metadata/percent.ts";
+import { LONGEST_TIMEOUT_MS } from "../metadata/timeout.ts";
 import { type CallSpan, startCallSpan } from "../telemetry/call-span.ts";
 import { contextOf, type TraceHeaders } from "../telemetry/trace-context.ts";
 import { abortError } from "./abort.ts";
@@ -55,7 +56,9 @@ function deadlineOf(settings: ClientSettings, method: DescMethod, options: CallO
   const byDefault = method.methodKind === "unary" ? settings.defaults.timeoutMs : undefined;
   const timeoutMs = options.timeoutMs ?? byDefault ?? Number.POSITIVE_INFINITY;
   const parentMs = options.parent?.deadline?.getTime() ?? Number.POSITIVE_INFINITY;
-  return Math.min(Date.now() + timeoutMs, parentMs);
+  const deadlineMs = Math.min(Date.now() + timeoutMs, parentMs);
+  if (deadlineMs === Number.POSITIVE_INFINITY) return deadlineMs;
+  return Math.min(deadlineMs, Date.now() + LONGEST_TIMEOUT_MS);
 }
 
 function retryOf(settings: ClientSettings, { retry }: CallOptions): RetryPolicy {

@@ -38,6 +38,13 @@ test("a wait that the peer asked for is kept", () => {
   expect(backoffMs(DEFAULT_RETRY, 1, error)).toBe(700);
 });
 
+test("a wait that no timer takes is long, not over at once", () => {
+  const error = new LanekeeperError("STORE_UNAVAILABLE", "", { retryAfterMs: 2 ** 31 });
+  const waitMs = backoffMs(DEFAULT_RETRY, 1, error);
+  expect(waitMs).toBeGreaterThan(20 * 86_400_000);
+  expect(waitMs).toBeLessThan(2 ** 31);
+});
+
 test("no retry is waited for that would come after the deadline", async () => {
   const error = new RpcError(Code.UNAVAILABLE, "");
   const deadlineMs = Date.now() + 5;

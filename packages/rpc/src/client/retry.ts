@@ -1,5 +1,6 @@
 import { isRetryable } from "../errors/is-retryable.ts";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
+import { LONGEST_TIMEOUT_MS } from "../metadata/timeout.ts";
 import { waited } from "./abort.ts";
 
 /** How often and how fast a call is sent again, with the same request. */
@@ -19,7 +20,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 
 /**
  * The wait before the next attempt, drawn evenly from half to all of an exponential backoff, so that
- * callers which failed together do not come back together; never shorter than the peer asked for.
+ * callers which failed together do not come back together; never shorter than the peer asked for, as far as timers go.
  */
 export function backoffMs(
   policy: RetryPolicy,
@@ -29,7 +30,7 @@ export function backoffMs(
 ): number {
   const full = Math.min(policy.maxBackoffMs, policy.initialBackoffMs * 2 ** (failedAttempts - 1));
   const asked = error instanceof LanekeeperError ? (error.retryAfterMs ?? 0) : 0;
-  return Math.max(asked, full * (0.5 + random() / 2));
+  return Math.max(Math.min(asked, LONGEST_TIMEOUT_MS), full * (0.5 + random() / 2));
 }
 
 /**

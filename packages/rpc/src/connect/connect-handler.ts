@@ -16,6 +16,7 @@ import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/conne
 import { draining } from "../errors/constructors.ts";
 import { within } from "../serve/drain.ts";
 import { InFlight } from "../serve/in-flight.ts";
+import { boundTimeouts } from "../metadata/timeout.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
 import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
@@ -114,6 +115,7 @@ async function serve(
   try {
     const values = createContextValues().set(HTTP_ANSWER, response);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    boundTimeouts(universal.header);
     const asked = guarded(handler.method, universal);
     const answer = await handleCompletely(handler, asked, readMaxBytes);
     await universalResponseToNodeResponse(answer, response);

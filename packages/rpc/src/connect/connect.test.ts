@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "@lanekeeper/protocol/google/rpc/error_details";
 import { expect, test } from "vitest";
+import { LONGEST_TIMEOUT_MS } from "../metadata/timeout.ts";
 import { later, unauthenticated } from "../errors/constructors.ts";
 import { postJson, startConnectEcho } from "../testing/connect-echo.ts";
 import { aborted, collect, failure, gate } from "../testing/echo.ts";
@@ -74,6 +76,35 @@ test("a timeout is the caller's, cut to the door's maximum", async () => {
   const { body } = await postJson(url, "Echo", {}, { "connect-timeout-ms": "60000" });
   expect(body).toMatchObject({ code: "deadline_exceeded" });
 });
+
+test.each([
+  ["Connect", "application/connect+json", { "connect-timeout-ms": "9999999999" }],
+  ["gRPC-Web", "application/grpc-web+json", { "grpc-timeout": "99999999H" }],
+  ["gRPC-Web, in seconds", "application/grpc-web+json", { "grpc-timeout": "2147484S" }],
+])(
+  "a timeout that no timer takes is long, not over at once: %s",
+  async (_, contentType, timeout) => {
+    let deadline: Date | undefined;
+    const { url } = await startConnectEcho({
+      routes: {
+        async *count(_request, call) {
+          // A timer that has overflowed is set before this one, to 1 ms.
+          await sleep(20);
+          deadline = call.deadline;
+          yield { index: 7 };
+        },
+      },
+    });
+    const response = await fetch(`${url}/${EchoService.typeName}/Count`, {
+      method: "POST",
+      headers: { ...auth, "content-type": contentType, ...timeout },
+      body: Buffer.from("\0\0\0\0\u0002{}"),
+    });
+    expect(await response.text()).toContain('{"index":7}');
+    expect(deadline?.getTime()).toBeGreaterThan(Date.now() + LONGEST_TIMEOUT_MS - 60_000);
+    expect(deadline?.getTime()).toBeLessThan(Date.now() + 2 ** 31 - 1);
+  },
+);
 
 test("a drain ends streams as DRAINING, not as a clean end", async () => {
   const { url, handler } = await startConnectEcho({
