@@ -137,6 +137,8 @@ export const LIMITS = {
    * would hold its lane. Twice the longest silence: who thinks for an hour has as long to speak.
    */
   modelCallMs: 7_200_000,
+  /** An endpoint that is busy may ask for this long a wait: providers count by the minute. */
+  modelRetryAfterMs: 60_000,
   /** Calls of the model within one run: an agent that has not answered by then goes in circles. */
   modelCallsPerRun: 16,
   /**

@@ -203,6 +203,29 @@ test("empty chunks are no silence, and for ever they are MODEL_TIMEOUT, which na
   });
 });
 
+test("an endpoint that asks for a long wait is not waited for", async () => {
+  const { model, bodies } = await modelThat((response) => {
+    response.writeHead(429, { "retry-after": "86400" }).end();
+  });
+  await expect(ask(model)).rejects.toMatchObject({
+    reason: "MODEL_FAILED",
+    message: expect.stringContaining("429"),
+  });
+  expect(bodies).toHaveLength(1);
+});
+
+test("the turn's signal ends the call at once between two tries as well", async () => {
+  const controller = new AbortController();
+  const startedMs = performance.now();
+  const { model, bodies } = await modelThat((response) => {
+    response.writeHead(429, { "retry-after": "30" });
+    response.end(() => setTimeout(() => controller.abort(new Error("cancelled")), 100));
+  });
+  await expect(ask(model, controller.signal)).rejects.toThrow("cancelled");
+  expect(bodies).toHaveLength(1);
+  expect(performance.now() - startedMs).toBeLessThan(20_000);
+});
+
 test("the turn's signal ends the call with its own reason", async () => {
   const controller = new AbortController();
   const { model } = await modelThat((response) => {

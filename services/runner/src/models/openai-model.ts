@@ -3,6 +3,7 @@ import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "
 
 import { boundedFetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
+import { shortWaits } from "../http/short-waits.ts";
 import { LIMITS } from "../limits.ts";
 import type { Model, ModelEvent, ModelRequest } from "./model.ts";
 import { ModelError } from "./model-error.ts";
@@ -28,7 +29,11 @@ export interface OpenAiEndpoint {
 const RETRIES_BEFORE_FIRST_CHUNK = 2;
 
 /** Not every endpoint names the type of its stream; an error is no stream, whatever it says. */
-const guardedFetch = boundedFetch(LIMITS.modelMessageBytes, ownOriginFetch(), ({ ok }) => ok);
+const guardedFetch = boundedFetch(
+  LIMITS.modelMessageBytes,
+  shortWaits(LIMITS.modelRetryAfterMs, ownOriginFetch()),
+  ({ ok }) => ok,
+);
 
 /** A model behind an endpoint that speaks OpenAI's chat completions. */
 export class OpenAiModel implements Model {
@@ -63,7 +68,10 @@ export class OpenAiModel implements Model {
     let begun = false;
     try {
       const body = openAiRequest(this.name, request);
-      const chunks = await this.#client.chat.completions.create(body, { signal: guard.signal });
+      const { signal } = guard;
+      const asked = this.#client.chat.completions.create(body, { signal });
+      // Between two tries the package sees no signal.
+      const chunks = await Promise.race([asked, rejectedBy(signal)]);
       begun = true;
       for await (const chunk of chunks) {
         guard.heard();
@@ -111,6 +119,14 @@ export class OpenAiModel implements Model {
       ? new ModelError("MODEL_STREAM_CUT", `the model's stream broke off: ${text}`, options)
       : new ModelError("MODEL_FAILED", `the model endpoint could not be reached: ${text}`, options);
   }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+  });
 }
 
 function textOf(error: unknown): string {
