@@ -9,7 +9,7 @@ test.each([
 ])("%j is refused by the option's name, with what is expected", async (args, option, bounds) => {
   const keys = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
   addKeys(keys, {
-    ...{ line: () => undefined, problem: () => undefined },
+    ...{ line: () => undefined, text: () => undefined, problem: () => undefined },
     readerLeft: () => new AbortController().signal,
   });
   const refused = keys.parseAsync(args, { from: "user" });

@@ -4,6 +4,7 @@ import { isUnavailable, SchemaVersionError } from "@lanekeeper/postgres";
 import { LanekeeperError, RpcError } from "@lanekeeper/rpc";
 import { EnvError } from "@lanekeeper/service";
 import { CliError } from "./cli-error.ts";
+import { oneLine } from "./output.ts";
 
 /** What a person is told: a sentence where we have one, else the whole error with its stack. */
 export function describeError(error: unknown): string {
@@ -13,8 +14,9 @@ export function describeError(error: unknown): string {
   if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
   if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);
   if (error instanceof CallError) return describeError(error.cause);
-  if (error instanceof LanekeeperError) return `${error.reason}: ${error.message}`;
-  if (error instanceof RpcError) return `${error.codeName}: ${error.message}`;
+  // Of a service; it may quote what somebody sent.
+  if (error instanceof LanekeeperError) return oneLine(`${error.reason}: ${error.message}`);
+  if (error instanceof RpcError) return oneLine(`${error.codeName}: ${error.message}`);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -2,9 +2,11 @@ import type { JsonValue } from "@bufbuild/protobuf";
 
 /** Where a command speaks to a person, or, with `--json`, to a program. */
 export interface Output {
-  /** One line for people. */
+  /** One line for people, also where what it tells of has several: they would look like lines of ours. */
   line(text: string): void;
-  /** One line about something that went wrong. */
+  /** Whole lines, as they are: a document, or a part of one. */
+  text(text: string): void;
+  /** What went wrong, in a line or more. */
   problem(text: string): void;
   /** Aborted once nobody reads the lines any more: `lanekeeper … watch | head` ends. */
   readerLeft(): AbortSignal;
@@ -26,16 +28,27 @@ export function printable(text: string): string {
   );
 }
 
+/** The same for a text that is to stay one line. */
+export function oneLine(text: string): string {
+  return printable(text).replaceAll("\n", "\\n");
+}
+
 /** Lines on standard output, problems on standard error. */
 export const terminal: Output = {
-  line: (text) => void process.stdout.write(`${printable(text)}\n`),
+  line: (text) => void process.stdout.write(`${oneLine(text)}\n`),
+  text: (text) => void process.stdout.write(`${printable(text)}\n`),
   problem: (text) => void process.stderr.write(`${printable(text)}\n`),
   readerLeft: () => leaving.signal,
 };
 
 /** A document for programs, in protobuf's JSON where it holds messages. */
-export function jsonText(value: JsonValue): string {
+export function documentText(value: JsonValue): string {
   return JSON.stringify(value, undefined, 2);
+}
+
+/** What `--json` asks for. */
+export function showJson(output: Output, value: JsonValue): void {
+  output.text(documentText(value));
 }
 
 /** A terminal that was closed, or a pipe whose reader left, is no reason to stop in the middle. */

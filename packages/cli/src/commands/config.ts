@@ -6,7 +6,7 @@ import type { Config } from "../config/schema.ts";
 import { applyConfig } from "../constellation/apply-config.ts";
 import { awaitService } from "../operator/await-service.ts";
 import { openPeer, type PeerTargets, peerTargets } from "../operator/peer.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Json {
   readonly json?: true;
@@ -25,7 +25,7 @@ export async function checkConfig(
   const unset = unsetVariables(config, process.env);
   if (options.json) {
     const tenants = Object.keys(config.tenants);
-    return output.line(jsonText({ file: path, tenants, unset: unset.map((one) => ({ ...one })) }));
+    return showJson(output, { file: path, tenants, unset: unset.map((one) => ({ ...one })) });
   }
   for (const [tenant, { agents }] of Object.entries(config.tenants)) {
     output.line(`${tenant}: ${Object.keys(agents).join(", ")}`);
@@ -52,7 +52,7 @@ export async function applyConfigFile(
       settingsVersion: String(versions.settingsVersion),
       schedules,
     }));
-    return output.line(jsonText({ file: path, tenants }));
+    return showJson(output, { file: path, tenants });
   }
   for (const { tenant, policiesVersion, agentsVersion, settingsVersion, schedules } of applied) {
     output.line(

@@ -17,7 +17,7 @@ import { type ListOptions, showList } from "../listing/show-list.ts";
 import { deliveryLine, deliveryLines } from "../operator/delivery-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { canonicalKey } from "../operator/session-key.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Json {
   readonly json?: true;
@@ -71,7 +71,7 @@ export async function getDelivery(
 ): Promise<void> {
   const operator = await openOperator();
   const answer = await operator.call(METHODS.getDelivery, { deliveryId });
-  if (options.json) return output.line(jsonText(toJson(GetDeliveryResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(GetDeliveryResponseSchema, answer));
   for (const line of deliveryLines(answer)) output.line(line);
 }
 
@@ -98,7 +98,7 @@ export async function redriveDelivery(
     expectedGeneration: options.expectGeneration ?? 0n,
     note: options.note ?? "lanekeeper deliveries redrive",
   });
-  if (options.json) return output.line(jsonText(toJson(RedriveDeliveryResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(RedriveDeliveryResponseSchema, answer));
   if (answer.delivery !== undefined) output.line(deliveryLine(answer.delivery));
 }
 
@@ -121,6 +121,6 @@ export async function dismissDelivery(
   const operator = await openOperator();
   const note = options.note ?? "lanekeeper deliveries dismiss";
   const answer = await operator.call(METHODS.dismissDelivery, { deliveryId, note });
-  if (options.json) return output.line(jsonText(toJson(DismissDeliveryResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(DismissDeliveryResponseSchema, answer));
   if (answer.delivery !== undefined) output.line(deliveryLine(answer.delivery));
 }

@@ -16,7 +16,7 @@ import {
 import { lookAtMachine } from "../doctor/machine.ts";
 import { lookAtReplicas } from "../doctor/replicas.ts";
 import { lookAtRunning } from "../doctor/running.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 /**
  * `lanekeeper doctor`: looks at everything that could keep Lanekeeper from working here, and changes
@@ -27,7 +27,7 @@ export async function doctor(options: { json?: true }, output: Output): Promise<
   const problems = findings.filter(({ verdict }) => verdict === "problem").length;
   if (problems > 0) process.exitCode = 1;
   if (options.json)
-    return output.line(jsonText({ problems, findings: findings.map((one) => ({ ...one })) }));
+    return showJson(output, { problems, findings: findings.map((one) => ({ ...one })) });
   const width = Math.max(...findings.map(({ subject }) => subject.length));
   for (const { subject, verdict, text } of findings) {
     output.line(`${verdict.padEnd(7)}  ${subject.padEnd(width)}  ${text}`);

@@ -3,7 +3,7 @@ import { LanekeeperError, RpcError } from "@lanekeeper/rpc";
 import { CliError } from "../cli-error.ts";
 import { awaitService } from "../operator/await-service.ts";
 import { openPeer, type Peer, peerTargets } from "../operator/peer.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 export interface RaiseOptions {
   readonly json?: true;
@@ -25,7 +25,7 @@ export async function raiseFences(options: RaiseOptions, output: Output): Promis
   const tell = (line: string) => output.problem(line);
   await awaitService(peer.identity, { service: "session-identity", tell });
   const keyCount = await raise(peer, requestId, note);
-  if (options.json) return output.line(jsonText({ requestId, keyCount: String(keyCount) }));
+  if (options.json) return showJson(output, { requestId, keyCount: String(keyCount) });
   output.line(`${keyCount} keys lifted by 2^32 (request ${requestId})`);
 }
 

@@ -11,7 +11,7 @@ import type { PageRequest } from "../listing/read-pages.ts";
 import { type ListOptions, showList } from "../listing/show-list.ts";
 import { keyLine, keyLines, textLines } from "../operator/key-lines.ts";
 import { openKeyManager } from "../operator/key-manager.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Common {
   readonly json?: true;
@@ -43,7 +43,7 @@ export async function createKey(options: CreateOptions, output: Output): Promise
     ...(isLimited ? { rateLimit: { requestsPerMinute: requestsPerMinute ?? 0, burst } } : {}),
     ...(expiresIn === undefined ? {} : { lifetime: durationFromMs(expiresIn) }),
   });
-  if (options.json) return output.line(jsonText(toJson(CreateApiKeyResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(CreateApiKeyResponseSchema, answer));
   if (answer.apiKey !== undefined) for (const line of keyLines(answer.apiKey)) output.line(line);
   for (const line of textLines(answer.keyText)) output.line(line);
 }
@@ -78,7 +78,7 @@ export async function rotateKey(
     ...{ apiKeyId, requestId },
     ...(overlap === undefined ? {} : { overlap: durationFromMs(overlap) }),
   });
-  if (options.json) return output.line(jsonText(toJson(RotateApiKeyResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(RotateApiKeyResponseSchema, answer));
   if (answer.apiKey !== undefined) for (const line of keyLines(answer.apiKey)) output.line(line);
   for (const line of textLines(answer.keyText)) output.line(line);
 }
@@ -87,6 +87,6 @@ export async function rotateKey(
 export async function revokeKey(apiKeyId: string, options: Common, output: Output): Promise<void> {
   using manager = await openKeyManager(options.tenant);
   const answer = await manager.revokeApiKey({ apiKeyId });
-  if (options.json) return output.line(jsonText(toJson(RevokeApiKeyResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(RevokeApiKeyResponseSchema, answer));
   if (answer.apiKey !== undefined) output.line(keyLine(answer.apiKey));
 }

@@ -12,7 +12,7 @@ import { laneLine, laneLines, turnLine } from "../operator/lane-lines.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import type { Operator } from "../operator/operator.ts";
 import { canonicalKey, nothingThere } from "../operator/session-key.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Json {
   readonly json?: true;
@@ -39,7 +39,7 @@ export async function getLane(name: string, options: Json, output: Output): Prom
   const operator = await openOperator();
   const sessionKey = await canonicalKey(operator, name);
   const answer = await operator.call(METHODS.getLane, { sessionKey });
-  if (options.json) return output.line(jsonText(toJson(GetLaneResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(GetLaneResponseSchema, answer));
   const { lane } = answer;
   if (lane === undefined) return output.line(`${sessionKey}  empty`);
   for (const line of laneLines(lane)) output.line(line);
@@ -61,7 +61,7 @@ export async function cancelTurn(
   const operator = await openOperator();
   const note = options.note ?? "cancelled by an operator (lanekeeper lane cancel)";
   const answer = await operator.call(METHODS.cancelTurn, { turnId, note });
-  if (options.json) return output.line(jsonText(toJson(CancelTurnResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(CancelTurnResponseSchema, answer));
   const turn = await untilEnded(operator, turnId, answer.turn);
   if (turn === undefined) return;
   output.line(turnLine(turn));

@@ -14,7 +14,7 @@ import { CliError } from "../cli-error.ts";
 import { enumName } from "../operator/enum-name.ts";
 import { openOperator } from "../operator/open-operator.ts";
 import { scheduleLine } from "../operator/schedule-lines.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Json {
   readonly json?: true;
@@ -26,7 +26,7 @@ const METHODS = IngressService.method;
 export async function listSchedules(options: Json, output: Output): Promise<void> {
   const operator = await openOperator();
   const answer = await operator.call(METHODS.listSchedules, {});
-  if (options.json) return output.line(jsonText(toJson(ListSchedulesResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(ListSchedulesResponseSchema, answer));
   for (const schedule of answer.schedules) output.line(scheduleLine(schedule));
   if (answer.schedules.length === 0) output.line("no schedules");
 }
@@ -60,7 +60,7 @@ export async function createSchedule(
       routeId: options.route ?? "",
     },
   });
-  if (options.json) return output.line(jsonText(toJson(CreateScheduleResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(CreateScheduleResponseSchema, answer));
   if (answer.schedule !== undefined) output.line(scheduleLine(answer.schedule));
 }
 
@@ -85,7 +85,8 @@ export async function deleteSchedule(
 ): Promise<void> {
   const operator = await openOperator();
   await operator.call(METHODS.deleteSchedule, { scheduleId });
-  output.line(options.json ? jsonText({ scheduleId }) : `${scheduleId} is gone`);
+  if (options.json) return showJson(output, { scheduleId });
+  output.line(`${scheduleId} is gone`);
 }
 
 /** `lanekeeper schedules pause <name>` */
@@ -96,7 +97,7 @@ export async function pauseSchedule(
 ): Promise<void> {
   const operator = await openOperator();
   const answer = await operator.call(METHODS.pauseSchedule, { scheduleId });
-  if (options.json) return output.line(jsonText(toJson(PauseScheduleResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(PauseScheduleResponseSchema, answer));
   if (answer.schedule !== undefined) output.line(scheduleLine(answer.schedule));
 }
 
@@ -108,7 +109,7 @@ export async function resumeSchedule(
 ): Promise<void> {
   const operator = await openOperator();
   const answer = await operator.call(METHODS.resumeSchedule, { scheduleId });
-  if (options.json) return output.line(jsonText(toJson(ResumeScheduleResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(ResumeScheduleResponseSchema, answer));
   if (answer.schedule !== undefined) output.line(scheduleLine(answer.schedule));
 }
 
@@ -121,7 +122,7 @@ export async function runSchedule(
   const operator = await openOperator();
   const requestId = options.requestId ?? randomUUID();
   const answer = await operator.call(METHODS.runSchedule, { scheduleId, requestId });
-  if (options.json) return output.line(jsonText(toJson(RunScheduleResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(RunScheduleResponseSchema, answer));
   const disposition = enumName(DispositionSchema, answer.disposition).toLowerCase();
   output.line(`${scheduleId} ${disposition} as turn ${answer.turnId}`);
 }

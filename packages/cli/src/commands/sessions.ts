@@ -20,7 +20,7 @@ import { openOperator } from "../operator/open-operator.ts";
 import { canonicalKey, isUuid, nothingThere } from "../operator/session-key.ts";
 import { journalLine, rotationLine, sessionLine, sessionLines } from "../operator/session-lines.ts";
 import { explainLines } from "../operator/explain-lines.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 
 interface Json {
   readonly json?: true;
@@ -57,7 +57,7 @@ export async function getSession(name: string, options: Json, output: Output): P
     ? { case: "sessionId" as const, value: name }
     : { case: "sessionKey" as const, value: await canonicalKey(operator, name) };
   const answer = await operator.call(METHODS.getSession, { session });
-  if (options.json) return output.line(jsonText(toJson(GetSessionResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(GetSessionResponseSchema, answer));
   if (answer.session !== undefined)
     for (const line of sessionLines(answer.session)) output.line(line);
   if (answer.rotation !== undefined) output.line(`asked for   ${rotationLine(answer.rotation)}`);
@@ -76,7 +76,7 @@ export async function explainKey(
   });
   if (options.json) {
     const registry = jsonRegistry([SessionIdentityService]);
-    return output.line(jsonText(toJson(ExplainKeyResponseSchema, answer, { registry })));
+    return showJson(output, toJson(ExplainKeyResponseSchema, answer, { registry }));
   }
   for (const line of explainLines(answer)) output.line(line);
 }
@@ -105,7 +105,7 @@ export async function resetSession(
       ? {}
       : { precondition: { case: "expectedGeneration" as const, value: expected } }),
   });
-  if (options.json) return output.line(jsonText(toJson(RotateSessionResponseSchema, answer)));
+  if (options.json) return showJson(output, toJson(RotateSessionResponseSchema, answer));
   const { rotation, endedRun } = answer;
   if (rotation !== undefined) output.line(rotationLine(rotation));
   output.line(`session id  ${rotation?.current?.sessionId}`);
@@ -170,7 +170,7 @@ export async function exportSession(name: string, output: Output): Promise<void>
   for await (const { lines } of operator.streams.runner.exportSession({ session })) {
     const text = new TextDecoder().decode(lines).trimEnd();
     isEmpty &&= text.startsWith('{"type":"end"');
-    output.line(text);
+    output.text(text);
   }
   if (isEmpty) {
     output.problem(nothingThere("Nothing was said", session.value));

@@ -6,7 +6,9 @@ test.each(["", "  "])(
   async (id) => {
     const lines: string[] = [];
     const output = {
-      ...{ line: (text: string) => lines.push(text), problem: () => undefined },
+      line: (text: string) => lines.push(text),
+      text: (text: string) => lines.push(text),
+      problem: () => undefined,
       readerLeft: () => new AbortController().signal,
     };
     await expect(trace(id, {}, output)).rejects.toThrow("The id is empty: give a request id");

@@ -1,6 +1,6 @@
 import { CliError } from "../cli-error.ts";
 import { openOperator } from "../operator/open-operator.ts";
-import { jsonText, type Output } from "../output.ts";
+import { type Output, showJson } from "../output.ts";
 import { eventsOf, type TraceEvent } from "../trace/events.ts";
 import { gapsOf } from "../trace/gaps.ts";
 import { gather } from "../trace/gather.ts";
@@ -17,7 +17,7 @@ export async function trace(id: string, options: { json?: true }, output: Output
   const found = await gather(operator, wanted);
   const events = eventsOf(found);
   const missing = gapsOf(found);
-  if (options.json) return output.line(jsonText(gatheredJson(found, events, missing)));
+  if (options.json) return showJson(output, gatheredJson(found, events, missing));
   if (events.length === 0) {
     if (missing.length > 0) throw new CliError(`Nothing is known of ${id}; ${missing.join("; ")}.`);
     throw new CliError(

@@ -1,5 +1,5 @@
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
-import { jsonText, type Output } from "../output.ts";
+import { documentText, type Output } from "../output.ts";
 import type { Listing, RowWriter } from "./listing.ts";
 
 /**
@@ -16,17 +16,17 @@ export function jsonRows<Schema extends DescMessage>(
   let held: string | undefined;
   return {
     write: (rows) => {
-      if (!hasBegun) output.line(`{\n  ${JSON.stringify(field)}: [`);
+      if (!hasBegun) output.text(`{\n  ${JSON.stringify(field)}: [`);
       hasBegun = true;
       for (const row of rows) {
-        if (held !== undefined) output.line(`${held},`);
-        held = indented(jsonText(toJson(schema, row)));
+        if (held !== undefined) output.text(`${held},`);
+        held = indented(documentText(toJson(schema, row)));
       }
     },
     end: (nextPageToken) => {
-      if (held !== undefined) output.line(held);
+      if (held !== undefined) output.text(held);
       const more = `,\n  "nextPageToken": ${JSON.stringify(nextPageToken)}`;
-      output.line(`  ]${nextPageToken === "" ? "" : more}\n}`);
+      output.text(`  ]${nextPageToken === "" ? "" : more}\n}`);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { ApiKeySchema } from "@lanekeeper/protocol/lanekeeper/ingress/v1/api_key_service";
 import { expect, test } from "vitest";
+import { oneLine } from "../output.ts";
 import type { Listing } from "./listing.ts";
 import type { PageRequest } from "./read-pages.ts";
 import { type ListOptions, showList } from "./show-list.ts";
@@ -40,7 +41,8 @@ async function show(
     },
   };
   const output = {
-    line: (text: string) => void lines.push(text),
+    line: (text: string) => void lines.push(oneLine(text)),
+    text: (text: string) => void lines.push(text),
     problem: (text: string) => void problems.push(text),
     readerLeft: () => reader.signal,
   };
