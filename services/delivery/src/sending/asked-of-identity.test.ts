@@ -1,7 +1,9 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { gate, startWebhookSink, eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { registerWebhook, reply, untilState } from "../testing/replies.ts";
+import { registerWebhook, reply, SESSION_ID, SESSION_KEY, untilState } from "../testing/replies.ts";
 import { testSending } from "../testing/test-sending.ts";
 
 const sending = testSending();
@@ -15,6 +17,19 @@ test("a reply of a generation that was reset away is suppressed and nothing is s
   await eventually(() => sending.identity.of(deliveryId).length === 1);
   expect(sending.identity.of(deliveryId)).toEqual(["settled 4"]);
   expect(sending.sink.posts).toEqual([]);
+});
+
+test("a reply that was reset away and whose time is over is no dead letter: it blocks nothing", async () => {
+  sending.identity.oldestDeliverable = 2n;
+  const { runner, routeId } = await startWithRoute();
+  await runner.configureRoute({ routeId, policy: { onFailure: OnFailure.BLOCK } });
+  const expireTime = timestampFromDate(new Date(Date.now() - 1_000));
+  const late = { ...reply(routeId, "turn-1"), expireTime };
+  const { deliveryId } = await runner.enqueueDelivery(late);
+  await untilState(runner, deliveryId, "SUPPRESSED_STALE");
+  const session = { sessionKey: SESSION_KEY, sessionId: SESSION_ID, generation: 2n };
+  const next = await runner.enqueueDelivery({ ...reply(routeId, "turn-2"), session });
+  await untilState(runner, next.deliveryId, "SENT");
 });
 
 test("a reply from before a restore may have been sent after the backup: it is unknown, and not sent", async () => {

@@ -141,7 +141,8 @@ async function send(
     if (claimed.wasSent === true) {
       throw new NotSentError("already_sent", "the attempt that was lost had sent it");
     }
-    if (claimed.expiresInMs <= 0) throw expired();
+    // What was reset away meanwhile is no dead letter, and holds nobody up.
+    if (claimed.expiresInMs <= 0) throw (await fence.staleness()) ?? expired();
     if (!isBeforeTold) {
       throw new NotSentError(
         "unavailable",
