@@ -1,6 +1,6 @@
 import type { DeliveryClient } from "@lanekeeper/client";
 import { RedriveGeneration } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { OnFailure, OnUnknown } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { OnFailure, OnUnknown, RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { systemIds } from "@lanekeeper/service";
 import { eventually, gate, startWebhookSink, type WebhookSink } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -122,6 +122,19 @@ test("block: making the route skip lets it go on with a gap", async () => {
   await runner.configureRoute({ routeId, policy: { onFailure: OnFailure.SKIP } });
   await untilState(runner, second, "SENT");
   expect(textOf(1).missing_before).toBe(1);
+});
+
+test("block: registering the place anew to skip lets it go on with a gap, too", async () => {
+  const routeId = await route({ onFailure: OnFailure.BLOCK });
+  const [, behind = ""] = await withDeadHead(routeId, ["a", "b"]);
+  await runner.registerRoute({
+    ...{ sessionKey: SESSION_KEY, kind: RouteKind.WEBHOOK, address: sink.url },
+    policy: { onFailure: OnFailure.SKIP },
+  });
+  const sent = await untilState(runner, behind, "SENT");
+  expect(sent.gapBefore).toBe(1);
+  const { routes } = await runner.listRoutes({ sessionKey: SESSION_KEY });
+  expect(routes.find((one) => one.routeId === routeId)?.blockedByDeliveryId).toBe("");
 });
 
 test("a dead letter that blocks its route outlives its retention", async () => {

@@ -1,8 +1,10 @@
+import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { placeDigest, type Place } from "../../domain/route-place.ts";
 import { type Changer, recordChange } from "./record-change.ts";
 import { ROUTE_COLUMNS, type RouteRow } from "./route-row.ts";
 import { type DeliveryDatabase, first, type Sql } from "../sql.ts";
 import { takeDefault } from "./take-default.ts";
+import { unblock } from "../sending/unblock.ts";
 
 /** A route to be registered. The id and the secret count only where the place is new. */
 export interface NewRoute extends Place {
@@ -83,8 +85,16 @@ export async function registerRoute(
     const changed = twin ?? (await first<RouteRow>(sql, CHANGE, wanted(route)));
     if (changed === undefined && !isFull) return record(sql, route, await insert(sql, route));
     await sql.query(UNCOUNT, key);
-    return twin === undefined && changed !== undefined ? record(sql, route, changed) : changed;
+    if (twin !== undefined || changed === undefined) return changed;
+    return record(sql, route, await goesOn(sql, route, changed));
   });
+}
+
+/** Under its new policy it may not have to wait for anybody any more. */
+async function goesOn(sql: Sql, { tenant }: NewRoute, changed: RouteRow): Promise<RouteRow> {
+  if (changed.onFailure !== OnFailure.SKIP || changed.blockedBy === null) return changed;
+  await unblock(sql, tenant, changed.routeId);
+  return { ...changed, blockedBy: null };
 }
 
 async function record(sql: Sql, route: NewRoute, stored: RouteRow): Promise<RouteRow> {
