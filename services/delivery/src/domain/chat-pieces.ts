@@ -77,9 +77,12 @@ function linked(uri: string, mediaType: string, fileName: string): Piece {
   return file(data.bytes, mediaType || data.mediaType, fileName);
 }
 
-function file(bytes: Uint8Array, mediaType: string, fileName: string): FilePiece {
+/** Neither Slack nor Telegram takes an empty one, and would refuse the reply for it. */
+function file(bytes: Uint8Array, mediaType: string, fileName: string): Piece {
   const type = mediaType === "" ? "application/octet-stream" : mediaType;
-  return { kind: "file", bytes, mediaType: type, fileName: fileName || defaultName(type) };
+  const name = fileName || defaultName(type);
+  if (bytes.length === 0) return { kind: "text", text: `(The file ${name} is empty.)` };
+  return { kind: "file", bytes, mediaType: type, fileName: name };
 }
 
 function defaultName(mediaType: string): string {

@@ -8,10 +8,17 @@ export function parseDataUri(
   if (whole === undefined) return undefined;
   const mediaType = about.split(";")[0] ?? "";
   try {
-    const text = decodeURIComponent(data);
-    const bytes = base64 === undefined ? Buffer.from(text, "utf8") : Buffer.from(text, "base64");
+    const bytes =
+      base64 === undefined ? unescaped(data) : Buffer.from(decodeURIComponent(data), "base64");
     return { bytes, mediaType };
   } catch {
     return undefined;
   }
+}
+
+/** What is escaped are bytes, which need not be text. */
+function unescaped(data: string): Buffer {
+  const asBytes = Buffer.from(data, "utf8").toString("latin1");
+  const byteOf = (_: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16));
+  return Buffer.from(asBytes.replaceAll(/%([0-9a-f]{2})/gi, byteOf), "latin1");
 }
