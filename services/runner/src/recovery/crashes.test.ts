@@ -311,42 +311,6 @@ test.concurrent("a run whose lease ran out unseen goes back to its queue and is 
   expect(await transcript(replica)).toEqual(["one", "here"]);
 });
 
-test.concurrent("a turn that three processes died of fails", async () => {
-  await using world = await worlds.start();
-  world.model.behaviour = heldAnswer(never);
-  const first = await world.replica();
-  await applyMain(first);
-  const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
-  let current = first;
-  for (let runs = 1; runs <= 3; runs++) {
-    await eventually(async () => (await turnOf(current, turnId)).runs.length === runs);
-    const next = await world.replica();
-    current.kill();
-    await world.expireLeases();
-    current = next;
-  }
-  await eventually(async () => (await turnOf(current, turnId)).state === TurnState.FAILED);
-  expect((await turnOf(current, turnId)).runs.length).toBe(3);
-});
-
-test.concurrent("a turn that three runs gave back fails", async () => {
-  await using world = await worlds.start();
-  world.model.behaviour = heldAnswer(never);
-  const replica = await world.replica({ leaseMs: 900 });
-  await applyMain(replica);
-  const attached = new Attached(replica, { submit: turnFor(world, "one") });
-  await eventually(() => attached.kinds.includes("accepted"));
-  for (let runs = 1; runs <= 3; runs++) {
-    await eventually(async () => (await turnOf(replica, attached.turnId)).runs.length === runs);
-    world.identity.isDown = true;
-    const left = async () => (await turnOf(replica, attached.turnId)).state !== TurnState.ACTIVE;
-    await eventually(left);
-    world.identity.isDown = false;
-  }
-  expect(await attached.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
-  expect((await turnOf(replica, attached.turnId)).runs.length).toBe(3);
-});
-
 test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
   await using world = await worlds.start();
   const a = await world.replica();

@@ -18,7 +18,7 @@ import type { EndingRun, TurnExit } from "../runs/turn-exit.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "../runs/prepare-ending.ts";
 import type { Claimed } from "../runs/claimed.ts";
-import { abandonKey, lead } from "../runs/run-turn.ts";
+import { abandonKey, lead, leaveKey } from "../runs/run-turn.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { learnSession } from "../answering/session-parents.ts";
@@ -59,7 +59,7 @@ export async function takeOverTurn(
   return exit.kind === "committed" || exit.kind === "ended" || exit.kind === "requeued";
 }
 
-/** Ends the turn under the dead run's own right, where it had an ending or is to have none better. */
+/** Ends the turn under the dead run's own right, where it had an ending or was told to stop. */
 async function finishDead(
   parts: Collaborators,
   { turn, deadRunId }: DeadTurn,
@@ -69,7 +69,7 @@ async function finishDead(
   const held = { ...turn, runId: deadRunId };
   const endedStreamSeq = firstStreamSeq(run.ordinal + 1) - 1n;
   const isStored = turn.preparedRunId === deadRunId;
-  const fitting = isStored ? run.ending : await endingForced(deps, turn, run);
+  const fitting = isStored ? run.ending : await endingOfStopped(deps, turn, run);
   if (fitting === undefined) return undefined;
   const prepared = isStored
     ? ({ kind: "stored", ending: fitting } as const)
@@ -97,25 +97,21 @@ async function finishDead(
   return isStored ? undefined : { kind: "lost" };
 }
 
-/** The ending of a turn that nobody is to run again. */
-async function endingForced(
+/** The ending of a turn that was told to stop: undefined where it was not. */
+async function endingOfStopped(
   deps: Collaborators["deps"],
   turn: LaneTurn,
   { sessionId }: StoredRun,
 ): Promise<Ending | undefined> {
-  if (turn.stop === undefined && turn.runCount < LIMITS.runsPerTurn) return undefined;
+  if (turn.stop === undefined) return undefined;
   const seeds = await takesSeedOfSeen(deps, turn, sessionId);
   const keep = { keepsInput: turn.stop !== "rolled_back", seeds };
   if (turn.stop === "cancelled") {
     const message = cancelledText(turn.stopNote);
     return endingWithoutReply("CANCELLED", { reason: "TURN_CANCELLED", message }, keep);
   }
-  if (turn.stop !== undefined) {
-    const error = { reason: "TURN_INTERRUPTED", message: INTERRUPTED_TEXT };
-    return endingWithoutReply("INTERRUPTED", error, keep);
-  }
-  const error = { reason: "INTERNAL", message: noRunEnded(turn.runCount) };
-  return endingWithoutReply("FAILED", error, keep);
+  const error = { reason: "TURN_INTERRUPTED", message: INTERRUPTED_TEXT };
+  return endingWithoutReply("INTERRUPTED", error, keep);
 }
 
 async function runAnew(
@@ -136,7 +132,12 @@ async function runAnew(
     // What it requires of the generation was checked when it began; what is granted is checked below.
     const again = { ...turn, runId: deadRunId, requiredGeneration: 0n };
     const result = await begin(parts, again, claimed.run);
-    if (result.kind === "granted") return await enterAnew(parts, dead, run, claimed, result.grant);
+    if (result.kind === "granted") {
+      if (turn.runCount >= LIMITS.runsPerTurn) {
+        return await giveUp(deps, before, claimed, result.grant);
+      }
+      return await enterAnew(parts, dead, run, claimed, result.grant);
+    }
     return await notGranted(parts, before, result);
   } finally {
     await claimed.close();
@@ -156,6 +157,21 @@ async function notGranted(
   return isRotated
     ? refused(deps, before, "superseded")
     : endWithInput(deps, before, "FAILED", { reason, message });
+}
+
+/**
+ * A turn that has had all its runs fails. The last of them may live, though nobody was told so for a lease: only
+ * who is granted the key knows that it does not.
+ */
+async function giveUp(
+  deps: Collaborators["deps"],
+  before: Parameters<typeof refused>[1],
+  claimed: Claimed,
+  grant: Grant,
+): Promise<TurnExit> {
+  const message = noRunEnded(before.turn.runCount);
+  await leaveKey(deps, claimed, grant, { reason: "INTERNAL", message });
+  return endWithInput(deps, before, "FAILED", { reason: "INTERNAL", message });
 }
 
 async function enterAnew(

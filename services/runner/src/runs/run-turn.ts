@@ -132,13 +132,28 @@ async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Prom
 }
 
 /** The key was granted, but the turn is not this run's any more: the key must not wait for the lease. */
-export async function abandonKey(
+export function abandonKey(
+  deps: RunnerDeps,
+  claimed: Pick<Claimed, "turn" | "run">,
+  grant: Grant,
+): Promise<void> {
+  return leaveKey(deps, claimed, grant, undefined);
+}
+
+/** Gives a granted key back without having run; with an error the turn is not to be run again. */
+export async function leaveKey(
   deps: RunnerDeps,
   { turn, run }: Pick<Claimed, "turn" | "run">,
   grant: Grant,
+  error: { readonly reason: string; readonly message: string } | undefined,
 ): Promise<void> {
-  const nothing = { errorReason: "", errorMessage: "", inputTokens: 0n, outputTokens: 0n };
-  const ended = { ...nothing, outcome: RunOutcome.REQUEUED };
+  const ended = {
+    outcome: error === undefined ? RunOutcome.REQUEUED : RunOutcome.FAILED,
+    errorReason: error?.reason ?? "",
+    errorMessage: error?.message ?? "",
+    inputTokens: 0n,
+    outputTokens: 0n,
+  };
   await writeEnding(deps, grant.fence, ended, turn, run.signal);
 }
 

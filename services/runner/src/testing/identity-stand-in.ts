@@ -54,6 +54,9 @@ export class IdentityStandIn implements AsyncDisposable {
     readonly errorMessage: string;
   }[] = [];
   readonly granted: { readonly runId: string; readonly turnId: string }[] = [];
+
+  /** Turns whose runs were refused a key that another run held. */
+  readonly foundBusy: string[] = [];
   readonly #keys = new Map<string, KeyRow>();
   readonly #begun = new Map<string, Answer>();
   readonly #rotated = new Map<string, { fence: object; rotation: Rotation }>();
@@ -274,8 +277,10 @@ export class IdentityStandIn implements AsyncDisposable {
     if (generation >= row.generation && !isNow) {
       throw new LanekeeperError("GENERATION_MISMATCH", `another session than ${id} stands there`);
     }
-    if (row.active !== undefined && row.active.leaseUntilMs > performance.now())
+    if (row.active !== undefined && row.active.leaseUntilMs > performance.now()) {
+      this.foundBusy.push(turnId);
       throw busy(row.active);
+    }
     if (timeOf(runId) < this.runIdsFromMs) throw perhapsBegun(this.runIdsFromMs);
     const leaseMs = durationMs(request.leaseDuration ?? durationFromMs(15_000));
     row.epoch += 1n;
