@@ -42,6 +42,19 @@ test.each([
   expect(scrub(line)).toBe(line);
 });
 
+test("what a terminal would obey is written out, and the line says the same", () => {
+  const fields = {
+    session_key: "a\u009b31mb",
+    msg: "\u0080\u0085\\\u009f\u007f\u001b \u00a0 é 世",
+  };
+  const line = json(fields);
+  expect(line).toMatch(/[\u0080-\u009f]/);
+  const scrubbed = scrub(line);
+  expect(scrubbed).not.toMatch(/[\u0080-\u009f]/);
+  expect(scrubbed).toContain(String.raw`a\u009b31mb`);
+  expect(JSON.parse(scrubbed)).toEqual(fields);
+});
+
 test("an API key's id may be told", () => {
   const id = "lk1_0123456789abcdef_";
   expect(scrub(json({ msg: `${id}${"a".repeat(49)} is not known` }))).toContain(`${id}[secret]`);

@@ -1,11 +1,15 @@
-const NAMES = [
-  "(?:proxy-)?authorization",
-  "(?:set-)?cookie",
-  "(?:x-)?api[-_]?key",
-  "password",
-  "(?:client|webhook|signing|cluster)[-_]?secret",
-  "(?:access|refresh|bot)[-_]?token",
-].join("|");
+/** Names that tell a credential: what may stand before, and what each has in it. */
+const NAME_PARTS = [
+  ["(?:proxy-)?", "authorization"],
+  ["(?:set-)?", "cookie"],
+  ["(?:x-)?", "api[-_]?key"],
+  ["", "password"],
+  ["(?:client|webhook|signing|cluster)[-_]?", "secret"],
+  ["", "(?:access|refresh|bot)[-_]?token"],
+] as const;
+
+const NAMES = NAME_PARTS.map(([before, word]) => before + word).join("|");
+const WORDS = NAME_PARTS.map(([, word]) => word).join("|");
 
 const HIDDEN = "[secret]";
 
@@ -26,13 +30,16 @@ const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s:/@"\\]*:)[^\s@/"\\]+@/g
 /** An API key of ours, whole or with its end cut off; its id may be told. */
 const API_KEY = /\b(lk1_[0-9a-z]{16}_)[0-9A-Za-z]+/g;
 
+/** The C1 control characters stand in JSON as they are, and a terminal that shows a line would obey them. */
+const OBEYED = /[\u0080-\u009f]/g;
+
 /** Cheap for the usual line, which holds none of these and is left alone. */
-const SUSPICIOUS = new RegExp(`bearer|lk1_|:\\/\\/[^\\s/"]*@|${NAMES}`, "i");
+const SUSPICIOUS = new RegExp(`${OBEYED.source}|bearer|lk1_|:\\/\\/[^\\s/"]*@|${WORDS}`, "i");
 
 /**
  * Takes credentials out of a finished log line, wherever in it they stand: in a nested object, in an
  * error's text, in a request dump of some library. What our own code knows to be secret is a `Secret`
- * and never gets this far; this is for what it does not know.
+ * and never gets this far; this is for what it does not know. Control characters are written out on the way.
  */
 export function scrub(line: string): string {
   if (!SUSPICIOUS.test(line)) return line;
@@ -41,5 +48,11 @@ export function scrub(line: string): string {
     .replace(HEADER_TEXT, `$1${HIDDEN}`)
     .replace(BEARER, `$1${HIDDEN}`)
     .replace(API_KEY, `$1${HIDDEN}`)
-    .replace(URL_PASSWORD, `$1${HIDDEN}@`);
+    .replace(URL_PASSWORD, `$1${HIDDEN}@`)
+    .replace(OBEYED, escaped);
+}
+
+/** As JSON writes it; it stands within a string there, and nowhere else. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
