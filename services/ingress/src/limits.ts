@@ -20,6 +20,7 @@ export interface IngressLimits {
   readonly maxTurnBytes: number;
   readonly maxPartsPerMessage: number;
   readonly maxHeaderBytes: number;
+  /** Of the HTTP port, and of the gRPC port as many; one more is closed at once. */
   readonly maxConnections: number;
   /** Requests being answered, over all connections; one more is RATE_LIMITED. */
   readonly maxRequestsInFlight: number;

@@ -14,6 +14,7 @@ export interface IngressMetrics {
   streamOpened(): () => void;
   requestLogDropped(count: number): void;
   connectionRefused(): void;
+  grpcConnectionRefused(): void;
   /** What became of a due time, and for an accepted one how late it was. */
   scheduleRun(result: ScheduleResult, lagSeconds: number | undefined): void;
 }
@@ -54,6 +55,10 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
   const streams = metrics.gauge("open_streams", "Event streams that are open.");
   const dropped = metrics.counter("request_log_dropped_total", "Request log entries given up.");
   const refused = metrics.counter("http_connections_refused_total", "Connections over the bound.");
+  const grpcRefused = metrics.counter(
+    "grpc_connections_refused_total",
+    "Connections over the bound of the gRPC port.",
+  );
   const scheduled = metrics.counter("schedule_runs_total", "Due times of schedules.", [
     "result",
   ] as const);
@@ -79,6 +84,7 @@ export function ingressMetrics(metrics: Metrics): IngressMetrics {
     },
     requestLogDropped: (count) => dropped.inc(count),
     connectionRefused: () => refused.inc(),
+    grpcConnectionRefused: () => grpcRefused.inc(),
     scheduleRun(result, lagSeconds) {
       scheduled.inc({ result });
       if (lagSeconds !== undefined) lag.observe(lagSeconds);

@@ -88,7 +88,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     const { hooks } = clients;
     const connect = connectDoor({ ...context, ...clients, ...own });
     const { settings } = base;
-    const door = { settings, clusterSecret, credentials, hooks };
+    const door = { settings, clusterSecret, credentials, hooks, limits, metrics };
     const grpc = opened.use(await openGrpc(door, own));
     const http = opened.use(
       await startHttpServer({

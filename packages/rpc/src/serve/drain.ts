@@ -2,6 +2,7 @@ import type { Server } from "@grpc/grpc-js";
 import { draining } from "../errors/constructors.ts";
 import type { BuiltinServices } from "./builtin-services.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { Entry } from "./listen.ts";
 
 /** How a drain went. */
 export interface DrainReport {
@@ -18,7 +19,7 @@ const CLOSE_MS = 1_000;
  * over is cut off; its handlers have a moment to return before what they lean on is closed.
  */
 export async function drainServer(
-  server: Server,
+  { server, entry }: { readonly server: Server; readonly entry: Entry },
   inFlight: InFlight,
   builtins: BuiltinServices,
   timeoutMs: number,
@@ -29,11 +30,13 @@ export async function drainServer(
   const cutOff = inFlight.size;
   inFlight.abortAll(draining());
   builtins.endStreams();
+  entry.close();
   const [closed] = await Promise.all([
     within(closeServer(server), CLOSE_MS),
     within(inFlight.idle(), CLOSE_MS),
   ]);
   if (!closed) server.forceShutdown();
+  entry.destroy();
   return { cutOff };
 }
 

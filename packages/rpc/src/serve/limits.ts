@@ -6,6 +6,8 @@ export interface ServeLimits {
   readonly defaultTimeoutMs: number;
   /** A longer deadline of a unary call is cut to this: the longest that any call may wait here. */
   readonly maxTimeoutMs: number;
+  /** Connections; one more is closed at once. Each is about 20 KiB, and a file descriptor. */
+  readonly maxConnections: number;
   /** Concurrent calls of one connection; a client opens another connection or waits. */
   readonly maxConcurrentStreams: number;
   /** Calls being served at once, over all connections; one more is RATE_LIMITED. */
@@ -27,6 +29,7 @@ export const DEFAULT_SERVE_LIMITS: ServeLimits = {
   maxRequestBytes: 4 * 1024 * 1024,
   defaultTimeoutMs: 30_000,
   maxTimeoutMs: 300_000,
+  maxConnections: 10_000,
   maxConcurrentStreams: 1_000,
   maxInFlightCalls: 10_000,
   keepaliveTimeMs: 20_000,

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
 
 /** Says whose the port is and which variable moves ours; undefined: nothing is known. */
@@ -21,26 +23,58 @@ export function hostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Binds and returns the port. @throws PortBusyError */
-export async function listen(
-  server: Server,
-  where: { readonly host: string; readonly port: number },
-  credentials: ServerCredentials,
-  explain: ExplainBusyPort | undefined,
-): Promise<number> {
-  try {
-    return await bind(server, hostPort(where.host, where.port), credentials);
-  } catch (error) {
-    if (!String(error).includes("EADDRINUSE")) throw error;
-    throw new PortBusyError(where.host, where.port, await explain?.(where.port));
-  }
+/** A port that connections come in by. */
+export interface Entry {
+  readonly port: number;
+  /** Takes no more connections; those that stand go on. */
+  close(): void;
+  /** Ends the connections that stand. */
+  destroy(): void;
 }
 
-function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(error);
-    });
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly maxConnections: number;
+  /** A connection over the bound was closed. */
+  readonly onConnectionRefused?: (() => void) | undefined;
+  readonly explainBusyPort?: ExplainBusyPort | undefined;
+}
+
+/**
+ * Binds, and hands the connections to the server. grpc-js's own `bindAsync` takes as many as come.
+ * @throws PortBusyError
+ */
+export async function listen(
+  server: Server,
+  options: ListenOptions,
+  credentials: ServerCredentials,
+): Promise<Entry> {
+  const { host, port, maxConnections, onConnectionRefused = () => {} } = options;
+  const injector = server.createConnectionInjector(credentials);
+  const sockets = new Set<Socket>();
+  const acceptor = createServer((socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    injector.injectConnection(socket);
   });
+  acceptor.maxConnections = maxConnections;
+  acceptor.on("drop", onConnectionRefused);
+  acceptor.listen(port, host);
+  try {
+    await once(acceptor, "listening");
+  } catch (error) {
+    injector.destroy();
+    if (!String(error).includes("EADDRINUSE")) throw error;
+    throw new PortBusyError(host, port, await options.explainBusyPort?.(port));
+  }
+  // A TCP server's address is a string only for a socket file.
+  return {
+    port: (acceptor.address() as AddressInfo).port,
+    close: () => void acceptor.close(),
+    destroy: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }

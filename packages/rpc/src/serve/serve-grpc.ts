@@ -27,6 +27,8 @@ export interface ServeOptions {
   readonly hooks?: RpcHooks;
   readonly tls?: ServerTls | undefined;
   readonly explainBusyPort?: ExplainBusyPort;
+  /** A connection over `maxConnections` was closed. */
+  readonly onConnectionRefused?: () => void;
 }
 
 /** A gRPC server that takes calls. */
@@ -53,21 +55,21 @@ export async function serveGrpc(options: ServeOptions): Promise<GrpcServer> {
   const interceptors = [pipelinedWrites, knownFirst(gate, methodsOf(options.services))];
   const server = new Server({ ...serverOptions(limits), interceptors });
   const builtins = addServices(server, options, gate);
-  const port = await listen(
+  const { maxConnections } = limits;
+  const entry = await listen(
     server,
-    options,
+    { ...options, maxConnections },
     serverCredentials(options.tls),
-    options.explainBusyPort,
   );
   let drained: Promise<DrainReport> | undefined;
   const drain: GrpcServer["drain"] = ({ timeoutMs = limits.drainTimeoutMs } = {}) => {
-    drained ??= drainServer(server, inFlight, builtins, timeoutMs);
+    drained ??= drainServer({ server, entry }, inFlight, builtins, timeoutMs);
     return drained;
   };
   return {
     host: options.host,
-    port,
-    address: hostPort(options.host, port),
+    port: entry.port,
+    address: hostPort(options.host, entry.port),
     setServing: (serving) => builtins.setServing(serving),
     inFlight: () => inFlight.size,
     drain,

@@ -15,9 +15,8 @@ afterEach(async () => {
   await lane[Symbol.asyncDispose]();
 });
 
-async function idle(begun = ""): Promise<Socket> {
-  const { hostname, port } = new URL(lane.url);
-  const socket = connect(Number(port), hostname);
+async function idle(begun = "", port = lane.ingress.httpPort): Promise<Socket> {
+  const socket = connect(port, new URL(lane.url).hostname);
   socket.on("error", () => undefined);
   open.push(socket);
   await once(socket, "connect");
@@ -84,6 +83,14 @@ test("connections over the bound are closed at once and counted; the room comes 
   open[0]?.destroy();
   const status = async () => (await ask(lane).catch(() => undefined))?.status;
   await expect.poll(status).toBe(200);
+});
+
+test("nor does the gRPC port take more than the bound", async () => {
+  lane = await startTestIngress({ limits: { maxConnections: 3 } });
+  const { grpcPort } = lane.ingress;
+  await Promise.all([idle("", grpcPort), idle("", grpcPort), idle("", grpcPort)]);
+  await closed(await idle("", grpcPort));
+  expect(await lane.metrics()).toMatch(/grpc_connections_refused_total\S* 1/);
 });
 
 test("who begins a request and sends no more of it is cut off, idle or not", async () => {

@@ -10,6 +10,8 @@ import {
 } from "@lanekeeper/rpc";
 import { explainBusyPort, type Secret, type ServiceContext } from "@lanekeeper/service";
 import type { Entrance } from "../credentials/entrance.ts";
+import type { IngressLimits } from "../limits.ts";
+import type { IngressMetrics } from "../metrics.ts";
 import { ingressAuthenticator } from "./authenticator.ts";
 
 /** Ingress's own services, for every transport. */
@@ -24,6 +26,8 @@ export interface GrpcDoor {
   readonly clusterSecret: Secret;
   readonly credentials: Pick<Entrance, "authenticate" | "identify">;
   readonly hooks: RpcHooks;
+  readonly limits: Pick<IngressLimits, "maxConnections">;
+  readonly metrics: Pick<IngressMetrics, "grpcConnectionRefused">;
 }
 
 /** What a key needs, `connect/permissions.ts` says; the operator's program comes as a peer. */
@@ -31,7 +35,7 @@ const CALLERS = ["caller", "cli"] as const;
 
 /** @throws BusyPortError */
 export function openGrpc(
-  { settings, clusterSecret, credentials, hooks }: GrpcDoor,
+  { settings, clusterSecret, credentials, hooks, limits, metrics }: GrpcDoor,
   { ingress, apiKeys }: OwnRoutes,
 ): Promise<GrpcServer> {
   const { host, port, variable } = settings.services.ingress.grpc;
@@ -48,6 +52,8 @@ export function openGrpc(
       service({ desc: ApiKeyService, routes: apiKeys, allow: allowAll(ApiKeyService, ...CALLERS) }),
     ],
     hooks,
+    limits: { maxConnections: limits.maxConnections },
+    onConnectionRefused: () => metrics.grpcConnectionRefused(),
     explainBusyPort: (taken) => explainBusyPort(taken, variable),
   });
 }
