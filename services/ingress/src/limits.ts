@@ -14,7 +14,9 @@ export interface IngressLimits {
   readonly maxJsonDepth: number;
   /** Messages that a request may show; more is INVALID_REQUEST. */
   readonly maxShownMessages: number;
-  /** Those of them that go on to the runner: of a longer history the oldest are left out. */
+  /** Responses whose items a request may name by their ids; more is INVALID_REQUEST. */
+  readonly maxReferredResponses: number;
+  /** Of shown messages those that go on to the runner: of a longer history the oldest are left out. */
   readonly maxMessages: number;
   /** A turn as it goes on to the runner, messages and parameters; the same. */
   readonly maxTurnBytes: number;
@@ -130,6 +132,8 @@ export const DEFAULT_LIMITS: IngressLimits = {
   maxJsonDepth: 40,
   // Ten times what goes on: months of a chat that resends all. Judging them takes some 50 ms.
   maxShownMessages: 10_000,
+  // Each is read from the runner before the turn is asked for: 16 round trips of 16.
+  maxReferredResponses: 256,
   // As the runner's SubmitTurnRequest has them.
   maxMessages: 1_000,
   maxTurnBytes: DEFAULT_SERVE_LIMITS.maxRequestBytes,

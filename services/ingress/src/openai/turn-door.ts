@@ -1,4 +1,4 @@
-import { type Caller, hasReason, type TracedWork } from "@lanekeeper/rpc";
+import { type Caller, hasReason } from "@lanekeeper/rpc";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
 import { admit } from "../http/admit.ts";
@@ -11,6 +11,7 @@ import { reportCutOff } from "../turns/report-cut-off.ts";
 import { type OpenTurn, openTurn } from "../turns/open-turn.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
 import type { AnswerFormat } from "./answer-format.ts";
+import type { Asker } from "./asker.ts";
 import { fitHistory } from "./fit-history.ts";
 import { Leave, watchLeaving } from "./leave.ts";
 import { plainAnswer } from "./plain-answer.ts";
@@ -28,13 +29,12 @@ export interface TurnDoor<A extends StreamableAsk> {
   readonly path: string;
   /** What has the messages. */
   readonly messagesField: "messages" | "input";
+  /** The body with what it only refers to in its place. @throws INVALID_REQUEST */
+  prepare?(asker: Asker, body: JsonObject): Promise<JsonObject>;
   /** @throws INVALID_REQUEST and what else is wrong with the request by itself */
   parse(exchange: Exchange, body: JsonObject, rawKey: string | undefined): A;
   /** What is left to find out about a request that is new. */
-  complete?(
-    asker: { readonly caller: Caller; readonly requestId: string; readonly within: TracedWork },
-    ask: A,
-  ): Promise<TurnAsk>;
+  complete?(asker: Asker, ask: A): Promise<TurnAsk>;
   format(exchange: Exchange, ask: A, turn: OpenTurn): AnswerFormat;
 }
 
@@ -101,11 +101,13 @@ async function readAsk<A extends StreamableAsk>(
   const { limits, bodyBudget } = context;
   requireJson(req.headers["content-type"], req.headers["content-encoding"]);
   const body = await readBody(req, limits.maxBodyBytes, bodyBudget);
-  const json = parseJsonObject(body, limits.maxJsonDepth);
-  const rawKey = await selectSession(context.settings, caller, headers, json);
+  const sent = parseJsonObject(body, limits.maxJsonDepth);
+  const rawKey = await selectSession(context.settings, caller, headers, sent);
   // Before the rest is judged, so that the log of a refused request names its session.
   if (rawKey !== undefined) facts.rawKey = rawKey;
-  return { ask: door.parse(exchange, json, rawKey), body };
+  const asker = { caller, requestId: facts.requestId, within: facts };
+  const whole = (await door.prepare?.(asker, sent)) ?? sent;
+  return { ask: door.parse(exchange, whole, rawKey), body };
 }
 
 interface Asked<A> {

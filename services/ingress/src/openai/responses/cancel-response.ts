@@ -4,7 +4,8 @@ import type { IngressContext } from "../../context.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { attachTurn } from "../../turns/attach-turn.ts";
 import { answerResponse, askerOf } from "./get-response.ts";
-import { type Asker, readResponse, type StoredResponse } from "./stored-response.ts";
+import type { Asker } from "../asker.ts";
+import { readResponse, type StoredResponse } from "./stored-response.ts";
 
 /**
  * `POST /v1/responses/{id}/cancel`: ends the turn, and tells the response as it stands then. Of one

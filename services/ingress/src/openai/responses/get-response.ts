@@ -5,7 +5,8 @@ import { admit } from "../../http/admit.ts";
 import { type Exchange, sendJson } from "../../http/exchange.ts";
 import { setReceiptHeaders } from "../receipt.ts";
 import { showResponse } from "./show-response.ts";
-import { type Asker, acceptedOf, readResponse, type StoredResponse } from "./stored-response.ts";
+import type { Asker } from "../asker.ts";
+import { acceptedOf, readResponse, type StoredResponse } from "./stored-response.ts";
 
 /** `GET /v1/responses/{id}`: a response as it stands now. */
 export async function getResponse(context: IngressContext, exchange: Exchange): Promise<void> {

@@ -64,7 +64,7 @@ interface Item {
   readonly isCall?: boolean;
 }
 
-/** Undefined for what the model's provider would understand and nobody else: it is left out. */
+/** Undefined for what only the model's provider would understand, or is named and not known: it is left out. */
 function parseItem(field: Field, maxParts: number): Item | undefined {
   const item = requireObject(field);
   const type = fieldOf(item, "type", field.path);
@@ -76,11 +76,14 @@ function parseItem(field: Field, maxParts: number): Item | undefined {
     case "function_call_output":
       return { role: Role.TOOL, parts: [functionOutput(item, field.path, maxParts)] };
     case "reasoning":
-      return undefined;
+    // Of those that are known the items stand here instead.
     case "item_reference":
-      throw invalid(type.path, "items are not known by their ids here; send the item itself");
+      return undefined;
     default:
-      throw invalid(type.path, "must be message, function_call, function_call_output or reasoning");
+      throw invalid(
+        type.path,
+        "must be message, function_call, function_call_output, reasoning or item_reference",
+      );
   }
 }
 

@@ -9,12 +9,15 @@ import { readRequestOptions, refuseExpectation } from "../request-options.ts";
 import type { StreamableAsk } from "../turn-door.ts";
 import { requireWellFormed } from "../well-formed.ts";
 import { parseInput } from "./parse-input.ts";
+import { type Reference, unknownItem } from "./referred-items.ts";
 import { chatParameters } from "./chat-parameters.ts";
 
 /** A response as it was asked for. */
 export interface ResponseRequest extends StreamableAsk {
   /** Empty: none. */
   readonly previousResponseId: string;
+  /** An item that was named by its id, and is none of this credential's. */
+  readonly unknownItem: Reference | undefined;
 }
 
 /** What is not offered, and what to do instead. */
@@ -47,6 +50,7 @@ export function parseResponseRequest(
     agentId: selectAgent(headers, model),
     rawKey,
     previousResponseId,
+    unknownItem: unknownItem(body),
     options,
     messages: endingWithInput(parseInput(fieldOf(body, "input"), bounds)),
     parameters: chatParameters(body),

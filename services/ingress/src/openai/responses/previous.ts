@@ -5,7 +5,8 @@ import type { TurnAsk } from "../../turns/turn-ask.ts";
 import { refuseExpectation } from "../request-options.ts";
 import { requireSession } from "../select-session.ts";
 import type { ResponseRequest } from "./parse-response-request.ts";
-import { type Asker, readResponse, type StoredResponse } from "./stored-response.ts";
+import type { Asker } from "../asker.ts";
+import { readResponse, type StoredResponse } from "./stored-response.ts";
 
 const FIELD = "previous_response_id";
 

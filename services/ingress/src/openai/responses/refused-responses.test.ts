@@ -20,7 +20,7 @@ const FIELDS: readonly (readonly [what: string, body: object, param: string])[] 
   ["nothing but reasoning", { input: [{ type: "reasoning", id: "r", summary: [] }] }, "input"],
   ["too many items", { input: Array(6).fill({ role: "user", content: "x" }) }, "input"],
   ["an item that is no object", { input: ["x"] }, "input[0]"],
-  ["an item by its id", { input: [{ type: "item_reference", id: "m" }] }, "input[0].type"],
+  ["an item by no id", { input: [{ type: "item_reference" }] }, "input[0].id"],
   ["a tool of OpenAI's", { input: [{ type: "web_search_call", id: "w" }] }, "input[0].type"],
   ["a role that does not exist", { input: [{ role: "tool", content: "x" }] }, "input[0].role"],
   [

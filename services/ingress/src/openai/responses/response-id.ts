@@ -1,4 +1,7 @@
-const RESPONSE_ID = /^resp_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+const RESPONSE_ID = new RegExp(`^resp_(${UUID})$`);
+/** As `output.ts` makes them: what was said, and each call. */
+const ITEM_ID = new RegExp(`^(?:msg_(${UUID})|fc_(${UUID})_\\d{1,3})$`);
 
 /** The turn's id under another prefix: any replica finds the response, and nothing more is stored. */
 export function responseId(turnId: string): string {
@@ -8,6 +11,12 @@ export function responseId(turnId: string): string {
 /** Undefined for what is no id of a response. */
 export function turnIdOf(id: string): string | undefined {
   return RESPONSE_ID.exec(id)?.[1];
+}
+
+/** The turn that an item of an answer is of; undefined for what is no id of one. */
+export function turnIdOfItem(id: string): string | undefined {
+  const [, said, called] = ITEM_ID.exec(id) ?? [];
+  return said ?? called;
 }
 
 /** When a turn was accepted, in seconds since 1970: its UUIDv7 begins with the milliseconds. */

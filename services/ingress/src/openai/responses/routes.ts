@@ -5,6 +5,7 @@ import { cancelResponse } from "./cancel-response.ts";
 import { getResponse } from "./get-response.ts";
 import { parseResponseRequest, type ResponseRequest } from "./parse-response-request.ts";
 import { goOnFromPrevious } from "./previous.ts";
+import { refuseUnknownItem, withReferredItems } from "./referred-items.ts";
 import { responseFormat } from "./response-format.ts";
 
 /** The Responses API: https://platform.openai.com/docs/api-reference/responses */
@@ -28,9 +29,13 @@ function responseDoor(context: IngressContext): TurnDoor<ResponseRequest> {
   return {
     path: "/v1/responses",
     messagesField: "input",
+    prepare: (asker, body) => withReferredItems(context, asker, body),
     parse: ({ headers }, body, rawKey) =>
       parseResponseRequest(headers, body, rawKey, context.limits),
-    complete: (asker, ask) => goOnFromPrevious(context, asker, ask),
+    complete: async (asker, ask) => {
+      refuseUnknownItem(ask.unknownItem);
+      return goOnFromPrevious(context, asker, ask);
+    },
     format: ({ facts }, ask, turn) => responseFormat(context, ask, turn, facts),
   };
 }

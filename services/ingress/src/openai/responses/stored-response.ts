@@ -9,20 +9,14 @@ import {
   TurnState,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { RunnerClient } from "@lanekeeper/client";
-import { type Caller, hasReason, LanekeeperError, type TracedWork } from "@lanekeeper/rpc";
+import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
 import { dispositionWord } from "../../turns/disposition.ts";
+import type { Asker } from "../asker.ts";
 import { turnIdOf } from "./response-id.ts";
 
 /** Reads turns. */
 export interface TurnReader {
   readonly runner: Pick<RunnerClient, "getTurn">;
-}
-
-/** Who asks. */
-export interface Asker {
-  readonly caller: Caller;
-  readonly requestId: string;
-  readonly within: TracedWork;
 }
 
 /** A response as its turn stands. */
