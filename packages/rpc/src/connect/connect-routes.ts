@@ -2,6 +2,7 @@ import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bu
 import type { ConnectError, HandlerContext } from "@connectrpc/connect";
 import { failedAnswer } from "../call/answer.ts";
 import { methodName } from "../call/call-context.ts";
+import { refusedCall } from "../call/refused-call.ts";
 import type { ServerStreamHandler, UnaryHandler } from "../call/routes.ts";
 import type { ServerCall } from "../call/server-call.ts";
 import { cancelled } from "../serve/deadline.ts";
@@ -13,7 +14,6 @@ import {
   openConnectCall,
   requestIdOf,
 } from "./open-connect-call.ts";
-import { refusedCall } from "./refused-call.ts";
 import { refuseUnknownEnums } from "./unknown-enums.ts";
 
 /** One service at the edge: the same routes that gRPC serves, and who may call. */
@@ -108,7 +108,8 @@ async function open(
   try {
     return await openConnectCall(gate, method, context, service.authorize, requestId);
   } catch (refusal) {
-    throw toConnectError(refusedCall(gate, method, refusal), new Headers(context.responseHeader));
+    const { error } = refusedCall(gate, method, refusal, "connect");
+    throw toConnectError(error, new Headers(context.responseHeader));
   }
 }
 

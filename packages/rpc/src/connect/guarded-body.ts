@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { refusedCall } from "../call/refused-call.ts";
 import { toConnectError } from "./connect-error.ts";
 import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
-import { refusedCall } from "./refused-call.ts";
 
 /**
  * What stands before the reading of a request. Connect reads and parses a request before it asks anybody for
@@ -34,7 +34,7 @@ export function guardedBody(
   if (!isBytes(body)) return request;
   const admit = (): Promise<void> => guard.admit(header, contextValues?.get(HTTP_ANSWER));
   const refuse = (refusal: unknown): never => {
-    throw toConnectError(refusedCall(gate, method, refusal));
+    throw toConnectError(refusedCall(gate, method, refusal, "connect").error);
   };
   return { ...request, body: read(guard, admit, body, refuse) };
 }

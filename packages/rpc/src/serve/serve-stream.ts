@@ -2,10 +2,10 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Metadata, type ServerDuplexStream, type ServerWritableStream } from "@grpc/grpc-js";
 import { failedAnswer } from "../call/answer.ts";
 import { methodName } from "../call/call-context.ts";
+import { refusedCall } from "../call/refused-call.ts";
 import type { BidiHandler, ServerStreamHandler } from "../call/routes.ts";
 import type { ServerCall } from "../call/server-call.ts";
 import { decodeMessage, encodeMessage } from "../codec.ts";
-import { reportCall } from "../telemetry/hooks.ts";
 import { type CallGate, type IncomingCall, openCall } from "./call-gate.ts";
 import { grpcStatus } from "./grpc-status.ts";
 import { requestMessages } from "./request-messages.ts";
@@ -49,10 +49,7 @@ async function serveStream(
     const { call, close } = await openCall(gate, binding, incoming);
     await pump(gate, binding, call, sink, start).finally(close);
   } catch (refusal) {
-    const failed = failedAnswer(refusal, gate.hooks, methodName(binding.method), undefined);
-    const where = { side: "server", transport: "grpc", durationMs: 0, peer: "" } as const;
-    reportCall(gate.hooks, binding.method, where, failed.error);
-    sink.fail(grpcStatus(failed.status));
+    sink.fail(grpcStatus(refusedCall(gate, binding.method, refusal, "grpc").status));
   }
 }
 

@@ -2,9 +2,9 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { failedAnswer } from "../call/answer.ts";
 import { methodName } from "../call/call-context.ts";
+import { refusedCall } from "../call/refused-call.ts";
 import type { UnaryHandler } from "../call/routes.ts";
 import { decodeMessage, encodeMessage } from "../codec.ts";
-import { reportCall } from "../telemetry/hooks.ts";
 import { type CallGate, type OpenCall, openCall } from "./call-gate.ts";
 import { grpcStatus } from "./grpc-status.ts";
 import type { MethodBinding } from "./service-binding.ts";
@@ -23,10 +23,7 @@ export function unaryMethod(gate: CallGate, binding: MethodBinding) {
 }
 
 function refuse(gate: CallGate, { method }: MethodBinding, refusal: unknown, reply: Reply): void {
-  const failed = failedAnswer(refusal, gate.hooks, methodName(method), undefined);
-  const where = { side: "server", transport: "grpc", durationMs: 0, peer: "" } as const;
-  reportCall(gate.hooks, method, where, failed.error);
-  reply(grpcStatus(failed.status));
+  reply(grpcStatus(refusedCall(gate, method, refusal, "grpc").status));
 }
 
 async function serve(
