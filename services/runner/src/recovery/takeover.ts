@@ -18,7 +18,7 @@ import type { EndingRun, TurnExit } from "../runs/turn-exit.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "../runs/prepare-ending.ts";
 import type { Claimed } from "../runs/claimed.ts";
-import { abandonKey, lead, leaveKey } from "../runs/run-turn.ts";
+import { abandonKey, lead } from "../runs/run-turn.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { learnSession } from "../answering/session-parents.ts";
@@ -169,9 +169,9 @@ async function giveUp(
   claimed: Claimed,
   grant: Grant,
 ): Promise<TurnExit> {
-  const message = noRunEnded(before.turn.runCount);
-  await leaveKey(deps, claimed, grant, { reason: "INTERNAL", message });
-  return endWithInput(deps, before, "FAILED", { reason: "INTERNAL", message });
+  const error = { reason: "INTERNAL", message: noRunEnded(before.turn.runCount) };
+  await abandonKey(deps, claimed, grant, error);
+  return endWithInput(deps, before, "FAILED", error);
 }
 
 async function enterAnew(

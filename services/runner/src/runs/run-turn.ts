@@ -131,21 +131,15 @@ async function enter(parts: Collaborators, claimed: Claimed, grant: Grant): Prom
   return { kind: isEmpty ? "done" : "next" };
 }
 
-/** The key was granted, but the turn is not this run's any more: the key must not wait for the lease. */
-export function abandonKey(
-  deps: RunnerDeps,
-  claimed: Pick<Claimed, "turn" | "run">,
-  grant: Grant,
-): Promise<void> {
-  return leaveKey(deps, claimed, grant, undefined);
-}
-
-/** Gives a granted key back without having run; with an error the turn is not to be run again. */
-export async function leaveKey(
+/**
+ * Gives a granted key back without having run, since the turn is not this run's any more, or, with an error, is
+ * not to be run again: the key must not wait for the lease.
+ */
+export async function abandonKey(
   deps: RunnerDeps,
   { turn, run }: Pick<Claimed, "turn" | "run">,
   grant: Grant,
-  error: { readonly reason: string; readonly message: string } | undefined,
+  error?: { readonly reason: string; readonly message: string },
 ): Promise<void> {
   const ended = {
     outcome: error === undefined ? RunOutcome.REQUEUED : RunOutcome.FAILED,

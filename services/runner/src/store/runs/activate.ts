@@ -87,7 +87,11 @@ export async function activateAll(
 ): Promise<readonly (Begun | undefined)[]> {
   const found = await ACTIVATE.rows<BegunRow & { place: number }>(sql, runs);
   const rows = byPlace(found, runs.length);
-  return Promise.all(runs.map(async (run, index) => begun(rows[index]) ?? readBegun(sql, run)));
+  const answers: (Begun | undefined)[] = [];
+  for (const [index, run] of runs.entries()) {
+    answers.push(begun(rows[index]) ?? (await readBegun(sql, run)));
+  }
+  return answers;
 }
 
 /**
