@@ -1,5 +1,6 @@
 import { invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { SingleHeaderName, SingleHeaders } from "../http/single-headers.ts";
+import { shownName } from "./shown-name.ts";
 
 const AGENT_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
@@ -35,7 +36,7 @@ export function unknownAgent(agentId: string, model: string): LanekeeperError {
 
 /** The tenant has no such agent, or the name is none of an agent. */
 export function unknownModel(model: string): LanekeeperError {
-  const shown = model.length > 100 ? `${model.slice(0, 100)}...` : model;
+  const shown = shownName(model);
   const message = `no model named ${JSON.stringify(shown)}; GET /v1/models lists them, "lanekeeper" is the default agent`;
   return new LanekeeperError("UNKNOWN_MODEL", message, {
     metadata: { model: shown },

@@ -1,7 +1,8 @@
 import { hasReason, invalid } from "@lanekeeper/rpc";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import type { IngressLimits } from "../../limits.ts";
-import { fieldOf, itemOf, requireList, requireName } from "../field.ts";
+import { type Field, fieldOf, itemOf, requireName } from "../field.ts";
+import { shownName } from "../shown-name.ts";
 import { outputOf } from "./output.ts";
 import { responseId, turnIdOfItem } from "./response-id.ts";
 import type { Asker } from "../asker.ts";
@@ -34,7 +35,7 @@ export async function withReferredItems(
   const known = await readItems(context, asker, [...references.values()]);
   const whole = (item: unknown, index: number): unknown =>
     known.get(references.get(index)?.id ?? "") ?? item;
-  return { ...body, input: (body["input"] as readonly unknown[]).map(whole) };
+  return { ...body, input: itemsOf(fieldOf(body, "input")).map(whole) };
 }
 
 /** The first that is not known. */
@@ -47,21 +48,24 @@ export function unknownItem(body: JsonObject): Reference | undefined {
 export function refuseUnknownItem(unknown: Reference | undefined): void {
   if (unknown === undefined) return;
   const { id, path } = unknown;
-  const shown = JSON.stringify(id.length > 100 ? `${id.slice(0, 100)}...` : id);
-  throw invalid(path, `no item has the id ${shown}; send the item itself`);
+  throw invalid(path, `no item has the id ${JSON.stringify(shownName(id))}; send the item itself`);
 }
 
 /** By their places in the input. */
 function referencesIn(body: JsonObject): ReadonlyMap<number, Reference> {
   const input = fieldOf(body, "input");
   const found = new Map<number, Reference>();
-  if (!Array.isArray(input.value)) return found;
-  for (const [index, value] of requireList(input).entries()) {
+  for (const [index, value] of itemsOf(input).entries()) {
     if (!isObject(value) || fieldOf(value, "type").value !== "item_reference") continue;
     const field = fieldOf(value, "id", itemOf(input, index, value).path);
     found.set(index, { id: requireName(field), path: field.path });
   }
   return found;
+}
+
+/** None of an input that is a text, or that is refused when it is read. */
+function itemsOf({ value }: Field): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 /** The items of the responses that these are of, by their ids. */

@@ -12,6 +12,7 @@ import type { RunnerClient } from "@lanekeeper/client";
 import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
 import { dispositionWord } from "../../turns/disposition.ts";
 import type { Asker } from "../asker.ts";
+import { shownName } from "../shown-name.ts";
 import { turnIdOf } from "./response-id.ts";
 
 /** Reads turns. */
@@ -64,7 +65,7 @@ async function hostOf(reader: TurnReader, asker: Asker, turn: Turn): Promise<Tur
 }
 
 function unknownResponse(id: string): LanekeeperError {
-  const shown = id.length > 100 ? `${id.slice(0, 100)}...` : id;
+  const shown = shownName(id);
   return new LanekeeperError("NOT_FOUND", `no response with the id ${JSON.stringify(shown)}`, {
     metadata: { resource_type: "response", resource_name: shown },
   });
