@@ -3,47 +3,26 @@ import { createIdentityClient } from "@lanekeeper/client";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { OnUnknown } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { LanekeeperError, serviceCredential } from "@lanekeeper/rpc";
-import { eventually, startWebhookSink, type WebhookSink } from "@lanekeeper/testing";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { eventually } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
 import type { DeliveryDatabase } from "../store/sql.ts";
-import { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { registerWebhook, reply, untilState } from "../testing/replies.ts";
-import { SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
-import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
+import { SECRET } from "../testing/test-delivery.ts";
+import { testSending } from "../testing/test-sending.ts";
 
-let schemas: TestSchemas;
-let db: DeliveryDatabase;
-let identity: IdentityStandIn;
-let sink: WebhookSink;
-let first: TestDelivery | undefined;
-let second: TestDelivery | undefined;
-
-beforeAll(async () => {
-  schemas = await startTestSchemas();
-});
-afterAll(() => schemas[Symbol.asyncDispose]());
-beforeEach(async () => {
-  db = await schemas.open();
-  identity = new IdentityStandIn(SECRET);
-  await identity.start();
-  sink = await startWebhookSink();
-});
-afterEach(async () => {
-  await first?.[Symbol.asyncDispose]();
-  await second?.[Symbol.asyncDispose]();
-  await identity[Symbol.asyncDispose]();
-  await sink[Symbol.asyncDispose]();
-});
+const world = testSending();
 
 class Gone extends Error {}
 
 /** From the death on nothing of the process reaches the database. */
 function databaseUntil(isDead: () => boolean): DeliveryDatabase {
   const query: DeliveryDatabase["query"] = (statement, params) =>
-    isDead() ? Promise.reject(new Gone("this process is dead")) : db.query(statement, params);
+    isDead() ? Promise.reject(new Gone("this process is dead")) : world.db.query(statement, params);
   const transaction: DeliveryDatabase["transaction"] = (work, options) =>
-    isDead() ? Promise.reject(new Gone("this process is dead")) : db.transaction(work, options);
-  return { ...db, query, transaction };
+    isDead()
+      ? Promise.reject(new Gone("this process is dead"))
+      : world.db.transaction(work, options);
+  return { ...world.db, query, transaction };
 }
 
 type Write = IdentityClient["writeLifecycle"];
@@ -68,6 +47,7 @@ const STEPS: Readonly<Record<string, (write: Write, die: () => void) => Write>> 
 
 /** A process dies at a step of the first reply's attempt; another finds it, and what is behind it. */
 async function dieAt(step: string, policy: object) {
+  const { db, identity, sink } = world;
   let isDead = false;
   const credential = serviceCredential("delivery", SECRET);
   using client = createIdentityClient({ target: identity.target, credential });
@@ -79,15 +59,15 @@ async function dieAt(step: string, policy: object) {
   };
   const dying = databaseUntil(() => isDead);
   const overrides = { stepsDb: dying, identity: { ...client, writeLifecycle: write } };
-  first = await startTestDelivery(db, identity, { ...overrides, replica: "first" });
+  const first = await world.startReplica({ ...overrides, replica: "first" });
   const { routeId } = await registerWebhook(first.as("runner"), sink.url);
   await first.as("runner").configureRoute({ routeId, policy });
   const { deliveryId } = await first.as("runner").enqueueDelivery(reply(routeId, "turn-1"));
   await eventually(() => isDead);
   await eventually(() =>
-    first?.log.lines.some(({ msg }) => String(msg).includes("its lease will tell")),
+    first.log.lines.some(({ msg }) => String(msg).includes("its lease will tell")),
   );
-  second = await startTestDelivery(db, identity, { replica: "second" });
+  const second = await world.startReplica({ replica: "second" });
   const runner = second.as("runner");
   const behind = await runner.enqueueDelivery(reply(routeId, "turn-2"));
   // As if the lease were over.
@@ -128,7 +108,7 @@ test("hold: what session-identity was told is sent is SENT, although nobody wrot
 });
 
 test("hold: what session-identity was told has failed did not arrive, and is sent again", async () => {
-  sink.next({ status: 503 });
+  world.sink.next({ status: 503 });
   const found = await dieAt(TOLD, HOLD);
   expect(found).toMatchObject({ state: DeliveryState.SENT, posts: 2 });
   expect(outcomesOf(found.attempts)).toEqual(["sent", "failed"]);
