@@ -8,7 +8,7 @@ import {
   pollChanges,
   readHistory,
 } from "../store/feed/read-changes.ts";
-import { expired, type History } from "./token.ts";
+import { cutOff, type History } from "./token.ts";
 
 /** What one poll found: all that was committed between two snapshots. */
 export interface Batch {
@@ -133,10 +133,9 @@ export class Feed {
       if (this.#last !== since) return LIMITS.watchPollMs;
       // Somebody came meanwhile who is to be told of all that this left out.
       if (rotationsOnly && !this.#rotationsOnly) return 0;
-      const gapMs = clock.monotonicMs() - this.#lastPollMs;
       this.#lastPollMs = clock.monotonicMs();
       if (batch.changes.length > 0) lagged?.(lagOf(batch));
-      this.#tell(since, batch, gapMs);
+      this.#tell(since, batch);
       return LIMITS.watchPollMs;
     } catch (err) {
       log.warn({ err }, "the feed could not be read");
@@ -145,15 +144,13 @@ export class Feed {
   }
 
   /** After a restore from backup, or an outage longer than retention, nothing can be carried on. */
-  #tell(since: History, batch: Batch, gapMs: number): void {
+  #tell(since: History, batch: Batch): void {
     this.#last = batch.history;
-    const other = since.historyId !== batch.history.historyId;
-    if (!other && gapMs < LIMITS.changeRetentionMs) {
-      for (const listener of this.#listeners) listener.batch(batch);
-      return;
+    const error = cutOff({ historyId: since.historyId, atMs: since.nowMs }, batch.history);
+    for (const listener of [...this.#listeners]) {
+      if (error === undefined) listener.batch(batch);
+      else listener.fail(error);
     }
-    const error = expired("the feed was cut off");
-    for (const listener of [...this.#listeners]) listener.fail(error);
   }
 }
 
@@ -169,7 +166,15 @@ async function readBatch(query: Query, since: History, rotationsOnly: boolean): 
   const all = [...changes];
   for (let page = changes; page.length === limit; ) {
     const after = all.at(-1)?.changeId ?? 0n;
-    page = await changesBetween(query, ALL_KEYS, since.snapshot, history.snapshot, after, limit);
+    const { snapshot: from } = since;
+    ({ changes: page } = await changesBetween(
+      query,
+      ALL_KEYS,
+      from,
+      history.snapshot,
+      after,
+      limit,
+    ));
     all.push(...page);
   }
   return { history, changes: all };

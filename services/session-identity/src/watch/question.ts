@@ -3,7 +3,9 @@ import type { StandingKey } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
 import { type Change, changesBetween } from "../store/feed/read-changes.ts";
+import type { Place } from "./place.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { cutOff } from "./token.ts";
 
 export interface WatchQuestion {
   /** Undefined: all tenants. */
@@ -38,17 +40,24 @@ export function isWanted(
   return sessionKey.startsWith(prefix) && isKeyWithin(sessionKey, { agents, keyPrefixes });
 }
 
-/** What `to` sees and `from` does not, wanted or not, after a change id. */
+/**
+ * What `to` sees and `from` does not, wanted or not, after a change id.
+ * @throws RESUME_TOKEN_EXPIRED once not all of it may be there any more
+ */
 export async function* changesOf(
   query: Query,
   range: Pick<WatchQuestion, "tenant" | "prefix">,
-  from: Snapshot,
+  from: Place,
   to: Snapshot,
   start: bigint,
 ): AsyncGenerator<Change> {
   const limit = LIMITS.watchPageRows;
   for (let after = start; ; ) {
-    const page = await changesBetween(query, range, from, to, after, limit);
+    const { history, changes: page } = await changesBetween(
+      ...([query, range, from.seen, to, after, limit] as const),
+    );
+    const error = cutOff(from, history);
+    if (error !== undefined) throw error;
     yield* page;
     if (page.length < limit) return;
     after = page.at(-1)?.changeId ?? after;

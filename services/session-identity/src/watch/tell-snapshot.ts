@@ -4,12 +4,12 @@ import type { Query } from "../store/db.ts";
 import { readHistory, readSnapshotPage } from "../store/feed/read-changes.ts";
 import { markAt, type Place, placeOf, type WatchEvent } from "./place.ts";
 import { changesOf, isWanted, type WatchQuestion } from "./question.ts";
-import { isVisible, type Snapshot } from "./snapshot.ts";
+import { isVisible } from "./snapshot.ts";
 
 /** A page, and what its statement saw. */
 interface PageSeen {
   readonly last: { readonly tenant: string; readonly sessionKey: string };
-  readonly seen: Snapshot;
+  readonly place: Place;
 }
 
 /**
@@ -29,11 +29,11 @@ export async function* tellSnapshot(
     }
     const lastState = page.states.at(-1);
     if (lastState === undefined || page.states.length < LIMITS.watchPageRows) {
-      pages.push({ last: END, seen: page.history.snapshot });
+      pages.push({ last: END, place: placeOf(page.history) });
       break;
     }
     after = { tenant: lastState.tenant, sessionKey: lastState.sessionKey };
-    pages.push({ last: after, seen: page.history.snapshot });
+    pages.push({ last: after, place: placeOf(page.history) });
   }
   return yield* completeSnapshot(query, question, pages);
 }
@@ -47,9 +47,9 @@ async function* completeSnapshot(
   pages: readonly PageSeen[],
 ): AsyncGenerator<WatchEvent, Place> {
   const end = placeOf(await readHistory(query));
-  const first = pages[0]?.seen ?? end.seen;
+  const first = pages[0]?.place ?? end;
   for await (const change of changesOf(query, question, first, end.seen, 0n)) {
-    const seen = pageOf(pages, change.state)?.seen ?? first;
+    const { seen } = pageOf(pages, change.state)?.place ?? first;
     if (!isVisible(seen, change.xid) && isWanted(question, change.state)) {
       yield { kind: "snapshot", state: change.state };
     }

@@ -44,7 +44,20 @@ export function decodeToken(token: string, history: History, field = "resume_tok
   return position;
 }
 
-export function expired(message: string): LanekeeperError {
+/**
+ * Why what was written since a place may not all be there any more: of another history, or of so long ago that
+ * it was swept away. Asked by the database's clock, since one that is suspended counts no time; and after each
+ * look, since a reader may take an hour between two. Undefined: it is there.
+ */
+export function cutOff(
+  since: { readonly historyId: string; readonly atMs: number },
+  now: Pick<History, "historyId" | "nowMs">,
+): LanekeeperError | undefined {
+  const isKept = now.nowMs - since.atMs <= LIMITS.changeRetentionMs;
+  return since.historyId === now.historyId && isKept ? undefined : expired("the feed was cut off");
+}
+
+function expired(message: string): LanekeeperError {
   return new LanekeeperError("RESUME_TOKEN_EXPIRED", `${message}; begin with a snapshot`);
 }
 

@@ -117,7 +117,7 @@ async function* changes(
   end: { readonly seen: Snapshot; readonly atMs: number },
   after: bigint,
 ): AsyncGenerator<WatchEvent> {
-  for await (const change of changesOf(query, question, place.seen, end.seen, after)) {
+  for await (const change of changesOf(query, question, place, end.seen, after)) {
     if (isChangeWanted(question, change)) yield changed(place, end, change);
   }
 }

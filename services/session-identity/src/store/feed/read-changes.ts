@@ -68,6 +68,12 @@ const FIRST_SINCE = `(select min(f.change_id) from (
 const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into, c.rotated,
   floor(extract(epoch from c.create_time) * 1000)::float8 as written_ms`;
 
+/** Changes, and the snapshot that they were read in. */
+export interface ChangesSeen {
+  readonly history: History;
+  readonly changes: readonly Change[];
+}
+
 const POLL_CHANGES = {
   name: "poll_changes",
   text: `
@@ -87,7 +93,7 @@ export async function pollChanges(
   query: Query,
   since: Snapshot,
   { limit, rotationsOnly }: { readonly limit: number; readonly rotationsOnly: boolean },
-): Promise<{ readonly history: History; readonly changes: readonly Change[] }> {
+): Promise<ChangesSeen> {
   const { rows } = await query.query<NowRow & ChangeRow>(POLL_CHANGES, [
     since.text,
     limit,
@@ -99,14 +105,20 @@ export async function pollChanges(
 const CHANGES_BETWEEN = {
   name: "changes_between",
   text: `
-    select ${COLUMNS} from session_changes c
-    where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot)
-      and c.change_id > case when $3 > 0 then $3 else ${FIRST_SINCE} - 1 end
-      and ($5::text is null or c.tenant = $5) and starts_with(c.session_key, $6)
-    order by c.change_id limit $4`,
+    select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
+    left join lateral (
+      select ${COLUMNS} from session_changes c
+      where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot)
+        and c.change_id > case when $3 > 0 then $3 else ${FIRST_SINCE} - 1 end
+        and ($5::text is null or c.tenant = $5) and starts_with(c.session_key, $6)
+      order by c.change_id limit $4
+    ) c on true`,
 };
 
-/** Changes that `to` sees and `from` does not, after a change id, in order. */
+/**
+ * Changes that `to` sees and `from` does not, after a change id, in order. `history` is of this very look: it
+ * tells whether those that are there are all that there were.
+ */
 export async function changesBetween(
   query: Query,
   range: KeyRange,
@@ -114,10 +126,11 @@ export async function changesBetween(
   to: Snapshot,
   after: bigint,
   limit: number,
-): Promise<readonly Change[]> {
+): Promise<ChangesSeen> {
   const { tenant = null, prefix } = range;
   const params = [from.text, to.text, after, limit, tenant, prefix];
-  return changesOf((await query.query<ChangeRow>(CHANGES_BETWEEN, params)).rows);
+  const { rows } = await query.query<NowRow & ChangeRow>(CHANGES_BETWEEN, params);
+  return { history: historyOf(rows[0]), changes: changesOf(rows) };
 }
 
 const SNAPSHOT_PAGE = {

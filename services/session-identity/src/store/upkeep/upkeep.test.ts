@@ -2,14 +2,16 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { LIMITS } from "../../limits.ts";
 import { LastSeen } from "../../names/last-seen.ts";
-import { captureLog } from "@lanekeeper/service/testing";
+import { keepHouse } from "../../housekeeping.ts";
+import { captureLog, ManualClock } from "@lanekeeper/service/testing";
 import { failure, newTenant } from "../../testing/calls.ts";
 import { testDatabase } from "../../testing/database.ts";
-import { startReplica } from "../../testing/identity.ts";
+import { startReplica, testContext } from "../../testing/identity.ts";
 import type { Db } from "../db.ts";
 import { sweep } from "./sweep.ts";
 
 const database = testDatabase();
+const KEPT_CHANGES_MS = LIMITS.changeRetentionMs + LIMITS.changeMarginMs;
 const never = new AbortController().signal;
 
 async function start() {
@@ -43,6 +45,32 @@ test("what is past retention goes; keys, names and generations stay for ever", a
   await sweep(db, Date.now() + LIMITS.journalRetentionMs + 1_000, never);
   expect(await count(db, "journal", tenant)).toBe(0);
   expect(await Promise.all(held.map((table) => count(db, table, tenant)))).toEqual(before);
+});
+
+test("a replica whose own clock is ahead takes away nothing that is kept, and what is past all the same", async () => {
+  const { db, tenant, client, resolve } = await start();
+  const stream = client.watchSessions({ skipSnapshot: true, stopWhenTold: true });
+  const { value: first } = await stream[Symbol.asyncIterator]().next();
+  await resolve("young");
+  await db.query(
+    `insert into session_changes (tenant, session_key, agent_id, state, create_time)
+     values ($1, 'agent:main:old', 'main', '{}', now() - interval '2 hours')`,
+    [tenant],
+  );
+  const clock = new ManualClock(new Date(Date.now() + 2 * KEPT_CHANGES_MS));
+  const stop = new AbortController();
+  const house = keepHouse({ ...testContext(db), clock }, stop.signal);
+  await clock.advance(2 * LIMITS.sweepEveryMs);
+  await expect.poll(() => count(db, "session_changes", tenant)).toBeLessThan(2);
+  stop.abort();
+  await house;
+  const resumed = client.watchSessions({
+    resumeToken: first?.resumeToken ?? "",
+    stopWhenTold: true,
+  });
+  const told: (string | undefined)[] = [];
+  for await (const { event } of resumed) told.push(event.case);
+  expect(told).toEqual(["changed", "bookmark"]);
 });
 
 test("a replica that stops sweeps no further", async () => {
