@@ -20,6 +20,8 @@ export interface RequestFacts {
   /** Set as soon as a turn was accepted. */
   turnId?: string;
   runId?: string;
+  /** That a client says it asks again by itself: for the how manieth time. */
+  clientRetryCount?: number;
   /** As in x-lane-disposition. */
   disposition?: string;
   /** What the caller was told. */

@@ -40,6 +40,7 @@ export function reportRequest(
   }).info(
     {
       ...{ route, status, reason, silent_service: silentService(error) },
+      client_retry_count: facts.clientRetryCount,
       duration_ms: Math.round(seconds * 1_000),
     },
     "request",

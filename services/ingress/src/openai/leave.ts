@@ -2,6 +2,14 @@ import type { ServerResponse } from "node:http";
 import { Code, draining, RpcError } from "@lanekeeper/rpc";
 import { waitExpired, waitsElsewhere } from "../turns/wait-expired.ts";
 
+/** Who is to know that a client has left before it was told everything. */
+export interface WhoIsTold {
+  /** As soon as it has left and the key is there: before there is a turn, if that takes longer. */
+  ofSubmission(madeKey: string): void;
+  /** As soon as it has left and the turn is there. */
+  ofTurn(turnId: string): void;
+}
+
 /**
  * Ends a request's attachment to its turn, never the turn: the client left, its wait is over, or the
  * process must end. A client that leaves before acceptance ends nothing until the turn is accepted,
@@ -10,8 +18,14 @@ import { waitExpired, waitsElsewhere } from "../turns/wait-expired.ts";
 export class Leave {
   readonly #controller = new AbortController();
   readonly #left = new AbortController();
+  readonly #told: WhoIsTold;
+  #madeKey: string | undefined;
   #turnId: string | undefined;
   #hasLeft = false;
+
+  constructor(told: WhoIsTold) {
+    this.#told = told;
+  }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -22,16 +36,28 @@ export class Leave {
     return this.#left.signal;
   }
 
+  /** The turn is about to be submitted under a key that was made for it. */
+  submitting(madeKey: string): void {
+    this.#madeKey = madeKey;
+    if (this.#hasLeft) this.#told.ofSubmission(madeKey);
+  }
+
   /** The turn was accepted; whoever has left meanwhile is let go. */
   accepted(turnId: string): void {
     this.#turnId = turnId;
-    if (this.#hasLeft) this.#controller.abort(clientLeft());
+    if (this.#hasLeft) this.#letGo(turnId);
   }
 
   clientLeft(): void {
     this.#hasLeft = true;
     this.#left.abort(clientLeft());
-    if (this.#turnId !== undefined) this.#controller.abort(clientLeft());
+    if (this.#madeKey !== undefined) this.#told.ofSubmission(this.#madeKey);
+    if (this.#turnId !== undefined) this.#letGo(this.#turnId);
+  }
+
+  #letGo(turnId: string): void {
+    this.#controller.abort(clientLeft());
+    this.#told.ofTurn(turnId);
   }
 
   /** The process ends: whoever waits for a turn may join it elsewhere. */
@@ -47,17 +73,20 @@ export class Leave {
   }
 }
 
-/** Calls `leave` with what happens to the connection and the process. The result forgets about both. */
+/**
+ * Calls `leave` with what happens to the connection and the process. The result forgets about the process: who
+ * hangs up while the last of the answer is on its way has not been told it.
+ */
 export function watchLeaving(leave: Leave, res: ServerResponse, lastCall: AbortSignal): () => void {
-  const onClose = (): void => leave.clientLeft();
+  const onClose = (): void => {
+    if (!res.writableFinished) leave.clientLeft();
+  };
   const onLastCall = (): void => leave.drained();
   res.once("close", onClose);
   lastCall.addEventListener("abort", onLastCall, { once: true });
+  if (res.closed) onClose();
   if (lastCall.aborted) onLastCall();
-  return () => {
-    res.off("close", onClose);
-    lastCall.removeEventListener("abort", onLastCall);
-  };
+  return () => lastCall.removeEventListener("abort", onLastCall);
 }
 
 function clientLeft(): RpcError {

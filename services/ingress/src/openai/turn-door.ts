@@ -56,40 +56,33 @@ async function answerTurn<A extends StreamableAsk>(
   const caller = await admit(context, exchange);
   requireScope(caller, "chat");
   const { ask, body } = await readAsk(context, door, { exchange, caller });
-  const leave = new Leave();
+  const { rawKey, agentId, options } = ask;
+  if (options.clientRetryCount > 0) facts.clientRetryCount = options.clientRetryCount;
+  const content = fingerprint({ route: facts.route, rawKey, agentId, body });
+  const report = async (turnId: string): Promise<void> => {
+    await reportCutOff(context, turnId, { ...caller, requestId: facts.requestId, within: facts });
+  };
+  const leave = new Leave({
+    ofSubmission: (key) => context.unsure.cutOff({ caller, fingerprint: content }, key),
+    ofTurn: (turnId) => void report(turnId),
+  });
   const forget = watchLeaving(leave, res, context.lastCall);
   try {
-    const turn = await open(context, door, { exchange, ask, body, caller, leave });
+    const asked = { exchange, ask, body, caller, fingerprint: content, leave };
+    const turn = await open(context, door, asked);
     const format = door.format(exchange, ask, turn);
     const answer = ask.stream ? streamedAnswer : plainAnswer;
-    const tellsQueue = ask.options.wantsBusyHint;
-    reportIfCutOff(context, exchange, caller);
+    const tellsQueue = options.wantsBusyHint;
     await answer(context, { exchange, turn, leave, format, tellsQueue });
-    if (facts.error?.reason === "WAIT_EXPIRED") await report(context, exchange, caller);
+    if (facts.error?.reason === "WAIT_EXPIRED") await report(turn.turnId);
   } catch (error) {
     // Before it is told: the retry may come at once.
-    if (hasReason(error, "WAIT_EXPIRED")) await report(context, exchange, caller);
+    const { turnId } = facts;
+    if (hasReason(error, "WAIT_EXPIRED") && turnId !== undefined) await report(turnId);
     throw error;
   } finally {
     forget();
   }
-}
-
-/** Who hangs up while the answer is being written has not been told it. */
-function reportIfCutOff(context: IngressContext, exchange: Exchange, caller: Caller): void {
-  const { res } = exchange;
-  const closed = (): void => {
-    if (!res.writableFinished) void report(context, exchange, caller);
-  };
-  // Who left while the turn was being accepted is told of no closing again.
-  if (res.closed) closed();
-  else res.once("close", closed);
-}
-
-async function report(context: IngressContext, exchange: Exchange, caller: Caller): Promise<void> {
-  const { facts: within } = exchange;
-  const { turnId, requestId } = within;
-  if (turnId !== undefined) await reportCutOff(context, turnId, { ...caller, requestId, within });
 }
 
 async function readAsk<A extends StreamableAsk>(
@@ -115,16 +108,16 @@ interface Asked<A> {
   readonly ask: A;
   readonly body: Buffer;
   readonly caller: Caller;
+  readonly fingerprint: Uint8Array;
   readonly leave: Leave;
 }
 
 async function open<A extends StreamableAsk>(
   context: IngressContext,
   door: TurnDoor<A>,
-  { exchange, ask, body, caller, leave }: Asked<A>,
+  { exchange, ask, body, caller, fingerprint, leave }: Asked<A>,
 ): Promise<OpenTurn> {
   const { res, facts } = exchange;
-  const { rawKey, agentId } = ask;
   const { requestId } = facts;
   const turn = await openTurn(context, {
     ask,
@@ -133,13 +126,14 @@ async function open<A extends StreamableAsk>(
       const came = { field: door.messagesField, bodyBytes: body.length };
       return fitHistory(whole, came, context.limits);
     },
-    fingerprint: fingerprint({ route: facts.route, rawKey, agentId, body }),
+    fingerprint,
     caller,
     requestId,
     within: facts,
     signal: leave.signal,
     left: leave.left,
     wholeAnswer: !ask.stream,
+    submitting: (madeKey) => leave.submitting(madeKey),
     onSession: (session) => {
       facts.session = session;
       if (!res.headersSent) setSessionHeaders(res, session);

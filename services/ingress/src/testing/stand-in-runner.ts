@@ -58,6 +58,8 @@ export class StandInRunner {
   breakBeforeAccepted = 0;
   /** No turn is accepted before this resolves. */
   acceptance: Promise<void> | undefined;
+  /** No caller is recorded as cut off before this resolves. */
+  recording: Promise<void> | undefined;
   /** Events handed over to attachments so far. */
   told = 0;
   #break = withResolvers();
@@ -81,6 +83,7 @@ export class StandInRunner {
       },
       reportCutOff: async (request, call) => {
         this.#note("reportCutOff", request, call);
+        await this.recording;
         return {};
       },
       findTurn: async (request, call) => {

@@ -1,14 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import {
-  type CallOptions,
-  type Caller,
-  hasReason,
-  invalid,
-  LanekeeperError,
-  type TracedWork,
-} from "@lanekeeper/rpc";
+import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type {
@@ -17,45 +10,23 @@ import type {
   TurnEnded,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import type { AgentDirectory } from "../agents/agent-directory.ts";
 import type { AttachTarget, Attaching, TurnEvent } from "./attach-turn.ts";
 import { type Awaiting, awaitTurn } from "./await-turn.ts";
-import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
+import type { RunnerClient } from "@lanekeeper/client";
 import { type DispositionWord, dispositionWord } from "./disposition.ts";
 import { followOn, followTurn, hostOf } from "./follow-turn.ts";
 import type { PlainWait } from "../metrics.ts";
 import { tellPlainWait, type WaitsTold } from "./plain-wait.ts";
 import { waitsElsewhere } from "./wait-expired.ts";
-import type { TurnAsk } from "./turn-ask.ts";
+import { callOptions, type TurnRequest } from "./turn-request.ts";
+import { type Finding, targetOf } from "./turn-target.ts";
 import type { UnsureSubmissions } from "./unsure-submissions.ts";
 
 /** What opening a turn needs. */
-export interface Opening extends Attaching, WaitsTold {
-  readonly identity: Pick<IdentityClient, "resolveSession">;
+export interface Opening extends Attaching, Finding, WaitsTold {
   readonly runner: Pick<RunnerClient, "attachTurn" | "awaitTurn" | "findTurn">;
   readonly limits: Attaching["limits"] & Awaiting["limits"];
-  readonly agents: AgentDirectory;
   readonly unsure: UnsureSubmissions;
-}
-
-/** Who asks, in what words, and until when. */
-export interface TurnRequest {
-  readonly ask: TurnAsk;
-  /** What is left to find out about a request that is new, such as what it goes on from. */
-  readonly completed: () => Promise<TurnAsk>;
-  readonly fingerprint: Uint8Array;
-  readonly caller: Caller;
-  readonly requestId: string;
-  /** Whose trace it is. */
-  readonly within: TracedWork;
-  /** Ends the attachment; the turn goes on. */
-  readonly signal: AbortSignal;
-  /** The caller has left; before `signal` where the turn has not been accepted. */
-  readonly left: AbortSignal;
-  /** Only the end of the turn is of interest, which brings the answer whole. */
-  readonly wholeAnswer: boolean;
-  /** Told as soon as the name has led to a session, also where the turn is refused then. */
-  readonly onSession: (session: SessionRef) => void;
 }
 
 /** A turn that was accepted, now or before. */
@@ -91,7 +62,7 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
   if (target.case === "submit" && wholeAnswer) {
     const opened = await openAwaited(deps, request, target.value);
     if (opened !== undefined) {
-      deps.unsure.accepted(request, key);
+      noteAccepted(deps, request, key);
       return opened;
     }
   }
@@ -100,7 +71,7 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     if (target.case !== "submit" || !hasReason(error, "STORE_UNAVAILABLE")) throw error;
     throw deps.unsure.note(request, key, error);
   });
-  deps.unsure.accepted(request, key);
+  noteAccepted(deps, request, key);
   return {
     acceptedMs: deps.clock.monotonicMs(),
     turnId: accepted.turnId,
@@ -109,6 +80,11 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
     position: accepted.position,
     events,
   };
+}
+
+/** Whoever has left meanwhile does not know it. */
+function noteAccepted({ unsure }: Opening, request: TurnRequest, key: string): void {
+  if (!request.left.aborted) unsure.accepted(request, key);
 }
 
 /** By which the turn is known: the caller's own, or one that was made for it. */
@@ -157,14 +133,6 @@ async function* notFollowed(turnId: string, cause: unknown): AsyncGenerator<Turn
   throw waitsElsewhere(turnId, cause);
 }
 
-/** Retries reach over a restart of a neighbour, about 6 s. */
-const RETRY = { maxAttempts: 10 };
-
-function callOptions({ caller, requestId, within }: TurnRequest): CallOptions {
-  const { tenant, principal, scopes, agents, keyPrefixes } = caller;
-  return { tenant, principal, scopes, agents, keyPrefixes, requestId, within, retry: RETRY };
-}
-
 /** Looked up before the name is resolved: a repeat gets its turn whatever became of the name since. */
 async function findTurn(deps: Opening, request: TurnRequest): Promise<Turn | undefined> {
   const { idempotencyKey } = request.ask.options;
@@ -186,9 +154,8 @@ async function submission(
   const { fingerprint } = request;
   const ask = await request.completed();
   const { options } = ask;
-  const known = options.clientRetryCount > 0 ? deps.unsure.keyOf(request) : undefined;
   return {
-    idempotencyKey: options.idempotencyKey || known || randomUUID(),
+    idempotencyKey: options.idempotencyKey || madeKey(deps, request),
     keyIsGenerated: options.idempotencyKey === "",
     fingerprint,
     target: await targetOf(deps, request, ask),
@@ -202,67 +169,12 @@ async function submission(
   };
 }
 
-type SubmitTarget = NonNullable<MessageInitShape<typeof SubmitTurnRequestSchema>["target"]>;
-
-async function targetOf(deps: Opening, request: TurnRequest, ask: TurnAsk): Promise<SubmitTarget> {
-  const { agentId, model, rawKey } = ask;
-  const { caller, within } = request;
-  if (agentId !== "") await deps.agents.require(caller, agentId, model, within);
-  if (rawKey === undefined) {
-    const value = agentId || (await deps.agents.requireDefault(caller, within));
-    return { case: "statelessAgentId", value };
-  }
-  await requireSame(deps, request, ask);
-  const value = await resolve(deps, request, { ...expectationOf(ask), agentId, rawKey });
-  request.onSession(value);
-  return { case: "session", value };
-}
-
-function expectationOf({ options }: TurnAsk): Pick<Question, "expected"> {
-  const { expectedGeneration: generation, expectedSessionId: sessionId } = options;
-  return { expected: { generation, sessionId } };
-}
-
-interface Question {
-  readonly agentId: string;
-  readonly rawKey: string;
-  readonly lookUpOnly?: boolean;
-  readonly expected?: { readonly generation: bigint; readonly sessionId: string };
-}
-
-async function resolve(
-  { identity }: Opening,
-  request: TurnRequest,
-  { agentId, rawKey, lookUpOnly = false, expected }: Question,
-): Promise<SessionRef> {
-  const question = {
-    agentId,
-    name: { case: "rawKey", value: rawKey } as const,
-    lookUpOnly,
-    expectedGeneration: expected?.generation ?? 0n,
-    expectedSessionId: expected?.sessionId ?? "",
-  };
-  const { session } = await identity.resolveSession(question, callOptions(request));
-  if (session?.ref !== undefined) return session.ref;
-  throw new LanekeeperError("INTERNAL", "session-identity named no session");
-}
-
-/** Looked up and not opened: a request that is refused leaves no session behind. */
-async function requireSame(deps: Opening, request: TurnRequest, ask: TurnAsk): Promise<void> {
-  const { agentId, rawKey = "", sameSessionAs } = ask;
-  if (sameSessionAs === undefined) return;
-  const other = { agentId: "", rawKey: sameSessionAs, lookUpOnly: true };
-  const [named, meant] = await Promise.all([
-    resolve(deps, request, { agentId, rawKey, lookUpOnly: true }).catch(unlessUnknown),
-    resolve(deps, request, other).catch(unlessUnknown),
-  ]);
-  if (named !== undefined && named.sessionKey === meant?.sessionKey) return;
-  throw invalid("previous_response_id", "is of another session than the key that was sent");
-}
-
-function unlessUnknown(error: unknown): undefined {
-  if (hasReason(error, "NOT_FOUND")) return;
-  throw error;
+/** Of a retry the key that the first one had, where its caller does not know what became of it. */
+function madeKey({ unsure }: Opening, request: TurnRequest): string {
+  const { clientRetryCount } = request.ask.options;
+  const key = (clientRetryCount > 0 ? unsure.keyOf(request) : undefined) ?? randomUUID();
+  request.submitting(key);
+  return key;
 }
 
 async function firstEvent(events: AsyncGenerator<TurnEvent, void>): Promise<SubmitTurnResponse> {

@@ -14,10 +14,12 @@ interface Unsure {
 }
 
 /**
- * Submissions of which nobody knows whether they were accepted: no runner answered, and one may have
- * accepted before it fell silent. A retry that says that it is one, and shows no key of its own, is submitted
- * under the key that the first one had, and so joins its turn or is accepted now. Remembered by this
- * replica alone, and not over its end; whoever was told the key may show it to any.
+ * Submissions whose callers do not know what became of them. No runner answered, and one may have accepted
+ * before it fell silent; or the caller was cut off, which the runner may not have recorded when its retry comes
+ * (the openai package retries after 0.4 to 0.5 s). A retry that says that it is one, and shows no key of its
+ * own, is submitted under the key that the first one had, and so joins its turn or is accepted now. Remembered
+ * by this replica alone, and not over its end; whoever was told the key may show it to any, and of a caller who
+ * was cut off the runner knows by then.
  */
 export class UnsureSubmissions {
   readonly #clock: Clock;
@@ -34,13 +36,17 @@ export class UnsureSubmissions {
 
   /** Takes note of it. The error is what its caller is told: it names who was silent, as the cause does. */
   note(request: UnsureRequest, idempotencyKey: string, cause: LanekeeperError): LanekeeperError {
-    const noted = { idempotencyKey, notedMs: this.#clock.monotonicMs() };
-    keepNewest(this.#noted, nameOf(request), noted, this.#limits.unsureSubmissions);
+    this.#keep(request, idempotencyKey);
     const message =
       `${cause.message}; whether the turn was accepted is not known; ask again with the ` +
       `Idempotency-Key ${idempotencyKey}, which joins it if it was`;
     const metadata = { ...cause.metadata, idempotency_key: idempotencyKey };
     return new LanekeeperError("STORE_UNAVAILABLE", message, { cause, metadata });
+  }
+
+  /** Its caller left before the answer was written whole, perhaps before there was a turn. */
+  cutOff(request: UnsureRequest, idempotencyKey: string): void {
+    this.#keep(request, idempotencyKey);
   }
 
   /**
@@ -58,6 +64,11 @@ export class UnsureSubmissions {
     if (noted === undefined) return undefined;
     const ageMs = this.#clock.monotonicMs() - noted.notedMs;
     return ageMs <= this.#limits.unsureSubmissionsMs ? noted.idempotencyKey : undefined;
+  }
+
+  #keep(request: UnsureRequest, idempotencyKey: string): void {
+    const noted = { idempotencyKey, notedMs: this.#clock.monotonicMs() };
+    keepNewest(this.#noted, nameOf(request), noted, this.#limits.unsureSubmissions);
   }
 }
 

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Ask, ask } from "../testing/ask.ts";
+import { rawStream } from "../testing/raw-stream.ts";
+import { holdTurn } from "../testing/stand-in-runner.ts";
+import { startTestIngress, type TestIngress } from "../testing/test-ingress.ts";
+
+let lane: TestIngress;
+let openGate = (): void => undefined;
+
+beforeEach(async () => {
+  lane = await startTestIngress();
+});
+
+afterEach(async () => {
+  openGate();
+  await lane[Symbol.asyncDispose]();
+});
+
+/** Resolves when the test says so, at its end at the latest. */
+function gate(): Promise<void> {
+  return new Promise((resolve) => {
+    openGate = resolve;
+  });
+}
+
+const SESSION = { "x-session-key": "kitchen" };
+const FIRST: Ask = { headers: SESSION };
+/** As the openai package asks again by itself. */
+const RETRY: Ask = { headers: { ...SESSION, "x-stainless-retry-count": "1" } };
+
+const count = (method: string) => lane.runner.calls.filter((call) => call.method === method).length;
+
+/** Asks, and hangs up when `until` is so. */
+async function cutOff(until: () => Promise<void>): Promise<void> {
+  const leaving = new AbortController();
+  const answer = ask(lane, { ...FIRST, signal: leaving.signal });
+  await until();
+  leaving.abort();
+  await expect(answer).rejects.toThrow();
+}
+
+test("a retry joins the turn before the runner has recorded that its caller was cut off", async () => {
+  lane.runner.recording = gate();
+  lane.runner.script = holdTurn;
+  await cutOff(() => expect.poll(() => lane.runner.turns.length).toBe(1));
+  await expect.poll(() => count("reportCutOff")).toBe(1);
+  const { turnId } = lane.runner.last.begin().say("Yes").complete();
+  const retried = await ask(lane, RETRY);
+  expect(retried).toMatchObject({
+    status: 200,
+    headers: { "x-turn-id": turnId, "x-lane-disposition": "joined" },
+  });
+  expect(lane.runner.turns).toHaveLength(1);
+  const line = () => lane.log.lines.find((one) => one["client_retry_count"] !== undefined);
+  await expect.poll(line).toMatchObject({ msg: "request", client_retry_count: 1 });
+  // The caller has its answer: whatever is retried from here on is something new.
+  lane.runner.script = (turn) => void turn.begin().complete();
+  expect((await ask(lane, RETRY)).headers).not.toMatchObject({ "x-turn-id": turnId });
+  expect(lane.runner.turns).toHaveLength(2);
+});
+
+test("so does one that comes before the turn was accepted", async () => {
+  lane.runner.acceptance = gate();
+  await cutOff(() => expect.poll(() => count("awaitTurn")).toBe(1));
+  // Ingress has seen that, and goes on without its caller.
+  await expect.poll(() => count("attachTurn")).toBe(1);
+  const retried = ask(lane, RETRY);
+  await expect.poll(() => count("awaitTurn")).toBe(2);
+  openGate();
+  expect((await retried).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
+test("who asks the same once more, and is no retry, means it", async () => {
+  lane.runner.recording = gate();
+  lane.runner.script = holdTurn;
+  await cutOff(() => expect.poll(() => lane.runner.turns.length).toBe(1));
+  await expect.poll(() => count("reportCutOff")).toBe(1);
+  lane.runner.script = (turn) => void turn.begin().complete();
+  expect((await ask(lane, FIRST)).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(2);
+});
+
+test("who hangs up while the answer is being written was cut off, and who got it whole was not", async () => {
+  await ask(lane, FIRST);
+  // More than the sockets between hold: it cannot have been written whole.
+  const block = "x".repeat(512 * 1024);
+  lane.runner.script = (turn) => {
+    turn.begin();
+    for (let i = 0; i < 40; i++) turn.say(block);
+    turn.complete();
+  };
+  const toldBefore = lane.runner.told;
+  const stream = rawStream(lane, { paused: true });
+  await expect.poll(() => lane.runner.turns.length).toBe(2);
+  await expect.poll(() => lane.runner.told).toBeGreaterThan(toldBefore + 1);
+  stream.destroy();
+  await expect.poll(() => count("reportCutOff")).toBe(1);
+  const report = lane.runner.calls.find(({ method }) => method === "reportCutOff");
+  expect(report?.request).toMatchObject({ turnId: lane.runner.last.turnId });
+});
