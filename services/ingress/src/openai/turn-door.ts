@@ -62,13 +62,14 @@ async function answerTurn<A extends StreamableAsk>(
   const report = async (turnId: string): Promise<void> => {
     await reportCutOff(context, turnId, { ...caller, requestId: facts.requestId, within: facts });
   };
+  const known = { caller, fingerprint: content };
   const leave = new Leave({
-    ofSubmission: (key) => context.unsure.cutOff({ caller, fingerprint: content }, key),
-    ofTurn: (turnId) => void report(turnId),
+    ofSubmission: (key) => context.unsure.cutOff(known, key),
+    ofTurn: (turnId) => context.unsure.reporting(known, report(turnId)),
   });
   const forget = watchLeaving(leave, res, context.lastCall);
   try {
-    const asked = { exchange, ask, body, caller, fingerprint: content, leave };
+    const asked = { ...known, exchange, ask, body, leave };
     const turn = await open(context, door, asked);
     const format = door.format(exchange, ask, turn);
     const answer = ask.stream ? streamedAnswer : plainAnswer;

@@ -39,13 +39,18 @@ async function cutOff(until: () => Promise<void>): Promise<void> {
   await expect(answer).rejects.toThrow();
 }
 
-test("a retry joins the turn before the runner has recorded that its caller was cut off", async () => {
+test("a retry waits until the runner has recorded that its caller was cut off, and joins the turn", async () => {
   lane.runner.recording = gate();
   lane.runner.script = holdTurn;
   await cutOff(() => expect.poll(() => lane.runner.turns.length).toBe(1));
   await expect.poll(() => count("reportCutOff")).toBe(1);
   const { turnId } = lane.runner.last.begin().say("Yes").complete();
-  const retried = await ask(lane, RETRY);
+  const asked = ask(lane, RETRY);
+  // Ingress has long read it when it has answered what was asked behind it.
+  await ask(lane, { method: "GET", path: "/v1/models" });
+  expect(count("awaitTurn")).toBe(1);
+  openGate();
+  const retried = await asked;
   expect(retried).toMatchObject({
     status: 200,
     headers: { "x-turn-id": turnId, "x-lane-disposition": "joined" },
@@ -57,6 +62,16 @@ test("a retry joins the turn before the runner has recorded that its caller was 
   lane.runner.script = (turn) => void turn.begin().complete();
   expect((await ask(lane, RETRY)).headers).not.toMatchObject({ "x-turn-id": turnId });
   expect(lane.runner.turns).toHaveLength(2);
+});
+
+test("it joins the turn too where that takes long", async () => {
+  lane.runner.recording = gate();
+  lane.runner.script = holdTurn;
+  await cutOff(() => expect.poll(() => lane.runner.turns.length).toBe(1));
+  await expect.poll(() => count("reportCutOff")).toBe(1);
+  lane.runner.last.begin().say("Yes").complete();
+  expect((await ask(lane, RETRY)).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(1);
 });
 
 test("so does one that comes before the turn was accepted", async () => {

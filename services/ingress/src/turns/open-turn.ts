@@ -155,7 +155,7 @@ async function submission(
   const ask = await request.completed();
   const { options } = ask;
   return {
-    idempotencyKey: options.idempotencyKey || madeKey(deps, request),
+    idempotencyKey: options.idempotencyKey || (await madeKey(deps, request)),
     keyIsGenerated: options.idempotencyKey === "",
     fingerprint,
     target: await targetOf(deps, request, ask),
@@ -170,9 +170,9 @@ async function submission(
 }
 
 /** Of a retry the key that the first one had, where its caller does not know what became of it. */
-function madeKey({ unsure }: Opening, request: TurnRequest): string {
-  const { clientRetryCount } = request.ask.options;
-  const key = (clientRetryCount > 0 ? unsure.keyOf(request) : undefined) ?? randomUUID();
+async function madeKey({ unsure }: Opening, request: TurnRequest): Promise<string> {
+  const isRetry = request.ask.options.clientRetryCount > 0;
+  const key = (isRetry ? await unsure.keyOf(request) : undefined) ?? randomUUID();
   request.submitting(key);
   return key;
 }

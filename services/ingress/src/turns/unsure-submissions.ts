@@ -11,6 +11,8 @@ export interface UnsureRequest {
 interface Unsure {
   readonly idempotencyKey: string;
   readonly notedMs: number;
+  /** Ends when the runner has recorded that its caller was cut off, or will not soon. */
+  recorded?: Promise<void>;
 }
 
 /**
@@ -49,6 +51,12 @@ export class UnsureSubmissions {
     this.#keep(request, idempotencyKey);
   }
 
+  /** The runner is being told so; `recorded` ends soon, and never rejects. */
+  reporting(request: UnsureRequest, recorded: Promise<void>): void {
+    const noted = this.#noted.get(nameOf(request));
+    if (noted !== undefined) noted.recorded = recorded;
+  }
+
   /**
    * Its turn is known: a caller who is cut off from here on is the runner's to know again. An equal request
    * that is a retry of something later is not taken for a retry of this one.
@@ -58,12 +66,17 @@ export class UnsureSubmissions {
     if (this.#noted.get(name)?.idempotencyKey === idempotencyKey) this.#noted.delete(name);
   }
 
-  /** The key of an equal request that was noted a while ago at most. */
-  keyOf(request: UnsureRequest): string | undefined {
+  /**
+   * The key of an equal request that was noted a while ago at most. Given once the runner has recorded that its
+   * caller was cut off: a record that came after the retry would make the turn look abandoned again.
+   */
+  async keyOf(request: UnsureRequest): Promise<string | undefined> {
     const noted = this.#noted.get(nameOf(request));
     if (noted === undefined) return undefined;
     const ageMs = this.#clock.monotonicMs() - noted.notedMs;
-    return ageMs <= this.#limits.unsureSubmissionsMs ? noted.idempotencyKey : undefined;
+    if (ageMs > this.#limits.unsureSubmissionsMs) return undefined;
+    await noted.recorded;
+    return noted.idempotencyKey;
   }
 
   #keep(request: UnsureRequest, idempotencyKey: string): void {
