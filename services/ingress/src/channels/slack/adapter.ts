@@ -6,6 +6,7 @@ import { parseJsonObject, requireJson } from "../../http/json-body.ts";
 import type { ChannelAdapter, ChannelAnswer, RawEvent, ReadContext, Reading } from "../adapter.ts";
 import { headerOf } from "../header.ts";
 import { eventOf } from "./event.ts";
+import { installationOf } from "./installation.ts";
 import { isSlackPost } from "./signature.ts";
 import { slashCommandOf } from "./slash-command.ts";
 
@@ -53,7 +54,7 @@ async function readEvent(
 ): Promise<Reading> {
   requireJson(raw.headers["content-type"], raw.headers["content-encoding"]);
   const payload = parseJsonObject(raw.body, maxJsonDepth);
-  const { type, challenge, team_id: teamId } = payload;
+  const { type, challenge } = payload;
   if (type === "url_verification") {
     if (typeof challenge !== "string") throw invalid("challenge", "must be a string");
     return { kind: "answer", answer: { status: 200, body: { challenge } } };
@@ -64,7 +65,7 @@ async function readEvent(
   }
   const ending = boundedSignal(signal, FETCH_MS);
   const event = await eventOf(payload, { token, apiUrl, signal: ending });
-  const accountId = typeof teamId === "string" ? teamId : "";
+  const accountId = installationOf(payload).teamId ?? "";
   return { kind: "event", event, accountId, scope: "adapter" };
 }
 

@@ -70,13 +70,16 @@ test("a direct message is of its person, whose two ids are one", async () => {
   expect(name.value).toMatchObject({ kind: PeerKind.DIRECT, peerId: ADA, threadId: "" });
   expect(place).toMatchObject({ address: "D0DIRECT01", threadId: "" });
   expect(samePeers).toMatchObject([{ peer: { peerId: ADA }, sameAs: { peerId: "D0DIRECT01" } }]);
-  const threaded = await said(slackMessage({ ...DIRECT, thread_ts: ROOT }));
+  const threaded = await said(
+    slackMessage({ ...DIRECT, ts: "1769860900.000200", thread_ts: ROOT }),
+  );
   expect(threaded.name.value).toMatchObject({ peerId: ADA, threadId: ROOT });
 });
 
 test.each([
   ["the bot's own message", slackMessage({ user: BOT })],
   ["another bot's message", slackMessage({ bot_id: "B0OTHER", app_id: "A1" })],
+  ["what Slack itself says", slackMessage({ user: "USLACKBOT" })],
   ["a bot's message without a user", slackMessage({ subtype: "bot_message", user: undefined })],
   ["someone who joins", slackMessage({ subtype: "channel_join" })],
   ["a message that is deleted", slackMessage({ subtype: "message_deleted", deleted_ts: ROOT })],
@@ -104,6 +107,45 @@ test("an edit is new input of its message's conversation, and says that it is", 
   expect(await read(changed(unfolded, before))).toMatchObject({ kind: "ignored" });
   const again = { ...edited, attachments: [] };
   expect(await read(changed(again, edited))).toMatchObject({ kind: "ignored" });
+});
+
+test("an edit that only a mention tells of is that edit, and no repeat of what was said first", async () => {
+  const first = slackMessage({ type: "app_mention", text: `<@${BOT}> Helo` });
+  const change = { text: `<@${BOT}> Hello`, edited: { user: ADA, ts: "1769860950.000000" } };
+  const again = await said({ ...first, ...change });
+  expect(again.eventId).toBe(`C0123456789/${ROOT}/edit/1769860950.000000`);
+  expect(again.parts).toMatchObject([{ content: { value: "(edited) Hello" } }]);
+  const { channel: _, ...before } = slackMessage({ text: `<@${BOT}> Helo` }) as JsonObject;
+  const heard = await said(changed({ ...before, ...change }, before));
+  expect([heard.eventId, heard.content]).toEqual([again.eventId, again.content]);
+});
+
+test("an edit of a direct message that has replies below stays in the direct conversation", async () => {
+  const before = slackMessage({ thread_ts: ROOT, reply_count: 2 });
+  const edited = { ...before, text: "Hello!", edited: { user: ADA, ts: "1769860950.000000" } };
+  const event = await said({ ...changed(edited, before), channel: DIRECT.channel });
+  expect(event.name.value).toMatchObject({ peerId: ADA, threadId: "" });
+  expect(event.place).toMatchObject({ address: DIRECT.channel, threadId: "" });
+});
+
+test("what Slack puts in the place of a thread's deleted beginning is nobody's message", async () => {
+  const before = slackMessage({ thread_ts: ROOT, edited: { user: ADA, ts: "1769860950.000000" } });
+  const gone = { ...before, subtype: "tombstone", text: "This message was deleted." };
+  expect(await read(changed(gone, before))).toMatchObject({ kind: "ignored" });
+});
+
+test("whoever has installed the app for themselves is a person, and is heard", async () => {
+  const authorizations = [{ team_id: TEAM, user_id: ADA, is_bot: false }];
+  expect(await read(slackMessage(), { authorizations })).toMatchObject({ kind: "message" });
+  expect(await read(slackMessage({ bot_id: null }))).toMatchObject({ kind: "message" });
+});
+
+test("in a channel that is shared with another team the bot's own team is the account", async () => {
+  const found = await read(slackMessage(), { team_id: "T0PARTNER", is_ext_shared_channel: true });
+  expect(found).toMatchObject({
+    name: { value: { accountId: TEAM } },
+    place: { accountId: TEAM },
+  });
 });
 
 test("text comes as people read it", async () => {

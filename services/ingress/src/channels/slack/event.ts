@@ -8,11 +8,15 @@ import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { invalid } from "@lanekeeper/rpc";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import { fileIds, fileParts, type SlackFiles } from "./files.ts";
+import { installationOf } from "./installation.ts";
 import { conversationOf } from "./scene.ts";
 import { plainText, withoutMention } from "./text.ts";
 
 /** Messages that a person said; others tell of joins, topics, pins and the like. */
 const SAID = new Set(["", "file_share", "thread_broadcast", "me_message"]);
+
+/** As whom Slack itself speaks: reminders, and words in the place of what is not there. */
+const SLACKBOT = "USLACKBOT";
 
 /** Between Slack's clock and ours. */
 const CLOCK_SKEW_MS = 10_000;
@@ -23,24 +27,21 @@ const CLOCK_SKEW_MS = 10_000;
  * @see https://docs.slack.dev/reference/events/message
  */
 export async function eventOf(payload: JsonObject, files: SlackFiles): Promise<InboundEvent> {
-  const { event, team_id: teamId } = payload;
+  const { event } = payload;
+  const { teamId, botUsers } = installationOf(payload);
   if (!isObject(event)) throw invalid("event", "must be an object");
-  if (typeof teamId !== "string") throw invalid("team_id", "must be a string");
+  if (teamId === undefined) throw invalid("team_id", "must be a string");
   switch (event["type"]) {
     case "message":
+      return messageOf(event, teamId, botUsers, files);
     case "app_mention":
-      return messageOf(event, teamId, botUsers(payload), files);
+      // Sent again for a message that is edited, also where it had no mention before.
+      return saidIn(event, teamId, botUsers, files, isObject(event["edited"]));
     case "channel_id_changed":
       return renamed(event, teamId);
     default:
       return { kind: "ignored", why: `an event of type ${String(event["type"])}` };
   }
-}
-
-/** Whom the app speaks as. */
-function botUsers({ authorizations }: JsonObject): string[] {
-  const listed = Array.isArray(authorizations) ? authorizations.filter((one) => isObject(one)) : [];
-  return listed.flatMap(({ user_id: userId }) => (typeof userId === "string" ? [userId] : []));
 }
 
 /** An edit stands in a message around it; the old text tells edits from links that were unfolded. */
@@ -57,7 +58,6 @@ function messageOf(
       return ignored("a message that reads as before");
     return saidIn({ ...message, channel }, teamId, bots, files, true);
   }
-  if (!SAID.has(String(subtype))) return ignored(`a message of subtype ${String(subtype)}`);
   return saidIn(event, teamId, bots, files, false);
 }
 
@@ -68,14 +68,15 @@ async function saidIn(
   files: SlackFiles,
   isEdited: boolean,
 ): Promise<InboundEvent> {
-  const { bot_id: botId, user, channel, ts, text = "" } = message;
+  const { subtype = "", bot_id: botId = null, user, channel, ts, text = "" } = message;
+  if (!SAID.has(String(subtype))) return ignored(`a message of subtype ${String(subtype)}`);
   if (typeof channel !== "string" || !/^[CDG][A-Z0-9]+$/.test(channel)) {
     throw invalid("event.channel", "must be the id of a conversation");
   }
   if (typeof ts !== "string" || !/^\d+\.\d+$/.test(ts)) throw invalid("event.ts", "must be a ts");
   if (typeof text !== "string") throw invalid("event.text", "must be a string");
   if (typeof user !== "string") return ignored("nobody's message");
-  if (botId !== undefined || bots.includes(user)) return ignored("a bot's message");
+  if (botId !== null || user === SLACKBOT || bots.includes(user)) return ignored("a bot's message");
   const scene = {
     teamId,
     channelId: channel,
@@ -104,10 +105,12 @@ async function saidIn(
 
 /**
  * In a channel a message that is in no thread begins one: it is answered there, and the replies below it
- * are the same conversation. Direct messages are one conversation, but for threads in it.
+ * are the same conversation. Direct messages are one conversation, but for threads in it; the message that a
+ * thread began with was said outside of it, and names itself as its thread once it has replies.
  */
 function threadOf({ thread_ts: thread }: JsonObject, channel: string, ts: string): string {
-  if (typeof thread === "string" && /^\d+\.\d+$/.test(thread)) return thread;
+  const isBelow = typeof thread === "string" && /^\d+\.\d+$/.test(thread) && thread !== ts;
+  if (isBelow) return thread;
   return channel.startsWith("D") ? "" : ts;
 }
 

@@ -1,10 +1,13 @@
 import type { PartInit } from "@lanekeeper/adapter-kit";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import { fetchBytes, MAX_FILE_BYTES } from "../fetch-bytes.ts";
-import { filePart } from "../file-part.ts";
+import { filePart, type NamedFile } from "../file-part.ts";
 
-/** One turn's request is bounded by the runner. */
+/** More are named, not fetched: Slack waits. */
 const MAX_FILES = 8;
+
+/** Of all files of a message: a turn's request has 4 MiB, and Slack's longest text is far below the rest. */
+const MAX_BYTES = 3.5 * 1024 * 1024;
 
 /** How files of a message are fetched. */
 export interface SlackFiles {
@@ -15,10 +18,20 @@ export interface SlackFiles {
   readonly signal: AbortSignal;
 }
 
-/** The files of a message, in order. @see https://docs.slack.dev/reference/objects/file-object */
-export function fileParts(files: unknown, how: SlackFiles): Promise<PartInit[]> {
+/**
+ * The files of a message, in order; those for which a turn has no room are named.
+ * @see https://docs.slack.dev/reference/objects/file-object
+ */
+export async function fileParts(files: unknown, how: SlackFiles): Promise<PartInit[]> {
   const listed = Array.isArray(files) ? files.filter((file) => isObject(file)) : [];
-  return Promise.all(listed.slice(0, MAX_FILES).map((file) => partOf(file, how)));
+  const fetched = await Promise.all(listed.slice(0, MAX_FILES).map((file) => bytesOf(file, how)));
+  let room = MAX_BYTES;
+  return listed.map((file, at) => {
+    const bytes = fetched[at];
+    const isTaken = bytes !== undefined && bytes.length <= room;
+    if (isTaken) room -= bytes.length;
+    return filePart(namedFile(file), isTaken ? bytes : undefined);
+  });
 }
 
 /** What makes two lists of files the same. */
@@ -26,15 +39,17 @@ export function fileIds(files: unknown): unknown[] {
   return Array.isArray(files) ? files.map((file) => (isObject(file) ? file["id"] : "")) : [];
 }
 
-async function partOf(file: JsonObject, how: SlackFiles): Promise<PartInit> {
-  const { name, mimetype, size, url_private: address } = file;
-  const named = {
+function namedFile({ name, mimetype, size }: JsonObject): NamedFile {
+  return {
     fileName: typeof name === "string" ? name.slice(0, 255) : "file",
     mediaType: typeof mimetype === "string" ? mimetype.slice(0, 255) : "",
     size: typeof size === "number" ? size : undefined,
   };
-  const isSmall = (named.size ?? 0) <= MAX_FILE_BYTES;
-  return filePart(named, isSmall ? await fetched(address, how) : undefined);
+}
+
+async function bytesOf(file: JsonObject, how: SlackFiles): Promise<Uint8Array | undefined> {
+  const isSmall = (namedFile(file).size ?? 0) <= MAX_FILE_BYTES;
+  return isSmall ? fetched(file["url_private"], how) : undefined;
 }
 
 /** The token goes to Slack's hosts alone, whatever address an event has. */

@@ -2,10 +2,12 @@ import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel"
 import { storeUnavailable } from "@lanekeeper/rpc";
 import { startSlackServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DEFAULT_LIMITS } from "../../limits.ts";
 import { type Answer, ask } from "../../testing/ask.ts";
 import { addAccount, CHANNEL_ENV } from "../../testing/channels.ts";
 import {
   ADA,
+  BOT,
   slackCallback,
   slackForm,
   slackHeaders,
@@ -130,12 +132,46 @@ test("a file of a message is fetched with the bot's token", async () => {
 
 test("an app of several teams is served at one address, each team by its own account", async () => {
   addAccount(lane, { ...ACCOUNT, accountId: "T0OTHER", agentId: "helper" });
-  const other = slackCallback(slackMessage(), { team_id: "T0OTHER" });
+  const installedIn = (team_id: string) => {
+    return { team_id, authorizations: [{ team_id, user_id: BOT, is_bot: true }] };
+  };
+  const other = slackCallback(slackMessage(), installedIn("T0OTHER"));
   expect((await post(other)).status).toBe(200);
   expect(lane.runner.last.submit.idempotencyKey).toMatch(/^slack\/T0OTHER\//);
-  const unknown = slackCallback(slackMessage(), { team_id: "T0NOBODY" });
+  const unknown = slackCallback(slackMessage(), installedIn("T0NOBODY"));
   expect((await post(unknown)).status).toBe(401);
   expect(lane.runner.turns).toHaveLength(1);
+});
+
+test("what a partner says in a shared channel comes to the team that has the bot", async () => {
+  const partner = slackCallback(slackMessage(), { team_id: "T0PARTNER" });
+  expect((await post(partner)).status).toBe(200);
+  expect(lane.runner.last.submit.idempotencyKey).toMatch(new RegExp(`^slack/${TEAM}/`));
+  expect(lane.delivery.registered).toMatchObject([{ accountId: TEAM }]);
+});
+
+test("of more files than one turn can take the others are named", async () => {
+  const mib = 1024 * 1024;
+  const files = Array.from({ length: 10 }, (_, at) => {
+    const path = `/files/${at}.png`;
+    slack.always(path, { answer: { contents: "x".repeat(mib - 1_000) } });
+    const url_private = `${slack.origin}${path}`;
+    return { id: `F${at}`, name: `${at}.png`, mimetype: "image/png", size: mib, url_private };
+  });
+  await post(slackCallback(slackMessage({ subtype: "file_share", text: "Look", files })));
+  const parts = lane.runner.last.submit.messages[0]?.parts ?? [];
+  expect(parts).toHaveLength(11);
+  const bytes = parts.map(({ content }) =>
+    content.case === "file" && content.value.source.case === "data"
+      ? content.value.source.value.length
+      : 0,
+  );
+  const sum = bytes.reduce((all, one) => all + one);
+  expect(sum).toBeGreaterThan(2 * mib);
+  expect(sum).toBeLessThan(DEFAULT_LIMITS.maxTurnBytes - 256 * 1024);
+  expect(parts.at(-1)).toMatchObject({
+    content: { case: "text", value: expect.stringContaining("9.png") },
+  });
 });
 
 describe("bad input changes nothing:", () => {
