@@ -6,6 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/nested/child-turns.ts";
 import { findRequest, joinCutOff } from "../store/admission/find-request.ts";
 import { dropOldest } from "../store/admission/drop-oldest.ts";
+import { groupsAhead } from "../store/admission/groups-ahead.ts";
 import { type Admitted, insertLaneTurn } from "../store/admission/insert-lane-turn.ts";
 import { insertStatelessTurn } from "../store/admission/insert-stateless-turn.ts";
 import { type LaneRow, lockOrCreateLane } from "../store/lanes/lane-row.ts";
@@ -16,7 +17,6 @@ import type {
   NewTurn,
 } from "../store/admission/new-turn.ts";
 import { readKnownSession } from "../store/admission/read-known-session.ts";
-import { readTurn } from "../store/attaching/read-turn.ts";
 import { requestStop, stopWaitingFront } from "../store/runs/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
@@ -81,7 +81,9 @@ async function admitOnce(
 ): Promise<AdmissionResult | undefined> {
   if (!isOfLane(turn)) return admitStateless(deps, turn);
   const isPlain = turn.nested === undefined && turn.childTurnId === undefined;
-  const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || turn.onConflict === OnConflict.REJECT;
+  // One of a group is looked at, since it may wait for its own where it else may not.
+  const isRejected = turn.onConflict === OnConflict.REJECT && turn.origin.groupId === "";
+  const onlyWaits = turn.onConflict === OnConflict.ENQUEUE || isRejected;
   // What is plain is admitted with others of its lane: in one statement, or, where what the session was told
   // before is to be looked up, in one transaction.
   if (isPlain && onlyWaits) {
@@ -139,17 +141,22 @@ async function admitLooking(
     : { ...result, droppedTurnId, stopped: { runId: stopped.runId, stop } };
 }
 
-/** What interrupts does not interrupt its own group, which is to be answered together. */
+/**
+ * What interrupts does not interrupt its own group, which is to be answered together: neither one that runs nor
+ * one that waits for what it has interrupted. Nor is it refused because of its own.
+ */
 async function behindItsGroup(
   sql: Sql,
   turn: NewLaneTurn,
   { activeTurnId }: LaneRow,
 ): Promise<NewLaneTurn> {
   const { groupId } = turn.origin;
-  if (groupId === "" || activeTurnId === undefined) return turn;
-  if (stopAskedBy(turn.onConflict) === undefined) return turn;
-  const active = await readTurn(sql, turn.tenant, activeTurnId);
-  return active?.origin.groupId === groupId ? { ...turn, onConflict: OnConflict.ENQUEUE } : turn;
+  const { tenant, onConflict, session } = turn;
+  const isApart = onConflict === OnConflict.REJECT || stopAskedBy(onConflict) !== undefined;
+  if (groupId === "" || !isApart) return turn;
+  const { sessionKey } = session;
+  const groups = await groupsAhead(sql, { tenant, sessionKey, activeTurnId });
+  return groups.has(groupId) ? { ...turn, onConflict: OnConflict.ENQUEUE } : turn;
 }
 
 /** What runs, and what would run before the turn since it interrupted before. */

@@ -3,7 +3,7 @@ import { eventually } from "@lanekeeper/testing";
 import { expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
-import { heldAnswer } from "../testing/model-double.ts";
+import { echo, end, heldAnswer, type Behaviour } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -15,6 +15,16 @@ const worlds = testWorlds();
 
 const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
 const never = new Promise<void>(() => undefined);
+
+/** Ends once the test lets it, however it is asked to stop. */
+function stubbornAnswer(opened: Promise<void>): Behaviour {
+  return async function* ({ signal }) {
+    yield { type: "text", text: "he" };
+    await opened;
+    signal.throwIfAborted();
+    yield end();
+  };
+}
 
 async function transcript(replica: Replica) {
   const { messages } = await replica.client.listMessages({
@@ -140,6 +150,46 @@ test.concurrent("what interrupts does not interrupt its own group", async () => 
   const first = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
   await eventually(() => first.kinds.includes("accepted"));
   const second = await replica.client.submitTurn(turnFor(world, "photo 2", ALBUM));
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
+  expect(await stateOf(replica, second.turnId)).toBe(TurnState.COALESCED);
+  expect(world.model.asked).toHaveLength(1);
+});
+
+test.concurrent("what interrupts somebody else's turn does not interrupt those of its group that wait with it", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, { onConflict: OnConflict.INTERRUPT });
+  const stopping = gate();
+  world.model.behaviour = stubbornAnswer(stopping.opened);
+  const busy = new Attached(replica, { submit: turnFor(world, "before") });
+  await eventually(() => busy.kinds.includes("textDelta"));
+  const turns: string[] = [];
+  for (const text of ["photo 1", "photo 2", "photo 3"]) {
+    turns.push((await replica.client.submitTurn(turnFor(world, text, ALBUM))).turnId);
+  }
+  world.model.behaviour = echo;
+  stopping.open();
+  expect((await busy.ended).state).toBe(TurnState.INTERRUPTED);
+  const { COMPLETED, COALESCED } = TurnState;
+  await new Attached(replica, { turnId: turns[2] ?? "" }).ended;
+  expect(await Promise.all(turns.map((turnId) => stateOf(replica, turnId)))).toEqual([
+    ...[COMPLETED, COALESCED, COALESCED],
+  ]);
+  expect(await transcript(replica)).toEqual([
+    ...["before", "photo 1", "photo 2", "photo 3", "echo: photo 3"],
+  ]);
+  expect(await depthOf(replica)).toBe(0);
+});
+
+test.concurrent("who is to be told that the lane is busy is not told so by his own group", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, { onConflict: OnConflict.REJECT });
+  const first = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
+  await eventually(() => first.kinds.includes("accepted"));
+  const second = await replica.client.submitTurn(turnFor(world, "photo 2", ALBUM));
+  const other = replica.client.submitTurn(turnFor(world, "and?"));
+  await expect(other).rejects.toMatchObject({ reason: "SESSION_BUSY" });
   expect((await first.ended).state).toBe(TurnState.COMPLETED);
   expect(await stateOf(replica, second.turnId)).toBe(TurnState.COALESCED);
   expect(world.model.asked).toHaveLength(1);
