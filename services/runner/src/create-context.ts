@@ -16,8 +16,9 @@ import { StreamHub } from "./attaching/stream-hub.ts";
 import { Sweeper } from "./recovery/sweeper.ts";
 import { Tail } from "./attaching/tail.ts";
 import { tellChildren, tellUndelivered } from "./nested/tell-children.ts";
+import { LearnRestored } from "./recovery/learn-restored.ts";
 import { RotatedBehind } from "./recovery/rotated-behind.ts";
-import { watchRotations } from "./runs/rotations.ts";
+import { type OnRotated, watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { NewLaneTurn } from "./store/admission/new-turn.ts";
@@ -91,8 +92,14 @@ export async function runBackground(context: RunnerContext, signal: AbortSignal)
   const { deps, runs, runner, attachments, sweeper, relay } = context;
   sweeper.start();
   const behind = new RotatedBehind(deps, runner, attachments);
-  await watchRotations(deps, runs, behind.onRotated, signal);
+  const restored = new LearnRestored(deps);
+  const onRotated: OnRotated = (tenant, session) => {
+    behind.onRotated(tenant, session);
+    restored.onRotated(tenant, session);
+  };
+  await watchRotations(deps, runs, onRotated, signal);
   await behind.stop();
+  await restored.stop();
   await sweeper.stop();
   await relay.stop();
 }

@@ -220,6 +220,8 @@ export const LIMITS = {
    */
   minKeepConversationsDays: 2,
   maxKeepConversationsDays: 36_500,
+  /** Sessions that were just restored or forked, a message of some KiB each; more is an operator's script. */
+  restoredSessionsWaiting: 1_000,
   /** How often the tables of conversations are measured: they grow by the hour. */
   storedBytesEveryMs: 300_000,
   /** A finished turn's events can be replayed for this long; its tool steps go with them. */

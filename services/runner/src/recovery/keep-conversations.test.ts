@@ -157,6 +157,23 @@ test.concurrent("what another key's session goes on from is kept as long as that
   expect(await isKept(world)).toBe(false);
 });
 
+test.concurrent("what was restored is kept, though nobody has spoken in it yet", async () => {
+  const { world, replica } = await started();
+  await using _ = world;
+  await say(world, replica, "one");
+  const { sessionId: parentSessionId } = world.identity.ref(TENANT, KEY);
+  world.identity.rotate(TENANT, KEY);
+  await say(world, replica, "two");
+  const reason = RotationReason.RESTORE;
+  const { sessionId } = world.identity.rotate(TENANT, KEY, { parentSessionId, reason });
+  const known = "SELECT FROM sessions WHERE session_id = $1";
+  await eventually(async () => (await world.db.query(known, [sessionId])).rowCount === 1);
+  await sweep(world);
+  expect(await isKept(world)).toBe(true);
+  await say(world, replica, "and now?");
+  expect(world.model.shown(2)).toEqual(["user: one", "assistant: echo: one", "user: and now?"]);
+});
+
 test.concurrent("of a conversation that compacts again and again, what summaries stand for goes", async () => {
   const config = { contextTokenBudget: 1_000, compaction: { atPercent: 50 } };
   const { world, replica } = await started(config);

@@ -1,9 +1,14 @@
+import { create } from "@bufbuild/protobuf";
+import { type Session, SessionSchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { captureLog, ManualClock } from "@lanekeeper/service/testing";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { gate } from "../testing/gate.ts";
 import { RotatedBehind } from "./rotated-behind.ts";
+
+const rotated = (sessionKey: string): Session =>
+  create(SessionSchema, { ref: { sessionKey, sessionId: "s", generation: 2n } });
 
 test("lanes behind a rotated run are looked at no more at the end, and a look that has begun is waited for", async () => {
   const clock = new ManualClock();
@@ -19,13 +24,13 @@ test("lanes behind a rotated run are looked at no more at the end, and a look th
   const takenOver: unknown[] = [];
   const runner = { takeOver: (turn: unknown) => void takenOver.push(turn) };
   const behind = new RotatedBehind(deps, runner, { hasLane: () => true });
-  behind.onRotated("t", "agent:main:a", 2n);
+  behind.onRotated("t", rotated("agent:main:a"));
   await clock.advance(LIMITS.rotatedGraceMs);
   expect(asked).toBe(1);
-  behind.onRotated("t", "agent:main:b", 2n);
+  behind.onRotated("t", rotated("agent:main:b"));
   const told: string[] = [];
   const stopped = behind.stop().then(() => told.push("stopped"));
-  behind.onRotated("t", "agent:main:c", 2n);
+  behind.onRotated("t", rotated("agent:main:c"));
   await clock.advance(LIMITS.rotatedGraceMs);
   expect(clock.waiting).toBe(0);
   told.push("answered");

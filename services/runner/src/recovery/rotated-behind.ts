@@ -31,9 +31,11 @@ export class RotatedBehind {
     this.#attachments = attachments;
   }
 
-  /** To be told of keys that no run holds. */
-  readonly onRotated: OnRotated = (tenant, sessionKey, generation) => {
-    if (this.#stopped || !this.#attachments.hasLane(tenant, sessionKey)) return;
+  /** To be told of keys that no run holds: a run that is still recorded there may have been rotated away. */
+  readonly onRotated: OnRotated = (tenant, { ref }) => {
+    if (ref === undefined || this.#stopped) return;
+    const { sessionKey, generation } = ref;
+    if (!this.#attachments.hasLane(tenant, sessionKey)) return;
     const { clock, log } = this.#deps;
     const timer = clock.setTimer(LIMITS.rotatedGraceMs, () => {
       this.#timers.delete(timer);

@@ -1,3 +1,4 @@
+import type { Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { hasReason } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { RunnerDeps } from "../deps.ts";
@@ -31,7 +32,7 @@ export async function watchRotations(
         const { event } = message;
         if (event.case === "changed") {
           hint(runs, message.tenant, event.value);
-          tellRotated(onRotated, message.tenant, event.value);
+          if (event.value.activeRun === undefined) onRotated(message.tenant, event.value);
         }
         if (event.case === "merged") checkKey(runs, message.tenant, event.value.sessionKey);
       }
@@ -46,24 +47,10 @@ export async function watchRotations(
   }
 }
 
-/** Told of keys that no run holds: a run that is still recorded there may have been rotated away. */
-export type OnRotated = (tenant: string, sessionKey: string, generation: bigint) => void;
+/** Told of sessions that no run holds. */
+export type OnRotated = (tenant: string, session: Session) => void;
 
-function tellRotated(
-  onRotated: OnRotated,
-  tenant: string,
-  { ref, activeRun }: ChangedSession,
-): void {
-  if (ref !== undefined && activeRun === undefined)
-    onRotated(tenant, ref.sessionKey, ref.generation);
-}
-
-interface ChangedSession {
-  readonly ref?: { readonly sessionKey: string; readonly generation: bigint } | undefined;
-  readonly activeRun?: { readonly runId: string } | undefined;
-}
-
-function hint(runs: LocalRuns, tenant: string, { ref, activeRun }: ChangedSession): void {
+function hint(runs: LocalRuns, tenant: string, { ref, activeRun }: Session): void {
   if (ref === undefined) return;
   for (const run of runs.ofKey(tenant, ref.sessionKey)) {
     const isNewer = run.generation !== undefined && ref.generation > run.generation;
