@@ -177,7 +177,8 @@ function grant(
 
 /**
  * Idle and daily rollover: for a person's turn alone. A stated generation is a wish to go on in it,
- * so such a turn rolls nothing over. An accept time that lies ahead of this clock counts as now.
+ * so such a turn rolls nothing over. An accept time that lies ahead of this clock counts as now: of a turn that
+ * runs again it would be another now each time, so what it has run in is what it goes on in.
  */
 function rollover(
   command: BeginCommand,
@@ -185,6 +186,7 @@ function rollover(
   state: StandingKey,
 ): Rotation | undefined {
   if (command.turnClass !== "person" || command.requiredGeneration !== undefined) return undefined;
+  if (state.session.lastRun?.turnId === command.turnId) return undefined;
   const acceptMs = Math.min(command.acceptMs, facts.now.ms);
   const freshness = freshnessAt(state.session, facts.policy, acceptMs);
   if (freshness === "fresh") return undefined;

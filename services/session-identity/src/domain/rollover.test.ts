@@ -49,6 +49,17 @@ describe("rollover", () => {
     expect(began(desk, 4, { turnId: "t", acceptMs: accepted }).rolledOver).toBeUndefined();
   });
 
+  test("never twice for one turn, though the clock that tells when it was accepted is ahead of this one", () => {
+    const desk = idleDesk();
+    const turn = { turnId: "t", acceptMs: desk.nowMs + 3_600_000 };
+    const { rolledOver, fence } = began(desk, 2, turn);
+    expect(rolledOver?.reason).toBe("idle");
+    granted(desk.writeRun(ended(fence, "requeued")));
+    desk.nowMs += 60_000;
+    const second = began(desk, 3, turn);
+    expect([second.rolledOver, second.fence.generation]).toEqual([undefined, 2n]);
+  });
+
   test("never under a run, not even one whose lease has run out", () => {
     const desk = newDesk();
     desk.policy = { idleAfterMs: 60_000, dailyAt: "", timeZone: "UTC" };
