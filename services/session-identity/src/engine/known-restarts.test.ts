@@ -37,7 +37,9 @@ test("policies that were judged by before a restart are read again, whatever the
   granted(await key.write(progress(fence, 1n)));
   granted(await key.write(ended(fence)));
   expect(told.written).toBe(1);
-  const begun = granted(await key.begin(systemIds.uuid(), { acceptMs: Date.now() + 1_000 }));
+  const begun = granted(
+    await key.begin(systemIds.uuid(), { turnId: "next", acceptMs: Date.now() + 1_000 }),
+  );
   expect(begun.rolledOver?.reason).toBe("idle");
 });
 

@@ -126,7 +126,7 @@ test("policies that changed meanwhile are those that a session's freshness is ju
   const { key, told, tenant } = await served();
   await idlePolicies(database.open(), tenant, 0);
   const acceptMs = Date.now() + 1_000;
-  const begun = granted(await key.begin(systemIds.uuid(), { acceptMs }));
+  const begun = granted(await key.begin(systemIds.uuid(), { acceptMs, turnId: "next" }));
   expect(begun.rolledOver?.reason).toBe("idle");
   expect(told).toEqual({ written: 0, outdated: 1 });
 });
@@ -144,7 +144,7 @@ test("a rollover is decided by the row", async () => {
   // Any look-up tells what the clock is now.
   granted(await of(tenant, "agent:main:other").reserve());
   const acceptMs = clock.nowMs();
-  const begun = granted(await key.begin(systemIds.uuid(), { acceptMs }));
+  const begun = granted(await key.begin(systemIds.uuid(), { acceptMs, turnId: "next" }));
   expect(begun.rolledOver?.reason).toBe("idle");
   expect(told).toEqual({ written: 3, outdated: 1 });
 });
