@@ -148,6 +148,8 @@ export const LIMITS = {
   replyBytes: 4 * 1024 * 1024,
   /** Turns that one replica runs at once; each holds its context in memory. */
   activeRunsPerReplica: 512,
+  /** Telling those attached of ends that came while the replica drained: who reads does so at once. */
+  tellEndMs: 1_000,
   /** Giving turns back at the end of the process; below the 5 s that closing may take. */
   requeueMs: 3_000,
   /** Turns of one statement: beyond it a statement's length is felt more than the next one's round trip. */

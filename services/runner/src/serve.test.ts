@@ -86,3 +86,21 @@ test.concurrent("that a caller has left is written before the database is closed
   await Promise.all([stopped, cutOff]);
   expect(late(a)).toEqual([]);
 });
+
+test.concurrent("whoever is attached to a run that ends while its replica drains is told its end", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const streamed = new Attached(replica, { submit: turnFor(world, "go", { key: "agent:main:a" }) });
+  await eventually(() => streamed.kinds.includes("textDelta"));
+  const submit = turnFor(world, "go", { key: "agent:main:b" });
+  const awaited = replica.client.awaitTurn({ submit, wait: { seconds: 10n } });
+  await eventually(() => world.model.running === 2);
+  const drained = replica.drain(new AbortController().signal);
+  held.open();
+  expect((await streamed.ended).state).toBe(TurnState.COMPLETED);
+  expect((await awaited).ended?.state).toBe(TurnState.COMPLETED);
+  await drained;
+});

@@ -81,6 +81,9 @@ function openGrpc(
 async function drain(context: RunnerContext, grpc: GrpcServer, timeUp: AbortSignal): Promise<void> {
   grpc.setServing(false);
   await context.runner.drain(timeUp);
+  await finishWithin(LIMITS.tellEndMs, () => context.followParts.hub.told());
+  // What was told last is on its way once its call has returned.
+  await new Promise(setImmediate);
   await grpc.drain({ timeoutMs: 0 });
 }
 

@@ -1,4 +1,4 @@
-import type { Log } from "@lanekeeper/service";
+import { type Log, UnderWay } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { appendEvents } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
@@ -15,6 +15,8 @@ export class StreamHub {
   readonly #deps: HubDeps;
   readonly #streams = new Map<string, StoredStream>();
   readonly #onOpen = new Map<string, Set<() => void>>();
+  /** Ends that are being told. */
+  readonly #telling = new UnderWay();
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
@@ -40,10 +42,17 @@ export class StreamHub {
     this.#streams.get(turnId)?.close();
     const stored = new StoredStream({ db, clock, log }, tenant, turnId, () => {
       if (this.#streams.get(turnId) === stored) this.#streams.delete(turnId);
+      const { stream } = stored;
+      if (stream.state === "ended" && stream.isRead) this.#telling.add(stream.unread());
     });
     this.#streams.set(turnId, stored);
     for (const listener of this.#onOpen.get(turnId) ?? []) listener();
     return stored;
+  }
+
+  /** Resolves once all who read of a turn that has ended here were told so. */
+  told(): Promise<void> {
+    return this.#telling.settled();
   }
 }
 

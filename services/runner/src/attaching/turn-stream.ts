@@ -30,6 +30,8 @@ export class TurnStream {
   #stored = 0;
   #pendingBytes = 0;
   #state: StreamState = "open";
+  #readers = 0;
+  readonly #unread: (() => void)[] = [];
 
   /** @param onPending told how much is not yet stored, with each event. */
   constructor(onPending: (bytes: number) => void = () => undefined) {
@@ -93,17 +95,33 @@ export class TurnStream {
   /** Events after a number, as they come, until the stream ends or is detached. */
   async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
     let at = 0;
-    for (;;) {
-      while (this.#hasMore(at)) {
-        const gathered = this.#events.slice(at);
-        at += gathered.length;
-        yield* mergeDeltas(gathered.filter(({ streamSeq }) => streamSeq > afterSeq));
+    this.#readers += 1;
+    try {
+      for (;;) {
+        while (this.#hasMore(at)) {
+          const gathered = this.#events.slice(at);
+          at += gathered.length;
+          yield* mergeDeltas(gathered.filter(({ streamSeq }) => streamSeq > afterSeq));
+        }
+        if (this.#state !== "open") return;
+        await this.#changed(signal);
+        // A model's words come many at a time; what came by then is one message and not twenty.
+        await endOfTick();
       }
-      if (this.#state !== "open") return;
-      await this.#changed(signal);
-      // A model's words come many at a time; what came by then is one message and not twenty.
-      await endOfTick();
+    } finally {
+      this.#readers -= 1;
+      if (this.#readers === 0) for (const resolve of this.#unread.splice(0)) resolve();
     }
+  }
+
+  get isRead(): boolean {
+    return this.#readers > 0;
+  }
+
+  /** Resolves once nobody reads: of a stream that has ended all were told the end, or have left. */
+  unread(): Promise<void> {
+    if (!this.isRead) return Promise.resolve();
+    return new Promise((resolve) => void this.#unread.push(resolve));
   }
 
   /** Asked again after each event that was taken: more may have come meanwhile. */
