@@ -34,7 +34,7 @@ export class McpPool {
     server: McpServer,
     log: Log = this.#log,
   ): Promise<McpConnection | undefined> {
-    const key = `${tenant}\n${toJsonString(McpServerSchema, server)}`;
+    const key = keyOf(tenant, server);
     const nowMs = this.#clock.monotonicMs();
     if (this.#isClosed || (this.#failedUntilMs.get(key) ?? 0) > nowMs) return undefined;
     const entry = this.#entries.get(key) ?? this.#open(key, server);
@@ -46,6 +46,25 @@ export class McpPool {
       log.warn({ err, tenant, mcp_server: server.name }, "an MCP server cannot be reached");
       return undefined;
     }
+  }
+
+  /**
+   * Another connection in place of one whose server has forgotten it, as one does that was started again;
+   * whoever finds that out later gets the same. Undefined: the server cannot be reached now.
+   */
+  async anew(
+    gone: McpConnection,
+    tenant: string,
+    server: McpServer,
+    log: Log = this.#log,
+  ): Promise<McpConnection | undefined> {
+    const key = keyOf(tenant, server);
+    const entry = this.#entries.get(key);
+    if ((await entry?.connected.catch(() => undefined)) === gone) {
+      if (entry !== undefined) this.#forget(key, entry);
+      await gone.client.close().catch(() => undefined);
+    }
+    return this.connection(tenant, server, log);
   }
 
   async close(): Promise<void> {
@@ -87,4 +106,8 @@ export class McpPool {
     const connection = await entry?.connected.catch(() => undefined);
     await connection?.client.close().catch(() => undefined);
   }
+}
+
+function keyOf(tenant: string, server: McpServer): string {
+  return `${tenant}\n${toJsonString(McpServerSchema, server)}`;
 }

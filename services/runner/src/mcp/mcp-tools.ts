@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPError } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { CallToolResultSchema, type ContentBlock } from "@modelcontextprotocol/sdk/types.js";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { fileOfBlock } from "./mcp-files.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
-import type { McpTool } from "./mcp-connection.ts";
+import type { McpConnection, McpTool } from "./mcp-connection.ts";
 import type { McpPool } from "./mcp-pool.ts";
 
 /**
@@ -14,7 +14,7 @@ import type { McpPool } from "./mcp-pool.ts";
  * answers without its tools.
  */
 export async function mcpTools(
-  pool: Pick<McpPool, "connection">,
+  pool: Pick<McpPool, "connection" | "anew">,
   tenant: string,
   { mcpServers }: Pick<AgentConfig, "mcpServers">,
   log: Log,
@@ -26,18 +26,28 @@ export async function mcpTools(
       const tools = await connection.tools().catch(() => []);
       return tools
         .filter(({ name }) => server.tools.length === 0 || server.tools.includes(name))
-        .map((tool) => toolOf(server.name, tool, connection.client));
+        .map((tool) => {
+          const anew = () => pool.anew(connection, tenant, server, log);
+          return toolOf(server.name, tool, { connection, anew });
+        });
     }),
   );
   return found.flat().slice(0, LIMITS.toolsPerAgent);
 }
 
-function toolOf(server: string, tool: McpTool, client: Client): Tool {
+/** The server that a tool is called at. */
+interface Called {
+  readonly connection: McpConnection;
+  /** Undefined: it cannot be reached any more. */
+  readonly anew: () => Promise<McpConnection | undefined>;
+}
+
+function toolOf(server: string, tool: McpTool, called: Called): Tool {
   const { name, description, inputSchema: parameters, isRepeatable } = tool;
   return {
     spec: { name: shownName(server, name), description, parameters },
     isRepeatable,
-    run: (argumentsJson, context) => call(client, name, argumentsJson, context),
+    run: (argumentsJson, context) => call(called, name, argumentsJson, context),
   };
 }
 
@@ -53,7 +63,7 @@ export function shownName(server: string, tool: string): string {
 }
 
 async function call(
-  client: Client,
+  called: Called,
   name: string,
   argumentsJson: string,
   { signal }: ToolContext,
@@ -65,7 +75,11 @@ async function call(
   try {
     // The agent's own limit ends the call before; a server that is asked to stop may do so.
     const options = { signal, timeout: LIMITS.maxToolMs };
-    const result = await client.callTool({ name, arguments: given }, CallToolResultSchema, options);
+    const ask = ({ client }: McpConnection) =>
+      client.callTool({ name, arguments: given }, CallToolResultSchema, options);
+    const result = await ask(called.connection).catch((error: unknown) =>
+      again(called, error, ask),
+    );
     const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
     const files = content.flatMap((block) => fileOfBlock(block) ?? []);
     const said = content.flatMap((block) => textOfBlock(block) ?? []).join("\n");
@@ -76,6 +90,24 @@ async function call(
     const message = error instanceof Error ? error.message : "unknown error";
     return { text: `The tool's server failed: ${message.slice(0, 500)}`, isError: true };
   }
+}
+
+/**
+ * A server that does not know the session which a request names has not done what it asks: it is asked in a new
+ * one. https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#session-management says 404;
+ * servers after the SDK's examples say 400.
+ */
+async function again<T>(
+  { connection, anew }: Called,
+  error: unknown,
+  ask: (connection: McpConnection) => Promise<T>,
+): Promise<T> {
+  const { client } = connection;
+  const isRefused = error instanceof StreamableHTTPError && [400, 404].includes(error.code ?? 0);
+  if (!isRefused || client.transport?.sessionId === undefined) throw error;
+  const other = await anew();
+  if (other === undefined) throw error;
+  return ask(other);
 }
 
 function parseObject(json: string): Record<string, unknown> | undefined {
