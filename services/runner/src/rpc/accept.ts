@@ -30,7 +30,8 @@ export async function accept(
   hasCaller: boolean,
 ): Promise<AdmissionResult> {
   const { deps, runner, agents, runs, slots, relay } = context;
-  if (runner.isDraining) throw draining();
+  // A run that goes on meanwhile may send; another replica takes what it sends.
+  if (runner.isDraining && parsed.nested === undefined) throw draining();
   const agent = await agents.listed(parsed.tenant, parsed.agentId);
   if (agent === undefined && !(await isKnown(context, parsed))) {
     throw new LanekeeperError("UNKNOWN_MODEL", `the tenant has no agent ${parsed.agentId}`, {
