@@ -1,6 +1,7 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
 import type { ToolCall } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { isUnavailable } from "@lanekeeper/postgres";
 import { linkedSignal } from "@lanekeeper/service";
 import { storableText } from "../domain/storable-text.ts";
 import { LIMITS } from "../limits.ts";
@@ -25,7 +26,9 @@ export function toolBounds({ toolLimits }: Pick<AgentConfig, "toolLimits">): Too
 
 /**
  * Runs one call within its bounds. A tool that throws has failed; what it threw is told to the model
- * as little as to anybody outside.
+ * as little as to anybody outside. Where the database cannot be asked, that is no answer of the tool's: the
+ * turn's next run goes on from there. One without a session has no next run.
+ * @throws the signal's reason, and the outage.
  */
 export async function runTool(
   { clock }: Pick<RunnerDeps, "clock">,
@@ -58,6 +61,7 @@ export async function runTool(
   } catch (error) {
     context.signal.throwIfAborted();
     if (late.signal.aborted) return tooLate(call.name, bounds);
+    if (isUnavailable(error) && context.session !== undefined) throw error;
     const name = error instanceof Error ? error.name : "error";
     return { text: `The tool ${call.name} failed (${name}).`, isError: true };
   } finally {

@@ -187,7 +187,9 @@ async function waitFor(
     await take(parts, from, turnId);
     return { sessionKey, sessionId, turnId, reply: replyOf(ended, turnId) };
   } finally {
-    if (edge !== undefined) await removeEdge(db, tenant, runId);
+    if (edge !== undefined) {
+      await persist(parts.deps, "remove an edge", () => removeEdge(db, tenant, runId));
+    }
   }
 }
 
@@ -221,18 +223,28 @@ async function untilEnded({ deps, followParts }: NestedParts, wait: Wait): Promi
   const followed = { tenant: from.tenant, turnId, sessionKey };
   if (edge !== undefined) watchWait(deps, edge, signal, (key) => late.abort(deadlock(key)));
   try {
-    for await (const { event } of follow(followParts, followed, 0n, signal)) {
-      if (event.case === "ended") return event.value;
-    }
+    const wait = () => endOf(followParts, followed, signal);
+    return await persist(deps, "follow a nested turn", wait, signal);
   } catch (error) {
+    if (!late.signal.aborted) throw error;
     // The run goes on without it: what comes of the turn is told as a turn.
-    if (late.signal.aborted) await releaseChildTurn(deps.db, from.tenant, turnId);
-    throw error;
+    await persist(deps, "release an outcome", () => releaseChildTurn(deps.db, from.tenant, turnId));
+    throw late.signal.reason;
   } finally {
     timer.cancel();
     late.abort();
   }
-  throw new Error(`turn ${turnId} was followed to no end`);
+}
+
+async function endOf(
+  parts: FollowParts,
+  turn: Parameters<typeof follow>[1],
+  signal: AbortSignal,
+): Promise<TurnEnded> {
+  for await (const { event } of follow(parts, turn, 0n, signal)) {
+    if (event.case === "ended") return event.value;
+  }
+  throw new Error(`turn ${turn.turnId} was followed to no end`);
 }
 
 function waitExpired({ session }: ToolContext, turnId: string): LanekeeperError {
