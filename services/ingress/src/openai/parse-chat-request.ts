@@ -4,7 +4,9 @@ import type { JsonObject } from "../http/json-body.ts";
 import type { SingleHeaders } from "../http/single-headers.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
 import { selectAgent } from "./agent.ts";
-import { fieldOf, flagOf, isAbsent, requireObject, requireText } from "./field.ts";
+import { fieldOf, flagOf, isAbsent, requireList, requireObject, requireText } from "./field.ts";
+import { requireFunctions } from "./chat-tools.ts";
+import { type NotOffered, refuseNotOffered } from "./not-offered.ts";
 import { parametersOf } from "./parameters.ts";
 import { type MessageBounds, parseMessages } from "./parse-message.ts";
 import { readRequestOptions, refuseExpectation } from "./request-options.ts";
@@ -15,6 +17,14 @@ export interface ChatRequest extends TurnAsk {
   readonly stream: boolean;
   readonly includeUsage: boolean;
 }
+
+/** What is not offered, and what to do instead. */
+const NOT_OFFERED: NotOffered = [
+  ["functions", "is not offered; send tools"],
+  ["function_call", "is not offered; send tool_choice"],
+  ["audio", "is not offered: answers are text"],
+  ["logprobs", "is not offered: answers are told without"],
+];
 
 /**
  * Reads headers and body of a chat completion whose session key has been read (selectSessionKey).
@@ -32,6 +42,9 @@ export function parseChatRequest(
   if (rawKey === undefined) refuseExpectation(options);
   refuseSeveralChoices(body);
   refusePrevious(body);
+  refuseNotOffered(body, NOT_OFFERED);
+  refuseSpeech(body);
+  requireFunctions(fieldOf(body, "tools"));
   return {
     model,
     agentId: selectAgent(headers, model),
@@ -55,6 +68,13 @@ function refuseSeveralChoices(body: JsonObject): void {
 function refusePrevious(body: JsonObject): void {
   const previous = fieldOf(body, "previous_response_id");
   if (!isAbsent(previous)) throw invalid(previous.path, "is taken by POST /v1/responses alone");
+}
+
+function refuseSpeech(body: JsonObject): void {
+  const modalities = fieldOf(body, "modalities");
+  if (isAbsent(modalities)) return;
+  const isText = requireList(modalities).every((modality) => modality === "text");
+  if (!isText) throw invalid(modalities.path, "may have text alone: answers are text");
 }
 
 /** The last message is the turn's own input; an answer cannot be one. */

@@ -39,6 +39,20 @@ const ILL_FORMED: readonly (readonly [path: string, body: object])[] = [
   ["response_format.(a name)", { ...HELLO, response_format: { [HALF]: 1 } }],
 ];
 
+const FUNCTION = { type: "function", function: { name: "f", parameters: {} } };
+const NOT_ANSWERED: readonly (readonly [path: string, body: object])[] = [
+  ["functions", { functions: [{ name: "f", parameters: {} }] }],
+  ["function_call", { function_call: "auto" }],
+  ["tools", { tools: { ...FUNCTION } }],
+  ["tools[1]", { tools: [FUNCTION, "f"] }],
+  ["tools[1].type", { tools: [FUNCTION, { type: "custom", custom: { name: "f" } }] }],
+  ["tools[0].function", { tools: [{ type: "function", name: "f" }] }],
+  ["tools[0].function.name", { tools: [{ type: "function", function: { name: "" } }] }],
+  ["logprobs", { logprobs: true, top_logprobs: 2 }],
+  ["audio", { modalities: ["text"], audio: { voice: "alloy", format: "wav" } }],
+  ["modalities", { modalities: ["text", "audio"] }],
+];
+
 const CASES: readonly Refused[] = [
   ["no credential", { headers: { authorization: "" } }, 401, "UNAUTHENTICATED", null],
   [
@@ -203,6 +217,15 @@ const CASES: readonly Refused[] = [
     ],
   ),
   ["several choices", { body: { ...HELLO, n: 2 } }, 400, "INVALID_REQUEST", "n"],
+  ...NOT_ANSWERED.map(
+    ([path, body]): Refused => [
+      `${path} that went on to the model, and whose answer was dropped`,
+      { body: { ...HELLO, ...body } },
+      400,
+      "INVALID_REQUEST",
+      path,
+    ],
+  ),
   [
     "a stream flag that is no flag",
     { body: { ...HELLO, stream: "yes" } },

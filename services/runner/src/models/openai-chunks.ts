@@ -39,13 +39,14 @@ export class ChunkReader {
     if (chunk.usage) {
       this.#usage = { input: chunk.usage.prompt_tokens, output: chunk.usage.completion_tokens };
     }
-    const choice = chunk.choices[0];
+    const choice = firstChoice(chunk);
     if (choice === undefined) return "";
     if (typeof choice.finish_reason === "string") this.#finishReason = choice.finish_reason;
     // Not every endpoint sends one with each chunk, whatever the package's type says.
     const { delta } = choice as { readonly delta?: ChatCompletionChunk.Choice.Delta };
     for (const call of callsOf(delta?.tool_calls)) this.#addCall(call);
-    return textOf(delta?.content);
+    // A model that will not do what a schema asks of it says so beside the content.
+    return textOf(delta?.content) + textOf(delta?.refusal);
   }
 
   /**
@@ -96,6 +97,11 @@ export class ChunkReader {
     this.#open.set(index, call);
     return call;
   }
+}
+
+/** Some endpoints leave the list out where it would be empty, as beside the usage. */
+function firstChoice(chunk: ChatCompletionChunk): ChatCompletionChunk.Choice | undefined {
+  return (chunk as Partial<ChatCompletionChunk>).choices?.[0];
 }
 
 function textOf(value: unknown): string {

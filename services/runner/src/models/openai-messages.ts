@@ -63,8 +63,19 @@ function userPart({ content }: Part): ChatCompletionContentPart[] {
   return [];
 }
 
+/** The formats of `input_audio`, by media type; endpoints refuse sound that is told as a file. */
+const AUDIO_FORMATS: ReadonlyMap<string, "wav" | "mp3"> = new Map([
+  ["audio/wav", "wav"],
+  ["audio/mpeg", "mp3"],
+]);
+
 function filePart(file: FilePart): ChatCompletionContentPart {
   const url = fileUrl(file);
+  const format = AUDIO_FORMATS.get(file.mediaType);
+  const [, data] = /^data:[^,]*;base64,(.*)$/s.exec(url) ?? [];
+  if (format !== undefined && data !== undefined) {
+    return { type: "input_audio", input_audio: { data, format } };
+  }
   if (!file.mediaType.startsWith("image/") && url.startsWith("data:")) {
     return { type: "file", file: { file_data: url, filename: file.fileName || "file" } };
   }

@@ -294,6 +294,76 @@ test("a chunk without a delta, as Azure sends where it filters beside the stream
   expect(texts).toEqual(["he", "llo", "end"]);
 });
 
+test("a chunk without choices, as some endpoints send with the usage, cuts nothing off", async () => {
+  const counted = `data: ${JSON.stringify({ model: "m-1", usage: { prompt_tokens: 7, completion_tokens: 2 } })}\n\n`;
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "hello" }, "stop") + counted + done);
+  });
+  expect(await ask(model)).toMatchObject([
+    { type: "text", text: "hello" },
+    { type: "end", finishReason: "stop", inputTokens: 7, outputTokens: 2 },
+  ]);
+});
+
+test("a model that refuses is heard: what it says stood beside the content, and the answer was empty", async () => {
+  const { model } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(
+      chunk({ content: null, refusal: "I cannot " }) +
+        chunk({ refusal: "do that." }) +
+        chunk({}, "stop") +
+        done,
+    );
+  });
+  expect(await ask(model)).toMatchObject([
+    { type: "text", text: "I cannot " },
+    { type: "text", text: "do that." },
+    { type: "end", finishReason: "stop" },
+  ]);
+});
+
+test("what people say into a microphone is told as audio; as a file endpoints refuse it", async () => {
+  const { model, bodies } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "ok" }, "stop") + done);
+  });
+  const file = (mediaType: string, uri: string) => ({
+    content: {
+      case: "file" as const,
+      value: { source: { case: "uri" as const, value: uri }, mediaType },
+    },
+  });
+  const parts = [
+    file("audio/wav", "data:audio/wav;base64,UklGRg=="),
+    file("audio/mpeg", "data:audio/mpeg;base64,SUQz"),
+    file("audio/ogg", "data:audio/ogg;base64,T2dn"),
+    {
+      content: {
+        case: "file" as const,
+        value: {
+          source: { case: "data" as const, value: Buffer.from("ID3") },
+          mediaType: "audio/mpeg",
+        },
+      },
+    },
+  ];
+  const messages = [create(MessageSchema, { role: Role.USER, parts })];
+  const { signal } = new AbortController();
+  const stream = model.stream({ messages, tools: [], parameters: {}, signal });
+  for await (const event of stream) if (event.type === "end") break;
+  expect(bodies[0]?.["messages"]).toMatchObject([
+    {
+      content: [
+        { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } },
+        { type: "input_audio", input_audio: { data: "SUQz", format: "mp3" } },
+        { type: "file", file: { file_data: "data:audio/ogg;base64,T2dn" } },
+        { type: "input_audio", input_audio: { data: "SUQz", format: "mp3" } },
+      ],
+    },
+  ]);
+});
+
 test("of what an endpoint sends, that has another type than it should is left out", async () => {
   const odd = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
   const { model } = await modelThat((response) => {

@@ -4,6 +4,7 @@ import type { JsonObject } from "../../http/json-body.ts";
 import type { SingleHeaders } from "../../http/single-headers.ts";
 import { selectAgent } from "../agent.ts";
 import { fieldOf, flagOf, isAbsent, requireName, requireText } from "../field.ts";
+import { type NotOffered, refuseNotOffered } from "../not-offered.ts";
 import type { MessageBounds } from "../parse-message.ts";
 import { readRequestOptions, refuseExpectation } from "../request-options.ts";
 import type { StreamableAsk } from "../turn-door.ts";
@@ -21,7 +22,7 @@ export interface ResponseRequest extends StreamableAsk {
 }
 
 /** What is not offered, and what to do instead. */
-const REFUSED: readonly (readonly [name: string, instead: string])[] = [
+const NOT_OFFERED: NotOffered = [
   [
     "background",
     "is not offered; a turn goes on when its caller leaves, GET its id for the answer",
@@ -40,7 +41,7 @@ export function parseResponseRequest(
   bounds: MessageBounds,
 ): ResponseRequest {
   requireWellFormed(body);
-  refuseNotOffered(body);
+  refuseNotOffered(body, NOT_OFFERED);
   const model = requireText(fieldOf(body, "model"));
   const options = readRequestOptions(headers);
   const previousResponseId = previousOf(body);
@@ -56,13 +57,6 @@ export function parseResponseRequest(
     parameters: chatParameters(body),
     stream: flagOf(fieldOf(body, "stream")),
   };
-}
-
-function refuseNotOffered(body: JsonObject): void {
-  for (const [name, instead] of REFUSED) {
-    const field = fieldOf(body, name);
-    if (!isAbsent(field) && field.value !== false) throw invalid(name, instead);
-  }
 }
 
 /** As OpenAI has it: two ways to say what a response goes on from are one too many. */
