@@ -61,6 +61,48 @@ describe("what is new in a request", () => {
       session("u1>a1", { systemMessages: messages("s1") }),
       "s2 u2",
     ],
+    [
+      "instructions of before, once others were told: the model went on by those",
+      "s1 u3",
+      session("s1+u1>a1 s2+u2>a2", { systemMessages: messages("s2 s1") }),
+      "s1 u3",
+    ],
+    [
+      "instructions of before, while a turn under way says others",
+      "s1 u3",
+      session("s1+u1>a1 s2+u2", { systemMessages: messages("s1") }),
+      "s1 u3",
+    ],
+    [
+      "of several instructions the last alone is said again",
+      "s1 s2 u3",
+      session("s1+s2+u1>a1 s3+u2>a2", { systemMessages: messages("s3 s2 s1") }),
+      "s2 u3",
+    ],
+    [
+      "several instructions each time, said once",
+      "s1 s2 u2",
+      session("s1+s2+u1>a1", { systemMessages: messages("s2 s1") }),
+      "u2",
+    ],
+    [
+      "one that stays beside one that changes each time",
+      "s1 s3 u2",
+      session("s1+s2+u1>a1", { systemMessages: messages("s2 s1") }),
+      "s3 u2",
+    ],
+    [
+      "instructions between two messages that run are told",
+      "u1 s1 u2 u3",
+      session("u1 s1+u2"),
+      "u3",
+    ],
+    [
+      "instructions between two messages that ran unheard are told",
+      "u1 a1 u2 s1 u3 u4",
+      session("u1>a1 u2>a2 s1+u3>a3", { systemMessages: messages("s1") }),
+      "u4",
+    ],
     ["a tool's result", "u1 a1 t1", session("u1>a1"), "t1"],
     ["a request that ends with the agent's words", "u1 a1", session("u1"), "a1"],
   ])("%s", (_what, request, known, expected) => {

@@ -16,7 +16,7 @@ export interface KnownTurn {
 export interface KnownSession {
   /** In lane order: the last finished turns whose input stands in the transcript, the active one, those that wait. */
   readonly turns: readonly KnownTurn[];
-  /** System messages that the session was told already. */
+  /** System messages that stand in the transcript, the newest first. */
   readonly systemMessages: readonly Message[];
   /** Nothing was said yet, and no turn is under way that will say something. */
   readonly isEmpty: boolean;
@@ -60,27 +60,44 @@ export function needsSession(messages: readonly Message[]): boolean {
 export function newInput(messages: readonly Message[], session: KnownSession): NewInput {
   const { earlier, candidates } = splitAtLastAnswer(messages);
   const answer = earlier.findLast(isAssistant);
-  const unheard = withoutToldSystem(candidates, session.systemMessages);
-  const said = turnsSince(answer, session.turns).flatMap((turn) => turn.input);
+  const { unheard, told } = withoutToldSystem(candidates, session);
+  const said = turnsSince(answer, session.turns)
+    .flatMap((turn) => turn.input)
+    .filter((message) => !told.some((known) => sameMessage(known, message)));
   const known = unheard.length === 1 ? 0 : longestKnownPrefix(unheard, said);
+  // Instructions that stand here are to be said, whoever said them before.
+  const resent = unheard.slice(0, known).every(isSystem) ? 0 : known;
   return {
     seed: session.isEmpty ? earlier : [],
-    input: unheard.slice(Math.min(known, unheard.length - 1)),
+    input: unheard.slice(Math.min(resent, unheard.length - 1)),
   };
 }
 
-/** A client that sends its instructions each time has said them once. */
+/**
+ * A client that sends its instructions each time has said them once, until the session is told others: then it
+ * goes on by those, and must be told again.
+ */
 function withoutToldSystem(
   candidates: readonly Message[],
-  told: readonly Message[],
-): readonly Message[] {
-  const last = candidates.length - 1;
-  return candidates.filter(
-    (message, index) =>
-      index === last ||
-      message.role !== Role.SYSTEM ||
-      !told.some((known) => sameMessage(known, message)),
-  );
+  { turns, systemMessages }: KnownSession,
+): { readonly unheard: readonly Message[]; readonly told: readonly Message[] } {
+  const coming = turns.filter(({ isFinished }) => !isFinished).flatMap(({ input }) => input);
+  const instructions = [...coming.filter(isSystem).toReversed(), ...systemMessages];
+  const [current] = instructions;
+  const lastSystem = candidates.findLastIndex(isSystem);
+  const isTold = (message: Message, index: number): boolean =>
+    index < candidates.length - 1 &&
+    isSystem(message) &&
+    instructions.some((known) => sameMessage(known, message)) &&
+    (index !== lastSystem || current === undefined || sameMessage(current, message));
+  return {
+    unheard: candidates.filter((message, index) => !isTold(message, index)),
+    told: candidates.filter(isTold),
+  };
+}
+
+function isSystem({ role }: Message): boolean {
+  return role === Role.SYSTEM;
 }
 
 /**
