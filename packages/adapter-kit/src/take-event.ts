@@ -1,5 +1,8 @@
-import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import { hasReason, type LanekeeperError } from "@lanekeeper/rpc";
+import {
+  SessionBusySchema,
+  type SessionRef,
+} from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { hasReason, type LanekeeperError, type Reason } from "@lanekeeper/rpc";
 import { finalRefusal } from "./acknowledges.ts";
 import { Deadline, type TakeOptions } from "./deadline.ts";
 import type { AdapterAccount, CommandEvent, InboundEvent, MessageEvent } from "./event.ts";
@@ -32,7 +35,7 @@ export class EventTaker {
   async take(source: EventSource, event: InboundEvent, options: TakeOptions): Promise<Outcome> {
     if (event.kind === "ignored") return event;
     const deadline = new Deadline(options);
-    let at: { readonly session: SessionRef; readonly route: RegisteredRoute } | undefined;
+    let at: Spoken | undefined;
     try {
       switch (event.kind) {
         case "message":
@@ -49,7 +52,7 @@ export class EventTaker {
           return { kind: "same-peer" };
       }
     } catch (error) {
-      const refusal = finalRefusal(error);
+      const refusal = finalRefusal(error) ?? rejection(error, at);
       if (refusal === undefined) throw error;
       const place = event.kind === "message" ? at : undefined;
       return refused(source, event, refusal, place, deadline);
@@ -81,16 +84,35 @@ async function command(
   return { kind: "command", command: name, session, text, isSaid };
 }
 
+/** Where a message was said, once that is known. */
+interface Spoken {
+  readonly session: SessionRef;
+  readonly route: RegisteredRoute;
+}
+
+/**
+ * The refusal of a message by a lane whose agent rejects while a run holds it. Asked again it would be taken once
+ * the run is over, but until then it would stand in the way of all that its sender, or the whole bot, says next.
+ */
+function rejection(error: unknown, at: Spoken | undefined): LanekeeperError | undefined {
+  if (at === undefined || !hasReason(error, "SESSION_BUSY")) return undefined;
+  return error.detail(SessionBusySchema) === undefined ? undefined : error;
+}
+
+const NO_ROOM: Partial<Record<Reason, string>> = {
+  QUEUE_FULL: "Too many messages wait here. Please send it again later.",
+  SESSION_BUSY: "An earlier message is still being answered. Please send this one again later.",
+};
+
 /** A person whose message finds no room is told; everything else is the operator's to know. */
 async function refused(
   { ports, account }: EventSource,
   event: InboundEvent,
   error: LanekeeperError,
-  at: { readonly session: SessionRef; readonly route: RegisteredRoute } | undefined,
+  at: Spoken | undefined,
   deadline: Deadline,
 ): Promise<Outcome> {
-  const isFull = error.reason === "QUEUE_FULL";
-  const text = isFull ? "Too many messages wait here. Please send it again later." : undefined;
+  const text = NO_ROOM[error.reason];
   const isSaid = text !== undefined && at !== undefined && ports.say !== undefined;
   if (isSaid && event.kind === "message") {
     const requestId = requestIdOf(idempotencyKey(account, event.eventId));
@@ -98,7 +120,7 @@ async function refused(
     await say(ports, { requestId, session, routeId: route.routeId, text }, deadline);
   }
   // Without a word to the person the message would be lost in silence: let the provider come again.
-  if (isFull && !isSaid) throw error;
+  if (text !== undefined && !isSaid) throw error;
   return { kind: "refused", error, text, isSaid };
 }
 

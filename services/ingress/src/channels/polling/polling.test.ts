@@ -1,11 +1,12 @@
+import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
-import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { errorDetail, LanekeeperError, later, storeUnavailable } from "@lanekeeper/rpc";
 import { recordSpans } from "@lanekeeper/service/testing";
 import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
 import { MemoryLeases } from "../../testing/memory-stores.ts";
-import { message, PRIVATE, update } from "../../testing/telegram.ts";
+import { GROUP, message, PRIVATE, update } from "../../testing/telegram.ts";
 import { startTestIngress, type TestIngress } from "../../testing/test-ingress.ts";
 
 const BOT = {
@@ -83,6 +84,17 @@ test("an update that is refused for good is no obstacle", async () => {
   telegram.updates.push(update(2, { nonsense: true }));
   say(3);
   await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/3"]);
+});
+
+test("an update that a busy lane rejects holds up no other chat of its bot", async () => {
+  const lane = await replica({ maxUpdateAttempts: 1_000 });
+  const details = [errorDetail(SessionBusySchema, { holder: { runId: "r" } })];
+  lane.runner.refusal = later("SESSION_BUSY", "a run holds the lane", 1_000, { details });
+  say(1);
+  await soon(() => lane.delivery.said.size).toBe(1);
+  lane.runner.refusal = undefined;
+  telegram.updates.push(update(2, message(GROUP, { message_id: 1, text: "Hi" })));
+  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
 });
 
 test("of two replicas one asks; when it leaves the other goes on where it was", async () => {

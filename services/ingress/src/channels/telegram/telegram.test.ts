@@ -1,6 +1,7 @@
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
-import { later, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { errorDetail, later, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
 import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../../testing/ask.ts";
@@ -106,6 +107,18 @@ describe("an update that is posted", () => {
     expect(said).toMatchObject([
       { parts: [{ content: { value: expect.stringContaining("Too many messages") } }] },
     ]);
+  });
+
+  test("that a busy lane rejects, as its agent is told to, is told to the person once and does not come again", async () => {
+    const details = [errorDetail(SessionBusySchema, { holder: { runId: "r" }, depth: 1 })];
+    lane.runner.refusal = later("SESSION_BUSY", "a run holds the lane", 1_000, { details });
+    for (let i = 0; i < 2; i += 1) expect((await post(hello)).status).toBe(200);
+    expect([...lane.delivery.said.values()]).toMatchObject([
+      { parts: [{ content: { value: expect.stringContaining("still being answered") } }] },
+    ]);
+    lane.runner.refusal = later("SESSION_BUSY", "the lane changes too fast", 100);
+    expect((await post(update(1001, message(PRIVATE, { text: "Hi" })))).status).toBe(409);
+    expect(lane.delivery.said.size).toBe(1);
   });
 
   test("of an upgrade makes both groups one, once per process", async () => {
