@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import {
   type Message,
@@ -61,6 +62,10 @@ export async function callModel(
       text.push(event.text);
       if (event.text !== "") stream.emit({ case: "textDelta", value: event.text });
     } else {
+      // Its result is known by its id.
+      if (calls.some(({ callId }) => callId === event.call.callId)) {
+        event.call.callId = `call_${randomUUID()}`;
+      }
       calls.push(event.call);
       if (isClients({ tools, turn }, event.call.name)) {
         stream.emit({ case: "toolCall", value: event.call });

@@ -1,7 +1,10 @@
+import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { expect, test } from "vitest";
+import { callsOf, resultIds } from "../domain/context.ts";
 import { textOf } from "../domain/message-text.ts";
 import type { ModelEvent } from "../models/model.ts";
+import { ModelError } from "../models/model-error.ts";
 import { end, toolCall } from "../testing/model-double.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -61,4 +64,49 @@ test("calls of tools by names and ids with a NUL are answered", async () => {
   };
   const { state, reply } = await new Attached(replica, { submit: turnFor(world, "go") }).ended;
   expect([state, reply && textOf(reply)]).toEqual([TurnState.COMPLETED, "said"]);
+});
+
+test("calls of one message that a model gave one id are told apart, and each is answered once", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  const given: string[] = [];
+  const run = async (argumentsJson: string) => {
+    given.push(argumentsJson);
+    return { text: `looked ${argumentsJson}`, isError: false };
+  };
+  world.tools.push({ spec: { name: "look", description: "Looks.", parameters: {} }, run });
+  await applyMain(replica);
+  world.model.behaviour = async function* ({ messages }) {
+    if (messages.at(-1)?.role === Role.TOOL) yield SAID;
+    else for (const n of [1, 2]) yield toolCall("c", "look", `{"n":${n}}`);
+    yield end();
+  };
+  await new Attached(replica, { submit: turnFor(world, "go") }).ended;
+  expect(given).toEqual(['{"n":1}', '{"n":2}']);
+  expect(world.model.shown(1)).toEqual([
+    "user: go",
+    "assistant: call look, call look",
+    'tool: result looked {"n":1}',
+    'tool: result looked {"n":2}',
+  ]);
+  const [said, ...answers] = world.model.asked[1]?.messages.slice(1) ?? [];
+  expect(answers.flatMap(resultIds)).toEqual(said && callsOf(said).map(({ callId }) => callId));
+});
+
+test("a turn without a session ends by what its endpoint says of a failure, whatever that holds", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  // oxlint-disable-next-line require-yield
+  world.model.behaviour = async function* () {
+    throw new ModelError("MODEL_FAILED", "no\0luck");
+  };
+  const target = { case: "statelessAgentId", value: "main" } as const;
+  const { ended } = new Attached(replica, { submit: { ...turnFor(world, "go"), target } });
+  const late = new Promise((resolve) => setTimeout(resolve, 4_000, "nothing was told"));
+  expect(await Promise.race([ended, late])).toMatchObject({
+    state: TurnState.FAILED,
+    errorReason: "MODEL_FAILED",
+    errorMessage: "no\uFFFDluck",
+  });
 });

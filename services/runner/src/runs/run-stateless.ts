@@ -1,6 +1,7 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { type Ending, endingWithoutReply } from "../domain/ending.ts";
 import { cancelledText } from "../domain/stop-text.ts";
+import { storableText } from "../domain/storable-text.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import { finishStateless } from "../store/runs/finish-stateless.ts";
@@ -80,7 +81,8 @@ async function endingOf(parts: Collaborators, stateless: StatelessRun): Promise<
       return endingWithoutReply("FAILED", { reason: "DRAINING", message }, keep);
     }
     if (error instanceof ModelError) {
-      return endingWithoutReply("FAILED", { reason: error.reason, message: error.message }, keep);
+      const message = storableText(error.message);
+      return endingWithoutReply("FAILED", { reason: error.reason, message }, keep);
     }
     run.log.error({ err: error }, "a run failed of itself");
     const message = "internal error; the log tells more under the turn's id";
