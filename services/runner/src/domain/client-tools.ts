@@ -4,10 +4,13 @@
  */
 export function clientToolNames(parameters: { readonly [name: string]: unknown }): Set<string> {
   const offered = parameters["tools"];
-  return new Set(Array.isArray(offered) ? offered.flatMap(nameOf) : []);
+  return new Set(
+    Array.isArray(offered) ? offered.flatMap((tool) => clientToolName(tool) ?? []) : [],
+  );
 }
 
-function nameOf(tool: unknown): string[] {
+/** Clients send whatever they like as a tool. */
+export function clientToolName(tool: unknown): string | undefined {
   const name = (tool as { function?: { name?: unknown } } | null)?.function?.name;
-  return typeof name === "string" ? [name] : [];
+  return typeof name === "string" ? name : undefined;
 }

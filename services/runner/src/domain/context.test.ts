@@ -12,6 +12,7 @@ import {
   callsOf,
   NO_RESULT_YET,
   textMessage,
+  resultIds,
   toolResultMessage,
 } from "./context.ts";
 import { textOf } from "./message-text.ts";
@@ -26,6 +27,12 @@ function call(...ids: string[]): Message {
       content: { case: "toolCall" as const, value: { callId, name: "look", argumentsJson: "{}" } },
     })),
   });
+}
+
+/** Of several calls, in one message. */
+function results(ids: readonly string[]): Message {
+  const parts = ids.flatMap((id) => toolResultMessage(id, "r", false).parts);
+  return create(MessageSchema, { role: Role.TOOL, parts });
 }
 
 function shown(messages: readonly Message[]): string[] {
@@ -142,10 +149,24 @@ describe("calls and results", () => {
     expect(shown(answerOpenCalls(messages)).at(-1)).toBe("Result of the tool call c1: r");
   });
 
+  test("of several results in one message those of calls before it stand there, each once, and the others are text", () => {
+    const messages = [user("q"), call("c1", "c2"), results(["c1", "c0", "c1"]), user("n")];
+    expect(shown(answerOpenCalls(messages))).toEqual([
+      "q",
+      "call c1,c2",
+      "c1=r",
+      `c2=${NO_RESULT_YET}`,
+      "Result of the tool call c0: r",
+      "Result of the tool call c1: r",
+      "n",
+    ]);
+  });
+
+  const id = fc.constantFrom("c1", "c2", "c3");
   const message = fc.oneof(
     fc.constantFrom(user("u"), agent("a"), textMessage(Role.SYSTEM, "s")),
-    fc.constantFrom("c1", "c2", "c3").map((id) => call(id)),
-    fc.constantFrom("c1", "c2", "c3").map((id) => toolResultMessage(id, "r", false)),
+    fc.uniqueArray(id, { minLength: 1, maxLength: 2 }).map((ids) => call(...ids)),
+    fc.array(id, { minLength: 1, maxLength: 3 }).map(results),
   );
 
   test("no context has a call without a result or a result without a call", () => {
@@ -157,9 +178,8 @@ describe("calls and results", () => {
         );
         let open = new Set<string>();
         for (const one of context) {
-          const result = one.parts[0]?.content;
-          if (one.role === Role.TOOL && result?.case === "toolResult") {
-            expect(open.delete(result.value.callId)).toBe(true);
+          if (one.role === Role.TOOL) {
+            for (const callId of resultIds(one)) expect(open.delete(callId)).toBe(true);
             continue;
           }
           expect(open.size).toBe(0);

@@ -126,7 +126,7 @@ export function answerOpenCalls(messages: readonly Message[]): Message[] {
     open = [];
     late = [];
   };
-  for (const message of messages) {
+  for (const message of messages.flatMap(resultsApart)) {
     if (message.role === Role.TOOL) {
       const answered = new Set(resultIds(message));
       const isExpected = open.some((call) => answered.has(call.callId));
@@ -141,6 +141,12 @@ export function answerOpenCalls(messages: readonly Message[]): Message[] {
   }
   close();
   return shown;
+}
+
+/** Of several results in one message each may be of a call that stands before it, or come late. */
+function resultsApart(message: Message): Message[] {
+  if (message.role !== Role.TOOL || message.parts.length < 2) return [message];
+  return message.parts.map((part) => create(MessageSchema, { ...message, parts: [part] }));
 }
 
 export function callsOf(message: Message): ToolCall[] {

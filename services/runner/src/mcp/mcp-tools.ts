@@ -32,7 +32,10 @@ export async function mcpTools(
         });
     }),
   );
-  return found.flat().slice(0, LIMITS.toolsPerAgent);
+  // Providers refuse a name that stands there twice: "a" may have a "b__c", and "a__b" a "c".
+  const names = new Set<string>();
+  const apart = found.flat().filter(({ spec: { name } }) => !names.has(name) && names.add(name));
+  return apart.slice(0, LIMITS.toolsPerAgent);
 }
 
 /** The server that a tool is called at. */

@@ -294,3 +294,19 @@ test("answers are not judged by the schema that their server gave", async () => 
   const outcome = await call((await listed()).get("odd__slow"));
   expect(outcome).toEqual({ text: JSON.stringify(answer.structuredContent), isError: false });
 });
+
+test("of two tools of one name the first is the agent's: providers refuse a name twice", async () => {
+  const described = (description: string, name = "look") => ({
+    ...{ name, description },
+    inputSchema: { type: "object" },
+  });
+  const tools = [described("first"), described("other", "x"), described("second")];
+  const [server] = await serverOf((method) => (method === "initialize" ? HELLO : { tools }));
+  const agent = create(AgentConfigSchema, { mcpServers: [server] });
+  const { pool, log } = await toolsOf(server);
+  const found = await mcpTools(pool, "t1", agent, log.log);
+  expect(found.map(({ spec }) => [spec.name, spec.description])).toEqual([
+    ["odd__look", "first"],
+    ["odd__x", "other"],
+  ]);
+});

@@ -265,6 +265,21 @@ test("calls without an id, or of one index, as some endpoints send them, are tol
   for (const id of ids) expect(id).toMatch(/^[\w-]+$/);
 });
 
+test("a client's tool of the name of one of the agent's own is not offered beside it: providers refuse a name twice", async () => {
+  const { model, bodies } = await modelThat((response) => {
+    response.writeHead(200, sse);
+    response.end(chunk({ content: "ok" }, "stop") + done);
+  });
+  const theirs = (name: string) => ({ type: "function", function: { name, description: "x" } });
+  const parameters = { tools: [theirs("a"), theirs("t")] };
+  const tools = [{ name: "t", description: "d", parameters: { type: "object" } }];
+  const { signal } = new AbortController();
+  for await (const event of model.stream({ messages: [], tools, parameters, signal })) {
+    if (event.type === "end") break;
+  }
+  expect(bodies[0]?.["tools"]).toEqual([theirs("a"), { type: "function", function: tools[0] }]);
+});
+
 test("an answer without words and calls is not shown again: some endpoints refuse a conversation that holds one", async () => {
   const { model, bodies } = await modelThat((response) => {
     response.writeHead(200, sse);

@@ -3,6 +3,7 @@ import type {
   ChatCompletionTool,
 } from "openai/resources/chat/completions";
 
+import { clientToolName } from "../domain/client-tools.ts";
 import type { ModelRequest, ToolSpec } from "./model.ts";
 import { openAiMessages } from "./openai-messages.ts";
 
@@ -27,7 +28,12 @@ export function openAiRequest(
   const passed = Object.fromEntries(
     Object.entries(request.parameters).filter(([name]) => !OURS.has(name)),
   );
-  const tools = [...clientTools(passed["tools"]), ...request.tools.map(openAiTool)];
+  const own = new Set(request.tools.map(({ name }) => name));
+  // Providers refuse a name that stands there twice; who calls it calls the agent's.
+  const theirs = clientTools(passed["tools"]).filter(
+    (tool) => !own.has(clientToolName(tool) ?? ""),
+  );
+  const tools = [...theirs, ...request.tools.map(openAiTool)];
   return {
     ...passed,
     ...(tools.length > 0 ? { tools } : {}),

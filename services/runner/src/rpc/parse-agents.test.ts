@@ -54,6 +54,7 @@ test.each<[string, Init, string]>([
     "agents[0].model.api_key_env",
   ],
   ["an unknown tool", { tools: ["rm_rf"] }, "agents[0].tools[0]"],
+  ["a tool twice", { tools: ["memory_save", "memory_save"] }, "agents[0].tools[1]"],
   ["an unknown conflict rule", { onConflict: 42 as never }, "agents[0].on_conflict"],
   ["a budget below nothing", { contextTokenBudget: -1 }, "agents[0].context_token_budget"],
   ["a lane without end", { maxWaitingTurns: 10_001 }, "agents[0].max_waiting_turns"],

@@ -110,6 +110,7 @@ function checkTools(field: string, tools: readonly string[]): void {
     if (!TOOL_NAMES.includes(name)) {
       throw invalid(`${field}[${index}]`, `${name} is none of ${TOOL_NAMES.join(", ")}`);
     }
+    if (tools.indexOf(name) < index) throw invalid(`${field}[${index}]`, "stands there twice");
   }
 }
 
