@@ -27,7 +27,23 @@ function checkMessage(field: string, message: Message): void {
   if (length > LIMITS.partsPerMessage) {
     throw invalid(`${field}.parts`, `has ${length} parts of at most ${LIMITS.partsPerMessage}`);
   }
-  for (const [index, part] of message.parts.entries()) checkPart(`${field}.parts[${index}]`, part);
+  for (const [index, part] of message.parts.entries()) {
+    checkRole(`${field}.parts[${index}]`, message.role, part);
+    checkPart(`${field}.parts[${index}]`, part);
+  }
+}
+
+/** What a provider would not be shown where it stands, or would refuse the whole conversation for. */
+function checkRole(field: string, role: Role, { content }: Part): void {
+  if (content.case === "toolCall" && role !== Role.ASSISTANT) {
+    throw invalid(field, "is a tool_call, which stands in messages of ROLE_ASSISTANT");
+  }
+  if (role === Role.TOOL && content.case !== "toolResult") {
+    throw invalid(field, "is no tool_result, and a message of ROLE_TOOL holds these alone");
+  }
+  if (role !== Role.TOOL && content.case === "toolResult") {
+    throw invalid(field, "is a tool_result, which stands in messages of ROLE_TOOL");
+  }
 }
 
 function checkPart(field: string, { content }: Part): void {

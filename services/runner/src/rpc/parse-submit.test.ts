@@ -50,6 +50,12 @@ function refusalOf(overrides: Init, call?: CallContext): [string, string | undef
 
 const message = (init: object): Init => ({ messages: [{ role: 2, ...init }] as never });
 
+const RESULT = { content: { case: "toolResult", value: { callId: "c1", text: "ok" } } };
+const TOOL_CALL = {
+  content: { case: "toolCall", value: { callId: "c1", name: "look", argumentsJson: "{}" } },
+};
+const PART = "messages[0].parts[0]";
+
 test("a request becomes a turn of its agent, session, request and trace", () => {
   expect(parse({ requireGeneration: true, maxWait: durationFromMs(1_500) })).toMatchObject({
     tenant: "t1",
@@ -118,6 +124,15 @@ describe("what is refused, and which field is named", () => {
       message({ parts: Array.from({ length: 257 }, () => ({ content: text("x") })) }),
       "INVALID_REQUEST",
       "messages[0].parts",
+    ],
+    ["a tool's result that a person says", message({ parts: [RESULT] }), "INVALID_REQUEST", PART],
+    ["a call that a person makes", message({ parts: [TOOL_CALL] }), "INVALID_REQUEST", PART],
+    ["a result of the agent's", message({ role: 3, parts: [RESULT] }), "INVALID_REQUEST", PART],
+    [
+      "a tool without a result",
+      message({ role: 4, parts: [{ content: text("x") }] }),
+      "INVALID_REQUEST",
+      PART,
     ],
     [
       "a long sender",

@@ -80,7 +80,7 @@ export type Part = Message$1<"lanekeeper.runner.v1.Part"> & {
     case: "file";
   } | {
     /**
-     * The agent calls a tool.
+     * The agent calls a tool. In messages of ROLE_ASSISTANT alone.
      *
      * @generated from field: lanekeeper.runner.v1.ToolCall tool_call = 3;
      */
@@ -88,7 +88,7 @@ export type Part = Message$1<"lanekeeper.runner.v1.Part"> & {
     case: "toolCall";
   } | {
     /**
-     * What a tool answered.
+     * What a tool answered. In messages of ROLE_TOOL, which hold nothing else.
      *
      * @generated from field: lanekeeper.runner.v1.ToolResult tool_result = 4;
      */
