@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
@@ -54,6 +54,33 @@ test.concurrent("a turn that has ended is told from any place, at any replica, w
   const ended = await late.ended;
   expect(ended).toMatchObject({ state: TurnState.COMPLETED });
   expect(ended.reply && textOf(ended.reply)).toBe("echo: one");
+  expect(late.kinds).toEqual(["accepted", "ended"]);
+});
+
+test.concurrent("of a turn whose events are being removed its end is told, and no half of its answer", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const [one, two] = ["a", "b"].map((letter) => letter.repeat(LIMITS.streamFlushBytes));
+  world.model.behaviour = async function* () {
+    for (const text of [one, two]) yield { type: "text", text: text ?? "" };
+    yield end();
+  };
+  const live = new Attached(replica, { submit: turnFor(world, "one") });
+  await live.ended;
+  await age(world, "turn_events", "create_time", AN_HOUR_MS);
+  await age(world, "turns", "end_time", AN_HOUR_MS);
+  // As where a sweep is stopped between two statements.
+  const first = "SELECT min(first_seq) AS seq FROM turn_events";
+  while (
+    (await world.db.query<{ seq: bigint }>(first)).rows[0]?.seq === live.events[1]?.streamSeq
+  ) {
+    expect(await forgetEvents(world.db, LIMITS.eventsRetentionMs, 1)).toBe(1);
+  }
+  expect((await world.db.query("SELECT FROM turn_events")).rowCount).toBeGreaterThan(0);
+  const late = new Attached(replica, { turnId: live.turnId });
+  const { reply } = await late.ended;
+  expect(reply && textOf(reply)).toBe(`${one}${two}`);
   expect(late.kinds).toEqual(["accepted", "ended"]);
 });
 
@@ -126,6 +153,27 @@ test.concurrent("a request is one turn for a day; after that it is a new one", a
   const again = new Attached(replica, { submit });
   await again.ended;
   expect(again.turnId).not.toBe(first.turnId);
+});
+
+test.concurrent("a request that joined a turn which waits is known until that one has ended, however long", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const active = new Attached(replica, { submit: turnFor(world, "active") });
+  await eventually(() => active.kinds.includes("textDelta"));
+  const host = new Attached(replica, { submit: turnFor(world, "host") });
+  await eventually(() => host.kinds.includes("queued"));
+  const submit = turnFor(world, "guest", { onConflict: OnConflict.COALESCE });
+  const guest = await replica.client.submitTurn(submit);
+  expect(guest.disposition).toBe(Disposition.COALESCED);
+  await age(world, "idempotency", "create_time", 2 * A_DAY_MS);
+  expect(await forgetRequests(world.db, LIMITS.idempotencyRetentionMs, 10)).toBe(0);
+  expect((await replica.client.submitTurn(submit)).turnId).toBe(guest.turnId);
+  held.open();
+  await host.ended;
+  expect(await forgetRequests(world.db, LIMITS.idempotencyRetentionMs, 10)).toBe(3);
 });
 
 test.concurrent("slots of replicas that are gone, waits of runs that hold no lane and outcomes long told are removed, and no others", async () => {

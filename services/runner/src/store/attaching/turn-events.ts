@@ -1,3 +1,4 @@
+import { LIMITS } from "../../limits.ts";
 import { rows, type Sql } from "../sql.ts";
 import { UNHURRIED } from "@lanekeeper/postgres";
 
@@ -46,7 +47,10 @@ export interface FollowedState {
   readonly laneIsFree: boolean;
 }
 
-/** One page a turn: the next poll reads on. The state is read with the events, so that an ended turn's are all there. */
+/**
+ * One page a turn: the next poll reads on. The state is read with the events, so that an ended turn's are all there.
+ * Past retention there are none: they are removed one by one, and those that are left would be half an answer.
+ */
 const READ_FOLLOWED = {
   name: "runner_read_followed",
   text: `
@@ -54,6 +58,7 @@ SELECT t.turn_id AS "turnId", f.after_seq AS "afterSeq", t.session_key AS "sessi
   coalesce(l.holder_run_id IS NULL AND l.session_key IS NOT NULL, false) AS "laneIsFree",
   ARRAY(SELECT e.body FROM turn_events e
         WHERE e.tenant = t.tenant AND e.turn_id = t.turn_id AND e.last_seq > f.after_seq
+          AND (t.end_time IS NULL OR t.end_time >= clock_timestamp() - $5 * interval '1 ms')
         ORDER BY e.first_seq LIMIT $4) AS chunks
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS f (tenant, turn_id, after_seq)
 JOIN turns t ON t.tenant = f.tenant AND t.turn_id = f.turn_id
@@ -70,5 +75,6 @@ export function readFollowed(
     followed.map(({ turnId }) => turnId),
     followed.map(({ afterSeq }) => afterSeq),
     pageRows,
+    LIMITS.eventsRetentionMs,
   ]);
 }

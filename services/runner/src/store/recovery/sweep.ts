@@ -105,12 +105,17 @@ DELETE FROM idempotency i USING (
   SELECT i.tenant, i.principal, i.key FROM idempotency i
   JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
   WHERE i.create_time < clock_timestamp() - $1 * interval '1 ms' AND t.end_time IS NOT NULL
+    AND NOT EXISTS (SELECT FROM turns h
+      WHERE h.tenant = t.tenant AND h.turn_id = t.into_turn_id AND h.end_time IS NULL)
   LIMIT $2
 ) old
 WHERE i.tenant = old.tenant AND i.principal = old.principal AND i.key = old.key`,
 };
 
-/** Removes the memory of requests that were settled long ago. Gives how many rows. */
+/**
+ * Removes the memory of requests that were settled long ago: whoever joined another turn, which takes its place in
+ * the lane, is with that one. Gives how many rows.
+ */
 export async function forgetRequests(
   sql: Sql,
   olderThanMs: number,

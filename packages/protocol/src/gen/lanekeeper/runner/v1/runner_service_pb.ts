@@ -233,7 +233,8 @@ export const SubmitTurnResponseSchema: GenMessage<SubmitTurnResponse> = /*@__PUR
   messageDesc(file_lanekeeper_runner_v1_runner_service, 1);
 
 /**
- * Attaches.
+ * Attaches. What a turn says is kept for an hour after its end; later it is told by `ended` alone, which has
+ * all of the answer.
  *
  * @generated from message lanekeeper.runner.v1.AttachTurnRequest
  */
