@@ -9,9 +9,9 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
-import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
+import { transcript } from "../testing/reading.ts";
 import { applyMain, Attached, KEY, type Submit, turnFor } from "../testing/requests.ts";
 import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -163,12 +163,6 @@ function dispositionOf(attached: Attached, names: ReadonlyMap<string, string>): 
   const { disposition, intoTurnId } = event.value;
   const into = intoTurnId === "" ? "" : ` into ${names.get(intoTurnId)}`;
   return `${nameOf(Disposition, disposition)}${into}`;
-}
-
-async function transcript(replica: Replica): Promise<string[]> {
-  const session = { case: "sessionKey" as const, value: KEY };
-  const { messages } = await replica.client.listMessages({ session });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
 async function waiting(replica: Replica): Promise<string[]> {

@@ -4,6 +4,8 @@ import { expect, test, vi } from "vitest";
 import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { echo, end, heldAnswer, type Behaviour } from "../testing/model-double.ts";
+import { transcript } from "../testing/reading.ts";
+import { endless } from "../testing/held-turn.ts";
 import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
 import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
@@ -14,8 +16,6 @@ vi.setConfig({ testTimeout: 30_000 });
 const worlds = testWorlds();
 
 const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
-const never = new Promise<void>(() => undefined);
-
 /** Ends once the test lets it, however it is asked to stop. */
 function stubbornAnswer(opened: Promise<void>): Behaviour {
   return async function* ({ signal }) {
@@ -24,13 +24,6 @@ function stubbornAnswer(opened: Promise<void>): Behaviour {
     signal.throwIfAborted();
     yield end();
   };
-}
-
-async function transcript(replica: Replica) {
-  const { messages } = await replica.client.listMessages({
-    session: { case: "sessionKey", value: KEY },
-  });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
 async function stateOf(replica: Replica, turnId: string) {
@@ -123,7 +116,7 @@ test.concurrent("a run that dies with a group in hand loses none of it; a turn t
   await using world = await worlds.start();
   const [a, b] = [await world.replica(), await world.replica()];
   await applyMain(a);
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const host = new Attached(a, { submit: turnFor(world, "photo 1", ALBUM) });
   await eventually(() => host.kinds.includes("accepted"));
   const { turnId } = await a.client.submitTurn(turnFor(world, "photo 2", ALBUM));

@@ -2,11 +2,11 @@ import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { echo, heldAnswer } from "../testing/model-double.ts";
-import { applyMain, Attached, KEY, said, turnFor, user } from "../testing/requests.ts";
-import type { Replica, World } from "../testing/world.ts";
+import { transcript } from "../testing/reading.ts";
+import { applyMain, Attached, said, turnFor, user } from "../testing/requests.ts";
+import type { World } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
@@ -16,12 +16,6 @@ const INTERRUPT = { onConflict: OnConflict.INTERRUPT };
 /** The first request of a session, by a client that has talked elsewhere before. */
 const withHistory = (world: World) =>
   turnFor(world, "now", { messages: [user("a"), said(Role.ASSISTANT, "A"), user("now")] });
-
-async function transcript(replica: Replica): Promise<string[]> {
-  const session = { case: "sessionKey" as const, value: KEY };
-  const { messages } = await replica.client.listMessages({ session });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
-}
 
 test.concurrent("a turn that is interrupted before it has begun leaves the history that it brought", async () => {
   await using world = await worlds.start();

@@ -5,8 +5,9 @@ import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
+import { transcript } from "../testing/reading.ts";
+import { endless } from "../testing/held-turn.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
@@ -14,15 +15,6 @@ const worlds = testWorlds();
 const steer = { onConflict: OnConflict.STEER };
 const transport = { case: "http" as const, value: { url: "http://127.0.0.1:1/mcp" } };
 const SERVER = { name: "slow", transport };
-const never = new Promise<void>(() => undefined);
-
-async function transcript(replica: Replica) {
-  const { messages } = await replica.client.listMessages({
-    session: { case: "sessionKey", value: KEY },
-  });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
-}
-
 test.concurrent("a message handed to the active turn gets another step, and its caller the outcome", async () => {
   await using world = await worlds.start();
   const a = await world.replica();
@@ -94,7 +86,7 @@ test.concurrent("a steered message is a turn again when its host ends otherwise"
   await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const host = new Attached(replica, { submit: turnFor(world, "one") });
   await eventually(() => host.kinds.includes("textDelta"));
   const guest = new Attached(replica, { submit: turnFor(world, "two", steer) });
@@ -114,7 +106,7 @@ test.concurrent("a host that died is run again with what it was handed", async (
   const a = await world.replica();
   const b = await world.replica();
   await applyMain(a);
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const host = new Attached(a, { submit: turnFor(world, "one") });
   await eventually(() => host.kinds.includes("textDelta"));
   const guest = new Attached(b, { submit: turnFor(world, "two", steer) });
@@ -174,7 +166,7 @@ test.concurrent("a replica that dies when it has ended a turn: what was handed t
   const doomed = await world.replica({ dieAt: "after runner_finish" });
   const other = await world.replica();
   await applyMain(other);
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const host = new Attached(doomed, { submit: turnFor(world, "one") });
   await eventually(() => host.kinds.includes("textDelta"));
   world.model.behaviour = heldAnswer(Promise.resolve());

@@ -4,24 +4,17 @@ import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
+import { turnOf } from "../testing/reading.ts";
+import { endless } from "../testing/held-turn.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
-import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 // A turn that has had all the runs that it may have.
 const worlds = testWorlds();
 
-const never = new Promise<void>(() => undefined);
-
-async function turnOf(replica: Replica, turnId: string) {
-  const { turn } = await replica.client.getTurn({ turnId });
-  if (turn === undefined) throw new Error("no turn");
-  return turn;
-}
-
 test.concurrent("a turn that three processes died of fails", async () => {
   await using world = await worlds.start();
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const first = await world.replica();
   await applyMain(first);
   const { turnId } = await first.client.submitTurn(turnFor(world, "one"));
@@ -39,7 +32,7 @@ test.concurrent("a turn that three processes died of fails", async () => {
 
 test.concurrent("a turn that three runs gave back fails", async () => {
   await using world = await worlds.start();
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const replica = await world.replica({ leaseMs: 900 });
   await applyMain(replica);
   const attached = new Attached(replica, { submit: turnFor(world, "one") });

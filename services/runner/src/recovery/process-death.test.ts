@@ -3,18 +3,12 @@ import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { textOf } from "../domain/message-text.ts";
-import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { transcript } from "../testing/reading.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import type { Replica, World } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
-
-async function transcript(replica: Replica): Promise<string[]> {
-  const { messages } = await replica.client.listMessages({
-    session: { case: "sessionKey", value: KEY },
-  });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
-}
 
 /** Where a replica dies, and what of the turn's work was done by then. */
 const DEATHS = [

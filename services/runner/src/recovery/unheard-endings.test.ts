@@ -2,9 +2,9 @@ import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
-import { heldAnswer } from "../testing/model-double.ts";
+import { transcript } from "../testing/reading.ts";
+import { endless } from "../testing/held-turn.ts";
 import { applyMain, Attached, KEY, said, TENANT, turnFor, user } from "../testing/requests.ts";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { Replica, World } from "../testing/world.ts";
@@ -13,19 +13,10 @@ import { testWorlds } from "../testing/test-worlds.ts";
 // What was said to a turn stands in the transcript also where session-identity takes no ending of its run.
 const worlds = testWorlds();
 
-const never = new Promise<void>(() => undefined);
-
-async function transcript(replica: Replica, key = KEY) {
-  const { messages } = await replica.client.listMessages({
-    session: { case: "sessionKey", value: key },
-  });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
-}
-
 /** A turn whose replica died while its model answered, and whose key another run took and left. */
 async function takenAway(world: World, dying: Replica) {
   const { behaviour } = world.model;
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   // The first message of a conversation that was begun elsewhere.
   const messages = [user("before"), said(Role.ASSISTANT, "yes"), user("one")];
   const turn = new Attached(dying, { submit: turnFor(world, "one", { messages }) });
@@ -97,7 +88,7 @@ test.concurrent("of one whose key was merged into another while it ran", async (
   await using world = await worlds.start();
   const replica = await world.replica({ leaseMs: 3_000 });
   await applyMain(replica);
-  world.model.behaviour = heldAnswer(never);
+  world.model.behaviour = endless;
   const turn = new Attached(replica, { submit: turnFor(world, "one") });
   await eventually(() => turn.kinds.includes("textDelta"));
   world.identity.move(TENANT, KEY, "agent:main:survivor");

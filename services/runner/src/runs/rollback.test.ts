@@ -1,10 +1,10 @@
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { textOf } from "../domain/message-text.ts";
 import { gate } from "../testing/gate.ts";
 import { echo } from "../testing/model-double.ts";
-import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
+import { transcript } from "../testing/reading.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import type { Replica } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
@@ -29,12 +29,6 @@ async function started() {
     return new Attached(replica, { turnId });
   };
   return { world, a, b, active, mayEnd, submit };
-}
-
-async function transcript(replica: Replica): Promise<string[]> {
-  const session = { case: "sessionKey" as const, value: KEY };
-  const { messages } = await replica.client.listMessages({ session });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
 }
 
 test.concurrent.each([

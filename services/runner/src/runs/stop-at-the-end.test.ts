@@ -1,21 +1,14 @@
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
-import { textOf } from "../domain/message-text.ts";
 import { ModelError } from "../models/model-error.ts";
 import { gate } from "../testing/gate.ts";
 import { echo, heldAnswer } from "../testing/model-double.ts";
-import { applyMain, Attached, KEY, turnFor } from "../testing/requests.ts";
-import type { Replica } from "../testing/world.ts";
+import { transcript } from "../testing/reading.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
-
-async function transcript(replica: Replica): Promise<string[]> {
-  const session = { case: "sessionKey" as const, value: KEY };
-  const { messages } = await replica.client.listMessages({ session });
-  return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
-}
 
 /** A turn that runs at `a`; its model comes to its end, whatever it is, once it may. */
 async function started(fails: boolean) {

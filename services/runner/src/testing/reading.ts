@@ -1,3 +1,4 @@
+import type { Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { textOf } from "../domain/message-text.ts";
 import { KEY } from "./requests.ts";
@@ -9,6 +10,13 @@ export async function transcript(replica: Replica, key = KEY): Promise<string[]>
     session: { case: "sessionKey", value: key },
   });
   return messages.map(({ message }) => (message === undefined ? "" : textOf(message)));
+}
+
+/** A turn as it stands now. @throws LanekeeperError NOT_FOUND */
+export async function turnOf(replica: Replica, turnId: string): Promise<Turn> {
+  const { turn } = await replica.client.getTurn({ turnId });
+  if (turn === undefined) throw new Error("no turn");
+  return turn;
 }
 
 /** The refusal that a call ends with. @throws Error where it ends otherwise */

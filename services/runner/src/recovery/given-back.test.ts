@@ -1,0 +1,83 @@
+import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { eventually } from "@lanekeeper/testing";
+import { expect, test } from "vitest";
+import { stateCode } from "../domain/turn-state.ts";
+import { gate } from "../testing/gate.ts";
+import { answersAtOnce, heldTurn } from "../testing/held-turn.ts";
+import { heldAnswer } from "../testing/model-double.ts";
+import { transcript, turnOf } from "../testing/reading.ts";
+import { applyMain, Attached, turnFor } from "../testing/requests.ts";
+import { testWorlds } from "../testing/test-worlds.ts";
+
+const worlds = testWorlds();
+
+test.concurrent("while session-identity is away a run goes on as long as its lease lives", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica({ leaseMs: 10_000 });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const attached = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => attached.kinds.includes("textDelta"));
+  world.identity.isDown = true;
+  held.open();
+  await eventually(async () => (await turnOf(replica, attached.turnId)).state === TurnState.ACTIVE);
+  world.identity.isDown = false;
+  expect((await attached.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.asked.length).toBe(1);
+});
+
+test.concurrent("a run whose lease ran out unseen goes back to its queue and is attempted again", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica({ leaseMs: 900 });
+  await applyMain(replica);
+  const attached = await heldTurn(world, replica);
+  world.identity.isDown = true;
+  await eventually(async () => (await turnOf(replica, attached.turnId)).state === TurnState.QUEUED);
+  world.model.behaviour = answersAtOnce("here");
+  world.identity.isDown = false;
+  expect((await attached.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(replica)).toEqual(["one", "here"]);
+});
+
+test.concurrent("a drained replica gives its turns back and another one answers them", async () => {
+  await using world = await worlds.start();
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const attached = await heldTurn(world, a);
+  world.model.behaviour = answersAtOnce("here");
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  const reader = new Attached(b, { turnId: attached.turnId });
+  expect((await reader.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.identity.endings.map(({ outcome }) => outcome)).toEqual([
+    RunOutcome.REQUEUED,
+    RunOutcome.COMPLETED,
+  ]);
+});
+
+test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {
+  await using world = await worlds.start();
+  const a = await world.replica();
+  const b = await world.replica();
+  await applyMain(a);
+  const attached = await heldTurn(world, a);
+  const { turnId } = attached;
+  // Nobody waits for that write to reach the disk.
+  await world.db.transaction(async (sql) => {
+    const claim = "UPDATE turns SET state = $2, run_count = 0 WHERE turn_id = $1";
+    await sql.query(claim, [turnId, stateCode("QUEUED")]);
+    await sql.query("DELETE FROM runs WHERE turn_id = $1", [turnId]);
+  });
+  world.model.behaviour = answersAtOnce("here");
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  expect(await new Attached(b, { turnId }).ended).toMatchObject({ state: TurnState.COMPLETED });
+  expect(await transcript(b)).toEqual(["one", "here"]);
+});
