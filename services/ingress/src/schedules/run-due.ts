@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { isCronProblem, parseCron } from "@lanekeeper/cron";
-import { Code, isRetryable, LanekeeperError, RpcError } from "@lanekeeper/rpc";
+import { Code, hasReason, isRetryable, LanekeeperError, RpcError } from "@lanekeeper/rpc";
 import {
   type Clock,
   inTrace,
@@ -133,7 +133,8 @@ function startSpanned(
   });
 }
 
-/** A neighbour that is away, or took too long: it may have been accepted or not. */
+/** A neighbour that is away, or took too long: it may have been accepted or not. Or one that is overloaded. */
 function isUnanswered(error: unknown): boolean {
-  return isRetryable(error) || (error instanceof RpcError && error.code === Code.CANCELLED);
+  if (isRetryable(error) || hasReason(error, "RATE_LIMITED")) return true;
+  return error instanceof RpcError && error.code === Code.CANCELLED;
 }

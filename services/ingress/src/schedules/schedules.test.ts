@@ -163,6 +163,34 @@ describe("a due time", () => {
     expect((await stored("one")).lastRun).toMatchObject({ turnId: lane.runner.last.turnId });
   });
 
+  test("that an overloaded neighbour refuses for a moment is tried again, and not left out", async () => {
+    const at = await due("one");
+    lane.runner.refusal = later("RATE_LIMITED", "as many calls as it may", 1_000);
+    await runDue(replica());
+    expect(await stored("one")).toMatchObject({ nextDueTime: at, lastRun: undefined });
+    lane.runner.refusal = undefined;
+    await expireLeases();
+    await runDue(replica());
+    expect(keys()).toEqual([keyOf("one", at)]);
+    expect((await stored("one")).lastRun).toMatchObject({ dueTime: at, reason: "" });
+  });
+
+  test("whose lane is merged into another under it runs there", async () => {
+    const at = await due("one");
+    const { runner: it } = lane.clients;
+    let asked = 0;
+    const submitTurn: typeof it.submitTurn = async (...call) => {
+      asked += 1;
+      if (asked === 1) throw new LanekeeperError("KEY_MOVED", "merged between two calls");
+      return it.submitTurn(...call);
+    };
+    await runDue(replica({ runner: { findTurn: it.findTurn, submitTurn } }));
+    expect(keys()).toEqual([keyOf("one", at)]);
+    expect((await stored("one")).lastRun).toMatchObject({ dueTime: at, reason: "" });
+    const resolved = lane.identity.calls.filter(({ method }) => method === "resolveSession");
+    expect(resolved).toHaveLength(2);
+  });
+
   test("is of one trace in its line and at every neighbour, however it goes", async () => {
     await using _spans = await recordSpans();
     const { log, lines } = captureLog();

@@ -40,7 +40,15 @@ export interface StartedTurn {
  * @throws what session-identity or the runner refuses with
  */
 export async function startTurn(deps: TurnStarting, turn: ScheduledTurn): Promise<StartedTurn> {
-  return (await findStarted(deps, turn)) ?? (await submit(deps, turn));
+  const started = await findStarted(deps, turn);
+  if (started !== undefined) return started;
+  try {
+    return await submit(deps, turn);
+  } catch (error) {
+    // Merged into another between the two calls: the name leads there by now.
+    if (!hasReason(error, "KEY_MOVED")) throw error;
+    return submit(deps, turn);
+  }
 }
 
 async function findStarted(
