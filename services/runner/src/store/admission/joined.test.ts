@@ -8,6 +8,7 @@ import { claimHead } from "../lanes/claim-head.ts";
 import { findHost } from "./coalesce.ts";
 import { endWaiting, requeue } from "../runs/end-unanswered.ts";
 import { lockLane, readLane } from "../lanes/lane-row.ts";
+import { readQueue } from "../lanes/read-position.ts";
 import { moveWaiting } from "../lanes/move-waiting.ts";
 import type { NewLaneTurn } from "./new-turn.ts";
 import { readTurn } from "../attaching/read-turn.ts";
@@ -78,6 +79,25 @@ describe("messages handed to a turn that is given back", () => {
     expect(await readTurn(world.db, TENANT, guest.turnId)).toMatchObject({
       ...{ state: "COALESCED", sessionKey: survivor.sessionKey, intoTurnId: host.turnId },
     });
+  });
+
+  test("and whose key is merged into another wait behind the survivor's turns too, once they are turns again", async () => {
+    const { host, held, guest, later } = await givenBack();
+    const key = stored.laneKey();
+    const before = [newTurn(key), newTurn(key), newTurn(key)];
+    for (const turn of before) await stored.admit(turn);
+    const survivor = { sessionKey: key, sessionId: "s2", generation: 4n };
+    await moveWaiting(world.db, TENANT, held.sessionKey, survivor);
+    expect(await endWaiting(world.db, { ...held, sessionKey: key, ...CANCELLED })).toBe(true);
+    const after = newTurn(key);
+    await stored.admit(after);
+    const { order } = await readQueue(world.db, TENANT, key);
+    expect(order.map(({ turnId }) => turnId)).toEqual(
+      [...before, guest, later, after].map(({ turnId }) => turnId),
+    );
+    const seqs = new Set(order.map(({ laneSeq }) => laneSeq));
+    expect(seqs.size).toBe(order.length);
+    expect(await readTurn(world.db, TENANT, host.turnId)).toMatchObject({ state: "CANCELLED" });
   });
 
   test("wait no longer than they may, once they are turns again", async () => {

@@ -11,28 +11,31 @@ const MOVE = {
   name: "runner_move_waiting",
   text: `
 WITH waiting AS (
-  SELECT turn_id, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM turns
+  SELECT turn_id, lane_seq FROM turns
   WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND steer IS NULL AND required_generation = 0
+), tied AS (
+  SELECT s.turn_id, s.lane_seq FROM turns s JOIN waiting w ON s.into_turn_id = w.turn_id
+  WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.required_generation = 0
+), going AS (
+  SELECT turn_id, is_tied, row_number() OVER (ORDER BY lane_seq) - 1 AS place FROM (
+    SELECT *, false AS is_tied FROM waiting UNION ALL SELECT *, true FROM tied) g
 ), staying AS (
   SELECT count(*) AS count FROM turns t JOIN lanes l USING (tenant, session_key)
   WHERE t.tenant = $1 AND t.session_key = $2 AND ${isQueued("t")} AND t.steer IS NULL
     AND t.required_generation <> 0 AND t.turn_id IS DISTINCT FROM l.active_turn_id
 ), survivor AS (
-  UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM waiting),
+  UPDATE lanes SET next_seq = next_seq + (SELECT count(*) FROM going),
     depth = depth + (SELECT count(*) FROM waiting)
   WHERE tenant = $1 AND session_key = $3
-  RETURNING next_seq - (SELECT count(*) FROM waiting) AS first_seq
-), moved AS (
-  UPDATE turns t SET session_key = $3, lane_seq = survivor.first_seq + waiting.place, front = false,
+  RETURNING next_seq - (SELECT count(*) FROM going) AS first_seq
+), gone AS (
+  UPDATE turns t SET session_key = $3, lane_seq = survivor.first_seq + going.place, front = false,
     admitted_session_id = $4, admitted_generation = $5, run_id = NULL
-  FROM waiting, survivor
-  WHERE t.tenant = $1 AND t.turn_id = waiting.turn_id AND ${stateIn("t.state", "QUEUED")}
-  RETURNING t.turn_id
-), tied AS (
-  UPDATE turns s SET session_key = $3, admitted_session_id = $4, admitted_generation = $5
-  FROM waiting w
-  WHERE s.tenant = $1 AND s.session_key = $2 AND s.into_turn_id = w.turn_id
-    AND ${isSteered("s")} AND s.required_generation = 0
+  FROM going, survivor
+  WHERE t.tenant = $1 AND t.turn_id = going.turn_id AND ${stateIn("t.state", "QUEUED")}
+  RETURNING t.turn_id, going.is_tied
+), moved AS (
+  SELECT turn_id FROM gone WHERE NOT is_tied
 ), untied AS (
   UPDATE turns s SET steer = NULL, into_turn_id = NULL
   FROM waiting w
