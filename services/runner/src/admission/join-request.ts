@@ -21,21 +21,26 @@ export async function cutOffTurn(
   return known ?? findCutOff(db, tenant, principal, fingerprint, session?.sessionKey);
 }
 
-/** @throws IDEMPOTENCY_MISMATCH: the request under that key was another. */
+/**
+ * What a turn's tool sends is known by its turn and step: made again it says the same, though its key may have been
+ * merged into another meanwhile.
+ * @throws IDEMPOTENCY_MISMATCH: the request under that key was another.
+ */
 export async function joined(
   deps: RunnerDeps,
   turn: NewTurn,
   known: KnownRequest,
 ): Promise<AdmissionResult> {
-  if (!Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
+  const found = await readTurn(deps.db, turn.tenant, known.turnId);
+  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
+  const isSentAgain = turn.nested !== undefined && found.parentTurnId === turn.parentTurnId;
+  if (!isSentAgain && !Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
     throw new LanekeeperError(
       "IDEMPOTENCY_MISMATCH",
       "the idempotency key was used with other content",
       { metadata: { other_turn_id: known.turnId } },
     );
   }
-  const found = await readTurn(deps.db, turn.tenant, known.turnId);
-  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
   const disposition = Disposition.JOINED;
   const joined = { disposition, position: 0, claimedRunId: undefined, stopped: undefined };
   // Nobody else can have the key: a door repeats its submission, since the answer was lost, for its only caller.

@@ -155,3 +155,33 @@ test.concurrent("a merge that leads a wait into a cycle: the wait is refused, an
   expect(ended.reply && textOf(ended.reply)).toContain('"reply":"hello"');
   expect((await world.db.query("SELECT FROM wait_edges")).rowCount).toBe(0);
 });
+
+test.concurrent("a send that is made again after its key was merged into another is known, and has its answer", async () => {
+  await using world = await worlds.start();
+  const [one, two] = [await world.replica(), await world.replica()];
+  await applyMain(one, TOOLS);
+  const [held, asking] = [gate(), gate()];
+  const passes = passesOn(async () => asking.open());
+  world.model.behaviour = async function* (request) {
+    if (lastSaid(request) === "hold") await held.opened;
+    yield* passes(request);
+  };
+  const busy = new Attached(two, { submit: turnFor(world, ...asked("hold", "loser")) });
+  await eventually(() => busy.kinds.includes("runBegun"));
+  const { turnId } = await one.client.submitTurn(turnFor(world, ...asked("ask loser", "a")));
+  await eventually(async () => {
+    const { lane } = await two.client.getLane({ sessionKey: "agent:main:loser" });
+    return lane?.depth === 1;
+  });
+  one.kill();
+  world.identity.move(TENANT, "agent:main:loser", "agent:main:survivor");
+  world.identity.expireLease(TENANT, "agent:main:a");
+  await world.db.query("UPDATE turns SET renewed_at = 'epoch' WHERE turn_id = $1", [turnId]);
+  await eventually(() => two.context.runs.list().some((run) => run.turnId === turnId));
+  held.open();
+  const { state, reply } = await new Attached(two, { turnId }).ended;
+  expect(state).toBe(TurnState.COMPLETED);
+  expect(reply && textOf(reply)).toContain('"reply":"hello"');
+  const { turns } = await two.client.listTurns({ parentTurnId: turnId });
+  expect(turns).toHaveLength(1);
+});

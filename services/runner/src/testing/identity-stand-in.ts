@@ -23,6 +23,7 @@ import {
   storeUnavailable,
 } from "@lanekeeper/rpc";
 import {
+  type ActiveRun,
   deliverable,
   busy,
   type EndedRun,
@@ -135,11 +136,14 @@ export class IdentityStandIn implements AsyncDisposable {
   /** All leases run out, as after a pause of the whole world. */
   expireLeases(): void {
     for (const { active } of this.#keys.values()) {
-      if (active === undefined) continue;
-      active.leaseUntilMs = 0;
-      // A renewal that a killed replica had sent may still arrive.
-      active.isOver = true;
+      if (active !== undefined) expire(active);
     }
+  }
+
+  /** The lease of the run that holds a key runs out. */
+  expireLease(tenant: string, sessionKey: string): void {
+    const { active } = this.#key(tenant, sessionKey);
+    if (active !== undefined) expire(active);
   }
 
   /** Heartbeats that the key's runs were granted. */
@@ -174,7 +178,8 @@ export class IdentityStandIn implements AsyncDisposable {
         this.#refuseWhenDown();
         const name = request.name.case === "rawKey" ? request.name.value : "";
         const key = name.startsWith("agent:") ? name : `agent:${request.agentId || "main"}:${name}`;
-        return { session: sessionOf(this.#key(tenant, key)) };
+        const row = this.#key(tenant, key);
+        return { session: sessionOf(row.movedTo === "" ? row : this.#key(tenant, row.movedTo)) };
       },
       beginRun: async (request, { tenant }) => {
         const answer = this.#begin(tenant, request);
@@ -348,6 +353,12 @@ export class IdentityStandIn implements AsyncDisposable {
     if (!active.isOver) active.leaseUntilMs = performance.now() + leaseMs;
     return { applied: true, leaseDuration: durationFromMs(leaseMs) };
   }
+}
+
+function expire(active: ActiveRun): void {
+  active.leaseUntilMs = 0;
+  // A renewal that a killed replica had sent may still arrive.
+  active.isOver = true;
 }
 
 function timeOf(runId: string): number {
