@@ -188,3 +188,30 @@ test.concurrent("an answer that goes on after it told of such a file says it onc
   expect(reply && textOf(reply)).toBe(`Done.\n\n${LEFT_OUT} And more.`);
   expect(attached.text).toBe(reply && textOf(reply));
 });
+
+test.concurrent.each(["sessions_send", "sessions_spawn"])(
+  "files of an answer that another session gave to who waited for it (%s) go with the answer of who asked",
+  async (name) => {
+    await using world = await worlds.start();
+    world.tools.push(draw);
+    const replica = await world.replica();
+    await applyMain(replica, { tools: ["sessions_send", "sessions_spawn"] });
+    const args = {
+      sessions_send: { session_key: "agent:main:artist", message: "draw" },
+      sessions_spawn: { task: "draw", wait: true },
+    }[name];
+    world.model.behaviour = async function* (request) {
+      const said = lastSaid(request);
+      if (said === "go") yield toolCall("c1", name, JSON.stringify(args));
+      else if (said === "draw") yield toolCall("c1", "draw");
+      else if (!said.startsWith("result drawn")) yield { type: "text", text: said };
+      yield end();
+    };
+    const submit = turnFor(world, "go", { routeId: "room" });
+    const { reply } = await new Attached(replica, { submit }).ended;
+    expect(reply && textOf(reply)).toContain(
+      "[chart.png, image/png, 3 bytes: goes with your answer]",
+    );
+    expect(reply?.parts.map(({ content }) => content.case)).toEqual(["text", "file"]);
+  },
+);

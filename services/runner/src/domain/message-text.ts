@@ -1,5 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import {
+  type FilePart,
   type Message,
   MessageSchema,
   type Part,
@@ -11,6 +12,11 @@ export function textOf(message: Message): string {
   return message.parts
     .map((part) => (part.content.case === "text" ? part.content.value : ""))
     .join("");
+}
+
+/** The files of a message. */
+export function filesOf(message: Message): FilePart[] {
+  return message.parts.flatMap(({ content }) => (content.case === "file" ? [content.value] : []));
 }
 
 /** Two messages that say the same: role, parts and sender are equal byte for byte. */

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
-import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { type Message, Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { OnConflict, OriginSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { TurnEnded } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { isReason, LanekeeperError } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { linkedSignal, traceIdOf } from "@lanekeeper/service";
 import { textMessage } from "../domain/context.ts";
-import { textOf } from "../domain/message-text.ts";
+import { filesOf, textOf } from "../domain/message-text.ts";
 import { stateOf } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
 import { releaseChildTurn, takeChildTurn } from "../store/nested/child-turns.ts";
@@ -185,7 +185,8 @@ async function waitFor(
     const wait = { from, turnId, sessionKey, edge, timeoutMs };
     const ended = await parts.runs.asideWhile(runId, () => untilEnded(parts, wait));
     await take(parts, from, turnId);
-    return { sessionKey, sessionId, turnId, reply: replyOf(ended, turnId) };
+    const reply = replyOf(ended, turnId);
+    return { sessionKey, sessionId, turnId, reply: textOf(reply), files: filesOf(reply) };
   } finally {
     if (edge !== undefined) {
       await persist(parts.deps, "remove an edge", () => removeEdge(db, tenant, runId));
@@ -255,8 +256,8 @@ function waitExpired({ session }: ToolContext, turnId: string): LanekeeperError 
   });
 }
 
-function replyOf(ended: TurnEnded, turnId: string): string {
-  if (ended.reply !== undefined) return textOf(ended.reply);
+function replyOf(ended: TurnEnded, turnId: string): Message {
+  if (ended.reply !== undefined) return ended.reply;
   const reason = isReason(ended.errorReason) ? ended.errorReason : "MODEL_FAILED";
   const message = `the turn ended as ${stateOf(ended.state)}: ${ended.errorMessage}`;
   throw new LanekeeperError(reason, message, { metadata: { turn_id: turnId } });

@@ -70,8 +70,10 @@ async function send(
   }
 }
 
-export function told({ sessionKey, sessionId, turnId, reply }: SessionMessageOutcome): ToolOutcome {
+/** Who asked this agent has asked for what the other one made, too. */
+export function told(outcome: SessionMessageOutcome): ToolOutcome {
+  const { sessionKey, sessionId, turnId, reply, files = [] } = outcome;
   const receipt = { session_key: sessionKey, session_id: sessionId, turn_id: turnId };
   const text = JSON.stringify(reply === undefined ? receipt : { ...receipt, reply });
-  return { text, isError: false };
+  return { text, isError: false, ...(files.length === 0 ? {} : { files }) };
 }

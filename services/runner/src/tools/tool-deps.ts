@@ -1,3 +1,4 @@
+import type { FilePart } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { FoundMemory, MemoryScope, NewMemory } from "../store/answering/memories.ts";
 import type { ToolContext } from "./tool.ts";
@@ -35,6 +36,8 @@ export interface SessionMessageOutcome {
   readonly turnId: string;
   /** The reply's text; undefined where the sender did not wait. */
   readonly reply: string | undefined;
+  /** The reply's files. */
+  readonly files?: readonly FilePart[];
 }
 
 /** What agents keep beyond their conversations. */
