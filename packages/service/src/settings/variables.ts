@@ -23,8 +23,11 @@ export type LogKeys = (typeof LOG_KEYS)[number];
 
 /** A connection costs Postgres a process of some 5 to 10 MB; a hundred per replica is past any use. */
 const POOL_SIZE = { min: 1, max: 100 };
-/** Below 100 ms a garbage collection pause loses leases; past 10 min a dead run holds its key too long. */
-const LEASE_MS = { min: 100, max: 600_000 };
+/**
+ * Those of session-identity, which grants no others: below 1 s a garbage collection pause loses leases; past
+ * 5 min a dead run holds its key too long.
+ */
+const LEASE_MS = { min: 1_000, max: 300_000 };
 /** 0 closes at once; longer than an hour nobody waits for a process to end. */
 const DRAIN_MS = { min: 0, max: 3_600_000 };
 
