@@ -32,3 +32,24 @@ test("a password or database that the server does not know was a stack, and is a
     expect(told).not.toMatch(/hunter2|\n/);
   }
 });
+
+test("a full disk was a stack, or advice about addresses, and is a sentence that says to make room", async () => {
+  await using server = await startThrowawayPostgres();
+  await using db = createDatabase({
+    url: server.url,
+    poolSize: 1,
+    applicationName: "test",
+    log: () => undefined,
+  });
+  const full = "could not write init file: No space left on device";
+  const raise = `DO $$ BEGIN RAISE EXCEPTION '${full}' USING ERRCODE = '53100'; END $$`;
+  const ofServer: unknown = await db.query(raise).catch((thrown: unknown) => thrown);
+  const ofSystem = Object.assign(new Error("ENOSPC: no space left on device, write"), {
+    code: "ENOSPC",
+  });
+  for (const error of [ofServer, ofSystem]) {
+    const told = describeError(error);
+    expect(told).toMatch(/^there is no room left \(.*no space left on device.*\): make some/i);
+    expect(told).not.toMatch(/DATABASE_URL|\n/);
+  }
+});

@@ -11,6 +11,7 @@ export function describeError(error: unknown): string {
   if (error instanceof CliError || error instanceof EnvError) return error.message;
   if (error instanceof EmbeddedPostgresError) return error.message;
   if (error instanceof SchemaVersionError) return `${error.message}.`;
+  if (isOutOfRoom(error)) return makeRoom(error);
   if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
   if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);
   if (error instanceof CallError) return describeError(error.cause);
@@ -26,8 +27,24 @@ function mendDatabase(what: string, error: unknown): string {
   return `the database ${what} (${why}): look at DATABASE_URL and the LANEKEEPER_…_DATABASE_URL variables, or leave them unset for the embedded server.`;
 }
 
+/** A full disk, or a quota that is used up, here or where the database is. */
+function isOutOfRoom(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "ENOSPC" || code === "EDQUOT" || code === "53100";
+}
+
+function makeRoom(error: unknown): string {
+  const why = oneLine(error instanceof Error ? error.message : String(error));
+  return `there is no room left (${why}): make some on the disk of the data dir, or of the database, and start again; nothing that was accepted is lost.`;
+}
+
 /** SQLSTATE class 28, invalid authorization, and 3D000, a database that does not exist. */
 function isLoginRefused(error: unknown): boolean {
+  return /^(28[0-9A-Z]{3}|3D000)$/.test(codeOf(error));
+}
+
+/** Of the system or, SQLSTATE, of the server. */
+function codeOf(error: unknown): string {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  return typeof code === "string" && /^(28[0-9A-Z]{3}|3D000)$/.test(code);
+  return typeof code === "string" ? code : "";
 }

@@ -15,6 +15,7 @@ import {
 } from "../doctor/installation.ts";
 import { lookAtMachine } from "../doctor/machine.ts";
 import { lookAtReplicas } from "../doctor/replicas.ts";
+import { lookAtRoom } from "../doctor/room.ts";
 import { lookAtRunning } from "../doctor/running.ts";
 import { type Output, showJson } from "../output.ts";
 
@@ -46,6 +47,7 @@ async function examine(): Promise<Finding[]> {
     ...lookAtMachine(process.env, !isExternal(settings)),
     ...lookAtVariables(),
     await lookAtDataDir(dir),
+    ...(await lookAtRoom(dir)),
     await lookAtRunning({ dir, holder, state, isExternal: isExternal(settings) }),
     ...(await lookAtConfig(settings)),
     ...(await lookAtDatabase({ settings, clusterSecret, state })),

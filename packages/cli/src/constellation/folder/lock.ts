@@ -34,10 +34,10 @@ export async function lockHolder(dir: DataDir): Promise<number | undefined> {
 export async function takeLock(dir: DataDir): Promise<Lock> {
   const draft = join(dir.run, `lock-draft.${randomBytes(6).toString("hex")}`);
   const life = (await processLife(process.pid)) ?? "";
-  await writeFile(draft, JSON.stringify({ pid: process.pid, life } satisfies Holder), {
-    mode: 0o600,
-  });
   try {
+    await writeFile(draft, JSON.stringify({ pid: process.pid, life } satisfies Holder), {
+      mode: 0o600,
+    });
     for (;;) {
       const last = Math.max(0, ...(await lockNumbers(dir)));
       const holder = await readHolder(lockFile(dir, last));
