@@ -1,4 +1,5 @@
 import { analyzeOutgrown } from "@lanekeeper/postgres";
+import { carryLeftThreads } from "./acts/carry-threads.ts";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
 import { readHistory } from "./store/feed/read-changes.ts";
@@ -13,6 +14,12 @@ export async function keepHouse(context: IdentityContext, signal: AbortSignal): 
       () => LIMITS.lastSeenFlushMs,
       signal,
       () => context.flushLastSeen(),
+    ),
+    every(
+      context,
+      () => LIMITS.carryEveryMs,
+      signal,
+      () => carryLeft(context),
     ),
     every(
       context,
@@ -51,6 +58,14 @@ async function every(
       return; // the signal's: the service ends
     }
     await work();
+  }
+}
+
+async function carryLeft(context: IdentityContext): Promise<void> {
+  try {
+    await carryLeftThreads(context);
+  } catch (err) {
+    context.log.warn({ err }, "threads could not be carried; they are tried again");
   }
 }
 

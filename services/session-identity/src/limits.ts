@@ -89,6 +89,12 @@ export const LIMITS = {
   maxAliasesPerKey: 1_000,
   /** Threads of one spelling that a link or an equivalence takes along, the last used first. */
   maxThreadsPerPeer: 200,
+  /** Acts whose threads are carried together; a process that died has left one or two. */
+  carriesAtOnce: 100,
+  /** How often it is looked whether any were left, and how long a run may hold one up before. */
+  carryEveryMs: 10_000,
+  /** No turn lasts longer; what a run holds until then is for an operator to merge. */
+  carryThreadsForMs: 86_400_000,
   /** Spellings of one peer. */
   maxSpellingsPerPeer: 100,
 

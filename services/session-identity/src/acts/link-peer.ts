@@ -15,17 +15,11 @@ import type { Tenant } from "../names/tenant.ts";
 import { keyError } from "../rpc/parse/key.ts";
 import { lockTenant } from "../store/tenants/apply-policies.ts";
 import type { Tx } from "../store/db.ts";
-import {
-  type Bearer,
-  linkPerson,
-  personsOf,
-  rootsOf,
-  spellingsOf,
-} from "../store/names/peer-relations.ts";
+import { linkPerson, personsOf, rootsOf, spellingsOf } from "../store/names/peer-relations.ts";
 import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { BatchWrites } from "../store/batch/write-batch.ts";
 import { act, type Actor, applyAct } from "./act.ts";
-import { type Carried, carryThreads } from "./carry-threads.ts";
+import { carryThreads, noteThreads } from "./carry-threads.ts";
 import { keyOfParty } from "./peer-side.ts";
 import { uniteKeys, type UnitedKeys } from "./unite-keys.ts";
 
@@ -67,29 +61,26 @@ export async function linkPeer(
     const made = await linkPerson(tx, bearer, party, command.person);
     if (before !== command.person) journal(writes, actor, command, united);
     const { leadsTo, merged } = united;
-    const linked = { peer: command.peer, createMs: made.getTime(), leadsTo, merged };
-    return { linked, carried: await threadsOf(tx, bearer, command, party, before) };
+    if (before === undefined) await noteThreadsOf(tx, actor, command, party);
+    return { peer: command.peer, createMs: made.getTime(), leadsTo, merged };
   });
-  if (isRefusal(done)) return done;
-  if (done.carried !== undefined) await carryThreads(context, actor, done.carried);
-  return done.linked;
+  if (!isRefusal(done)) await carryThreads(context, bearer);
+  return done;
 }
 
 /** Threads of the peer alone; under another person's link they stay with what was said there. */
-async function threadsOf(
+async function noteThreadsOf(
   tx: Tx,
-  bearer: Bearer,
+  actor: Actor,
   { agentId, person, note }: LinkCommand,
   party: string,
-  before: string | undefined,
-): Promise<Carried | undefined> {
-  if (before !== undefined) return undefined;
-  const parties = await spellingsOf(tx, bearer, [party]);
-  return {
-    ...{ agentId, parties, note: note === "" ? `link to ${person}` : note },
-    before: { party, person: undefined },
+): Promise<void> {
+  const parties = await spellingsOf(tx, { tenant: actor.tenant, agentId }, [party]);
+  await noteThreads(tx, actor, agentId, {
+    ...{ parties, note: note === "" ? `link to ${person}` : note },
+    before: { party },
     after: { party, person },
-  };
+  });
 }
 
 /** The peer's own conversation joins the person's; under another person's link it has none. */

@@ -9,12 +9,7 @@ import {
 } from "@lanekeeper/session-key";
 import { scopeOf } from "../names/plan.ts";
 import type { Tenant } from "../names/tenant.ts";
-
-/** A peer by the spelling that stays, and the person that it is linked to. */
-export interface PeerSide {
-  readonly party: string;
-  readonly person: string | undefined;
-}
+import type { PeerSide } from "../store/names/threads-to-carry.ts";
 
 /** The key that a peer's messages have, without a thread. */
 export function keyOfParty(

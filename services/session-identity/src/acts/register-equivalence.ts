@@ -20,12 +20,13 @@ import {
   rootsOf,
   spellingsOf,
 } from "../store/names/peer-relations.ts";
+import type { PeerSide } from "../store/names/threads-to-carry.ts";
 import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { BatchWrites } from "../store/batch/write-batch.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
-import { type Carried, carryThreads } from "./carry-threads.ts";
+import { carryThreads, noteThreads } from "./carry-threads.ts";
 import { lockConnected } from "./locked-keys.ts";
-import { keyOfParty, type PeerSide } from "./peer-side.ts";
+import { keyOfParty } from "./peer-side.ts";
 import { olderOfRacers } from "./racers.ts";
 import { makeRowsToUnite, uniteKeys } from "./unite-keys.ts";
 
@@ -42,12 +43,6 @@ export interface Registered {
   readonly merged: United["merged"];
 }
 
-/** What joining two spellings did, and which threads are to be taken along. */
-interface Joined {
-  readonly merged: United["merged"];
-  readonly carried: readonly Carried[];
-}
-
 /** Binds two spellings of one peer together, with the sessions that they led to. */
 export async function registerEquivalence(
   context: IdentityContext,
@@ -59,20 +54,16 @@ export async function registerEquivalence(
     await lockTenant(tx, actor.tenant);
     const [peer, sameAs] = [peerSpelling(command.peer), peerSpelling(command.sameAs)];
     const [root = peer, old = sameAs] = await rootsOf(tx, bearer, [peer, sameAs]);
-    const joined: Joined | Refusal =
-      root === old
-        ? { merged: undefined, carried: [] }
-        : await join(tx, writes, actor, command, root, old);
-    if (isRefusal(joined)) return joined;
+    const merged = root === old ? undefined : await join(tx, writes, actor, command, root, old);
+    if (isRefusal(merged)) return merged;
     const known = await listEquivalences(tx, actor.tenant, command.agentId, sameAs);
     const equivalence =
       known.find((each) => peerSpelling(each.sameAs) === sameAs) ??
       known.find((each) => peerSpelling(each.sameAs) === peer);
     if (equivalence === undefined) throw new Error("two spellings of one peer have a record");
-    return { ...joined, equivalence };
+    return { merged, equivalence };
   });
-  if (isRefusal(done)) return done;
-  for (const carried of done.carried) await carryThreads(context, actor, carried);
+  if (!isRefusal(done)) await carryThreads(context, bearer);
   return done;
 }
 
@@ -84,7 +75,7 @@ async function join(
   { agentId, source }: EquivalenceCommand,
   root: string,
   old: string,
-): Promise<Joined | Refusal> {
+): Promise<United["merged"] | Refusal> {
   const bearer: Bearer = { tenant: actor.tenant, agentId };
   const [ofRoot, ofOld] = [
     await spellingsOf(tx, bearer, [root]),
@@ -106,8 +97,8 @@ async function join(
   await joinSpellings(tx, bearer, old, root, source);
   if (after.person !== undefined) await linkPerson(tx, bearer, root, after.person);
   await note(tx, writes, actor, united.sessionKey, `${old} is ${root}, by ${source}`);
-  const carried = sides.map((side) => ({ ...side, agentId, after, note: why }));
-  return { merged: united.merged, carried };
+  for (const side of sides) await noteThreads(tx, actor, agentId, { ...side, after, note: why });
+  return united.merged;
 }
 
 /** Whatever names of either side led to leads to one session: at most two of three keys are others. */
