@@ -88,7 +88,9 @@ async function stop(run: CommandRun, session: SessionRef): Promise<CommandResult
     return { session, text: "Nothing is running." };
   }
   const note = `/stop by ${event.senderId || account.channel}`;
-  await ports.runner.cancelTurn({ turnId: turn.turnId, note }, deadline.call);
+  // An album is one message to whoever stops it, and so are all of its turns.
+  const request = { turnId: turn.turnId, note, withGroup: true };
+  await ports.runner.cancelTurn(request, deadline.call);
   return { session, text: "Stopped." };
 }
 

@@ -16,6 +16,7 @@ vi.setConfig({ testTimeout: 30_000 });
 const worlds = testWorlds();
 
 const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
+
 /** Ends once the test lets it, however it is asked to stop. */
 function stubbornAnswer(opened: Promise<void>): Behaviour {
   return async function* ({ signal }) {
@@ -186,4 +187,31 @@ test.concurrent("who is to be told that the lane is busy is not told so by his o
   expect((await first.ended).state).toBe(TurnState.COMPLETED);
   expect(await stateOf(replica, second.turnId)).toBe(TurnState.COALESCED);
   expect(world.model.asked).toHaveLength(1);
+});
+
+test.concurrent("a turn that is cancelled with its group takes along what it has in hand and what waits, of nobody else", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  world.model.behaviour = endless;
+  const host = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
+  await eventually(() => host.kinds.includes("accepted"));
+  const submit = async (text: string, more: object) =>
+    (await replica.client.submitTurn(turnFor(world, text, more))).turnId;
+  const taken = await submit("photo 2", ALBUM);
+  await eventually(() => host.kinds.includes("textDelta"));
+  expect(world.model.shown(0)).toEqual(["user: photo 1", "user: photo 2"]);
+  const late = await submit("photo 3", ALBUM);
+  const other = await submit("and?", {});
+  world.model.behaviour = echo;
+  await replica.client.cancelTurn({ turnId: host.turnId, withGroup: true });
+  expect((await host.ended).state).toBe(TurnState.CANCELLED);
+  await new Attached(replica, { turnId: other }).ended;
+  const { CANCELLED, COMPLETED } = TurnState;
+  expect(await Promise.all([taken, late, other].map((turnId) => stateOf(replica, turnId)))).toEqual(
+    [CANCELLED, CANCELLED, COMPLETED],
+  );
+  expect(await depthOf(replica)).toBe(0);
+  await replica.client.cancelTurn({ turnId: host.turnId, withGroup: true });
+  expect(await stateOf(replica, other)).toBe(COMPLETED);
 });

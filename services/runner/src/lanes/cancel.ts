@@ -2,6 +2,7 @@ import { notFound } from "@lanekeeper/rpc";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
 import { cancelledText } from "../domain/stop-text.ts";
 import { endWaiting } from "../store/runs/end-unanswered.ts";
+import { openOfGroup } from "../store/lanes/open-of-group.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { requestStop } from "../store/runs/request-stop.ts";
 import type { Sql } from "../store/sql.ts";
@@ -41,6 +42,26 @@ export async function cancelTurn(
     if (turn.state !== "QUEUED") break;
   }
   return turn;
+}
+
+/**
+ * The same with the rest of its group, which is ended first: what the turn has taken in would else be a turn of
+ * its own again. @throws NOT_FOUND
+ */
+export async function cancelWithGroup(
+  parts: CancelParts,
+  tenant: string,
+  turnId: string,
+  note: string,
+): Promise<StoredTurn> {
+  const { db } = parts.deps;
+  const { sessionKey, principal, origin } = await known(db, tenant, turnId);
+  const { groupId } = origin;
+  if (sessionKey !== undefined && groupId !== "") {
+    const group = { tenant, sessionKey, principal, turnId, groupId };
+    for (const one of await openOfGroup(db, group)) await cancelTurn(parts, tenant, one, note);
+  }
+  return cancelTurn(parts, tenant, turnId, note);
 }
 
 async function known(sql: Sql, tenant: string, turnId: string): Promise<StoredTurn> {

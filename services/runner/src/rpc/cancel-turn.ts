@@ -2,7 +2,7 @@ import { type CallContext, invalid } from "@lanekeeper/rpc";
 import { isBound } from "@lanekeeper/session-key";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
-import { cancelTurn as cancel } from "../lanes/cancel.ts";
+import { cancelTurn as cancelAlone, cancelWithGroup } from "../lanes/cancel.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
@@ -18,7 +18,8 @@ export const cancelTurn: Handler<"cancelTurn"> = (context) => async (request, ca
   }
   parseStorable("note", request.note);
   await requireReach(context, turnId, call);
-  const { note } = request;
+  const { note, withGroup } = request;
+  const cancel = withGroup ? cancelWithGroup : cancelAlone;
   const turn = await cancel(context.cancelParts, call.tenant, turnId, note);
   const { principal: cancelled_by, requestId: cancel_request_id } = call;
   logOf(context.deps.log, turn).info(

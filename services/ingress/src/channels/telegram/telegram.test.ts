@@ -158,6 +158,14 @@ test("commands are answered in the chat, of the generation that stands there the
   expect(lane.runner.turns).toHaveLength(1);
 });
 
+test("/stop ends an album as what a person takes it for, one message", async () => {
+  lane.runner.script = (turn) => void turn.begin();
+  await post(update(1, message(PRIVATE, { photo: PHOTO, media_group_id: "13579" })));
+  await post(update(2, message(PRIVATE, { message_id: 10, text: "/stop" })));
+  const cancelled = lane.runner.calls.filter(({ method }) => method === "cancelTurn");
+  expect(cancelled).toMatchObject([{ request: { withGroup: true } }]);
+});
+
 describe("bad input changes nothing:", () => {
   const calls = () => [lane.identity.calls, lane.runner.calls, lane.delivery.registered];
   afterEach(() => expect(calls()).toEqual([[], [], []]));
