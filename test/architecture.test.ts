@@ -13,6 +13,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/protocol": [],
   "packages/session-key": [],
   "packages/cron": [],
+  "packages/addresses": [],
   "packages/embedded-postgres": [],
   "packages/postgres": [],
   "packages/service": [],
@@ -22,8 +23,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/testing": [...SHARED, "embedded-postgres"],
   "packages/cli": [...SHARED, "cron", "embedded-postgres", "session-key", "services"],
   "services/session-identity": [...SHARED, "session-key"],
-  "services/runner": [...SHARED, "session-key"],
-  "services/delivery": [...SHARED, "session-key"],
+  "services/runner": [...SHARED, "addresses", "session-key"],
+  "services/delivery": [...SHARED, "addresses", "session-key"],
   "services/ingress": [...SHARED, "adapter-kit", "cron", "session-key"],
 };
 
@@ -35,6 +36,7 @@ const ONE_IMPORTER: Readonly<Record<string, string>> = {
   "@connectrpc/": "packages/rpc",
   pg: "packages/postgres",
   croner: "packages/cron",
+  "ipaddr.js": "packages/addresses",
 };
 
 const workspaces = ["packages", "services"].flatMap((group) =>

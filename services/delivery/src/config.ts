@@ -7,7 +7,7 @@ import {
   withDefault,
 } from "@lanekeeper/service";
 import { LIMITS } from "./limits.ts";
-import { type AllowedNetworks, type Network, parseNetwork } from "./domain/ip-rules.ts";
+import { type AllowedNetworks, type Network, parseNetwork } from "@lanekeeper/addresses";
 
 /** The schema that holds delivery's tables; its role has the same name. */
 export const SCHEMA = "lanekeeper_delivery";

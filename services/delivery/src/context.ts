@@ -1,6 +1,6 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import type { Clock, Ids, Log } from "@lanekeeper/service";
-import type { AllowedNetworks } from "./domain/ip-rules.ts";
+import type { AllowedNetworks } from "@lanekeeper/addresses";
 import type { WatchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";
 import type { Hints } from "./progress/hints.ts";

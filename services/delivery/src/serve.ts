@@ -21,7 +21,7 @@ import {
   type TlsPaths,
 } from "@lanekeeper/service";
 import type { DeliveryContext } from "./context.ts";
-import type { AllowedNetworks } from "./domain/ip-rules.ts";
+import type { AllowedNetworks } from "@lanekeeper/addresses";
 import type { LaneSource } from "./fanout/lane-feed.ts";
 import { watchSource } from "./fanout/watch-source.ts";
 import type { Limits } from "./limits.ts";

@@ -195,6 +195,7 @@ tenants:
           web:
             url: https://mcp.example.org/mcp
             header_env: { Authorization: WEB_TOKEN }
+            public_only: true
             tools: [search]
 `;
 
@@ -226,6 +227,7 @@ describe("an agent's tools", () => {
             value: {
               url: "https://mcp.example.org/mcp",
               headerEnv: { Authorization: "WEB_TOKEN" },
+              publicOnly: true,
             },
           },
           tools: ["search"],

@@ -38,6 +38,7 @@ const endpoint = z.strictObject({
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "expected the name of an environment variable")
     .optional(),
+  public_only: z.boolean().optional(),
 });
 
 const variable = z
@@ -58,15 +59,18 @@ const mcpServer = z
       })
       .optional(),
     header_env: z.record(z.string(), variable).optional(),
+    public_only: z.boolean().optional(),
     tools: z.array(z.string().min(1)).optional(),
   })
-  .superRefine(({ command, url, args, env, cwd, header_env }, context) => {
+  .superRefine(({ command, url, args, env, cwd, header_env, public_only }, context) => {
     const expected = (message: string): void => context.addIssue({ code: "custom", message });
     const isProgram = command !== undefined;
     if (isProgram === (url !== undefined)) {
       expected("expected command, for a program, or url, for an address");
     } else if (isProgram && header_env !== undefined) {
       expected("expected no header_env beside command");
+    } else if (isProgram && public_only !== undefined) {
+      expected("expected no public_only beside command");
     } else if (!isProgram && [args, env, cwd].some((field) => field !== undefined)) {
       expected("expected no args, env or cwd beside url");
     }

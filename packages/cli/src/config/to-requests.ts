@@ -167,8 +167,9 @@ function toolLimits(given: AgentEntry["tool_limits"]) {
 
 type Transport = NonNullable<MessageInitShape<typeof McpServerSchema>["transport"]>;
 
-function transport({ url, header_env: headerEnv = {}, ...program }: McpEntry): Transport {
-  if (url !== undefined) return { case: "http", value: { url, headerEnv } };
+function transport(given: McpEntry): Transport {
+  const { url, header_env: headerEnv = {}, public_only: publicOnly = false, ...program } = given;
+  if (url !== undefined) return { case: "http", value: { url, headerEnv, publicOnly } };
   const { command = "", args = [], env = [], cwd = "" } = program;
   return { case: "stdio", value: { command, args, env, cwd } };
 }
@@ -180,5 +181,6 @@ type Provider = NonNullable<
 function provider(model: AgentEntry["model"]): Provider {
   if (model === "scripted") return { case: "scripted", value: {} };
   const { base_url: baseUrl, model: name, api_key_env: apiKeyEnv = "" } = model;
-  return { case: "openaiCompatible", value: { baseUrl, model: name, apiKeyEnv } };
+  const { public_only: publicOnly = false } = model;
+  return { case: "openaiCompatible", value: { baseUrl, model: name, apiKeyEnv, publicOnly } };
 }

@@ -1,5 +1,4 @@
-import { isIP } from "node:net";
-import { type AllowedNetworks, addressProblem } from "./ip-rules.ts";
+import { type AllowedNetworks, addressProblem, literalAddress } from "@lanekeeper/addresses";
 
 declare const brand: unique symbol;
 
@@ -32,10 +31,4 @@ export function parseWebhookAddress(
   const literal = literalAddress(url);
   const problem = literal === undefined ? undefined : addressProblem(literal, allowed);
   return problem === undefined ? (text as WebhookAddress) : { problem: `${literal} ${problem}` };
-}
-
-/** The IP address that a URL names instead of a host; the parser has turned 0x7f.1 and the like into dots. */
-export function literalAddress({ hostname }: URL): string | undefined {
-  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
-  return isIP(bare) > 0 ? bare : undefined;
 }

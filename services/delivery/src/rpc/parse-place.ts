@@ -1,7 +1,7 @@
 import type { RegisterRouteRequest } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { type CallContext, invalid, peerName, permissionDenied } from "@lanekeeper/rpc";
-import type { AllowedNetworks } from "../domain/ip-rules.ts";
+import type { AllowedNetworks } from "@lanekeeper/addresses";
 import type { Place } from "../domain/route-place.ts";
 import { parseWebhookAddress } from "../domain/webhook-address.ts";
 import type { Limits } from "../limits.ts";

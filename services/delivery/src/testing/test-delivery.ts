@@ -6,7 +6,7 @@ import {
 import { type ServiceName, serviceCredential } from "@lanekeeper/rpc";
 import { Disposal, type Metrics, Secret, systemClock, systemIds } from "@lanekeeper/service";
 import { type CapturedLog, captureLog, testContext } from "@lanekeeper/service/testing";
-import { parseNetwork } from "../domain/ip-rules.ts";
+import { parseNetwork } from "@lanekeeper/addresses";
 import { LIMITS, type Limits } from "../limits.ts";
 import { systemResolve } from "../sending/http/resolve.ts";
 import { type DeliveryParts, type RunningDelivery, serveDelivery } from "../serve.ts";

@@ -12,6 +12,9 @@ import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { boundedFetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
+import { publicOnlyFetch } from "../http/public-only.ts";
+
+const publicFetch = publicOnlyFetch();
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -115,14 +118,14 @@ function stdio(
   return transport;
 }
 
-function http({ url, headerEnv }: McpHttp, env: Environment): Transport {
+function http({ url, headerEnv, publicOnly }: McpHttp, env: Environment): Transport {
   const headers = Object.fromEntries(
     Object.entries(headerEnv).map(([header, variable]) => [header, valueOf(env, variable)]),
   );
   // The package's own type says `string | undefined` where its interface says `string`.
   return new StreamableHTTPClientTransport(new URL(url), {
     requestInit: { headers },
-    fetch: boundedFetch(LIMITS.mcpMessageBytes, ownOriginFetch()),
+    fetch: boundedFetch(LIMITS.mcpMessageBytes, ownOriginFetch(publicOnly ? publicFetch : fetch)),
   }) as Transport;
 }
 

@@ -35,7 +35,7 @@ async function modelThat(answer: Answer, silenceTimeoutMs = 5_000, clock?: Clock
     server.close();
   });
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  const endpoint = { baseUrl, model: "m", apiKey: "secret", silenceTimeoutMs };
+  const endpoint = { baseUrl, model: "m", apiKey: "secret", publicOnly: false, silenceTimeoutMs };
   const model = new OpenAiModel(endpoint, clock);
   return { model, bodies, headers, baseUrl };
 }

@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from "@lanekeeper/service";
 import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "openai";
 
-import { boundedFetch } from "../http/bounded-fetch.ts";
+import { boundedFetch, type Fetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
+import { NotPublicError, publicOnlyFetch } from "../http/public-only.ts";
 import { shortWaits } from "../http/short-waits.ts";
 import { LIMITS } from "../limits.ts";
 import type { Model, ModelEvent, ModelRequest } from "./model.ts";
@@ -18,6 +19,8 @@ export interface OpenAiEndpoint {
   readonly model: string;
   /** Undefined: the endpoint wants no key. */
   readonly apiKey: string | undefined;
+  /** It is called at public addresses alone. */
+  readonly publicOnly: boolean;
   /**
    * Longest silence, before the first chunk and between chunks. Comments that keep a connection alive are
    * silence; a chunk without text is none: models that think send such for minutes.
@@ -29,11 +32,15 @@ export interface OpenAiEndpoint {
 const RETRIES_BEFORE_FIRST_CHUNK = 2;
 
 /** Not every endpoint names the type of its stream; an error is no stream, whatever it says. */
-const guardedFetch = boundedFetch(
-  LIMITS.modelMessageBytes,
-  shortWaits(LIMITS.modelRetryAfterMs, ownOriginFetch()),
-  ({ ok }) => ok,
-);
+const guarded = (fetchOf: Fetch): Fetch =>
+  boundedFetch(
+    LIMITS.modelMessageBytes,
+    shortWaits(LIMITS.modelRetryAfterMs, ownOriginFetch(fetchOf)),
+    ({ ok }) => ok,
+  );
+
+const anywhere = guarded(fetch);
+const publicOnly = guarded(publicOnlyFetch());
 
 /** A model behind an endpoint that speaks OpenAI's chat completions. */
 export class OpenAiModel implements Model {
@@ -58,7 +65,8 @@ export class OpenAiModel implements Model {
       // It writes what an endpoint sent to the console as plain text; the error tells what is needed.
       logLevel: "off",
       timeout: endpoint.silenceTimeoutMs,
-      fetch: (url, init) => guardedFetch(url as string | URL, init),
+      fetch: (url, init) =>
+        (endpoint.publicOnly ? publicOnly : anywhere)(url as string | URL, init),
     });
   }
 
@@ -130,6 +138,7 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
 }
 
 function textOf(error: unknown): string {
+  if (error instanceof Error && error.cause instanceof NotPublicError) return error.cause.message;
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -17,10 +17,11 @@ export function modelFor(
 ): Model {
   const provider = agent.model?.provider;
   if (provider?.case !== "openaiCompatible") return new ScriptedModel();
-  const { baseUrl, model, apiKeyEnv } = provider.value;
+  const { baseUrl, model, apiKeyEnv, publicOnly } = provider.value;
   return new OpenAiModel({
     baseUrl,
     model,
+    publicOnly,
     apiKey: apiKeyEnv === "" ? undefined : env[apiKeyEnv],
     silenceTimeoutMs: silenceTimeoutMs(agent),
   });

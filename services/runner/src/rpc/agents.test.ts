@@ -86,6 +86,48 @@ test.concurrent("a tenant's credential sends no variable of the runner to an add
   cli.$close();
 });
 
+test.concurrent("what a tenant's credential adds is called at public addresses alone; what stands may stay as it is", async () => {
+  await using world = await worlds.start();
+  const { client, grpcPort } = await world.replica();
+  const cli = createRunnerClient({
+    target: `127.0.0.1:${grpcPort}`,
+    credential: serviceCredential("cli", SECRET),
+    defaults: { tenant: "t1", principal: "p1" },
+  });
+  const agents = (baseUrl: string, ...urls: string[]) => {
+    const value = { baseUrl, model: "small" };
+    const model = { provider: { case: "openaiCompatible", value } } as const;
+    const mcpServers = urls.map((url, index) => ({
+      name: `s${index}`,
+      transport: { case: "http", value: { url } } as const,
+    }));
+    return { agents: [{ agentId: "main", model, mcpServers }] };
+  };
+  const bounds = async () => {
+    const found = await client.listAgents({});
+    return found.agents.flatMap(({ model: of, mcpServers }) =>
+      [of?.provider.value, ...mcpServers.map(({ transport }) => transport.value)].map(
+        (endpoint) => endpoint !== undefined && "publicOnly" in endpoint && endpoint.publicOnly,
+      ),
+    );
+  };
+  const inside = "http://10.0.0.5:8000/v1";
+  for (const given of [agents(inside), agents("https://out.example", "http://[::1]:80/mcp")]) {
+    await expect(client.applyAgents(given)).rejects.toMatchObject({ reason: "PERMISSION_DENIED" });
+  }
+  await cli.applyAgents(agents(inside, "http://tools.internal/mcp"));
+  expect(await bounds()).toEqual([false, false]);
+  const added = agents(inside, "http://tools.internal/mcp", "http://more.internal/mcp");
+  await client.applyAgents(added);
+  expect(await bounds()).toEqual([false, false, true]);
+  // Nobody from outside takes the bound away that stands there.
+  await client.applyAgents(added);
+  expect(await bounds()).toEqual([false, false, true]);
+  await cli.applyAgents(added);
+  expect(await bounds()).toEqual([false, false, false]);
+  cli.$close();
+});
+
 test.concurrent("turns and messages are listed page by page", async () => {
   await using world = await worlds.start();
   const { client } = await world.replica();

@@ -3,6 +3,7 @@ import type { AgentConfig } from "@lanekeeper/protocol/lanekeeper/runner/v1/agen
 import { type McpServer, McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { type CallContext, peerName, permissionDenied } from "@lanekeeper/rpc";
 import { readAgents } from "../store/agents.ts";
+import { publicButFor } from "./public-endpoints.ts";
 import type { Sql } from "../store/sql.ts";
 
 /** What an agent's configuration takes of the runner's own: its rights, or one of its variables. */
@@ -14,22 +15,28 @@ interface Taken {
 }
 
 /**
- * Programs run with the runner's rights, and its variables may hold other tenants' secrets, which an
- * endpoint of somebody's choice would be sent. Both are given by whoever holds the cluster's secret, in
- * the configuration; who comes through ingress, a tenant's credential, may keep what stands there, and
- * add only addresses that need neither.
+ * Programs run with the runner's rights, its variables may hold other tenants' secrets, which an endpoint
+ * of somebody's choice would be sent, and it reaches addresses that nobody reaches from outside. All three are
+ * given by whoever holds the cluster's secret, in the configuration; who comes through ingress, a tenant's
+ * credential, may keep what stands there, and add only addresses that need neither a program nor a variable, which
+ * are called where they are public.
  * @throws PERMISSION_DENIED
  */
-export async function checkRunnerRights(
+export async function withinRights(
   sql: Sql,
-  agents: readonly AgentConfig[],
+  given: readonly AgentConfig[],
   call: Pick<CallContext, "peer" | "tenant">,
-): Promise<void> {
-  if (peerName(call.peer) === "cli") return;
+): Promise<readonly AgentConfig[]> {
+  if (peerName(call.peer) === "cli") return given;
+  const { agents: standing } = await readAgents(sql, call.tenant);
+  const agents = publicButFor(standing, given);
+  refuseFresh(standing, agents);
+  return agents;
+}
+
+function refuseFresh(standing: readonly AgentConfig[], agents: readonly AgentConfig[]): void {
   const asked = agents.flatMap(takenBy);
-  if (asked.length === 0) return;
-  const standing = (await readAgents(sql, call.tenant)).agents.flatMap(takenBy);
-  const known = new Set(standing.map(({ text }) => text));
+  const known = new Set(standing.flatMap(takenBy).map(({ text }) => text));
   const fresh = asked.find(({ text }) => !known.has(text));
   if (fresh === undefined) return;
   throw permissionDenied(

@@ -1,6 +1,6 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { literalAddress } from "../../domain/webhook-address.ts";
+import { literalAddress } from "@lanekeeper/addresses";
 
 /** An open connection, and to which address. */
 export interface Pinned {

@@ -1,7 +1,6 @@
 import { lookup } from "node:dns/promises";
-import { type AllowedNetworks, addressProblem } from "../../domain/ip-rules.ts";
+import { type AllowedNetworks, addressProblem, literalAddress } from "@lanekeeper/addresses";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
-import { literalAddress } from "../../domain/webhook-address.ts";
 
 /** Every address of a name. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { systemClock } from "@lanekeeper/service";
 import { eventually } from "@lanekeeper/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseNetwork } from "../../domain/ip-rules.ts";
+import { parseNetwork } from "@lanekeeper/addresses";
 import { LIMITS } from "../../limits.ts";
 import { newDelivery } from "../../testing/rows.ts";
 import type { Reply } from "../channel.ts";

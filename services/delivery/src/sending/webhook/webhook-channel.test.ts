@@ -5,12 +5,12 @@ import { OutboundPartSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/
 import { systemClock } from "@lanekeeper/service";
 import { startWebhookSink } from "@lanekeeper/testing";
 import { expect, onTestFinished, test } from "vitest";
-import { type AllowedNetworks, parseNetwork } from "../../domain/ip-rules.ts";
+import { type AllowedNetworks, parseNetwork } from "@lanekeeper/addresses";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
 import { KeptConnections } from "../http/kept-connections.ts";
 import { type Resolve, systemResolve } from "../http/resolve.ts";
-import { FORBIDDEN_ADDRESSES } from "../../testing/forbidden-addresses.ts";
+import { FORBIDDEN_ADDRESSES } from "@lanekeeper/addresses/testing";
 import { startRecorder } from "../../testing/recorder.ts";
 import { webhookChannel } from "./webhook-channel.ts";
 

@@ -1,7 +1,7 @@
 import { boundedSignal, type Clock } from "@lanekeeper/service";
-import type { AllowedNetworks } from "../../domain/ip-rules.ts";
+import type { AllowedNetworks } from "@lanekeeper/addresses";
 import type { SendOutcome } from "../../domain/send-outcome.ts";
-import { literalAddress } from "../../domain/webhook-address.ts";
+import { literalAddress } from "@lanekeeper/addresses";
 import { signedHeaders } from "../../domain/signing-secret.ts";
 import type { Limits } from "../../limits.ts";
 import { type Channel, type ClaimSend, leaveIfDoubtful, type Reply } from "../channel.ts";

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/runner/v1/mcp.proto.
  */
 export const file_lanekeeper_runner_v1_mcp: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYW5la2VlcGVyL3J1bm5lci92MS9tY3AucHJvdG8SFGxhbmVrZWVwZXIucnVubmVyLnYxIpUBCglNY3BTZXJ2ZXISDAoEbmFtZRgBIAEoCRIvCgVzdGRpbxgCIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLk1jcFN0ZGlvSAASLQoEaHR0cBgDIAEoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1jcEh0dHBIABINCgV0b29scxgEIAMoCUILCgl0cmFuc3BvcnQiQwoITWNwU3RkaW8SDwoHY29tbWFuZBgBIAEoCRIMCgRhcmdzGAIgAygJEgsKA2VudhgDIAMoCRILCgNjd2QYBCABKAkiigEKB01jcEh0dHASCwoDdXJsGAEgASgJEkAKCmhlYWRlcl9lbnYYAiADKAsyLC5sYW5la2VlcGVyLnJ1bm5lci52MS5NY3BIdHRwLkhlYWRlckVudkVudHJ5GjAKDkhlYWRlckVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw");
+  fileDesc("Ch5sYW5la2VlcGVyL3J1bm5lci92MS9tY3AucHJvdG8SFGxhbmVrZWVwZXIucnVubmVyLnYxIpUBCglNY3BTZXJ2ZXISDAoEbmFtZRgBIAEoCRIvCgVzdGRpbxgCIAEoCzIeLmxhbmVrZWVwZXIucnVubmVyLnYxLk1jcFN0ZGlvSAASLQoEaHR0cBgDIAEoCzIdLmxhbmVrZWVwZXIucnVubmVyLnYxLk1jcEh0dHBIABINCgV0b29scxgEIAMoCUILCgl0cmFuc3BvcnQiQwoITWNwU3RkaW8SDwoHY29tbWFuZBgBIAEoCRIMCgRhcmdzGAIgAygJEgsKA2VudhgDIAMoCRILCgNjd2QYBCABKAkinwEKB01jcEh0dHASCwoDdXJsGAEgASgJEkAKCmhlYWRlcl9lbnYYAiADKAsyLC5sYW5la2VlcGVyLnJ1bm5lci52MS5NY3BIdHRwLkhlYWRlckVudkVudHJ5EhMKC3B1YmxpY19vbmx5GAMgASgIGjAKDkhlYWRlckVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw");
 
 /**
  * A server whose tools an agent has, each as "<name>__<tool>".
@@ -128,6 +128,13 @@ export type McpHttp = Message<"lanekeeper.runner.v1.McpHttp"> & {
    * @generated from field: map<string, string> header_env = 2;
    */
   headerEnv: { [key: string]: string };
+
+  /**
+   * As of a model's endpoint (OpenAiCompatible.public_only).
+   *
+   * @generated from field: bool public_only = 3;
+   */
+  publicOnly: boolean;
 };
 
 /**

@@ -1,4 +1,4 @@
-/** Where nothing may be posted to, and what is there. A name may lead to each of them. */
+/** Addresses that are not public, and what is there. A name may lead to each of them. */
 export const FORBIDDEN_ADDRESSES: readonly (readonly [address: string, what: string])[] = [
   ["0.0.0.0", "unspecified"],
   ["0.1.2.3", "this network"],

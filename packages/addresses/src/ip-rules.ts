@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 
-/** Networks that webhooks may reach although they are not public. */
+/** Networks that may be reached although they are not public. */
 export type AllowedNetworks = readonly Network[];
 
 export interface Network {
@@ -23,7 +23,7 @@ const METADATA = new Set(["168.63.129.16"]);
 const GLOBAL_UNICAST = ipaddr.parseCIDR("2000::/3");
 
 /**
- * Why an address must not be posted to; undefined: it may. Only public unicast addresses are let
+ * Why an address must not be connected to; undefined: it may. Only public unicast addresses are let
  * through: everything with a purpose of its own (loopback, private, link-local, CGNAT, IPv4 inside
  * IPv6, NAT64, 6to4, Teredo, multicast, documentation …) leads somewhere that the tenant has no business with.
  * https://www.iana.org/assignments/iana-ipv4-special-registry/iana-ipv4-special-registry.xhtml
