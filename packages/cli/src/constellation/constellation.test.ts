@@ -162,4 +162,21 @@ describe("a constellation", () => {
     await constellation[Symbol.asyncDispose]();
     expect(await processLife(postgres.pid)).toBeUndefined();
   });
+
+  test("a service with a database of its own keeps its URL where the others have the embedded one", async () => {
+    await using folder = await testFolder();
+    const own = "postgres://runner:secret@db.example:5433/turns";
+    const { constellation, state } = await fakeConstellation(folder.path, {
+      DATABASE_URL: undefined,
+      LANEKEEPER_RUNNER_DATABASE_URL: own,
+    });
+    await using _running = constellation;
+    await constellation.start();
+    const { services, postgres } = await state();
+    const env = async (name: string): Promise<Record<string, string>> =>
+      JSON.parse(await (await fetch(`${services[name]?.admin}/`)).text());
+    const [runner, delivery] = [await env("runner"), await env("delivery")];
+    expect(runner["LANEKEEPER_RUNNER_DATABASE_URL"]).toBe(own);
+    expect(delivery["LANEKEEPER_DELIVERY_DATABASE_URL"]).toContain(`:${postgres?.port}/`);
+  });
 });

@@ -99,12 +99,14 @@ export class Constellation implements AsyncDisposable {
 
   #openDatabase(): Promise<Database> {
     const { settings, dir, tell, stop } = this.#options;
+    // From its first moment on: a kill during a long recovery would leave it running.
+    const spawned = (pid: number) => this.#guard?.postgres(pid);
     const changed = (pid: number | undefined) => {
       this.#guard?.postgres(pid);
       this.#changed();
     };
     const moved = () => this.#services?.bounce();
-    return openDatabase({ settings, dir, tell, stopping: stop, changed, moved });
+    return openDatabase({ settings, dir, tell, stopping: stop, spawned, changed, moved });
   }
 
   #startServices(urls: ServiceUrls): ServiceGroup {
@@ -131,8 +133,10 @@ export class Constellation implements AsyncDisposable {
   }
 
   #serviceEnv(name: ServiceName, url: string): Env {
-    const { env: base, dir, ports, credentials } = this.#options;
-    const databaseUrl = atPort(url, this.#database?.server);
+    const { env: base, dir, ports, credentials, settings } = this.#options;
+    // A URL of its own leads to another server than the embedded one.
+    const isOwn = settings.services[name].ownDatabaseUrl !== undefined;
+    const databaseUrl = isOwn ? url : atPort(url, this.#database?.server);
     return serviceEnv(name, { base, dataDir: dir.path, ports, credentials, databaseUrl });
   }
 
