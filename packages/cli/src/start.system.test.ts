@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -94,6 +94,27 @@ describe("lanekeeper start", () => {
     expect(after.headers.get("x-session-id")).toBe(before.headers.get("x-session-id"));
     expect(JSON.stringify(model.requests.at(-1)?.messages)).toContain("remember tea");
   });
+
+  test.each(["start", "migrate"])(
+    "kill -9 of %s while its Postgres is not ready yet leaves none running",
+    async (command) => {
+      await using folder = await testFolder();
+      const dir = dataDirAt(join(folder.path, "data"));
+      const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dir.path });
+      const program = runProgram({ args: [command], env });
+      const pidFile = join(dir.postgres, "cluster", "postmaster.pid");
+      const pid = await eventually(
+        async () => Number.parseInt(await readFile(pidFile, "utf8"), 10) || undefined,
+        {
+          pollMs: 1,
+        },
+      );
+      program.process.kill("SIGKILL");
+      await eventually(async () => (await processLife(pid)) === undefined, {
+        what: "Postgres is gone",
+      });
+    },
+  );
 
   test.each(["SIGTERM", "SIGKILL"] as const)(
     "npm start ended by %s leaves nothing running",

@@ -6,6 +6,7 @@ import { lockHolder, takeLock } from "../constellation/folder/lock.ts";
 import { migrateBeside, prepareDatabase } from "../constellation/database/prepare-database.ts";
 import { openCredentials } from "../constellation/folder/secrets.ts";
 import { readState } from "../constellation/folder/state-file.ts";
+import { Guard } from "../constellation/processes/guard.ts";
 import { StopRequest, unlessStopped } from "../constellation/processes/stop-request.ts";
 import type { Output } from "../output.ts";
 
@@ -41,11 +42,16 @@ async function migrateAlone({ settings, dir, tell, stop }: Work): Promise<void> 
     clusterSecret: settings.clusterSecret?.reveal(),
     apiKey: settings.apiKey?.reveal(),
   });
-  const noop = () => undefined;
-  const events = { stopping: stop, changed: noop, moved: noop };
-  await using database = await openDatabase({ settings, dir, tell, ...events });
-  tell(database.about);
-  await unlessStopped(stop, prepareDatabase({ database, settings, credentials, tell }));
+  const guard = new Guard(0);
+  try {
+    const told = (pid: number | undefined) => guard.postgres(pid);
+    const events = { stopping: stop, spawned: told, changed: told, moved: () => undefined };
+    await using database = await openDatabase({ settings, dir, tell, ...events });
+    tell(database.about);
+    await unlessStopped(stop, prepareDatabase({ database, settings, credentials, tell }));
+  } finally {
+    await guard.done();
+  }
 }
 
 /** The server of a constellation that is up on this data dir; one that still starts migrates by itself. */

@@ -20,6 +20,8 @@ export type LaunchOptions = {
   startTimeoutMs: number;
   signal: AbortSignal | undefined;
   choosePort: () => Promise<number>;
+  /** Told of each process at once: it may be minutes until it is ready, and it outlives this one. */
+  spawned: (pid: number) => void;
   log: (line: string) => void;
 };
 
@@ -39,6 +41,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     const log = await openLog(options.logPath);
     const child = await spawnServer(options, port, log);
     const pid = child.pid ?? 0;
+    options.spawned(pid);
     if (await becomesReady(options, child, log)) return { child, pid, port };
     const failure = classify(await logTail(log));
     if (failure === "port_taken" && attempt < LIMITS.portAttempts) attempt += 1;

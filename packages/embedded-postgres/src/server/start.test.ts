@@ -99,6 +99,20 @@ describe("startEmbeddedPostgres", () => {
     await again.stop();
   });
 
+  test("a start tells of the server's process before it is ready, and ends it when it is called off", async () => {
+    const calledOff = new AbortController();
+    const pids: number[] = [];
+    const spawned = (pid: number) => {
+      pids.push(pid);
+      calledOff.abort();
+    };
+    await expect(
+      startEmbeddedPostgres({ dataDir: folder.path, log, spawned, signal: calledOff.signal }),
+    ).rejects.toMatchObject({ problem: "start_aborted" });
+    expect(pids).toHaveLength(1);
+    expect(await isRunning(pids[0] ?? 0)).toBe(false);
+  });
+
   test("a second start while the first lives is refused, and the first goes on", async () => {
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     try {

@@ -26,6 +26,11 @@ export type StartOptions = {
   durable?: boolean;
   /** How long to wait for the server to accept connections. Default `LIMITS.startTimeoutMs`. */
   startTimeoutMs?: number;
+  /**
+   * Told of the server's process as soon as there is one, long before it may be ready: until then a kill
+   * of this process would leave it behind, and nobody would know of it. Again for each further try.
+   */
+  spawned?: (pid: number) => void;
   /** Calls the start off: the server is stopped and `start_aborted` thrown. */
   signal?: AbortSignal;
 };
@@ -120,6 +125,7 @@ async function run(
     startTimeoutMs: options.startTimeoutMs ?? LIMITS.startTimeoutMs,
     signal: options.signal,
     choosePort: () => choosePort(dataDir),
+    spawned: options.spawned ?? (() => undefined),
     log: options.log,
   });
   const server = supervise(launched, logPath, opened.release);

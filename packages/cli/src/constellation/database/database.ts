@@ -17,6 +17,7 @@ export interface DatabaseOptions {
   readonly dir: DataDir;
   readonly tell: (line: string) => void;
   readonly stopping: AbortSignal;
+  readonly spawned: (pid: number) => void;
   readonly changed: (pid: number | undefined) => void;
   readonly moved: () => void;
 }
@@ -29,12 +30,13 @@ export function isExternal(settings: Settings): boolean {
 
 /** @throws EmbeddedPostgresError */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { settings, dir, tell, stopping, changed, moved } = options;
+  const { settings, dir, tell, stopping, spawned, changed, moved } = options;
   if (isExternal(settings)) return externalDatabase(settings);
   const server = await EmbeddedDatabase.start({
     dataDir: dir.postgres,
     tell,
     stopping,
+    spawned,
     changed,
     moved,
   });

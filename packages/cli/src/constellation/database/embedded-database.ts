@@ -11,6 +11,8 @@ export interface EmbeddedDatabaseOptions {
   readonly tell: (line: string) => void;
   /** Calls a start off. */
   readonly stopping: AbortSignal;
+  /** A server was begun: it runs, though it may not be ready for minutes. */
+  readonly spawned: (pid: number) => void;
   /** The server is there, with this pid, or (undefined) it is not. */
   readonly changed: (pid: number | undefined) => void;
   /** It came back at another port: the old one was taken meanwhile. */
@@ -88,6 +90,7 @@ export class EmbeddedDatabase implements AsyncDisposable {
         if (this.port !== port) moved();
         return;
       } catch (error) {
+        this.#options.changed(undefined);
         tell(`Postgres does not start: ${error instanceof Error ? error.message : String(error)}`);
         await pause(RESTART.baseMs + backoffMs(attempt, RESTART), stopping);
       }
@@ -99,8 +102,9 @@ function startServer({
   dataDir,
   tell,
   stopping,
+  spawned,
 }: EmbeddedDatabaseOptions): Promise<EmbeddedPostgres> {
-  return startEmbeddedPostgres({ dataDir, log: tell, signal: stopping });
+  return startEmbeddedPostgres({ dataDir, log: tell, signal: stopping, spawned });
 }
 
 async function untilFree(port: number, stopping: AbortSignal): Promise<void> {
