@@ -15,6 +15,7 @@ import { LogFile } from "./processes/log-file.ts";
 import type { PortPlan } from "./ports/ports.ts";
 import type { Credentials } from "./folder/secrets.ts";
 import { serviceEnv } from "./ports/service-env.ts";
+import { processLives } from "./processes/process-life.ts";
 import { ServiceGroup } from "./processes/service-group.ts";
 import { stateOf } from "./folder/state.ts";
 import { unlessStopped } from "./processes/stop-request.ts";
@@ -178,14 +179,16 @@ export class Constellation implements AsyncDisposable {
 
   /** One after the other, so that the last written is the latest. */
   #write(): Promise<void> {
-    const write = () => {
+    const write = async () => {
       const { env, dir, ports, credentials } = this.#options;
       const { apiKeyFile } = credentials;
       const server = this.#database?.server;
       const services = this.#services;
-      return writeState(
+      const lives = await processLives(services?.pids() ?? []);
+      const ready = this.#ready;
+      await writeState(
         dir,
-        stateOf({ env, dir, ports, apiKeyFile, server, services, ready: this.#ready }),
+        stateOf({ env, dir, ports, apiKeyFile, server, services, ready, lives }),
       );
     };
     this.#written = this.#written.then(write, write);

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { testFolder } from "../../fixtures/folder.ts";
 import { type DataDir, openDataDir } from "./data-dir.ts";
 import { awaitLeftovers } from "./leftovers.ts";
-import { processCommand } from "../processes/process-life.ts";
+import { processCommand, processLife } from "../processes/process-life.ts";
 import { writeState } from "./state-file.ts";
 
 async function sleeper(name: string): Promise<ChildProcess> {
@@ -16,8 +16,9 @@ async function sleeper(name: string): Promise<ChildProcess> {
   return child;
 }
 
-async function killedStart(dir: DataDir, pid: number | undefined): Promise<void> {
-  const runner = { pid: pid ?? 0, restarts: 0, grpc: "", admin: "", log: "" };
+/** @param life undefined: as releases before wrote it */
+async function killedStart(dir: DataDir, pid: number | undefined, life?: string): Promise<void> {
+  const runner = { pid: pid ?? 0, life, restarts: 0, grpc: "", admin: "", log: "" };
   await writeState(dir, { pid: 1, dataDir: dir.path, url: "", ready: true, services: { runner } });
 }
 
@@ -25,7 +26,7 @@ test("a start right after a kill waits until the killed one's services are gone"
   await using folder = await testFolder();
   const dir = await openDataDir(join(folder.path, "data"));
   const service = await sleeper("lanekeeper runner");
-  await killedStart(dir, service.pid);
+  await killedStart(dir, service.pid, await processLife(service.pid ?? 0));
   const said: string[] = [];
   const waiting = awaitLeftovers({
     dir,
@@ -54,6 +55,28 @@ test("one that does not end in time is ended, another program at its pid is let 
   await awaitLeftovers(options);
   expect(await processCommand(other.pid ?? 0)).toContain("another program");
   other.kill();
+});
+
+test("pids that the system gave to others since are let alone: a tool in a folder of that name, us, another Lanekeeper", async () => {
+  await using folder = await testFolder();
+  const dir = await openDataDir(join(folder.path, "data"));
+  const tell = (line: string) => {
+    throw new Error(line);
+  };
+  const options = { dir, graceMs: 0, tell, stop: new AbortController().signal };
+  const tool = await sleeper("/home/me/lanekeeper/node_modules/.bin/tool");
+  await killedStart(dir, tool.pid);
+  await awaitLeftovers(options);
+  await killedStart(dir, process.pid);
+  await awaitLeftovers(options);
+
+  const neighbour = await sleeper("lanekeeper runner");
+  await killedStart(dir, neighbour.pid, "another boot/1");
+  await awaitLeftovers(options);
+  for (const one of [tool, neighbour]) {
+    expect(await processLife(one.pid ?? 0)).toBeDefined();
+    one.kill();
+  }
 });
 
 test("nothing was left: nothing is said", async () => {

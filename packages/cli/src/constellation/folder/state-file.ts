@@ -22,6 +22,8 @@ export interface ConstellationState {
 export interface ServiceState {
   /** Null between a death and the restart. */
   readonly pid: number | null;
+  /** Which life of that pid: the system gives it to others, after a reboot above all. */
+  readonly life?: string | undefined;
   /** How often it was started again. */
   readonly restarts: number;
   /** "host:port" of gRPC. */

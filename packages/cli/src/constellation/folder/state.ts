@@ -21,6 +21,8 @@ export interface StateInput {
   readonly server: { readonly pid: number; readonly port: number } | undefined;
   readonly services: Pick<ServiceGroup, "pid" | "restarts"> | undefined;
   readonly ready: boolean;
+  /** Of the services' pids. */
+  readonly lives: ReadonlyMap<number, string | undefined>;
 }
 
 /** What `run/constellation.json` says. */
@@ -39,12 +41,14 @@ export function stateOf(input: StateInput): ConstellationState {
 }
 
 function serviceState(name: ServiceName, input: StateInput): ServiceState {
-  const { env, dir, ports, services } = input;
+  const { env, dir, ports, services, lives } = input;
+  const pid = services?.pid(name);
   const at = ({ host, port }: { host: string; port: number }) =>
     formatHostPort({ host: dialable(host), port });
   const { grpc, admin } = ports.services[name];
   return {
-    pid: services?.pid(name) ?? null,
+    pid: pid ?? null,
+    ...(pid === undefined ? {} : { life: lives.get(pid) }),
     restarts: services?.restarts(name) ?? 0,
     grpc: at(grpc),
     ...(name === "ingress" ? {} : { target: targetOf(name, ports, env) }),

@@ -9,6 +9,15 @@ export async function processLife(pid: number): Promise<string | undefined> {
   return process.platform === "linux" ? fromProc(pid) : (await psField(pid, "lstart")) || undefined;
 }
 
+/** The same of several, by their pids. */
+export async function processLives(
+  pids: readonly number[],
+): Promise<ReadonlyMap<number, string | undefined>> {
+  return new Map(
+    await Promise.all(pids.map(async (pid) => [pid, await processLife(pid)] as const)),
+  );
+}
+
 /** The command line as the process shows it; empty where there is none. */
 export async function processCommand(pid: number): Promise<string> {
   // Slim images have no ps.
