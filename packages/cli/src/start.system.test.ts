@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -11,9 +12,9 @@ import {
   type TestConstellation,
 } from "@lanekeeper/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dataDirAt } from "./constellation/folder/data-dir.ts";
+import { dataDirAt, openDataDir } from "./constellation/folder/data-dir.ts";
 import { processLife } from "./constellation/processes/process-life.ts";
-import { readState } from "./constellation/folder/state-file.ts";
+import { readState, writeState } from "./constellation/folder/state-file.ts";
 import { pastedCurl } from "./fixtures/pasted-curl.ts";
 import { type TestFolder, testFolder } from "./fixtures/folder.ts";
 
@@ -115,6 +116,30 @@ describe("lanekeeper start", () => {
       });
     },
   );
+
+  test("a start that is stopped while it waits for a killed one's services says so, and has not failed", async () => {
+    await using folder = await testFolder();
+    const dir = await openDataDir(join(folder.path, "data"));
+    const service = spawn("sleep", ["60"]);
+    const killed = spawn("true");
+    await once(killed, "exit");
+    const life = await processLife(service.pid ?? 0);
+    const runner = { pid: service.pid ?? 0, life, restarts: 0, grpc: "", admin: "", log: "" };
+    const state = { pid: killed.pid ?? 0, dataDir: dir.path, url: "", ready: true };
+    await writeState(dir, { ...state, services: { runner } });
+    await writeFile(
+      join(dir.run, "lock-1.json"),
+      JSON.stringify({ pid: killed.pid, life: "ended" }),
+    );
+    const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dir.path });
+    const program = runProgram({ args: ["start"], env });
+    await eventually(() => program.output().includes("waiting for services of the killed start"));
+    program.process.kill("SIGTERM");
+    expect((await program.ended).code, program.output()).toBe(0);
+    expect(program.output().trim().split("\n").at(-1)).toBe("stopped");
+    expect(await processLife(service.pid ?? 0)).toBe(life);
+    service.kill();
+  });
 
   test.each(["SIGTERM", "SIGKILL"] as const)(
     "npm start ended by %s leaves nothing running",

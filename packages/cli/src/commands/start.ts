@@ -12,7 +12,12 @@ import { takeLock } from "../constellation/folder/lock.ts";
 import { type PortPlan, planPorts } from "../constellation/ports/ports.ts";
 import { prepareDatabase } from "../constellation/database/prepare-database.ts";
 import { type Credentials, openCredentials } from "../constellation/folder/secrets.ts";
-import { aborted, StopRequest, unlessStopped } from "../constellation/processes/stop-request.ts";
+import {
+  aborted,
+  StopRequest,
+  unlessCalledOff,
+  unlessStopped,
+} from "../constellation/processes/stop-request.ts";
 import { targetOf } from "../constellation/ports/targets.ts";
 import type { Output } from "../output.ts";
 
@@ -38,13 +43,10 @@ export async function start(output: Output): Promise<void> {
   if (lock.recoveredFrom !== undefined) {
     tell(`process ${lock.recoveredFrom} ended without giving its lock back: taking over`);
     const graceMs = settings.drainTimeoutMs + CLOSE_ALLOWANCE_MS;
-    await awaitLeftovers({ dir, graceMs, tell, stop: request.stop });
+    const gone = awaitLeftovers({ dir, graceMs, tell, stop: request.stop });
+    await unlessCalledOff(request.stop, gone);
   }
-  try {
-    await run({ settings, config, dir, request, tell });
-  } catch (error) {
-    if (!request.stop.aborted) throw error;
-  }
+  if (!request.stop.aborted) await run({ settings, config, dir, request, tell });
   tell("stopped");
 }
 
@@ -57,7 +59,8 @@ interface Start {
   readonly tell: (line: string) => void;
 }
 
-async function run({ settings, config, dir, request, tell }: Start): Promise<void> {
+async function run(start: Start): Promise<void> {
+  const { settings, dir, request, tell } = start;
   const ports = await planPorts(settings);
   const credentials = await openCredentials(dir, given(settings));
   const { stop, force } = request;
@@ -73,6 +76,20 @@ async function run({ settings, config, dir, request, tell }: Start): Promise<voi
     stop,
     force,
   });
+  // What fails while all is stopped again is told: a Postgres that does not end, for one.
+  await unlessCalledOff(stop, serve({ ...start, constellation, ports, credentials }));
+}
+
+interface Serving extends Start {
+  readonly constellation: Constellation;
+  readonly ports: PortPlan;
+  readonly credentials: Credentials;
+}
+
+/** Starts it and resolves once it is asked to stop. Rejects where the start fails, or is called off. */
+async function serve(serving: Serving): Promise<void> {
+  const { settings, config, dir, request, tell, constellation, ports, credentials } = serving;
+  const { stop } = request;
   await constellation.start();
   const applied = await unlessStopped(
     stop,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { StopRequest, unlessStopped } from "./stop-request.ts";
+import { StopRequest, unlessCalledOff, unlessStopped } from "./stop-request.ts";
 
 test("Ctrl-C under npm comes twice and is one request; a second that was meant forces", async () => {
   let nowMs = 0;
@@ -32,4 +32,14 @@ test("work that hangs does not keep a stop waiting", async () => {
   stop.abort(new Error("SIGTERM"));
   await expect(hangs).rejects.toThrow("SIGTERM");
   expect(await unlessStopped(new AbortController().signal, Promise.resolve(1))).toBe(1);
+});
+
+test("what fails once a stop was asked for has not failed, what fails before has", async () => {
+  const request = new AbortController();
+  const work = async () => {
+    throw new Error("initdb was interrupted");
+  };
+  await expect(unlessCalledOff(request.signal, work())).rejects.toThrow("interrupted");
+  request.abort();
+  await unlessCalledOff(request.signal, work());
 });

@@ -86,3 +86,12 @@ export async function unlessStopped<T>(signal: AbortSignal, work: Promise<T>): P
   });
   return Promise.race([work, stopped]);
 }
+
+/** Resolves also where `work` fails after the signal: a start that is called off fails in many ways. */
+export async function unlessCalledOff(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
