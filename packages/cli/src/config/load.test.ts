@@ -199,6 +199,65 @@ tenants:
             tools: [search]
 `;
 
+describe("what the runner would refuse, when the keys' policies had been changed already", () => {
+  const main = "tenants.default.agents.main";
+  const agents = (entries: object) => JSON.stringify({ tenants: { default: { agents: entries } } });
+  const agent = (more: object) => agents({ main: { model: "scripted", ...more } });
+  const many = (count: number, name: string, entry: object) =>
+    Object.fromEntries(Array.from({ length: count }, (_, nth) => [`${name}${nth}`, entry]));
+  const endpoint = { base_url: "https://api.example.org/v1", model: "m".repeat(201) };
+
+  test.each([
+    [
+      "a tool that there is not",
+      TOOLS.replace("[memory_save]", "[memory_save, memory_sav]"),
+      `c.yaml:7: ${main}.tools.1: memory_sav is none of session_status`,
+    ],
+    [
+      "a tool twice",
+      TOOLS.replace("[memory_save]", "[memory_save, memory_save]"),
+      `c.yaml:7: ${main}.tools.1: stands there twice`,
+    ],
+    [
+      "no name of a header",
+      TOOLS.replace("Authorization:", '"Authorization :":'),
+      `c.yaml:17: ${main}.mcp_servers.web.header_env: is no header's name`,
+    ],
+    [
+      "a prompt that has too many bytes, not characters",
+      agent({ system_prompt: "é".repeat(40_000) }),
+      `c.yaml:1: ${main}.system_prompt: may have 65536 bytes, got 80000 bytes`,
+    ],
+    [
+      "a long name of a model",
+      agent({ model: endpoint }),
+      `c.yaml:1: ${main}.model.model: is not of 1..200 bytes`,
+    ],
+    [
+      "too many servers",
+      agent({ mcp_servers: many(17, "s", { command: "x" }) }),
+      `c.yaml:1: ${main}.mcp_servers: has 17 servers of at most 16`,
+    ],
+    [
+      "too many agents",
+      agents(many(1_001, "a", { model: "scripted" })),
+      "c.yaml:1: tenants.default.agents: has 1001 agents of at most 1000",
+    ],
+  ])("%s", (_what, text, expected) => {
+    const [first = "", ...more] = problems(text);
+    expect(first.slice(0, expected.length)).toBe(expected);
+    expect(more).toEqual([]);
+  });
+
+  test("of each agent, not only of the first", () => {
+    const two = FULL.replace("[memory_save]", "[save]").replace(
+      "model: scripted",
+      "model: scripted\n        tools: [search]",
+    );
+    expect(problems(two)).toHaveLength(2);
+  });
+});
+
 describe("an agent's tools", () => {
   test("become what the runner is told", () => {
     const tenant = parseConfig(TOOLS, "c.yaml").tenants["default"];

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { CliError } from "../cli-error.ts";
+import { type Problem, runnerProblems } from "./runner-problems.ts";
 import { type Config, configSchema } from "./schema.ts";
 
 /**
@@ -32,14 +33,11 @@ export function parseConfig(text: string, file: string): Config {
     );
   }
   const parsed = configSchema.safeParse(document.toJS());
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap((issue) => flatten(issue));
+  const problems = parsed.success
+    ? runnerProblems(parsed.data)
+    : parsed.error.issues.flatMap((issue) => flatten(issue));
+  if (parsed.success && problems.length === 0) return parsed.data;
   throw new CliError(problems.map((problem) => located(problem, file, document, lines)).join("\n"));
-}
-
-interface Problem {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
 }
 
 /** One problem for each unknown field, so that each has its own line. */

@@ -19,7 +19,8 @@ const schedule = z
       .refine(
         (text) => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES,
         `expected at most ${MAX_MESSAGE_BYTES} bytes`,
-      ),
+      )
+      .refine((text) => !/\0|\p{Surrogate}/u.test(text), "expected no U+0000 or half a character"),
     on_conflict: z.enum(["enqueue", "reject"]).optional(),
     route: z
       .string()

@@ -78,7 +78,7 @@ const mcpServer = z
 
 /** How one agent answers, and how its keys are made. */
 const agent = z.strictObject({
-  system_prompt: z.string().max(65_536, "expected at most 64 KiB").optional(),
+  system_prompt: z.string().optional(),
   model: z.union([z.literal("scripted"), endpoint], {
     error:
       'expected "scripted", or base_url, model and api_key_env of an OpenAI-compatible endpoint',

@@ -8,14 +8,17 @@ import { OnConflict, Overflow } from "@lanekeeper/protocol/lanekeeper/runner/v1/
 import { invalid } from "@lanekeeper/rpc";
 import { parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
-import { TOOL_NAMES } from "../tools/registry.ts";
+import { isToolName, TOOL_NAMES } from "../tools/tool-names.ts";
 import { checkMcpServers } from "./parse-mcp-servers.ts";
 import { parseDuration, parseOptionalEnum, parseSpan, refuseLarger } from "./parse-field.ts";
 
 const MODEL_NAME_BYTES = 200;
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
-/** A whole set of agents. @throws INVALID_REQUEST naming the field. */
+/**
+ * A whole set of agents. `lanekeeper config` asks it too, before it tells anything to any service.
+ * @throws INVALID_REQUEST, PAYLOAD_TOO_LARGE naming the field.
+ */
 export function parseAgents(agents: readonly AgentConfig[]): readonly AgentConfig[] {
   if (agents.length > LIMITS.agentsPerTenant) {
     throw invalid("agents", `has ${agents.length} agents of at most ${LIMITS.agentsPerTenant}`);
@@ -107,7 +110,7 @@ function checkTools(field: string, tools: readonly string[]): void {
   if (tools.length > LIMITS.toolsPerAgent)
     throw invalid(field, `has more than ${LIMITS.toolsPerAgent}`);
   for (const [index, name] of tools.entries()) {
-    if (!TOOL_NAMES.includes(name)) {
+    if (!isToolName(name)) {
       throw invalid(`${field}[${index}]`, `${name} is none of ${TOOL_NAMES.join(", ")}`);
     }
     if (tools.indexOf(name) < index) throw invalid(`${field}[${index}]`, "stands there twice");

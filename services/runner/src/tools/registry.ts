@@ -7,12 +7,13 @@ import { sessionsSend } from "./sessions-send.ts";
 import { sessionsSpawn } from "./sessions-spawn.ts";
 import type { Tool } from "./tool.ts";
 import type { ToolDeps } from "./tool-deps.ts";
+import { isToolName, type ToolName } from "./tool-names.ts";
 
 /** Makes a built-in tool. */
 type ToolFactory = (deps: ToolDeps) => Tool;
 
 /** Every built-in tool by its name; a configuration that names another is refused. */
-const BUILT_IN: Readonly<Record<string, ToolFactory>> = {
+const BUILT_IN: Readonly<Record<ToolName, ToolFactory>> = {
   session_status: () => sessionStatus,
   memory_save: memorySave,
   memory_search: memorySearch,
@@ -20,13 +21,7 @@ const BUILT_IN: Readonly<Record<string, ToolFactory>> = {
   sessions_spawn: sessionsSpawn,
 };
 
-/** The names that `AgentConfig.tools` may hold. */
-export const TOOL_NAMES: readonly string[] = Object.keys(BUILT_IN);
-
 /** The tools that an agent's configuration names. */
 export function toolsFor(agent: AgentConfig, deps: ToolDeps): Tool[] {
-  return agent.tools.flatMap((name) => {
-    const factory = BUILT_IN[name];
-    return factory === undefined ? [] : [factory(deps)];
-  });
+  return agent.tools.filter(isToolName).map((name) => BUILT_IN[name](deps));
 }
