@@ -43,6 +43,11 @@ export class TelegramUpdates {
     this.#tell();
   }
 
+  /** Takes away what nobody has confirmed, as `drop_pending_updates` does. */
+  drop(): void {
+    this.#waiting.splice(0);
+  }
+
   /** Posts an update to the webhook as Telegram does; resolves to the status it is answered with. */
   async post(update: Update): Promise<number> {
     if (this.#webhook === undefined) throw new Error("no webhook is set");

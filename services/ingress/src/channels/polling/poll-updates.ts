@@ -79,7 +79,8 @@ class PolledBot {
   readonly #account: TenantAccount;
   readonly #signal: AbortSignal;
   #offset: number | undefined;
-  #attempts = 0;
+  /** What has been tried and not taken: it may be taken by another replica meanwhile, or away by people. */
+  #failing = { updateId: 0, attempts: 0 };
 
   constructor(polling: Polling, account: TenantAccount, signal: AbortSignal) {
     this.#polling = polling;
@@ -156,20 +157,25 @@ class PolledBot {
       );
     } catch (err) {
       if (this.#signal.aborted) return false;
-      this.#attempts += 1;
+      const attempts = this.#attemptsAt(updateId);
       const isLast =
         finalRefusal(err) !== undefined ||
-        (this.#attempts >= limits.maxUpdateAttempts && !mayPassLater(err));
-      const fields = { err, ...this.fields, update_id: updateId, attempts: this.#attempts };
+        (attempts >= limits.maxUpdateAttempts && !mayPassLater(err));
+      const fields = { err, ...this.fields, update_id: updateId, attempts };
       if (!isLast) {
         log.warn(fields, "an update is not taken yet");
         return false;
       }
       log.error(fields, "an update is given up");
     }
-    this.#attempts = 0;
     this.#offset = updateId + 1;
     return true;
+  }
+
+  #attemptsAt(updateId: number): number {
+    const attempts = this.#failing.updateId === updateId ? this.#failing.attempts + 1 : 1;
+    this.#failing = { updateId, attempts };
+    return attempts;
   }
 }
 

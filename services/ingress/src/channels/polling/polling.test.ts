@@ -78,6 +78,19 @@ test("an update that is in the way for a reason of its own is given up, and said
   await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
 });
 
+test("an update has all of its attempts, whatever those before it took", async () => {
+  const lane = await replica({ maxUpdateAttempts: 1_000 });
+  lane.runner.refusal = new LanekeeperError("INTERNAL", "a defect");
+  say(1);
+  await soon(() => lane.log.text()).toContain('"update_id":1,"attempts":2');
+  // As by an operator's setWebhook with drop_pending_updates.
+  telegram.updates.drop();
+  say(2);
+  await soon(() => lane.log.text()).toContain('"update_id":2,"attempts":1');
+  lane.runner.refusal = undefined;
+  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
+});
+
 test("an update that is refused for good is no obstacle", async () => {
   const lane = await replica();
   telegram.updates.push({ update_id: 1 });

@@ -68,12 +68,13 @@ interface TelegramFile {
   readonly size: number | undefined;
 }
 
-/** Of a photo's sizes the last is the largest. An animation stands there as a document too. */
+/** Of a photo's sizes the last that is small enough. An animation stands there as a document too. */
 function filesOf(message: JsonObject): TelegramFile[] {
   const photos = message["photo"];
   if (Array.isArray(photos)) {
-    const largest: unknown = photos.at(-1);
-    return isObject(largest) ? fileOf(largest, "photo.jpg", "image/jpeg") : [];
+    const sizes = photos.filter((size) => isObject(size));
+    const size = sizes.findLast((one) => hasRoom(one["file_size"])) ?? sizes.at(-1);
+    return size === undefined ? [] : fileOf(size, "photo.jpg", "image/jpeg");
   }
   const kind = FILE_KINDS.find((name) => isObject(message[name]));
   const file = kind === undefined ? undefined : message[kind];
@@ -94,7 +95,11 @@ function fileOf(file: JsonObject, name: string, type: string): TelegramFile[] {
   ];
 }
 
+/** What tells no size may be small enough. */
+function hasRoom(size: unknown): boolean {
+  return typeof size !== "number" || size <= MAX_FILE_BYTES;
+}
+
 async function fetched(file: TelegramFile, fetchFile: FetchFile): Promise<PartInit> {
-  const isSmall = (file.size ?? 0) <= MAX_FILE_BYTES;
-  return filePart(file, isSmall ? await fetchFile(file.fileId) : undefined);
+  return filePart(file, hasRoom(file.size) ? await fetchFile(file.fileId) : undefined);
 }

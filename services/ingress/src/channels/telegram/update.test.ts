@@ -119,6 +119,18 @@ test("a group that becomes a supergroup, told from either side, is the same two 
   });
 });
 
+test("of a photo's sizes the largest is taken that a turn has room for", async () => {
+  const huge = { file_id: "photos/huge.jpg", file_unique_id: "AQADh", file_size: 2_000_000 };
+  const photo = await said(update(1, message(PRIVATE, { photo: [...PHOTO, huge] })));
+  expect(photo.parts).toMatchObject([
+    { content: { value: { source: { value: Buffer.from("JPEG") } } } },
+  ]);
+  const alone = await said(update(1, message(PRIVATE, { photo: [huge] })));
+  expect(alone.parts).toMatchObject([
+    { content: { case: "text", value: expect.stringContaining("2000000 bytes, not passed on") } },
+  ]);
+});
+
 test("files come as bytes, the largest of a photo, with their caption", async () => {
   const photo = await said(update(1, message(PRIVATE, { photo: PHOTO, caption: "Look" })));
   expect(photo.parts).toMatchObject([
