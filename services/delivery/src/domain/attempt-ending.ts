@@ -40,6 +40,15 @@ export function isDeadLetter({ state, outcome }: AttemptEnding): boolean {
   return state === "FAILED" || (state === "UNKNOWN" && outcome !== "stale");
 }
 
+/**
+ * Dead letters of which the next reply of the route has to tell: it and those that it told of, if it is one;
+ * those that it would have told of, if it was reset away before.
+ */
+export function missingAfter(ending: AttemptEnding, gapBefore: number): number {
+  if (isDeadLetter(ending)) return gapBefore + 1;
+  return ending.outcome === "stale" ? gapBefore : 0;
+}
+
 export interface RetryRules {
   readonly retryBackoff: Backoff;
   readonly fenceBackoff: Backoff;

@@ -38,11 +38,28 @@ WHERE d.tenant = $1 AND d.delivery_id = $2 AND before.state IN (4, 5) AND d.redr
 RETURNING before.state AS "previousState", before.generation AS "previousGeneration"`,
 };
 
-/** While one of the route is being sent, its end or its lease tells when the next may be claimed. */
+/**
+ * Dead letters of which the route's next new reply has to tell: those behind the last that arrived, or that
+ * tells or will tell of those before it itself, as one that is redriven does. What was reset away is none.
+ */
+const UNTOLD_GAP = `(
+  SELECT count(*) FROM deliveries d
+  WHERE d.tenant = r.tenant AND d.route_id = r.route_id AND d.state IN (4, 5) AND d.route_seq > (
+    SELECT max(t.route_seq) FROM deliveries t WHERE t.tenant = r.tenant AND t.route_id = r.route_id
+      AND (t.state = 3 OR t.delivery_id = r.blocked_by OR (t.state IN (1, 2) AND t.gap_before IS NOT NULL)))
+  AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.tenant = d.tenant AND a.delivery_id = d.delivery_id
+    AND a.attempt = d.attempt_count AND a.outcome = 'stale')
+)`;
+
+/**
+ * While one of the route is being sent, its end or its lease tells when the next may be claimed. What is
+ * redriven is missing no more, so that those of which the next has to tell are counted anew.
+ */
 const LET_GO_ON = {
   name: "delivery_route_after_redrive",
   text: `
 UPDATE routes r SET blocked_by = CASE WHEN r.blocked_by <> $3 THEN r.blocked_by END,
+  gap_count = ${UNTOLD_GAP},
   due_time = CASE
     WHEN r.blocked_by <> $3 THEN NULL
     WHEN EXISTS (SELECT 1 FROM deliveries s

@@ -1,6 +1,6 @@
 import { byPlace, type Column, itemParams, itemTable } from "@lanekeeper/postgres";
 import type { ReplyState } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
-import { type AttemptEnding, isDeadLetter } from "../../domain/attempt-ending.ts";
+import { type AttemptEnding, isDeadLetter, missingAfter } from "../../domain/attempt-ending.ts";
 import { hasEnded, stateCode } from "../../domain/delivery-state.ts";
 import type { Claimed } from "./claimed.ts";
 import { type Claimant, goOn, type RouteGoesOn, type WentOn } from "./go-on.ts";
@@ -119,7 +119,11 @@ function routeOf({ claimed, ending, wantsNext }: EndedAttempt): RouteGoesOn {
   const { tenant, routeId, deliveryId, gapBefore } = claimed;
   return {
     ...{ tenant, routeId, wantsNext },
-    ended: { deliveryId, gapBefore, isDeadLetter: isDeadLetter(ending) },
+    ended: {
+      deliveryId,
+      isDeadLetter: isDeadLetter(ending),
+      missing: missingAfter(ending, gapBefore),
+    },
   };
 }
 

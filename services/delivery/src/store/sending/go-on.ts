@@ -12,8 +12,8 @@ export interface RouteGoesOn {
   readonly ended?: {
     readonly deliveryId: string;
     readonly isDeadLetter: boolean;
-    /** Dead letters right before it of which it has told. */
-    readonly gapBefore: number;
+    /** Dead letters, with itself if it is one, of which the next has to tell in its place. */
+    readonly missing: number;
   };
   /** The head is claimed here, if it is due. */
   readonly wantsNext: boolean;
@@ -38,7 +38,7 @@ const ROUTES: readonly Column<RouteGoesOn>[] = [
   { name: "route_id", type: "uuid", of: ({ routeId }) => routeId },
   { name: "ended_id", type: "uuid", of: ({ ended }) => ended?.deliveryId ?? null },
   { name: "is_dead", type: "boolean", of: ({ ended }) => ended?.isDeadLetter ?? false },
-  { name: "gap_before", type: "int", of: ({ ended }) => ended?.gapBefore ?? 0 },
+  { name: "missing", type: "int", of: ({ ended }) => ended?.missing ?? 0 },
   { name: "wants_next", type: "boolean", of: ({ wantsNext }) => wantsNext },
 ];
 
@@ -67,8 +67,8 @@ WITH ${itemTable(ROUTES)}, head AS (
     CASE WHEN i.is_dead THEN r.on_failure = ${OnFailure.BLOCK} ELSE r.blocked_by IS NOT NULL END AS waits,
     r.kind, r.account_id, r.address, r.thread_id, r.signing_secret, r.old_secret, r.old_secret_end,
     r.due_time, r.last_seq, r.head_seq, r.gap_count AS old_gap_count,
-    r.gap_count + CASE WHEN i.is_dead AND r.on_failure <> ${OnFailure.BLOCK}
-      THEN i.gap_before + 1 ELSE 0 END AS gap_count,
+    r.gap_count + CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK}
+      THEN 0 ELSE i.missing END AS gap_count,
     h.delivery_id, h.route_seq, h.state, h.next_attempt_time, h.takes_gap
   FROM item i JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
   LEFT JOIN LATERAL (
@@ -111,7 +111,8 @@ WITH ${itemTable(ROUTES)}, head AS (
   FROM head h LEFT JOIN claimed c USING (place)
   WHERE r.tenant = h.tenant AND r.route_id = h.route_id AND NOT (
     c.place IS NOT NULL AND h.due_time >= clock_timestamp() + ${LEASE} AND NOT h.is_dead
-    AND (h.old_gap_count = 0 OR NOT c.takes_gap) AND h.route_seq - h.head_seq < ${LOOKED_OVER})
+    AND h.old_gap_count = CASE WHEN c.takes_gap THEN 0 ELSE h.gap_count END
+    AND h.route_seq - h.head_seq < ${LOOKED_OVER})
 )
 SELECT g.place::int, NOT g.waits AND g.next_attempt_time IS NOT NULL AS "hasNext", c.tenant, c.delivery_id AS "deliveryId",
   coalesce(c.fence_id, c.delivery_id) AS "fenceId", c.route_id AS "routeId", c.route_seq AS "routeSeq",
