@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
 /** A TCP server that records what it hears, and answers the first bytes with a text. */
-export async function startRecorder(answer?: string) {
+export async function startRecorder(answer?: string, at = 0, host = "127.0.0.1") {
   const sockets: Socket[] = [];
   let heard = "";
   let tell = (): void => undefined;
@@ -24,11 +24,11 @@ export async function startRecorder(answer?: string) {
       tell();
     });
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(at, host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `http://${host}:${port}/`,
     received: () => heard,
     heard: () => first,
     closed: () => closed,

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { literalAddress } from "@lanekeeper/addresses";
+import { linkedSignal } from "@lanekeeper/service";
 
 /** An open connection, and to which address. */
 export interface Pinned {
@@ -9,8 +10,14 @@ export interface Pinned {
 }
 
 /**
- * Opens a connection for this URL to the first of these addresses that takes it; for https, with the
- * certificate checked against the URL's name. Nothing of a request is sent.
+ * An address that has not taken the connection for so long is not waited for alone: many names have one that
+ * leads nowhere from here, such as an IPv6 address where there is no IPv6 (RFC 8305, 8).
+ */
+const NEXT_ADDRESS_MS = 250;
+
+/**
+ * Opens a connection for this URL to the first of these addresses that takes it, asked in their order; for
+ * https, with the certificate checked against the URL's name. Nothing of a request is sent.
  * @throws Error of the last address, or the signal's reason
  */
 export async function connectPinned(
@@ -18,17 +25,46 @@ export async function connectPinned(
   addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<Pinned> {
-  let lastError: unknown = new Error("no address to connect to");
-  for (const address of addresses) {
-    signal.throwIfAborted();
-    try {
-      return { socket: await connectTo(url, address, signal), address };
-    } catch (error) {
-      lastError = error;
-    }
-  }
   signal.throwIfAborted();
-  throw lastError;
+  if (addresses.length === 0) throw new Error("no address to connect to");
+  const others = linkedSignal(signal);
+  try {
+    return await firstOf(url, addresses, others.signal);
+  } finally {
+    others.abort(new Error("another address took the connection"));
+    others[Symbol.dispose]();
+  }
+}
+
+/** The next address is asked when one refuses, or keeps us waiting; those that are late are closed. */
+function firstOf(url: URL, addresses: readonly string[], signal: AbortSignal): Promise<Pinned> {
+  return new Promise((resolve, reject) => {
+    let begun = 0;
+    let failed = 0;
+    let isOpen = false;
+    let patience: NodeJS.Timeout | undefined;
+    const next = (): void => {
+      clearTimeout(patience);
+      const address = addresses[begun];
+      if (address === undefined || signal.aborted) return;
+      begun += 1;
+      patience = setTimeout(next, NEXT_ADDRESS_MS).unref();
+      connectTo(url, address, signal).then((socket) => opened({ socket, address }), fail);
+    };
+    const opened = (pinned: Pinned): void => {
+      clearTimeout(patience);
+      if (isOpen) pinned.socket.destroy();
+      isOpen = true;
+      resolve(pinned);
+    };
+    const fail = (error: unknown): void => {
+      failed += 1;
+      if (signal.aborted) reject(signal.reason);
+      else if (failed === addresses.length) reject(error);
+      else next();
+    };
+    next();
+  });
 }
 
 function connectTo(url: URL, address: string, signal: AbortSignal): Promise<Socket> {

@@ -190,6 +190,17 @@ test("a receiver that is down is never claimed, and the second address is tried"
   expect((await send(`http://hook.example:${port}/`, { resolve })).outcome.kind).toBe("sent");
 });
 
+test("an address that takes a connection and then says nothing does not keep the next from being asked", async () => {
+  await using mute = await startRecorder();
+  const port = portOf(mute.url);
+  await using receiver = await startRecorder("no TLS either\r\n", Number(port), "127.0.0.2");
+  const resolve: Resolve = async () => ["127.0.0.1", "127.0.0.2"];
+  const limits = { connectMs: 2_000 };
+  const { outcome, claims } = await send(`https://hook.example:${port}/`, { resolve, limits });
+  expect([outcome.kind, claims]).toEqual(["failed", 0]);
+  expect([mute.received(), receiver.received()]).not.toContain("");
+});
+
 test("without the right to send not a byte goes out", async () => {
   await using receiver = await startRecorder();
   const claim = () => Promise.reject(new NotSentError("stale", "the session was reset"));
