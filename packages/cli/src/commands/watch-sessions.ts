@@ -39,5 +39,6 @@ function show(message: WatchSessionsResponse, { json }: WatchOptions, output: Ou
   if (event.case === "snapshotEnd") output.line("-- now each change");
   if (event.case !== "merged") return;
   const { sessionKey, survivorSessionKey } = event.value;
-  output.line(`${sessionKey}  merged into ${survivorSessionKey}`);
+  const into = survivorSessionKey || "a key that this credential may not reach";
+  output.line(`${sessionKey}  merged into ${into}`);
 }

@@ -30,10 +30,19 @@ export class FanOut {
 
   /** Tells those who want the key; `make` is called once, and only where somebody does. */
   tell(tenant: string, sessionKey: string, make: () => Told): void {
-    let told: Told | undefined;
-    for (const { subscriber } of this.#wanting(tenant, sessionKey)) {
-      told ??= make();
-      subscriber.push(told);
+    const told = once(make);
+    for (const { subscriber } of this.#wanting(tenant, sessionKey)) subscriber.push(told());
+  }
+
+  /** The same of a key that leads to another: those who may not reach that are not told which it is. */
+  tellLeading(
+    tenant: string,
+    { from, to }: { readonly from: string; readonly to: string },
+    make: (to: string) => Told,
+  ): void {
+    const [whole, bounded] = [once(() => make(to)), once(() => make(""))];
+    for (const { filter, subscriber } of this.#wanting(tenant, from)) {
+      subscriber.push(isAllowed(filter, to) ? whole() : bounded());
     }
   }
 
@@ -49,6 +58,11 @@ export class FanOut {
       if (isAllowed(member.filter, sessionKey)) yield member;
     }
   }
+}
+
+function once(make: () => Told): () => Told {
+  let made: Told | undefined;
+  return () => (made ??= make());
 }
 
 /** Members of one tenant by their prefix, and how many prefixes there are of each length. */

@@ -6,7 +6,7 @@ import type { Limits } from "../limits.ts";
 import { FanOut } from "./fan-out.ts";
 import { Follower, type FollowerDeps, type Upstream } from "./follower.ts";
 import type { Subscriber } from "./subscriber.ts";
-import { keyOf, toldSession } from "./told.ts";
+import { keyOf, toldMerge, toldSession } from "./told.ts";
 import type { WatchFilter } from "./watch-filter.ts";
 
 export interface SessionFeedDeps extends FollowerDeps {
@@ -114,12 +114,22 @@ export class SessionFeed implements AsyncDisposable {
   }
 
   #take(message: WatchSessionsResponse): void {
-    const key = keyOf(message);
-    if (key !== undefined) this.#fanOut.tell(message.tenant, key, () => toldSession(message));
+    this.#tell(message);
     this.#token = message.resumeToken;
     this.#position = message.position;
     this.#isBoundary = message.isBoundary;
     this.#letIn();
+  }
+
+  #tell(message: WatchSessionsResponse): void {
+    const { tenant, event } = message;
+    if (event.case === "merged") {
+      const { sessionKey: from, survivorSessionKey: to } = event.value;
+      this.#fanOut.tellLeading(tenant, { from, to }, (leadsTo) => toldMerge(message, leadsTo));
+    } else {
+      const key = keyOf(message);
+      if (key !== undefined) this.#fanOut.tell(tenant, key, () => toldSession(message));
+    }
   }
 
   #letIn(): void {

@@ -22,14 +22,22 @@ export function toldSession({ event, resumeToken }: SessionMessage): Told {
   return told({ event: { event, resumeToken } });
 }
 
-/** The key that a message of session-identity is about; undefined where it is about none. */
+/** A merge, as it is told to those who may know of this survivor; empty: of none. */
+export function toldMerge(
+  { event, resumeToken }: SessionMessage,
+  survivorSessionKey: string,
+): Told {
+  if (event.case !== "merged") throw new Error(`a merge is told, no ${event.case ?? "nothing"}`);
+  const value = { ...event.value, survivorSessionKey };
+  return told({ event: { event: { case: "merged", value }, resumeToken } });
+}
+
+/** The key of a state; undefined where it is none. */
 export function keyOf({ event }: SessionMessage): string | undefined {
   switch (event.case) {
     case "snapshot":
     case "changed":
       return event.value.ref?.sessionKey;
-    case "merged":
-      return event.value.sessionKey;
     default:
       return undefined;
   }

@@ -113,6 +113,24 @@ test("only keys of the prefix, the agent, and what the credential is confined to
   });
 });
 
+test("where a session was merged to is told to those alone who may reach that key", async () => {
+  const web = "agent:main:web:1";
+  const asked = subscribe({ sessionKeyPrefix: "agent:main:web:" });
+  const bound = subscribe({}, { keyPrefixes: ["agent:main:web:"] });
+  const wider = subscribe({}, { keyPrefixes: ["agent:main:web:", "agent:main:crm:"] });
+  const all = [asked, bound, wider];
+  for (const one of all) await one.until("snapshotEnd");
+  const joined = subscribe();
+  await joined.until("snapshotEnd");
+  fan.feed.commit({ ...own(web), mergedInto: "agent:main:crm:secret" });
+  for (const one of all) await one.until(`merged ${web}`);
+  const survivors = all.map(({ messages }) => {
+    const event = messages.findLast((message) => message.event?.event.case === "merged")?.event;
+    return event?.event.case === "merged" && event.event.value.survivorSessionKey;
+  });
+  expect(survivors).toEqual(["agent:main:crm:secret", "", "agent:main:crm:secret"]);
+});
+
 test("lanes that have work, then their changes; a watch that began anew is told as changes", async () => {
   fan.lanes.set("acme", "agent:main:a", 1);
   fan.lanes.set("acme", "agent:main:b", 2);

@@ -4,6 +4,7 @@ import type { Peer } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { Fence, ReplyFence } from "../domain/records.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
+import { withinBounds } from "../names/leads.ts";
 import { refusalError } from "./show/refusal.ts";
 
 /** What a decision was about, as the log has it. */
@@ -79,7 +80,7 @@ export function decided<Answer>(
   }
   if (!refused) return result;
   metrics.refused(operation, result.reason);
-  throw refusalError(result);
+  throw refusalError(withinBounds(result, call));
 }
 
 function fieldsOfCall({ tenant, principal, requestId, traceparent }: CallContext) {

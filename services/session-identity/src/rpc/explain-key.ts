@@ -111,7 +111,7 @@ async function story(
     before,
     limit: limit + 1,
   });
-  const { entries, nextPageToken } = journalPage(journal, limit, question);
+  const { entries, nextPageToken } = journalPage(journal, limit, question, call);
   return {
     ...(bound ? { binding: showBinding(bindingOf(plan, found, key)) } : {}),
     equivalences: equivalences.map(showEquivalence),

@@ -3,6 +3,7 @@ import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import type { StandingKey } from "../domain/key-state.ts";
 import { checkBounds } from "../names/caller.ts";
+import { leadsOut } from "../names/leads.ts";
 import { findGeneration } from "../store/keys/find-generation.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { sessionKey } from "./parse/key.ts";
@@ -15,7 +16,9 @@ export function getSession(context: IdentityContext): IdentityRoutes["getSession
     if (session.case === "sessionKey") {
       const key = sessionKey("session_key", session.value);
       checkBounds(key, call);
-      return { session: showSession(await read(context, call, key, key)) };
+      const state = await read(context, call, key, key);
+      if (state.movedTo !== undefined) checkBounds(state.movedTo, call);
+      return { session: showSession(state) };
     }
     if (session.case === "sessionId") return byId(context, call, uuid("session_id", session.value));
     throw invalid("session", "session_key or session_id is required");
@@ -27,6 +30,7 @@ async function byId(context: IdentityContext, call: CallContext, sessionId: stri
   const found = await findGeneration(context.db, call.tenant, sessionId);
   if (found === undefined) throw notFound("session", sessionId);
   const state = await read(context, call, found.sessionKey, sessionId);
+  if (leadsOut(state, call)) throw notFound("session", sessionId);
   const session = showSession(state);
   const { rotation } = found;
   const stoodBefore = state.session.sessionId !== sessionId && rotation !== undefined;

@@ -1,5 +1,5 @@
 import { type CallContext, invalid, isOutside } from "@lanekeeper/rpc";
-import type { CanonicalKey } from "@lanekeeper/session-key";
+import type { CanonicalKey, KeyBounds } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import { checkBounds } from "../names/caller.ts";
@@ -25,7 +25,7 @@ export function listJournal({ db }: IdentityContext): IdentityRoutes["listJourna
     const before = readNumberToken(question, request.pageToken);
     const scope = { tenant, agents, keyPrefixes, withInternal: !isOutside(call) };
     const found = await list(db, { ...filter, ...scope, before, limit: limit + 1 });
-    return journalPage(found, limit, question);
+    return journalPage(found, limit, question, call);
   };
 }
 
@@ -34,12 +34,13 @@ export function journalPage(
   found: readonly JournalEntryRow[],
   limit: number,
   question: readonly unknown[],
+  bounds: KeyBounds,
 ) {
   const page = found.slice(0, limit);
   const last = page.at(-1);
   const more = found.length > limit && last !== undefined;
   return {
-    entries: page.map(showEntry),
+    entries: page.map((entry) => showEntry(entry, bounds)),
     nextPageToken: more ? pageToken(question, String(last.entry_id)) : "",
   };
 }

@@ -5,9 +5,12 @@ import type {
   WatchSessionsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import { invalid, permissionDenied, isOutside } from "@lanekeeper/rpc";
+import { isKeyWithin, type KeyBounds } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
+import type { StandingKey } from "../domain/key-state.ts";
 import { storeError } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
+import { leadsOut } from "../names/leads.ts";
 import type { WatchEvent } from "../watch/place.ts";
 import { watch } from "../watch/watch.ts";
 import type { IdentityRoutes } from "./handler.ts";
@@ -37,7 +40,7 @@ export function watchSessions({
     };
     try {
       for await (const event of watch({ query: db, feed, clock }, question, call.signal)) {
-        yield { ...show(event), tenant: everybody ? tenantOf(event) : "" };
+        yield { ...show(event, call), tenant: everybody ? tenantOf(event) : "" };
       }
     } catch (error) {
       throw storeError(error);
@@ -67,19 +70,30 @@ function tenantOf(event: WatchEvent): string {
   return event.kind === "changed" ? event.change.state.tenant : "";
 }
 
-function show(event: WatchEvent): Response {
+function show(event: WatchEvent, bounds: KeyBounds): Response {
   if (event.kind === "snapshot") {
-    return { event: { case: "snapshot", value: showSession(event.state) } };
+    const { state } = event;
+    if (leadsOut(state, bounds)) return { event: merged(state, "") };
+    return { event: { case: "snapshot", value: showSession(state) } };
   }
   const { token: resumeToken, position, isBoundary } = event;
-  return { event: told(event), resumeToken, position, isBoundary };
+  return { event: told(event, bounds), resumeToken, position, isBoundary };
 }
 
-function told(event: Exclude<WatchEvent, { kind: "snapshot" }>): NonNullable<Response["event"]> {
+function told(
+  event: Exclude<WatchEvent, { kind: "snapshot" }>,
+  bounds: KeyBounds,
+): NonNullable<Response["event"]> {
   if (event.kind === "snapshot_end") return { case: "snapshotEnd", value: {} };
   if (event.kind === "bookmark") return { case: "bookmark", value: {} };
   const { state, mergedInto } = event.change;
-  if (mergedInto === undefined) return { case: "changed", value: showSession(state) };
-  const { sessionKey, revision } = state;
-  return { case: "merged", value: { sessionKey, survivorSessionKey: mergedInto, revision } };
+  if (mergedInto !== undefined) {
+    return merged(state, isKeyWithin(mergedInto, bounds) ? mergedInto : "");
+  }
+  return { case: "changed", value: showSession(state) };
+}
+
+/** The survivor is empty where it is none of the keys that the credential is bound to. */
+function merged({ sessionKey, revision }: StandingKey, survivorSessionKey: string) {
+  return { case: "merged", value: { sessionKey, survivorSessionKey, revision } } as const;
 }

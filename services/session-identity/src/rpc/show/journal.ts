@@ -4,10 +4,15 @@ import {
   Decision,
   type JournalEntrySchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
+import { isKeyWithin, type KeyBounds } from "@lanekeeper/session-key";
 import type { FenceJson } from "../../store/journal/journal-rows.ts";
 import type { JournalEntryRow } from "../../store/journal/list-journal.ts";
 
-export function showEntry(row: JournalEntryRow): MessageInitShape<typeof JournalEntrySchema> {
+/** What is current is told where the credential may reach it: a merge names the survivor there. */
+export function showEntry(
+  row: JournalEntryRow,
+  bounds: KeyBounds,
+): MessageInitShape<typeof JournalEntrySchema> {
   const { operation, reason, generation, source, principal, count } = row;
   return {
     entryId: row.entry_id,
@@ -19,7 +24,7 @@ export function showEntry(row: JournalEntryRow): MessageInitShape<typeof Journal
     sessionId: row.session_id,
     turnId: row.turn_id,
     ...(row.shown === null ? {} : { shown: fenceOf(row.shown) }),
-    ...(row.current === null ? {} : { current: fenceOf(row.current) }),
+    ...(isTold(row.current, bounds) ? { current: fenceOf(row.current) } : {}),
     deliveryId: row.delivery_id,
     requestId: row.request_id,
     traceId: row.trace_id,
@@ -28,6 +33,10 @@ export function showEntry(row: JournalEntryRow): MessageInitShape<typeof Journal
     note: row.note,
     lastTime: timestampFromDate(row.last_time),
   };
+}
+
+function isTold(current: FenceJson | null, bounds: KeyBounds): current is FenceJson {
+  return current !== null && isKeyWithin(current.sessionKey, bounds);
 }
 
 function fenceOf({ sessionKey, sessionId, generation, runId, runEpoch }: FenceJson) {

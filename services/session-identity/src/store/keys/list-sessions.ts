@@ -21,6 +21,7 @@ export interface SessionsWanted {
 const IN_RANGE = `k.tenant = $1 and k.session_key > $2 and k.session_key >= $3
       and k.session_key < $3 || U&'\\+10FFFF'
       and ${keyIsWithin("k.session_key", "$4", "$5")}
+      and (k.moved_to is null or ${keyIsWithin("k.moved_to", "$4", "$5")})
       and k.session_id is not null and not k.internal`;
 
 const LIST_SESSIONS = {
@@ -37,7 +38,10 @@ const LIST_RUNNING = {
     order by r.session_key limit $6`,
 };
 
-/** Sessions in key order; internal ones are never listed. */
+/**
+ * Sessions in key order; internal ones are never listed, nor what was merged into a key outside the bounds,
+ * whose name it would tell.
+ */
 export async function listSessions(
   query: Query,
   wanted: SessionsWanted,

@@ -129,7 +129,7 @@ export type WatchSessionsResponse = Message<"lanekeeper.identity.v1.WatchSession
     case: "changed";
   } | {
     /**
-     * A key was merged into another.
+     * A key was merged into another. In a snapshot, without a token: out of the credential's bounds, before it.
      *
      * @generated from field: lanekeeper.identity.v1.SessionMerged merged = 4;
      */
@@ -227,7 +227,7 @@ export type SessionMerged = Message<"lanekeeper.identity.v1.SessionMerged"> & {
   sessionKey: string;
 
   /**
-   * Where it leads now.
+   * Where it leads now; empty where that is none of the keys that the credential is bound to.
    *
    * @generated from field: string survivor_session_key = 2;
    */
