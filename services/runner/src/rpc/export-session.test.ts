@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
-import type { Replica } from "../testing/world.ts";
+import type { Replica, World } from "../testing/world.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
@@ -70,4 +70,56 @@ test("a long transcript comes in parts, a page of it in memory, and an unknown k
   expect(await exported(replica, { case: "sessionKey", value: "agent:main:other" })).toEqual([
     { type: "end", messages: 0 },
   ]);
+});
+
+async function longTranscript(world: World, generation: number): Promise<string> {
+  const sessionId = `s-${generation}`;
+  const about = [TENANT, sessionId, KEY, generation];
+  await world.db.query("INSERT INTO sessions VALUES ($1, $2, $3, $4, '', '', 150)", about);
+  await world.db.query(
+    `INSERT INTO messages SELECT $1, $2, n, gen_random_uuid(), 2, 'p', '', now() FROM generate_series(1, 150) n`,
+    [TENANT, sessionId],
+  );
+  return sessionId;
+}
+
+const forget = async (world: World, sessionId: string, throughSeq = 150): Promise<void> => {
+  const gone = [sessionId, throughSeq];
+  await world.db.query("DELETE FROM messages WHERE session_id = $1 AND seq <= $2", gone);
+  if (throughSeq >= 150) {
+    await world.db.query("DELETE FROM sessions WHERE session_id = $1", [sessionId]);
+  }
+};
+
+test.each([
+  ["between two of its pages", "runner_messages_of_key", 2],
+  ["once its first page is read", "runner_read_session", 1],
+])(
+  "an export of a session that is removed %s does not say that it is whole",
+  async (_when, statement, nth) => {
+    await using world = await worlds.start();
+    let asked = 0;
+    const beforeStatement = async (name: string): Promise<void> => {
+      if (name !== statement || (asked += 1) !== nth) return;
+      await forget(world, "s-1");
+    };
+    const replica = await world.replica({ beforeStatement });
+    await longTranscript(world, 1);
+    await longTranscript(world, 2);
+    const { reason } = await exported(replica, { case: "sessionKey", value: KEY }).then(
+      () => ({ reason: "none" }),
+      (error: { readonly reason: string }) => error,
+    );
+    expect([asked >= nth, reason]).toEqual([true, "NOT_FOUND"]);
+  },
+);
+
+test("a session whose beginning is removed already is not told of at all", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  const [first, second] = [await longTranscript(world, 1), await longTranscript(world, 2)];
+  await forget(world, first, 100);
+  const lines = await exported(replica, { case: "sessionKey", value: KEY });
+  expect(lines[0]).toMatchObject({ type: "session", sessionId: second });
+  expect(lines.at(-1)).toEqual({ type: "end", messages: 150 });
 });

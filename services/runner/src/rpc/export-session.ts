@@ -1,10 +1,11 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import { TranscriptMessageSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import type { ExportSessionRequest } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { type CallContext, invalid } from "@lanekeeper/rpc";
+import { type CallContext, invalid, notFound } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import {
+  keptSessions,
   messagesOfKey,
   messagesOfSession,
   type StoredMessage,
@@ -40,8 +41,9 @@ async function* exported(
   let count = 0;
   for (let last: StoredMessage | undefined; ; ) {
     const page = await read(last);
+    const whole = await wholeOf(context, tenant, page, sessionId);
     let lines = "";
-    for (const message of page) {
+    for (const message of whole) {
       if (message.sessionId !== sessionId) lines += await sessionLine(context, tenant, message);
       sessionId = message.sessionId;
       lines += messageLine(message);
@@ -49,12 +51,31 @@ async function* exported(
       yield lines;
       lines = "";
     }
-    count += page.length;
+    count += whole.length;
     if (lines !== "") yield lines;
     last = page.at(-1);
     if (last === undefined || page.length < LIMITS.exportPage) break;
   }
   yield line({ type: "end", messages: count });
+}
+
+/**
+ * The messages of a page whose sessions were there in whole when it was read. One that is being removed is not
+ * told of; asked after the page, since then nothing of those that are there was gone.
+ * @throws NOT_FOUND where that of which something was told already is not
+ */
+async function wholeOf(
+  { deps }: RunnerContext,
+  tenant: string,
+  page: readonly StoredMessage[],
+  begun: string,
+): Promise<readonly StoredMessage[]> {
+  const ids = new Set(page.map(({ sessionId }) => sessionId));
+  if (begun !== "") ids.add(begun);
+  if (ids.size === 0) return page;
+  const kept = await keptSessions(deps.db, tenant, [...ids]);
+  if (begun !== "" && !kept.has(begun)) throw notFound("session", begun);
+  return page.filter(({ sessionId }) => kept.has(sessionId));
 }
 
 type ReadPage = (after: StoredMessage | undefined) => Promise<readonly StoredMessage[]>;
@@ -89,7 +110,7 @@ async function sessionLine(
   { sessionId }: StoredMessage,
 ): Promise<string> {
   const session = await readSession(deps.db, tenant, sessionId);
-  if (session === undefined) throw new Error(`messages of ${sessionId} without their session`);
+  if (session === undefined) throw notFound("session", sessionId);
   const { sessionKey, generation, parentSessionId } = session;
   return line({
     type: "session",

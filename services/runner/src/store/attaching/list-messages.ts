@@ -59,6 +59,26 @@ export async function messagesOfKey(
   return (await rows<Raw>(sql, OF_KEY, params)).map(decoded);
 }
 
+const KEPT = {
+  name: "runner_kept_sessions",
+  text: `
+SELECT session_id AS "sessionId" FROM messages
+WHERE tenant = $1 AND session_id = ANY ($2::text[]) AND seq = 1`,
+};
+
+/**
+ * Of these sessions, of which something was said, those whose transcripts are whole: what is past its retention is
+ * removed from its beginning on.
+ */
+export async function keptSessions(
+  sql: Sql,
+  tenant: string,
+  sessionIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const kept = await rows<{ readonly sessionId: string }>(sql, KEPT, [tenant, sessionIds]);
+  return new Set(kept.map(({ sessionId }) => sessionId));
+}
+
 function decoded({ body, ...rest }: Raw): StoredMessage {
   return { ...rest, message: messageOf(body) };
 }
