@@ -10,6 +10,7 @@ import type { Tx } from "../store/db.ts";
 import { acceptedRow, type Asker } from "../store/journal/journal-rows.ts";
 import { lookUp, type Wanted } from "../store/batch/look-up.ts";
 import { BatchWrites } from "../store/batch/write-batch.ts";
+import { type JournalledAct, journalRefused } from "./journal-refused.ts";
 import { ConnectionsChanged } from "./locked-keys.ts";
 
 /** For whom an operator's or adapter's act is done. */
@@ -20,12 +21,14 @@ export interface Actor {
 
 /**
  * Runs an act in one transaction, again where rows were connected otherwise once they were locked. A
- * refusal rolls back everything.
+ * refusal rolls back everything, and is journalled as `journalled` says; undefined: it is nobody's call.
  */
 export async function act<Answer>(
-  { db, feed, replica }: IdentityContext,
+  context: IdentityContext,
   work: (tx: Tx, writes: BatchWrites) => Promise<Answer | Refusal>,
+  journalled?: JournalledAct,
 ): Promise<Answer | Refusal> {
+  const { db, feed, replica } = context;
   try {
     const { answer, tells } = await untilConnected(() =>
       retryOnDeadlock(() =>
@@ -41,7 +44,10 @@ export async function act<Answer>(
     if (tells !== "nothing") feed.nudge(tells);
     return answer;
   } catch (error) {
-    if (error instanceof RolledBack) return error.refusal;
+    if (error instanceof RolledBack) {
+      if (journalled !== undefined) await journalRefused(context, journalled, error.refusal);
+      return error.refusal;
+    }
     if (isUnavailable(error)) throw storeUnavailable("the database cannot be reached", error);
     throw error;
   }

@@ -50,7 +50,7 @@ export async function linkPeer(
   command: LinkCommand,
 ): Promise<Linked | Refusal> {
   const bearer = { tenant: actor.tenant, agentId: command.agentId };
-  const done = await act(context, async (tx, writes) => {
+  const work = async (tx: Tx, writes: BatchWrites) => {
     await lockTenant(tx, actor.tenant);
     const tenant = await readTenant(tx, actor.tenant);
     const own = peerSpelling(command.peer);
@@ -63,7 +63,8 @@ export async function linkPeer(
     const { leadsTo, merged } = united;
     if (before === undefined) await noteThreadsOf(tx, actor, command, party);
     return { peer: command.peer, createMs: made.getTime(), leadsTo, merged };
-  });
+  };
+  const done = await act(context, work, { actor, operation: "link_peer", keys: [] });
   if (!isRefusal(done)) await carryThreads(context, bearer);
   return done;
 }

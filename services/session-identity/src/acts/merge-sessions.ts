@@ -4,6 +4,8 @@ import { hasSession, type StandingKey } from "../domain/key-state.ts";
 import { decideMerge } from "../domain/merge.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { recordedAnswer } from "../engine/rotate-request.ts";
+import type { BatchWrites } from "../store/batch/write-batch.ts";
+import type { Tx } from "../store/db.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { lockConnected } from "./locked-keys.ts";
 
@@ -29,7 +31,7 @@ export function mergeSessions(
 ): Promise<{ readonly merged: Merged; readonly survivor: StandingKey } | Refusal> {
   const { loser, survivor, requestId, fingerprint } = command;
   const { tenant } = actor;
-  return act(context, async (tx, writes) => {
+  const work = async (tx: Tx, writes: BatchWrites) => {
     const keys = await lockConnected(tx, tenant, [loser, survivor]);
     const state = keys.row(loser);
     const { now, runs, request } = await lookUpRuns(
@@ -51,5 +53,6 @@ export function mergeSessions(
     const merged = { sessionKey: loser, survivorSessionKey: survivor };
     writes.request(tenant, requestId, fingerprint, merged, now.ms);
     return { merged, survivor: standing };
-  });
+  };
+  return act(context, work, { actor, operation: "merge", keys: [loser, survivor] });
 }

@@ -4,6 +4,8 @@ import { decideAlias, decideRemoveAlias } from "../domain/alias.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
 import { LIMITS } from "../limits.ts";
+import type { BatchWrites } from "../store/batch/write-batch.ts";
+import type { Tx } from "../store/db.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { lockConnected, makeRows } from "./locked-keys.ts";
 
@@ -16,7 +18,7 @@ export function registerAlias(
   note: string,
 ): Promise<KeyState | Refusal> {
   const { tenant } = actor;
-  return act(context, async (tx, writes) => {
+  const work = async (tx: Tx, writes: BatchWrites) => {
     await makeRows(tx, writes, tenant, [alias, target], "alias");
     const keys = await lockConnected(tx, tenant, [alias, target]);
     const [from, to] = [keys.row(alias), keys.row(target)];
@@ -26,7 +28,8 @@ export function registerAlias(
     const { now } = await lookUpRuns(tx, tenant, []);
     applyAct(writes, actor, now.ms, effects);
     return { ...from, aliasOf: target };
-  });
+  };
+  return act(context, work, { actor, operation: "register_alias", keys: [alias, target] });
 }
 
 /** A key that an act needs could not be made. */

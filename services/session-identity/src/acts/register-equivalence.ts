@@ -50,7 +50,7 @@ export async function registerEquivalence(
   command: EquivalenceCommand,
 ): Promise<Registered | Refusal> {
   const bearer = { tenant: actor.tenant, agentId: command.agentId };
-  const done = await act(context, async (tx, writes) => {
+  const work = async (tx: Tx, writes: BatchWrites) => {
     await lockTenant(tx, actor.tenant);
     const [peer, sameAs] = [peerSpelling(command.peer), peerSpelling(command.sameAs)];
     const [root = peer, old = sameAs] = await rootsOf(tx, bearer, [peer, sameAs]);
@@ -62,7 +62,8 @@ export async function registerEquivalence(
       known.find((each) => peerSpelling(each.sameAs) === peer);
     if (equivalence === undefined) throw new Error("two spellings of one peer have a record");
     return { merged, equivalence };
-  });
+  };
+  const done = await act(context, work, { actor, operation: "register_equivalence", keys: [] });
   if (!isRefusal(done)) await carryThreads(context, bearer);
   return done;
 }

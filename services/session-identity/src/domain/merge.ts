@@ -74,7 +74,14 @@ function mayMerge(facts: MergeFacts): Refusal | { loser: StandingKey; survivor: 
   }
   const { activeRun } = loser.session;
   const isHeld = activeRun !== undefined && leaseLeftMs(activeRun, now) > 0;
-  return isHeld && !facts.interruptActiveRun ? busy(activeRun, now) : { loser, survivor };
+  return isHeld && !facts.interruptActiveRun
+    ? heldLoser(loser, busy(activeRun, now))
+    : { loser, survivor };
+}
+
+/** Who merges by a peer's name is told which key it is. */
+function heldLoser({ sessionKey }: StandingKey, refusal: Refusal): Refusal {
+  return { ...refusal, metadata: { ...refusal.metadata, session_key: sessionKey } };
 }
 
 /** An alias leads elsewhere; an earlier merge is told once more, with where it leads now. */
