@@ -192,3 +192,26 @@ test.concurrent("nor is it lost where the next run hands a call to the client wi
   const said = messages.flatMap(({ message }) => (message ? [textOf(message)] : []));
   expect(said.slice(0, 2)).toEqual(["one", "and two"]);
 });
+
+test.concurrent("a run that finds with its tool's answer that it was taken over leaves the turn alone, and that is no defect", async () => {
+  await using world = await worlds.start();
+  const held = gate();
+  let calls = 0;
+  const slow = tool("slow", async () => {
+    calls += 1;
+    if (calls === 1) await held.opened;
+    return "looked";
+  });
+  world.tools.push({ ...slow, isRepeatable: true });
+  const a = await world.replica();
+  await applyMain(a);
+  world.model.behaviour = callsInTurn("slow");
+  const { turnId } = await a.client.submitTurn(turnFor(world, "go"));
+  await eventually(() => calls === 1);
+  const b = await world.replica();
+  await world.expireLeases();
+  expect(await new Attached(b, { turnId }).ended).toMatchObject({ state: TurnState.COMPLETED });
+  held.open();
+  await eventually(() => a.context.runs.size === 0);
+  expect(a.log.lines.filter(({ level }) => level === "error")).toEqual([]);
+});

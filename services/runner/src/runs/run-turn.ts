@@ -20,7 +20,7 @@ import { leave } from "./leave.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { persist } from "../persist.ts";
 import { Progress, progressOf } from "./progress.ts";
-import { type AbortCause, abortCauseOf } from "./run-abort.ts";
+import { type AbortCause, abortCauseOf, RunAborted } from "./run-abort.ts";
 import type { Collaborators } from "../collaborators.ts";
 import { endedAs, endedBy } from "../attaching/turn-ended.ts";
 import { callFor, inTurnSpan, tracedParts } from "../turn-fields.ts";
@@ -223,6 +223,8 @@ async function endingOf(
     run.signal.throwIfAborted();
     return ending;
   } catch (error) {
+    // A tool's step has found that the turn is another run's, before a heartbeat did.
+    if (error instanceof RunAborted) runs.abort(run.runId, error.abortCause);
     const cause = abortCauseOf(run.signal);
     if (cause?.kind === "stopped") return stoppedEnding(cause, await seeds());
     if (cause !== undefined) return undefined;
