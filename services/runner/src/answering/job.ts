@@ -9,7 +9,7 @@ import type { Model } from "../models/model.ts";
 import type { ContextUse } from "../tools/tool.ts";
 import type { AnswerJob } from "./answer-job.ts";
 import type { Grant } from "../runs/grant.ts";
-import { type Steer, takeSteers } from "../store/answering/steer.ts";
+import { readSteers, type Steer, takeSteers } from "../store/answering/steer.ts";
 import { budgetOf } from "./budget.ts";
 import { compact } from "./compact.ts";
 import { gather } from "./gather.ts";
@@ -60,7 +60,7 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     contextUse: before.contextUse,
     tools,
     steps: stepsOf(parts, options, agent, before.contextUse),
-    steers: (when, lastStep) => steersOf(parts, options, when, lastStep, isLate),
+    steers: steersFor(parts, options, isLate),
     stream: stored.stream,
     signal: run.signal,
   };
@@ -150,23 +150,29 @@ function atPercentOf({ compaction }: AgentConfig): number {
  * turn at this replica is known here; at another it has the time where the model is asked late, after servers
  * of tools were connected or a summary was made.
  */
-async function steersOf(
+function steersFor(
   { deps }: Collaborators,
   { claimed, begun }: JobOptions,
-  when: Parameters<AnswerJob["steers"]>[0],
-  lastStep: number,
   isLate: boolean,
-): Promise<readonly Steer[]> {
+): AnswerJob["steers"] {
   const { turn, run } = claimed;
   const held = { ...turn, runId: run.runId };
-  if (when === "read") {
-    if (begun.ordinal === 1) return [];
-    return persist(deps, "read steers", () => takeSteers(deps.db, held, "read", lastStep));
-  }
-  if (when === "first") await gather(deps, claimed);
-  const mayHave = isLate || run.isSteered || begun.ordinal > 1 || turn.origin.groupId !== "";
-  if (when === "first" && !mayHave) return [];
-  return persist(deps, "take steers", () => takeSteers(deps.db, held, "unread", lastStep));
+  const known: string[] = [];
+  const shown = async (what: string, read: () => Promise<Steer[]>): Promise<readonly Steer[]> => {
+    const steers = await persist(deps, what, read);
+    known.push(...steers.map(({ turnId }) => turnId));
+    return steers;
+  };
+  return async (when, lastStep) => {
+    if (when === "read") {
+      if (begun.ordinal === 1) return [];
+      return shown("read steers", () => readSteers(deps.db, held));
+    }
+    if (when === "first") await gather(deps, claimed);
+    const mayHave = isLate || run.isSteered || begun.ordinal > 1 || turn.origin.groupId !== "";
+    if (when === "first" && !mayHave) return [];
+    return shown("take steers", () => takeSteers(deps.db, held, lastStep, known));
+  };
 }
 
 function stepsOf(

@@ -1,10 +1,11 @@
-import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { storeUnavailable } from "@lanekeeper/rpc";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, type Submit, turnFor } from "../testing/requests.ts";
+import { transcript } from "../testing/reading.ts";
 import { turnsOf } from "../testing/subagents.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 import type { Replica } from "../testing/world.ts";
@@ -93,4 +94,20 @@ test.concurrent("so does one whose run session-identity began", async () => {
   await completed(replica, 1);
   expect(await runsOf(replica, turnId)).toBe(1);
   expect(world.identity.granted.length).toBe(1);
+});
+
+test.concurrent("a message that was handed to a turn is shown to its model, though the answer that brought it was lost", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica({ loses: "runner_take_steers" });
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const host = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const steer = { onConflict: OnConflict.STEER };
+  await replica.client.submitTurn(turnFor(world, "and two", steer));
+  held.open();
+  expect((await host.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.shown(1)).toEqual(["user: one", "assistant: held", "user: and two"]);
+  expect(await transcript(replica)).toEqual(["one", "held", "and two", "held"]);
 });

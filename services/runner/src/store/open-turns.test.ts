@@ -63,7 +63,7 @@ const LOOKS: Record<string, (sql: Sql) => Promise<unknown>> = {
   "a full lane drops one": (sql) => dropOldest(sql, newTurn(LANE)),
   "one is coalesced": (sql) => findHost(sql, newTurn(LANE), 1_000),
   "one is steered": (sql) => findSteerHost(sql, newTurn(LANE), HELD.turnId, 8),
-  "a run takes what was steered": (sql) => takeSteers(sql, HELD, "unread", 0),
+  "a run takes what was steered": (sql) => takeSteers(sql, HELD, 0, []),
   "what was steered is settled": (sql) => settleSteers(within(sql), HELD),
   "hosts that ended": (sql) => endedSteerHosts(sql, 10),
   "a session is empty": (sql) => readIsEmpty(sql, TENANT, { sessionKey: LANE, sessionId: "s1" }),

@@ -68,8 +68,8 @@ describe("messages handed to a turn that is given back", () => {
     expect(claimed).toMatchObject({ turn: { turnId: host.turnId } });
     const run = { ...held, ...survivor, runId: claim.runId };
     await steps.activate({ ...run, runEpoch: 2n, replica: "a" });
-    expect(await takeSteers(world.db, run, "unread", 0)).toEqual([
-      { messages: guest.messages, afterStep: 0 },
+    expect(await takeSteers(world.db, run, 0, [])).toEqual([
+      { turnId: guest.turnId, messages: guest.messages, afterStep: 0 },
     ]);
     const ending = completed("a");
     await steps.prepare({ held: run, ending, endedStreamSeq: 3n });

@@ -73,47 +73,68 @@ export async function insertSteered(
   return turnOf(row);
 }
 
+/** What a subagent answered stands there as its tool's result. */
+const OF_HOST = `s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
+  AND s.child_turn_id IS NULL
+  AND EXISTS (SELECT FROM turns h WHERE h.tenant = $1 AND h.turn_id = $3 AND h.run_id = $4
+              AND ${stateIn("h.state", "ACTIVE")})`;
+
+const STEER = `s.turn_id AS "turnId", s.lane_seq AS "laneSeq", s.input, s.steered_after_step AS "afterStep"`;
+
+const READ_STEERS = {
+  name: "runner_read_steers",
+  text: `SELECT ${STEER} FROM turns s WHERE ${OF_HOST} AND s.steer = 2`,
+};
+
+/** Asked again, since the answer was lost, it tells what it took: the run does not know of that. */
 const TAKE_STEERS = {
   name: "runner_take_steers",
   text: `
-UPDATE turns s SET steer = 2,
-  steered_after_step = CASE s.steer WHEN 2 THEN s.steered_after_step ELSE $6::int END
-WHERE s.tenant = $1 AND s.session_key = $2 AND ${isSteered("s")} AND s.into_turn_id = $3
-  AND s.steer = ANY ($5::smallint[])
-  -- What a subagent answered stands there as its tool's result.
-  AND s.child_turn_id IS NULL
-  AND EXISTS (SELECT FROM turns h WHERE h.tenant = $1 AND h.turn_id = $3 AND h.run_id = $4
-              AND ${stateIn("h.state", "ACTIVE")})
-RETURNING s.lane_seq AS "laneSeq", s.input, s.steered_after_step AS "afterStep"`,
+WITH taken AS (
+  UPDATE turns s SET steer = 2, steered_after_step = $5::int WHERE ${OF_HOST} AND s.steer = 1
+  RETURNING ${STEER}
+)
+SELECT * FROM taken
+UNION ALL
+SELECT ${STEER} FROM turns s WHERE ${OF_HOST} AND s.steer = 2 AND s.turn_id <> ALL ($6::uuid[])`,
 };
 
 /** What was handed to a turn, and after which of the turn's tool steps it was read. */
 export interface Steer {
+  readonly turnId: string;
   readonly messages: readonly Message[];
   /** 0: before all of them; undefined: the release before did not say. */
   readonly afterStep: number | undefined;
 }
 
-/**
- * Messages handed to a turn, in order: those that nobody has read, which are read after this step now; or those
- * that earlier runs have read.
- */
+type Row = { turnId: string; laneSeq: bigint; input: Buffer[]; afterStep: number | null };
+
+/** Messages handed to a turn that its earlier runs have read, in order. */
+export async function readSteers(sql: Sql, held: Held): Promise<Steer[]> {
+  const { tenant, sessionKey, turnId, runId } = held;
+  return inOrder(await rows<Row>(sql, READ_STEERS, [tenant, sessionKey, turnId, runId]));
+}
+
+/** Those that the run does not know, in order; they are read after this step of the turn's tools. */
 export async function takeSteers(
   sql: Sql,
   held: Held,
-  which: "unread" | "read",
   lastStep: number,
+  known: readonly string[],
 ): Promise<Steer[]> {
   const { tenant, sessionKey, turnId, runId } = held;
-  const codes = which === "read" ? [2] : [1];
-  const params = [tenant, sessionKey, turnId, runId, codes, lastStep];
-  type Row = { laneSeq: bigint; input: Buffer[]; afterStep: number | null };
-  const taken = await rows<Row>(sql, TAKE_STEERS, params);
-  const inOrder = taken.toSorted((a, b) => (a.laneSeq < b.laneSeq ? -1 : 1));
-  return inOrder.map(({ input, afterStep }) => ({
-    messages: messagesOf(input),
-    afterStep: afterStep ?? undefined,
-  }));
+  const params = [tenant, sessionKey, turnId, runId, lastStep, known];
+  return inOrder(await rows<Row>(sql, TAKE_STEERS, params));
+}
+
+function inOrder(found: readonly Row[]): Steer[] {
+  return found
+    .toSorted((a, b) => (a.laneSeq < b.laneSeq ? -1 : 1))
+    .map(({ turnId, input, afterStep }) => ({
+      turnId,
+      messages: messagesOf(input),
+      afterStep: afterStep ?? undefined,
+    }));
 }
 
 const SETTLE_STEERS = {
