@@ -20,7 +20,7 @@ function times(count: number, work: () => void): void {
 }
 
 const ended: EndedCall = {
-  ...({ side: "client", transport: "grpc", code: "OK" } as const),
+  ...({ side: "client", transport: "grpc", peer: "", code: "OK" } as const),
   ...{ service: "runner", method: "AttachTurn", reason: "", durationMs: 5 },
 };
 

@@ -1,7 +1,8 @@
 import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
-import { serviceCredential } from "@lanekeeper/rpc";
+import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import {
+  countCalls,
   Disposal,
   logInternalErrors,
   type RunningService,
@@ -26,13 +27,10 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
     const db = opened.use(openDatabase(service, config, { poolSize }));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
-    const deps = connect(
-      service,
-      config,
-      { db, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) },
-      opened,
-    );
-    const hooks = { onInternalError: logInternalErrors(service.log) };
+    const { log, metrics } = service;
+    const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
+    const store = { db, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) };
+    const deps = connect(service, config, store, hooks, opened);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
   } catch (error) {
@@ -45,13 +43,14 @@ function connect(
   service: ServiceContext,
   config: RunnerConfig,
   store: Pick<RunnerDeps, "db" | "steps" | "resent">,
+  hooks: RpcHooks,
   opened: Disposal,
 ): RunnerDeps {
   const { tls } = config;
   const credential = serviceCredential("runner", config.clusterSecret.reveal());
-  const identity = createIdentityClient({ target: config.identityTarget, credential, tls });
+  const identity = createIdentityClient({ target: config.identityTarget, credential, tls, hooks });
   opened.defer(() => identity.$close());
-  const delivery = createDeliveryClient({ target: config.deliveryTarget, credential, tls });
+  const delivery = createDeliveryClient({ target: config.deliveryTarget, credential, tls, hooks });
   opened.defer(() => delivery.$close());
   const { clock, ids, log, instanceId: replica, settings } = service;
   const metrics = runnerMetrics(service.metrics);

@@ -1,9 +1,7 @@
-import type { CallReport } from "@lanekeeper/rpc";
 import type { Metrics } from "@lanekeeper/service";
 
 /** What this service measures beside its calls. */
 export interface IdentityMetrics {
-  call(report: CallReport): void;
   batch(size: number, durationMs: number): void;
   byMemory(written: number, outdated: number): void;
   refused(operation: string, reason: string): void;
@@ -13,21 +11,6 @@ export interface IdentityMetrics {
 const BATCH_SIZES: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
-  const calls = metrics.histogram("identity_call_seconds", "Calls by what they were answered", [
-    "method",
-    "transport",
-    "peer",
-    "code",
-    "reason",
-  ]);
-  /** Few series; finding one by its labels costs prom-client more than observing does. */
-  const series = new Map<string, ReturnType<typeof calls.labels>>();
-  const seriesOf = ({ method, transport, peer, code, reason }: CallReport) => {
-    const name = `${method} ${transport} ${peer} ${code} ${reason}`;
-    const known = series.get(name) ?? calls.labels({ method, transport, peer, code, reason });
-    series.set(name, known);
-    return known;
-  };
   const size = metrics.histogram("identity_batch_calls", "Calls of one commit", [], BATCH_SIZES);
   const duration = metrics.histogram(
     "identity_batch_seconds",
@@ -47,7 +30,6 @@ export function createIdentityMetrics(metrics: Metrics): IdentityMetrics {
     "From when a change was written to when the feed found it; the oldest of each poll",
   );
   return {
-    call: (report) => seriesOf(report).observe(report.durationMs / 1_000),
     batch: (commands, durationMs) => {
       size.observe(commands);
       duration.observe(durationMs / 1_000);

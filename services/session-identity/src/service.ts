@@ -2,6 +2,7 @@ import { SessionIdentityService } from "@lanekeeper/protocol/lanekeeper/identity
 import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
 import { type GrpcServer, serveGrpc, service, serviceAuthenticator } from "@lanekeeper/rpc";
 import {
+  countCalls,
   Disposal,
   explainBusyPort,
   logInternalErrors,
@@ -66,7 +67,7 @@ function openDatabase(
 }
 
 function serve(
-  { settings, log }: ServiceContext,
+  { settings, log, metrics }: ServiceContext,
   config: IdentityConfig,
   context: IdentityContext,
 ): Promise<GrpcServer> {
@@ -77,10 +78,7 @@ function serve(
     tls: config.tls,
     limits: { drainTimeoutMs: settings.drainTimeoutMs },
     explainBusyPort: (port) => explainBusyPort(port, config.grpc.variable),
-    hooks: {
-      onCall: (report) => context.metrics.call(report),
-      onInternalError: logInternalErrors(log),
-    },
+    hooks: { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) },
     services: [
       service({
         desc: SessionIdentityService,

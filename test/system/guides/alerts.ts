@@ -7,12 +7,19 @@ export function alertRules(guide: Guide): void {
   describe("docs/operations/alerts.yaml", () => {
     const rules = readAlertRules("docs/operations/alerts.yaml");
 
-    test("every metric and label that a rule asks for is told by the real services", async () => {
+    /** What each service tells Prometheus. */
+    const pages = async () => {
       const { services } = await guide.lanekeeper.state();
-      const pages = Object.values(services).map(async ({ admin }) =>
-        (await fetch(`${admin}/metrics`)).text(),
+      return Promise.all(
+        Object.entries(services).map(async ([service, { admin }]) => {
+          const text = await (await fetch(`${admin}/metrics`)).text();
+          return { service, text };
+        }),
       );
-      const told = toldMetrics((await Promise.all(pages)).join("\n"));
+    };
+
+    test("every metric and label that a rule asks for is told by the real services", async () => {
+      const told = toldMetrics((await pages()).map(({ text }) => text).join("\n"));
       const selectors = rules.flatMap(({ expr }) => selectorsOf(expr));
       expect(selectors.length).toBeGreaterThan(rules.length);
       for (const { metric, labels } of selectors) {
@@ -22,6 +29,12 @@ export function alertRules(guide: Guide): void {
         const seen = told.get(metric) ?? new Set();
         if (seen.size > 0)
           expect([metric, ...labels.filter((one) => !seen.has(one))]).toEqual([metric]);
+      }
+    });
+
+    test("every service tells of its calls, whose answers name what is away", async () => {
+      for (const { service, text } of await pages()) {
+        expect(toldMetrics(text).has("lanekeeper_rpc_calls_total"), service).toBe(true);
       }
     });
   });

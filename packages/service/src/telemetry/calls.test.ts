@@ -8,18 +8,20 @@ test("calls are counted by side, method and answer, and measured by side and met
   const count = countCalls(metrics);
   const call = { side: "server", transport: "grpc", service: "a.Lanes", method: "Get" } as const;
   const away = { code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" };
-  count({ ...call, code: "OK", reason: "", durationMs: 30 });
-  count({ ...call, code: "OK", reason: "", durationMs: 50 });
-  count({ ...call, side: "client", ...away, durationMs: 1_000 });
+  for (const peer of ["ingress", "ingress", "cli"]) {
+    count({ ...call, peer, code: "OK", reason: "", durationMs: 30 });
+  }
+  count({ ...call, side: "client", peer: "127.0.0.1:7102", ...away, durationMs: 1_000 });
   const told = (await metrics.registry.metrics()).split("\n");
   const server = 'side="server",transport="grpc",rpc_service="a.Lanes",method="Get"';
   const client = server.replace("server", "client");
   const service = 'service="delivery"';
   expect(told).toEqual(
     expect.arrayContaining([
-      `lanekeeper_rpc_calls_total{${server},code="OK",reason="",${service}} 2`,
-      `lanekeeper_rpc_calls_total{${client},code="UNAVAILABLE",reason="STORE_UNAVAILABLE",${service}} 1`,
-      `lanekeeper_rpc_duration_seconds_sum{${service},${server}} 0.08`,
+      `lanekeeper_rpc_calls_total{${server},peer="ingress",code="OK",reason="",${service}} 2`,
+      `lanekeeper_rpc_calls_total{${server},peer="cli",code="OK",reason="",${service}} 1`,
+      `lanekeeper_rpc_calls_total{${client},peer="127.0.0.1:7102",code="UNAVAILABLE",reason="STORE_UNAVAILABLE",${service}} 1`,
+      `lanekeeper_rpc_duration_seconds_sum{${service},${server}} 0.09`,
       `lanekeeper_rpc_duration_seconds_count{${service},${client}} 1`,
     ]),
   );

@@ -13,6 +13,8 @@ export interface EndedCall {
   /** Empty without one. */
   readonly reason: string;
   readonly durationMs: number;
+  /** On the server the caller's service, on the client the target; empty where nobody is known. */
+  readonly peer: string;
 }
 
 /** An error of which its caller was told this id alone, as @lanekeeper/rpc reports it. */
@@ -28,18 +30,18 @@ export interface InternalError {
 /** Counts and measures calls, those that come and those that go out: `rpc_calls_total`, `rpc_duration_seconds`. */
 export function countCalls(metrics: Metrics): (call: EndedCall) => void {
   const labels = ["side", "transport", "rpc_service", "method"] as const;
-  const answer = ["code", "reason"] as const;
+  const answer = ["peer", "code", "reason"] as const;
   const calls = metrics.counter("rpc_calls_total", "RPCs that have ended.", [...labels, ...answer]);
   const seconds = metrics.histogram("rpc_duration_seconds", "Duration of RPCs.", labels);
-  const seriesOf = ({ side, transport, service, method, code, reason }: EndedCall) => {
+  const seriesOf = ({ side, transport, service, method, peer, code, reason }: EndedCall) => {
     const at = { side, transport, rpc_service: service, method };
-    return { count: calls.labels({ ...at, code, reason }), duration: seconds.labels(at) };
+    return { count: calls.labels({ ...at, peer, code, reason }), duration: seconds.labels(at) };
   };
   /** Few series; finding one by its labels costs prom-client more than counting does. */
   const known = new Map<string, ReturnType<typeof seriesOf>>();
   return (call) => {
-    const { side, transport, service, method, code, reason, durationMs } = call;
-    const name = `${side} ${transport} ${service} ${method} ${code} ${reason}`;
+    const { side, transport, service, method, peer, code, reason, durationMs } = call;
+    const name = `${side} ${transport} ${service} ${method} ${peer} ${code} ${reason}`;
     const series = known.get(name) ?? seriesOf(call);
     known.set(name, series);
     series.count.inc();
