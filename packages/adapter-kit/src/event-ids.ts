@@ -20,7 +20,16 @@ export function idempotencyKey(account: AdapterAccount, eventId: string): string
 /** The same for calls with a request id; where it would be too long, its digest. */
 export function requestIdOf(key: string): string {
   if (key.length <= MAX_REQUEST_ID_CHARS) return key;
-  return `event-sha256:${createHash("sha256").update(key).digest("hex")}`;
+  return digestOf("event", key);
+}
+
+/** What is said once about all messages of a group, such as an album. */
+export function groupRequestId(sessionId: string, groupId: string): string {
+  return digestOf("group", `${sessionId} ${groupId}`);
+}
+
+function digestOf(what: string, text: string): string {
+  return `${what}-sha256:${createHash("sha256").update(text).digest("hex")}`;
 }
 
 /** What SubmitTurn compares a repeat by. */

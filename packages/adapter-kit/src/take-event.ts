@@ -6,7 +6,7 @@ import { hasReason, type LanekeeperError, type Reason } from "@lanekeeper/rpc";
 import { finalRefusal } from "./acknowledges.ts";
 import { Deadline, type TakeOptions } from "./deadline.ts";
 import type { AdapterAccount, CommandEvent, InboundEvent, MessageEvent } from "./event.ts";
-import { idempotencyKey, requestIdOf } from "./event-ids.ts";
+import { groupRequestId, idempotencyKey, requestIdOf } from "./event-ids.ts";
 import { KnownSame } from "./known-same.ts";
 import type { Outcome, RegisteredRoute } from "./outcome.ts";
 import type { AdapterPorts } from "./ports.ts";
@@ -115,8 +115,12 @@ async function refused(
   const text = NO_ROOM[error.reason];
   const isSaid = text !== undefined && at !== undefined && ports.say !== undefined;
   if (isSaid && event.kind === "message") {
-    const requestId = requestIdOf(idempotencyKey(account, event.eventId));
     const { session, route } = at;
+    const { eventId, groupId = "" } = event;
+    const requestId =
+      groupId === ""
+        ? requestIdOf(idempotencyKey(account, eventId))
+        : groupRequestId(session.sessionId, groupId);
     await say(ports, { requestId, session, routeId: route.routeId, text }, deadline);
   }
   // Without a word to the person the message would be lost in silence: let the provider come again.

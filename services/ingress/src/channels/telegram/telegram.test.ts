@@ -109,6 +109,16 @@ describe("an update that is posted", () => {
     ]);
   });
 
+  test("of an album into a full lane is told once for all of it", async () => {
+    lane.runner.refusal = later("QUEUE_FULL", "128 turns wait", 1_000);
+    const album = (id: number, media_group_id: string) =>
+      post(update(id, message(PRIVATE, { message_id: id, photo: PHOTO, media_group_id })));
+    for (const id of [1, 2, 3]) expect((await album(id, "13579")).status).toBe(200);
+    expect(lane.delivery.said.size).toBe(1);
+    expect((await album(4, "24680")).status).toBe(200);
+    expect(lane.delivery.said.size).toBe(2);
+  });
+
   test("that a busy lane rejects, as its agent is told to, is told to the person once and does not come again", async () => {
     const details = [errorDetail(SessionBusySchema, { holder: { runId: "r" }, depth: 1 })];
     lane.runner.refusal = later("SESSION_BUSY", "a run holds the lane", 1_000, { details });
