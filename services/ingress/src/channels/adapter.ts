@@ -30,7 +30,12 @@ export type Reading =
       readonly scope: "adapter" | "chat";
     }
   /** Part of the provider's protocol, such as a challenge: nothing else happens. */
-  | { readonly kind: "answer"; readonly answer: ChannelAnswer };
+  | {
+      readonly kind: "answer";
+      readonly answer: ChannelAnswer;
+      /** What the operator has to know of. */
+      readonly warning?: string;
+    };
 
 /** What an adapter reads with. */
 export interface ReadContext {

@@ -69,6 +69,8 @@ async function handle(
       signal: late.signal,
     });
     if (reading.kind === "answer") {
+      const about = { channel: adapter.word, account_id: accountId, request_id: facts.requestId };
+      if (reading.warning !== undefined) own.log.warn(about, reading.warning);
       sendJson(res, reading.answer.status, reading.answer.body);
       return;
     }

@@ -61,12 +61,22 @@ async function readEvent(
   }
   if (type !== "event_callback") {
     const event = { kind: "ignored", why: `a post of type ${String(type)}` } as const;
-    return { kind: "answer", answer: answerOf(event) };
+    const answer = answerOf(event);
+    return type === "app_rate_limited"
+      ? { kind: "answer", answer, warning: leftOut(payload["minute_rate_limited"]) }
+      : { kind: "answer", answer };
   }
   const ending = boundedSignal(signal, FETCH_MS);
   const event = await eventOf(payload, { token, apiUrl, signal: ending });
   const accountId = installationOf(payload).teamId ?? "";
   return { kind: "event", event, accountId, scope: "adapter" };
+}
+
+/** https://docs.slack.dev/apis/events-api#rate-limiting */
+function leftOut(minute: unknown): string {
+  const from = new Date(typeof minute === "number" ? minute * 1_000 : Number.NaN);
+  const when = Number.isNaN(from.getTime()) ? "" : ` in the minute from ${from.toISOString()} on`;
+  return `Slack has left events out${when}: there were too many`;
 }
 
 /** To a slash command the answer is what its person reads; Slack reads no other. */

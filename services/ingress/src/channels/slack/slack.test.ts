@@ -174,6 +174,16 @@ test("of more files than one turn can take the others are named", async () => {
   });
 });
 
+test("that Slack has left events out is said to the operator", async () => {
+  const limited = { type: "app_rate_limited", team_id: TEAM, minute_rate_limited: 1_769_860_800 };
+  expect((await post({ token: "XXYYZZ", api_app_id: "A0APP", ...limited })).status).toBe(200);
+  const told = lane.log.lines.find(({ level }) => level === "warn");
+  expect(told).toMatchObject({
+    ...{ channel: "slack", account_id: TEAM },
+    msg: "Slack has left events out in the minute from 2026-01-31T12:00:00.000Z on: there were too many",
+  });
+});
+
 describe("bad input changes nothing:", () => {
   const event = slackCallback(slackMessage());
   afterEach(() => {
