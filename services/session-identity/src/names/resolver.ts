@@ -226,7 +226,9 @@ async function planOrRefresh(
 
 function isStill(tenant: Tenant, found: NameFound): boolean {
   return (
-    tenant.version === found.tenantVersion && BigInt(tenant.channels.size) === found.channelCount
+    tenant.version === found.tenantVersion &&
+    BigInt(tenant.channels.size) === found.channelCount &&
+    tenant.serverStartMs === found.serverStartMs
   );
 }
 

@@ -9,6 +9,8 @@ export interface AgentPolicy extends FreshnessPolicy {
 
 /** What names of a tenant are judged by. */
 export interface Tenant {
+  /** Which start of the database's server told it: after a failover a version may be of other policies. */
+  readonly serverStartMs: number;
   /** Of the policies; 0 before the first were applied. */
   readonly version: bigint;
   readonly defaultAgentId: AgentId | undefined;
@@ -20,7 +22,7 @@ export interface Tenant {
   readonly applyMs: number;
 }
 
-export const NO_TENANT: Tenant = {
+export const NO_POLICIES: Omit<Tenant, "serverStartMs"> = {
   version: 0n,
   defaultAgentId: undefined,
   policies: new Map(),

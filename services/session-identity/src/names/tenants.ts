@@ -6,9 +6,9 @@ import type { Tenant } from "./tenant.ts";
 const MAX_CACHED = 1_000;
 
 /**
- * Tenants' policies as last read. Whoever uses one compares its version, and the number of its typed
- * channels, with what the database said in the same statement as the answer: a stale one is never
- * acted upon.
+ * Tenants' policies as last read. Whoever uses one compares its version, the number of its typed
+ * channels and the server's start with what the database said in the same statement as the answer: a stale one is
+ * never acted upon.
  */
 export class Tenants {
   readonly #query: Query;

@@ -1,6 +1,6 @@
 import type { KeyState } from "../../domain/key-state.ts";
 import type { Query } from "../db.ts";
-import { NOW_MS } from "../moments.ts";
+import { NOW_MS, POSTMASTER_START_MS } from "../moments.ts";
 import { type KeyRow, stateOf } from "../keys/key-row.ts";
 import { type Moment, ms } from "../batch/values.ts";
 
@@ -29,9 +29,10 @@ export interface BindingRow {
 }
 
 export interface NameFound {
-  /** Of the tenant's policies, and how many typed channels it has: what a cached Tenant is checked by. */
+  /** Of the tenant's policies, how many typed channels it has, and on which server: what a cached Tenant is checked by. */
   readonly tenantVersion: bigint;
   readonly channelCount: bigint;
+  readonly serverStartMs: number;
   readonly nowMs: number;
   readonly binding: BindingRow | undefined;
   /** The spelling that stays, where the peer's is another. */
@@ -46,6 +47,7 @@ export interface NameFound {
 interface NameRow {
   readonly tenant_version: bigint | null;
   readonly channel_count: bigint;
+  readonly start_ms: number;
   readonly now_ms: number;
   readonly bound: {
     session_key: string;
@@ -88,7 +90,7 @@ function readNamesOf({ own, party }: Needs): { readonly name: string; readonly t
     select
       (select t.version from tenant_policies t where t.tenant = w.tenant) as tenant_version,
       (select count(*) from tenant_channels c where c.tenant = w.tenant) as channel_count,
-      ${NOW_MS} as now_ms,
+      ${POSTMASTER_START_MS} as start_ms, ${NOW_MS} as now_ms,
       to_json(named.bound) as bound, named.root, led.person, to_json(led.key) as key,
       (select to_json(k) from session_keys k where k.tenant = w.tenant
         and k.session_key = coalesce((led.key).alias_of, (led.key).moved_to)) as target
@@ -145,6 +147,7 @@ function foundOf(row: NameRow): NameFound {
   return {
     tenantVersion: row.tenant_version ?? 0n,
     channelCount: row.channel_count,
+    serverStartMs: row.start_ms,
     nowMs: row.now_ms,
     binding: row.bound === null ? undefined : bindingOf(row.bound),
     root: row.root ?? undefined,

@@ -1,10 +1,13 @@
 import type { AgentId, DmScope } from "@lanekeeper/session-key";
-import { type AgentPolicy, NO_TENANT, type Tenant } from "../../names/tenant.ts";
+import { type AgentPolicy, NO_POLICIES, type Tenant } from "../../names/tenant.ts";
 import type { Query } from "../db.ts";
 import { ms } from "../batch/values.ts";
+import { POSTMASTER_START_MS } from "../moments.ts";
 
 interface TenantRow {
-  readonly version: bigint;
+  readonly start_ms: number;
+  /** Null, and so the others: nobody set the tenant up. */
+  readonly version: bigint | null;
   readonly default_agent_id: string;
   readonly rule_set_version: number;
   readonly apply_time: Date;
@@ -23,19 +26,22 @@ interface PolicyJson {
 const READ_TENANT = {
   name: "read_tenant",
   text: `
-    select t.version, t.default_agent_id, t.rule_set_version, t.apply_time,
+    select ${POSTMASTER_START_MS} as start_ms, t.version, t.default_agent_id, t.rule_set_version, t.apply_time,
       (select array_agg(c.channel) from tenant_channels c where c.tenant = t.tenant) as channels,
       (select jsonb_agg(to_jsonb(p)) from key_policies p
         where p.tenant = t.tenant and p.version = t.version) as policies
-    from tenant_policies t where t.tenant = $1`,
+    from (select $1::text as tenant) w left join tenant_policies t on t.tenant = w.tenant`,
 };
 
 /** A tenant as it stands; one that nobody set up has no agents. */
 export async function readTenant(query: Query, tenant: string): Promise<Tenant> {
   const { rows } = await query.query<TenantRow>(READ_TENANT, [tenant]);
   const row = rows[0];
-  if (row === undefined) return NO_TENANT;
+  if (row === undefined) throw new Error("a tenant's look-up gives a row");
+  const serverStartMs = row.start_ms;
+  if (row.version === null) return { ...NO_POLICIES, serverStartMs };
   return {
+    serverStartMs,
     version: row.version,
     defaultAgentId: row.default_agent_id === "" ? undefined : (row.default_agent_id as AgentId),
     policies: new Map((row.policies ?? []).map((policy) => [policy.agent_id, policyOf(policy)])),
