@@ -11,6 +11,7 @@ import { textMessage } from "../domain/context.ts";
 import { filesOf, textOf } from "../domain/message-text.ts";
 import { stateOf } from "../domain/turn-state.ts";
 import { LIMITS } from "../limits.ts";
+import { isAwaitedAbove } from "../store/nested/awaited-above.ts";
 import { releaseChildTurn, takeChildTurn } from "../store/nested/child-turns.ts";
 import type { NestedTurn, NewLaneTurn } from "../store/admission/new-turn.ts";
 import { removeEdge, type WaitEdge, wouldDeadlock } from "../store/nested/wait-edges.ts";
@@ -179,6 +180,8 @@ async function waitFor(
     fromKey: session.sessionKey,
     toKey: sessionKey,
   };
+  const isAbove = from.callChain.includes(sessionKey);
+  if (isAbove && (await isAwaitedAbove(db, from, sessionKey))) throw deadlock(sessionKey);
   if (edge !== undefined && (await wouldDeadlock(db, edge))) throw deadlock(sessionKey);
   try {
     const turnId = await parts.submit(turn);

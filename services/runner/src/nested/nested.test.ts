@@ -185,3 +185,35 @@ test.concurrent("a send that is made again after its key was merged into another
   const { turns } = await two.client.listTurns({ parentTurnId: turnId });
   expect(turns).toHaveLength(1);
 });
+
+test.concurrent("within one chain a wait is refused too where who waits for it was taken over and has not said so again", async () => {
+  await using world = await worlds.start();
+  const [one, two] = [await world.replica(), await world.replica()];
+  await applyMain(one, TOOLS);
+  const [isBusy, mayAsk, ready] = [gate(), gate(), gate()];
+  world.model.behaviour = passesOn(async (target) => {
+    if (target !== "a") return;
+    isBusy.open();
+    await mayAsk.opened;
+  });
+  const { turnId } = await one.client.submitTurn(turnFor(world, ...asked("ask b ask a", "a")));
+  await isBusy.opened;
+  // The successor waits for its servers of tools, and goes on from where the run was then.
+  world.toolsReady = ready.opened;
+  world.identity.expireLease(TENANT, "agent:main:a");
+  await world.db.query("UPDATE turns SET renewed_at = 'epoch' WHERE turn_id = $1", [turnId]);
+  await eventually(async () => {
+    const { turn } = await two.client.getTurn({ turnId });
+    return turn?.runs.length === 2;
+  });
+  mayAsk.open();
+  const [child] = (await two.client.listTurns({ parentTurnId: turnId })).turns;
+  await eventually(async () => {
+    const { turn } = await two.client.getTurn({ turnId: child?.turnId ?? "" });
+    const waits = "SELECT FROM wait_edges WHERE from_key = 'agent:main:b'";
+    return turn?.state === TurnState.COMPLETED || (await world.db.query(waits)).rowCount > 0;
+  });
+  ready.open();
+  const { reply } = await new Attached(two, { turnId }).ended;
+  expect(reply && textOf(reply)).toContain('"reply":"told WOULD_DEADLOCK');
+});
