@@ -266,12 +266,14 @@ describe("behind a proxy, in production, and in a folder with a path of 200 char
     await eventually(() => runs.test(watch.output()));
     await slow;
     await eventually(() => /runs, heartbeat[^]*agent:main:desk {2}no work/.test(watch.output()));
-    watch.process.kill();
+    // As under `| head`: it ends by itself with the next line that nobody reads.
+    watch.process.stdout?.destroy();
+    await ask(running.baseUrl, running.apiKey, "more", { "x-session-key": "desk" });
     await watch.ended;
     const written = (await lanekeeper(dataDir, "sessions", "export", "desk")).output.trim();
     const lines = written.split("\n").map((line) => JSON.parse(line));
     expect(lines[0]).toMatchObject({ type: "session", sessionKey: "agent:main:desk" });
-    expect(lines.at(-1)).toEqual({ type: "end", messages: 4 });
+    expect(lines.at(-1)).toEqual({ type: "end", messages: 6 });
     const sessions = runProgram({
       args: ["sessions", "watch", "--json"],
       env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }),

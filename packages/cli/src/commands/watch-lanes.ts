@@ -21,22 +21,24 @@ export interface WatchOptions {
 const AGAIN_MS = 1_000;
 
 /**
- * `lanekeeper lane watch`: lanes as they stand, then each change, until it is interrupted. With
- * `--json` a message of the watch on each line. A watch that breaks begins anew, with a snapshot.
+ * `lanekeeper lane watch`: lanes as they stand, then each change, until it is interrupted or its reader
+ * leaves. With `--json` a message of the watch on each line. A watch that breaks begins anew, with a snapshot.
  */
 export async function watchLanes(options: WatchOptions, output: Output): Promise<void> {
   const { streams } = await openOperator();
   const request = { agentId: options.agent ?? "", sessionKeyPrefix: options.prefix ?? "" };
-  for (;;) {
+  const left = output.readerLeft();
+  while (!left.aborted) {
     try {
-      for await (const message of streams.runner.watchLanes(request)) {
+      for await (const message of streams.runner.watchLanes(request, { signal: left })) {
         show(message, options, output);
       }
     } catch (error) {
+      if (left.aborted) return;
       if (!isRetryable(error) && !hasReason(error, "SLOW_CONSUMER")) throw error;
       output.problem(`${describeError(error)}; beginning anew`);
     }
-    await sleep(AGAIN_MS);
+    await sleep(AGAIN_MS, undefined, { signal: left }).catch(() => undefined);
   }
 }
 
