@@ -1,3 +1,4 @@
+import pg from "pg";
 import { expect, test } from "vitest";
 import { urlForRole, urlWithSearchPath, whereIs } from "./connection-url.ts";
 import { parseSqlName } from "../schema/sql-name.ts";
@@ -28,6 +29,17 @@ test("a search path stands beside the options that are there", () => {
     urlWithSearchPath("postgres://db/main?options=-c%20work_mem%3D1MB", ["runner"]),
   );
   expect(url.searchParams.get("options")).toBe("-c work_mem=1MB -c search_path=runner");
+});
+
+test("a password with a percent sign that nobody escaped stays what it was, and so do the settings", () => {
+  const login = (url: string) => new pg.Client({ connectionString: url });
+  const url = "postgres://runner:100%safe@db/main";
+  const withSettings = urlWithSearchPath(url, ["runner"]);
+  expect(login(url).password).toBe("100%safe");
+  expect(login(withSettings).password).toBe("100%safe");
+  expect(Reflect.get(login(withSettings), "connectionParameters").options).toBe(
+    "-c search_path=runner",
+  );
 });
 
 test("a place is told without credentials, also of what is no URL", () => {

@@ -1,5 +1,11 @@
 import { parseSqlName } from "../schema/sql-name.ts";
 
+/**
+ * Begins no escape, as in a password that was put into a URL as it is. pg takes it for itself, and with it
+ * every escape of letters in the same URL, such as those of the settings that we add.
+ */
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/gi;
+
 /** The same database for another role. */
 export function urlForRole(url: string, role: string, password: string): string {
   const changed = new URL(url);
@@ -28,7 +34,7 @@ export function urlWithSearchPath(url: string, schemas: readonly string[]): stri
  * @param settings without blanks or backslashes.
  */
 export function urlWithSettings(url: string, settings: Readonly<Record<string, string>>): string {
-  const changed = new URL(url);
+  const changed = new URL(url.replaceAll(STRAY_PERCENT, "%25"));
   const earlier = changed.searchParams.get("options");
   const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
   const options = [...(earlier === null ? [] : [earlier]), ...added];
