@@ -1,6 +1,6 @@
 import { CallError } from "@lanekeeper/client";
 import { EmbeddedPostgresError } from "@lanekeeper/embedded-postgres";
-import { isUnavailable, SchemaVersionError } from "@lanekeeper/postgres";
+import { isUnavailable, SchemaVersionError, UnfitDatabaseError } from "@lanekeeper/postgres";
 import { LanekeeperError, RpcError } from "@lanekeeper/rpc";
 import { EnvError } from "@lanekeeper/service";
 import { CliError } from "./cli-error.ts";
@@ -10,7 +10,8 @@ import { oneLine } from "./output.ts";
 export function describeError(error: unknown): string {
   if (error instanceof CliError || error instanceof EnvError) return error.message;
   if (error instanceof EmbeddedPostgresError) return error.message;
-  if (error instanceof SchemaVersionError) return `${error.message}.`;
+  if (error instanceof SchemaVersionError || error instanceof UnfitDatabaseError)
+    return `${error.message}.`;
   if (isOutOfRoom(error)) return makeRoom(error);
   if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
   if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);

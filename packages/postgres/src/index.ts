@@ -28,6 +28,7 @@ export {
   isUnavailable,
   isUniqueViolation,
 } from "./errors.ts";
+export { UnfitDatabaseError } from "./schema/encoding.ts";
 export { keyIsWithin } from "./key-within.ts";
 export { type MigrateOptions, type MigrateResult, migrate } from "./schema/migrate.ts";
 export { newestMigration } from "./schema/migration-file.ts";

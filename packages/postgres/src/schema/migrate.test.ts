@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
@@ -42,6 +43,30 @@ test("files are applied in order, in their schema, once", async () => {
   expect(await run()).toEqual({ applied: [], version: 2 });
   expect((await db.query("SELECT * FROM runner.notes")).rows).toEqual([{ id: 1, text: null }]);
   expect(lines).toEqual(["runner: applied 0001_notes.sql", "runner: applied 0002_more.sql"]);
+});
+
+test("a database in another encoding is refused before anything is made for keeps; one that has tables goes on", async () => {
+  await db.query(
+    "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0",
+  );
+  const url = new URL(server.url);
+  url.pathname = "/latin";
+  const migrateLatin = () =>
+    migrate({ url: url.href, schema: "runner", directory, log: () => undefined });
+  const refused =
+    "the database latin keeps texts in LATIN1, and Lanekeeper needs UTF8: make another";
+  await expect(migrateLatin()).rejects.toThrow(refused);
+  await using latin = testDatabase({ url: url.href });
+  await latin.query(
+    "INSERT INTO runner.schema_migrations VALUES (1, '0001_notes.sql', $1, false)",
+    [
+      createHash("sha256")
+        .update(await readFile(join(directory, "0001_notes.sql")))
+        .digest("hex"),
+    ],
+  );
+  await latin.query("CREATE TABLE runner.notes (id int)");
+  expect((await migrateLatin()).applied).toEqual(["0002_more.sql"]);
 });
 
 test("racing migrations apply each file once", async () => {

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { withClient } from "../connections/client.ts";
+import { refuseOtherEncoding } from "./encoding.ts";
 import { sqlState } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type Migration, readMigrations } from "./migration-file.ts";
@@ -35,7 +36,7 @@ export type MigrateResult = {
  * Brings a schema up to date: applies the files that are missing, in order, each in a transaction of its
  * own, one process at a time. A file that fails leaves the ones before it applied. A schema that is
  * newer than the files is left alone, unless a newer migration is marked breaking. Throws
- * `SchemaVersionError` (changed, out_of_order, too_new), and what the server says about a file, with its
+ * `SchemaVersionError` (changed, out_of_order, too_new), `UnfitDatabaseError`, and what the server says about a file, with its
  * name.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
@@ -71,6 +72,8 @@ async function applyPending(
   log: (line: string) => void,
 ): Promise<MigrateResult> {
   const applied = await readApplied(client, schema);
+  // Who has had such a database for long goes on with it.
+  if (applied.length === 0) await refuseOtherEncoding(client);
   refuseChanged(schema, migrations, applied);
   refuseBreaking(schema, migrations, applied);
   const pending = pendingMigrations(schema, migrations, applied);
