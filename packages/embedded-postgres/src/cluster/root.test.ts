@@ -64,6 +64,23 @@ describe.skipIf(!isRoot())(
       }
     });
 
+    test("what root leaves in a user's data dir belongs to that user, who starts there again", async () => {
+      const uid = 12_001;
+      const first = await startEmbeddedPostgres({ dataDir: folder.path, log });
+      await first.stop();
+      for (const name of ["", ...(await readdir(folder.path, { recursive: true }))])
+        await chown(join(folder.path, name), uid, uid);
+      await rm(join(folder.path, "postgres.log"));
+      const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
+      const left = await readdir(folder.path);
+      const owners = await Promise.all(
+        left.map(async (name) => [name, (await stat(join(folder.path, name))).uid]),
+      );
+      await server.stop();
+      expect(left).toContain("supervisor.json");
+      expect(owners.filter(([, owner]) => owner !== uid)).toEqual([]);
+    });
+
     test("a new data dir at the path of a removed one does not take over its database", async () => {
       const closed = join(folder.path, "home");
       await mkdir(closed, { mode: 0o700 });

@@ -1,18 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { writeOwnFile } from "./owner.ts";
 
 /** Writes a small file whole or not at all, durably, readable by its owner alone. */
 export async function writeState(folder: string, name: string, text: string): Promise<void> {
   const draft = join(folder, `.${name}.${randomBytes(6).toString("hex")}`);
   try {
-    const file = await open(draft, "wx", 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeOwnFile(draft, text, { durable: true });
     await rename(draft, join(folder, name));
     await syncFolder(folder);
   } catch (error) {

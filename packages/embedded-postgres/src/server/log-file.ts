@@ -1,4 +1,5 @@
-import { type FileHandle, copyFile, open, rename, stat, truncate } from "node:fs/promises";
+import { type FileHandle, copyFile, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { openOwnFile } from "../cluster/owner.ts";
 import { LIMITS } from "../limits.ts";
 
 /**
@@ -15,7 +16,7 @@ export type LogFile = {
 
 export async function openLog(path: string): Promise<LogFile> {
   if ((await sizeOf(path)) > LIMITS.logFileBytes) await rename(path, `${path}.1`);
-  const handle = await open(path, "a", 0o600);
+  const handle = await openOwnFile(path);
   return { path, handle, offset: (await handle.stat()).size };
 }
 
@@ -51,6 +52,8 @@ export async function shorten(
   boundBytes: number = LIMITS.logFileBytes,
 ): Promise<void> {
   if ((await sizeOf(path)) <= boundBytes) return;
+  // One of root's cannot be written over by the user whose folder it is; it can be removed.
+  await rm(`${path}.1`, { force: true });
   await copyFile(path, `${path}.1`);
   await truncate(path);
 }

@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { writeOwnFile } from "../cluster/owner.ts";
+import { readState } from "../cluster/state-file.ts";
 import { EmbeddedPostgresError } from "../errors.ts";
 import { processIdentity } from "./process-info.ts";
 
 type Holder = { pid: number; identity: string };
+
+const FILE = "supervisor.json";
 
 /** Homes that this very process holds: its own pid says nothing about which start it belongs to. */
 const heldHere = new Set<string>();
@@ -18,7 +22,7 @@ export async function takeSupervisorLock(home: string): Promise<() => Promise<vo
   if (heldHere.has(home)) throw alreadyRunning(home, process.pid);
   heldHere.add(home);
   try {
-    const path = join(home, "supervisor.json");
+    const path = join(home, FILE);
     await acquire(home, path);
     return async () => {
       await rm(path, { force: true });
@@ -33,10 +37,8 @@ export async function takeSupervisorLock(home: string): Promise<() => Promise<vo
 async function acquire(home: string, path: string): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   const identity = (await processIdentity(process.pid)) ?? "";
-  await writeFile(draft, JSON.stringify({ pid: process.pid, identity } satisfies Holder), {
-    mode: 0o600,
-  });
   try {
+    await writeOwnFile(draft, JSON.stringify({ pid: process.pid, identity } satisfies Holder));
     // A hard link appears with its whole content, and fails where the name is taken.
     while (!(await linked(draft, path))) await removeStale(home, path);
   } finally {
@@ -46,7 +48,7 @@ async function acquire(home: string, path: string): Promise<void> {
 
 /** Moves a dead holder's lock aside; throws when the holder lives. */
 async function removeStale(home: string, path: string): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  const text = await readState(home, FILE);
   if (text === undefined) return;
   await refuseIfAlive(home, text);
   const aside = `${path}.${randomBytes(6).toString("hex")}`;

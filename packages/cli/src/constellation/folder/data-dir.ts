@@ -30,6 +30,8 @@ export function dataDirAt(path: string): DataDir {
   };
 }
 
+const USABLE = constants.R_OK | constants.W_OK | constants.X_OK;
+
 /**
  * Makes the folder if there is none: of mode 0700, or, for root, 0711, since Postgres runs under
  * another account that must pass through. What is secret in it has mode 0600 by itself.
@@ -38,8 +40,11 @@ export async function openDataDir(path: string): Promise<DataDir> {
   try {
     await makeFolder(path, process.getuid?.() === 0 ? 0o711 : 0o700);
     const real = dataDirAt(await realpath(path));
-    await access(real.path, constants.R_OK | constants.W_OK | constants.X_OK);
-    for (const folder of [real.logs, real.run]) await makeFolder(folder, 0o700);
+    await access(real.path, USABLE);
+    for (const folder of [real.logs, real.run]) {
+      await makeFolder(folder, 0o700);
+      await access(folder, USABLE);
+    }
     return real;
   } catch (cause) {
     throw new CliError(

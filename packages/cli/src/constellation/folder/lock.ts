@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { link, readdir, rm, writeFile } from "node:fs/promises";
+import { link, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { writeOwnFile } from "@lanekeeper/embedded-postgres";
 import { CliError } from "../../cli-error.ts";
 import type { DataDir } from "./data-dir.ts";
 import { processLife } from "../processes/process-life.ts";
@@ -35,9 +36,7 @@ export async function takeLock(dir: DataDir): Promise<Lock> {
   const draft = join(dir.run, `lock-draft.${randomBytes(6).toString("hex")}`);
   const life = (await processLife(process.pid)) ?? "";
   try {
-    await writeFile(draft, JSON.stringify({ pid: process.pid, life } satisfies Holder), {
-      mode: 0o600,
-    });
+    await writeOwnFile(draft, JSON.stringify({ pid: process.pid, life } satisfies Holder));
     for (;;) {
       const last = Math.max(0, ...(await lockNumbers(dir)));
       const holder = await readHolder(lockFile(dir, last));
@@ -83,8 +82,10 @@ function inUse(dir: DataDir, pid: number): CliError {
 }
 
 async function readHolder(file: string): Promise<Holder | undefined> {
+  // One that may not be read is no reason to take it for a dead one's.
+  const text = (await readOptional(file)) ?? "";
   try {
-    const { pid, life } = JSON.parse((await readOptional(file)) ?? "") as Record<string, unknown>;
+    const { pid, life } = JSON.parse(text) as Record<string, unknown>;
     return typeof pid === "number" && typeof life === "string" ? { pid, life } : undefined;
   } catch {
     return undefined;

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
+import { writeOwnFile } from "@lanekeeper/embedded-postgres";
 
 /** Writes a file whole or not at all, readable by its owner alone. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   try {
-    await writeFile(draft, text, { mode: 0o600, flag: "wx" });
+    await writeOwnFile(draft, text);
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });

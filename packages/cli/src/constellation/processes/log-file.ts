@@ -1,6 +1,6 @@
-import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
+import type { WriteStream } from "node:fs";
 import { rename, stat } from "node:fs/promises";
+import { openOwnFile } from "@lanekeeper/embedded-postgres";
 
 /** A log is kept to twice this: the current file and the one before, "<name>.1". */
 const MAX_BYTES = 10_000_000;
@@ -46,8 +46,7 @@ export class LogFile implements AsyncDisposable {
       ({ size }) => size,
       () => 0,
     );
-    const stream = createWriteStream(this.path, { flags: "a", mode: 0o600 });
-    await once(stream, "open");
+    const stream = (await openOwnFile(this.path)).createWriteStream();
     stream.on("error", () => {
       this.#stream = undefined;
     });
