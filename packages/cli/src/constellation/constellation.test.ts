@@ -77,6 +77,20 @@ describe("a constellation", () => {
     expect((await journal()).filter((line) => line === "delivery started")).toHaveLength(1);
   });
 
+  test("a configuration that is wrong for a while, once all were ready, ends no service for good", async () => {
+    await using folder = await testFolder();
+    const { constellation, journal, state } = await fakeConstellation(folder.path, {
+      FAKE_RUNNER: "78 then",
+    });
+    await using _running = constellation;
+    await constellation.start();
+    process.kill((await state()).services["runner"]?.pid ?? 0, "SIGKILL");
+    await eventually(async () => {
+      const starts = (await journal()).filter((line) => line === "runner started").length;
+      return starts === 3 && typeof (await state()).services["runner"]?.pid === "number";
+    });
+  });
+
   test("a service that crashes at every start fails the start and shows its last words", async () => {
     await using folder = await testFolder();
     const { constellation, said, journal } = await fakeConstellation(folder.path, {

@@ -17,7 +17,7 @@ test.skipIf(process.getuid?.() !== 0)(
     for (const path of [dir.path, dir.logs, dir.run]) await chown(path, UID, UID);
     await using _lock = await takeLock(dir);
     await replaceFile(dir.apiKeyFile, "lk_key\n");
-    await using log = new LogFile(join(dir.logs, "runner.log"), 10);
+    await using log = new LogFile(join(dir.logs, "runner.log"), { maxBytes: 10 });
     for (const line of ["rotated away\n", "new\n"]) await log.append(Buffer.from(line));
     const made = await readdir(dir.path, { recursive: true });
     expect(made.sort()).toEqual([

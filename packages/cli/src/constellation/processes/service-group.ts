@@ -1,4 +1,4 @@
-import { SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
+import { EXIT, SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
 import { type Death, type ProcessSpec, SupervisedProcess } from "./supervised-process.ts";
 
 /** First who lets work in, then who does it, who sends its replies, and last whom all others ask. */
@@ -30,6 +30,8 @@ export class ServiceGroup {
       echo: options.tell,
       started: (name: string, pid: number) => this.#started(name, pid),
       died: (death: Death) => this.#died(death),
+      // Once it was ready, what is wrong came later, such as a certificate that is just being replaced.
+      isHopeless: (code: number | null) => code === EXIT.badConfiguration && !this.#hasBeenReady,
     };
     this.#processes = new Map(
       SERVICE_NAMES.map((name) => [name, new SupervisedProcess(options.spec(name), events)]),

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { EXIT, type Env, finishWithin } from "@lanekeeper/service";
+import { type Env, finishWithin } from "@lanekeeper/service";
 import { EchoScanner } from "./echo.ts";
 import type { LogFile } from "./log-file.ts";
 
@@ -30,6 +30,8 @@ export interface ProcessEvents {
   echo(line: string): void;
   started(name: string, pid: number): void;
   died(death: Death): void;
+  /** Whether starting it again after this end is of no use. */
+  isHopeless(code: number | null): boolean;
 }
 
 /** The first restart comes fast, so that callers who retry do not notice; then ever slower. */
@@ -63,17 +65,28 @@ export class SupervisedProcess {
 
   start(): void {
     this.#restart = undefined;
-    const { name, command, args, env } = this.#spec;
-    // Detached: a Ctrl-C in the terminal is for the supervisor, which stops its services in order.
-    const child = spawn(command, args, {
-      env: env(),
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-    });
     const bornMs = performance.now();
+    const child = this.#spawn();
+    if (child === undefined) return this.#died({ pid: 0, code: null, signal: null }, bornMs);
     this.#child = child;
     this.#ended = this.#watch(child, bornMs);
-    if (child.pid !== undefined) this.#events.started(name, child.pid);
+    if (child.pid !== undefined) this.#events.started(this.name, child.pid);
+  }
+
+  /** Undefined where the system makes no process now, as for want of memory; most such errors are events. */
+  #spawn(): ChildProcess | undefined {
+    const { command, args, env } = this.#spec;
+    try {
+      // Detached: a Ctrl-C in the terminal is for the supervisor, which stops its services in order.
+      return spawn(command, args, {
+        env: env(),
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+      });
+    } catch (error) {
+      this.#events.echo(`${this.name}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
   }
 
   /** Ends it at once; it is started again. */
@@ -105,12 +118,14 @@ export class SupervisedProcess {
     this.#child = undefined;
     // What it left running may still hold its output open; the log is not worth waiting for.
     await finishWithin(1_000, () => Promise.all(output));
-    if (this.#stopping) return;
+    if (!this.#stopping) this.#died({ pid: child.pid ?? 0, code, signal }, bornMs);
+  }
+
+  #died(end: Pick<Death, "pid" | "code" | "signal">, bornMs: number): void {
     if (performance.now() - bornMs > LONG_LIFE_MS) this.#deaths = 0;
     this.#deaths += 1;
-    const restartInMs = code === EXIT.badConfiguration ? undefined : this.#delayMs();
-    const pid = child.pid ?? 0;
-    this.#events.died({ name: this.name, pid, code, signal, deaths: this.#deaths, restartInMs });
+    const restartInMs = this.#events.isHopeless(end.code) ? undefined : this.#delayMs();
+    this.#events.died({ name: this.name, ...end, deaths: this.#deaths, restartInMs });
     if (restartInMs !== undefined) this.#restart = setTimeout(() => this.start(), restartInMs);
   }
 
