@@ -39,6 +39,19 @@ describe("what operators and adapters are refused stands in the journals of the 
     expect(await refusals(client, "none")).toEqual([]);
   });
 
+  test("each of many that come at once, whichever of two keys they name first", async () => {
+    const { client, open } = await start();
+    await open("one");
+    await open("two");
+    const alias = (from: string, to: string) =>
+      failure(client.registerAlias({ aliasSessionKey: key(from), sessionKey: key(to) }));
+    const pairs = Array.from({ length: 40 }, () => [alias("one", "two"), alias("two", "one")]);
+    await Promise.all(pairs.flat());
+    const told = ["register_alias ALIAS_CONFLICT operator 80"];
+    expect(await refusals(client, "one")).toEqual(told);
+    expect(await refusals(client, "two")).toEqual(told);
+  });
+
   test("links and equivalences", async () => {
     const { client } = await start();
     const peer = (peerId: string) => ({ channel: "matrix", kind: PeerKind.DIRECT, peerId });

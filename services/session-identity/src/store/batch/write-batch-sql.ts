@@ -98,11 +98,13 @@ const NOW_AND_THEN = {
       insert into requests (${REQUEST_COLUMNS})
       select ${REQUEST_COLUMNS} from json_populate_recordset(null::requests, ${rows}::json)
     )`,
+  // In one order: the acts that name two keys are refused under both, and hold neither.
   refusals: (rows: string) => `
     written_refusals as (
       insert into journal (${JOURNAL_COLUMNS}, last_time)
       select ${JOURNAL_COLUMNS}, create_time
       from json_to_recordset(${rows}::json) as x(${JOURNAL_TYPES})
+      order by tenant collate "C", refusal_hash collate "C"
       on conflict (tenant, refusal_hash) where refusal_hash is not null
       do update set count = journal.count + excluded.count, last_time = excluded.last_time
     )`,
