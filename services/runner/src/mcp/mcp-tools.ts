@@ -81,7 +81,7 @@ async function call(
     const ask = ({ client }: McpConnection) =>
       client.callTool({ name, arguments: given }, CallToolResultSchema, options);
     const result = await ask(called.connection).catch((error: unknown) =>
-      again(called, error, ask),
+      again(called, error, ask, signal),
     );
     const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
     const files = content.flatMap((block) => fileOfBlock(block) ?? []);
@@ -95,22 +95,39 @@ async function call(
   }
 }
 
-/**
- * A server that does not know the session which a request names has not done what it asks: it is asked in a new
- * one. https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#session-management says 404;
- * servers after the SDK's examples say 400.
- */
+/** A server that does not know the session which a request names has not done what it asks: it is asked in a new one. */
 async function again<T>(
   { connection, anew }: Called,
   error: unknown,
   ask: (connection: McpConnection) => Promise<T>,
+  signal: AbortSignal,
 ): Promise<T> {
-  const { client } = connection;
-  const isRefused = error instanceof StreamableHTTPError && [400, 404].includes(error.code ?? 0);
-  if (!isRefused || client.transport?.sessionId === undefined) throw error;
+  if (!(await hasForgotten(connection, error, signal))) throw error;
   const other = await anew();
   if (other === undefined) throw error;
   return ask(other);
+}
+
+/**
+ * https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#session-management says 404; servers
+ * after the SDK's examples say 400, as any does to what it does not like: one that answers a ping in the session
+ * still knows it, and so the other calls there.
+ */
+async function hasForgotten(
+  { client }: McpConnection,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (client.transport?.sessionId === undefined) return false;
+  const status = statusOf(error);
+  if (status !== 400) return status === 404;
+  const pinged = await client.ping({ signal, timeout: LIMITS.mcpConnectMs }).catch(statusOf);
+  return pinged === 400 || pinged === 404;
+}
+
+/** Of an answer over HTTP that is none of the protocol's. */
+function statusOf(error: unknown): number | undefined {
+  return error instanceof StreamableHTTPError ? error.code : undefined;
 }
 
 function parseObject(json: string): Record<string, unknown> | undefined {
