@@ -87,7 +87,7 @@ export const LIMITS = {
   youngSessionMs: 600_000,
   /** Sessions under aliases of one key that a merge re-points; more is an operator's script. */
   maxAliasesPerKey: 1_000,
-  /** Threads of one spelling that a link or an equivalence takes along, the last used first. */
+  /** Threads of a peer that a link or an equivalence takes along at once, the last used first; the rest soon after. */
   maxThreadsPerPeer: 200,
   /** Acts whose threads are carried together; a process that died has left one or two. */
   carriesAtOnce: 100,

@@ -1,6 +1,7 @@
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { DatabaseUnavailableError } from "@lanekeeper/postgres";
 import { expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
 import type { Db } from "../store/db.ts";
 import { carryLeftThreads } from "./carry-threads.ts";
 import { begin, failure, fenceOf, newTenant } from "../testing/calls.ts";
@@ -106,6 +107,24 @@ test("nobody has to ask again: what a process left, or a run held up, is carried
   await sweep();
   expect((await left()).rowCount).toBe(0);
   expect((await client.resolveSession(named(slack("U1", "17.1")))).session?.ref).toEqual(before);
+});
+
+test("the threads of a peer that has more of them than are carried at once are carried soon after, all of them", async () => {
+  const { other, tenant, client, sessionOf } = await twoReplicas();
+  const threads = Array.from({ length: LIMITS.maxThreadsPerPeer + 2 }, (_, n) => `17.${n}`);
+  const ids = async (peerId: string, of: readonly string[]) => {
+    const refs = await Promise.all(of.map((thread) => sessionOf(slack(peerId, thread))));
+    return refs.map((ref) => ref?.sessionId);
+  };
+  const before = await ids("D1", threads);
+  const db = database.open();
+  await db.query("update key_bindings set last_seen_time = now() + random() * interval '1 s'");
+  await client.registerEquivalence(EQUAL);
+  await db.query("update threads_to_carry set try_time = try_time - interval '1 minute'");
+  await carryLeftThreads(other.context);
+  expect(await ids("U1", threads)).toEqual(before);
+  const { rowCount } = await db.query("select from threads_to_carry where tenant = $1", [tenant]);
+  expect(rowCount).toBe(0);
 });
 
 test("what cannot be carried for a day is left to an operator, and keeps no other from being carried", async () => {
