@@ -150,6 +150,8 @@ export const LIMITS = {
   bookmarkMs: 15 * SECOND_MS,
   /** Subscribers who read at session-identity at once; each page there is a statement beside the turns'. */
   readsAtOnce: 32,
+  /** Such a reader that takes longer over what it is told lets others go first. */
+  readerPatienceMs: SECOND_MS,
   /** How far the feed is, is asked to be told so often: how long a subscriber waits to join at most. */
   followBookmarkMs: 250,
   /** A feed is let go so long after its last subscriber; one who reconnects finds it. */

@@ -50,3 +50,22 @@ test("what the feed tells between a subscriber's reading and its joining is read
     ["snapshot agent:main:a 1", ...early.told().slice(2)].toSpliced(1, 0, "snapshotEnd"),
   );
 });
+
+test("whoever reads a long snapshot slowly keeps nobody else from theirs", async () => {
+  await fan.restart({ readsAtOnce: 1, readerPatienceMs: 20 });
+  fan.feed.commit(
+    ...Array.from({ length: 4_000 }, (_, n) => own(`agent:main:${"long".repeat(10)}${n}`)),
+  );
+  const slow = fan.delivery.as("ingress", "acme").watchSessions({});
+  fan.ends.push(() => slow.return());
+  expect((await slow.next()).value?.event?.event.case).toBe("snapshot");
+  const next = subscribe({ sessionKeyPrefix: "agent:main:none" });
+  await next.until("snapshotEnd");
+  // It goes on where it left off, once it reads.
+  let told = 1;
+  for await (const { event } of slow) {
+    if (event?.event.case === "snapshotEnd") break;
+    told += 1;
+  }
+  expect(told).toBe(4_000);
+});

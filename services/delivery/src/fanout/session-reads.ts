@@ -1,6 +1,9 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import type { WatchSessionsResponse } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import { type CallContext, storeUnavailable } from "@lanekeeper/rpc";
+import type { Clock } from "@lanekeeper/service";
+import type { Limits } from "../limits.ts";
+import { PatientPlace } from "./patient-place.ts";
 import type { Turnstile } from "./turnstile.ts";
 import { type Told, toldSession } from "./told.ts";
 import type { WatchQuestion } from "./watch-filter.ts";
@@ -16,6 +19,9 @@ export interface SessionReads {
   readonly identity: Pick<IdentityClient, "watchSessions">;
   /** Many who come at once must not keep session-identity from its turns. */
   readonly turnstile: Turnstile;
+  readonly clock: Pick<Clock, "monotonicMs" | "setTimer">;
+  /** Nor must one who reads slowly keep the others from theirs. */
+  readonly limits: Pick<Limits, "readerPatienceMs">;
 }
 
 /** What stands now, or what changed since a token; ends with the place up to which it told. */
@@ -43,22 +49,26 @@ export async function* readBetween(
 }
 
 async function* read(
-  { identity, turnstile }: SessionReads,
+  { identity, turnstile, clock, limits }: SessionReads,
   request: Parameters<IdentityClient["watchSessions"]>[0],
   call: CallContext,
 ): AsyncGenerator<Told, Place> {
-  const leave = await turnstile.enter(call.signal);
+  const place = new PatientPlace({ turnstile, clock, patienceMs: limits.readerPatienceMs });
   try {
+    await place.take(call.signal);
     let last: WatchSessionsResponse | undefined;
     for await (const message of identity.watchSessions(request, { parent: call })) {
       last = message;
+      const isBack = place.lend();
       yield toldSession(message);
+      isBack();
+      await place.take(call.signal);
     }
     if (last?.isBoundary !== true) {
       throw storeUnavailable("session-identity ended too soon", undefined, "session-identity");
     }
     return { token: last.resumeToken, position: last.position };
   } finally {
-    leave();
+    place.leave();
   }
 }

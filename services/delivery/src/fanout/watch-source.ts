@@ -28,7 +28,10 @@ export interface WatchDeps extends FollowerDeps {
   readonly runner: LaneSource;
   readonly limits: FollowerDeps["limits"] &
     SubscriberLimits &
-    Pick<Limits, "subscribers" | "readsAtOnce" | "followBookmarkMs" | "bookmarkMs">;
+    Pick<
+      Limits,
+      "subscribers" | "readsAtOnce" | "readerPatienceMs" | "followBookmarkMs" | "bookmarkMs"
+    >;
   readonly metrics: Pick<DeliveryMetrics, "subscribers">;
 }
 
@@ -45,7 +48,8 @@ export function watchSource(deps: WatchDeps): WatchSource {
   const { identity, limits, metrics } = deps;
   const sessions = new SessionFeed(deps);
   const lanes = new LaneFeed(deps);
-  const reads = { identity, turnstile: new Turnstile(limits.readsAtOnce) };
+  const turnstile = new Turnstile(limits.readsAtOnce);
+  const reads = { identity, turnstile, clock: deps.clock, limits };
   let subscribers = 0;
   const count = (change: 1 | -1): void => {
     subscribers += change;
