@@ -30,6 +30,7 @@ export {
 } from "./errors.ts";
 export { UnfitDatabaseError } from "./schema/encoding.ts";
 export { keyIsWithin } from "./key-within.ts";
+export { pageOf, pageOfBytes, type PageRow } from "./page-of-bytes.ts";
 export { type MigrateOptions, type MigrateResult, migrate } from "./schema/migrate.ts";
 export { newestMigration } from "./schema/migration-file.ts";
 export { type SchemaProblem, SchemaVersionError } from "./schema/migration-record.ts";

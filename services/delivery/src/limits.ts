@@ -54,6 +54,8 @@ export const LIMITS = {
   errorChars: 500,
   pageSize: 50,
   maxPageSize: 500,
+  /** Of replies in a page; with the one that goes over it (4 MiB) it stays below the 16 MiB that callers take. */
+  pageBytes: 8 * MIB,
 
   /** Sends of one replica at once; each holds a socket and a reply. */
   sendsPerReplica: 256,

@@ -267,6 +267,8 @@ export const LIMITS = {
   /** Parts of a reply that delivery takes. */
   partsPerDelivery: 64,
 
+  /** Of messages or turns in a page; with the one that goes over it (4 MiB) it stays below the 16 MiB that callers take. */
+  pageBytes: 8 * 1024 * 1024,
   /** Messages of an export that one statement reads, and what is sent in one part of it. */
   exportPage: 100,
   exportPartChars: 256 * 1024,

@@ -22,14 +22,13 @@ export async function listDeliveries(
   request: ListDeliveriesRequest,
   call: CallContext,
 ): Promise<MessageInitShape<typeof ListDeliveriesResponseSchema>> {
-  const size = parsePageSize(request.pageSize, limits);
-  const found = await readPage(db, parseFilter(request, call, limits), size + 1);
-  const page = found.slice(0, size);
+  const limit = parsePageSize(request.pageSize, limits);
+  const bounds = { limit, maxBytes: limits.pageBytes };
+  const { page, isMore } = await readPage(db, parseFilter(request, call, limits), bounds);
   const last = page.at(-1);
-  const isMore = found.length > size && last !== undefined;
   return {
     deliveries: page.map(deliveryMessage),
-    nextPageToken: isMore ? pageToken(last.deliveryId) : "",
+    nextPageToken: isMore && last !== undefined ? pageToken(last.deliveryId) : "",
   };
 }
 

@@ -6,6 +6,7 @@ import type { RunnerContext } from "../context.ts";
 import { LIMITS } from "../limits.ts";
 import {
   keptSessions,
+  type MessagePage,
   messagesOfKey,
   messagesOfSession,
   type StoredMessage,
@@ -40,7 +41,7 @@ async function* exported(
   let sessionId = "";
   let count = 0;
   for (let last: StoredMessage | undefined; ; ) {
-    const page = await read(last);
+    const { messages: page, isMore } = await read(last);
     const whole = await wholeOf(context, tenant, page, sessionId);
     let lines = "";
     for (const message of whole) {
@@ -54,7 +55,7 @@ async function* exported(
     count += whole.length;
     if (lines !== "") yield lines;
     last = page.at(-1);
-    if (last === undefined || page.length < LIMITS.exportPage) break;
+    if (last === undefined || !isMore) break;
   }
   yield line({ type: "end", messages: count });
 }
@@ -78,7 +79,7 @@ async function wholeOf(
   return page.filter(({ sessionId }) => kept.has(sessionId));
 }
 
-type ReadPage = (after: StoredMessage | undefined) => Promise<readonly StoredMessage[]>;
+type ReadPage = (after: StoredMessage | undefined) => Promise<MessagePage>;
 
 async function pagesOf(
   { deps }: RunnerContext,
@@ -86,16 +87,16 @@ async function pagesOf(
   call: CallContext,
 ): Promise<ReadPage> {
   const { tenant } = call;
-  const limit = LIMITS.exportPage;
+  const bounds = { limit: LIMITS.exportPage, maxBytes: LIMITS.pageBytes };
   switch (session.case) {
     case "sessionId": {
       const sessionId = parseUuid("session_id", session.value);
-      if (!(await isSessionTold(deps.db, sessionId, call))) return async () => [];
-      return (after) => messagesOfSession(deps.db, tenant, sessionId, after?.seq ?? 0n, limit);
+      if (!(await isSessionTold(deps.db, sessionId, call))) return async () => NOTHING;
+      return (after) => messagesOfSession(deps.db, tenant, sessionId, after?.seq ?? 0n, bounds);
     }
     case "sessionKey": {
       const key = requireKey(parseSessionKey("session_key", session.value), call);
-      return (after) => messagesOfKey(deps.db, tenant, key, after ?? START, limit);
+      return (after) => messagesOfKey(deps.db, tenant, key, after ?? START, bounds);
     }
     case undefined:
       throw invalid("session", "is required");
@@ -103,6 +104,7 @@ async function pagesOf(
 }
 
 const START = { generation: 0n, seq: 0n };
+const NOTHING: MessagePage = { messages: [], isMore: false };
 
 async function sessionLine(
   { deps }: RunnerContext,

@@ -1,4 +1,5 @@
 import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { LIMITS } from "../limits.ts";
 import { listTurns as list } from "../store/attaching/list-turns.ts";
 import { readRuns, readTurn } from "../store/attaching/read-turn.ts";
 import { requireKey } from "./bounds.ts";
@@ -30,7 +31,7 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
       : (await readTurn(db, call.tenant, intoTurnId))?.sessionKey;
   // Turns are looked for in their host's lane, by its index: a host without a lane takes none in.
   if (intoTurnId !== undefined && (lane === undefined || (sessionKey ?? lane) !== lane)) return {};
-  const found = await list(db, call.tenant, {
+  const { turns, isMore } = await list(db, call.tenant, {
     sessionKey: lane,
     intoTurnId,
     state: parseOptionalEnum("state", request.state, TurnState),
@@ -40,18 +41,18 @@ export const listTurns: Handler<"listTurns"> = (context) => async (request, call
     beforeTurnId: before === undefined ? undefined : parseUuid("page_token", before),
     agents: call.agents,
     keyPrefixes: call.keyPrefixes,
-    limit: limit + 1,
+    limit,
+    maxBytes: LIMITS.pageBytes,
   });
-  const page = found.slice(0, limit);
   const runs = await readRuns(
     db,
     call.tenant,
-    page.map(({ turnId }) => turnId),
+    turns.map(({ turnId }) => turnId),
   );
-  const last = page.at(-1);
+  const last = turns.at(-1);
   return {
-    turns: page.map((turn) => turnMessage(turn, runs)),
-    nextPageToken: found.length > limit && last ? formatPageToken([last.turnId]) : "",
+    turns: turns.map((turn) => turnMessage(turn, runs)),
+    nextPageToken: isMore && last ? formatPageToken([last.turnId]) : "",
   };
 };
 

@@ -32,7 +32,9 @@ test("each state lists what stands in it, and nothing else", async () => {
   await claim("a");
   for (const name of DELIVERY_STATE_NAMES) {
     const filter = { tenant: "acme", state: stateCode(name), agents: [], keyPrefixes: [] };
-    const listed = await listDeliveries(store.db, { ...filter, deadLettersOnly: false }, 10);
+    const bounds = { limit: 10, maxBytes: 1_000 };
+    const wanted = { ...filter, deadLettersOnly: false };
+    const { page: listed } = await listDeliveries(store.db, wanted, bounds);
     expect(listed.map(({ turnId }) => turnId)).toEqual([name]);
   }
 });

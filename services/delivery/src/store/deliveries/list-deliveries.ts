@@ -1,5 +1,5 @@
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
-import { keyIsWithin } from "@lanekeeper/postgres";
+import { keyIsWithin, pageOf, pageOfBytes, type PageRow } from "@lanekeeper/postgres";
 import { isBound } from "@lanekeeper/session-key";
 import { DELIVERY_COLUMNS, type DeliveryRow } from "./delivery-row.ts";
 import { rows, type Sql } from "../sql.ts";
@@ -21,12 +21,26 @@ export interface DeliveryFilter {
   readonly beforeId?: string | undefined;
 }
 
+/** How much of a list is read at once. */
+export interface PageBounds {
+  readonly limit: number;
+  /** Of replies' parts; the one that goes over it is the page's last. */
+  readonly maxBytes: number;
+}
+
+export interface DeliveryPage {
+  readonly page: readonly DeliveryRow[];
+  readonly isMore: boolean;
+}
+
+const BYTES = "(SELECT coalesce(sum(octet_length(part)), 0) FROM unnest(parts) AS part)";
+
 /** Newest first, by id: a UUIDv7 begins with the time. */
-export function listDeliveries(
+export async function listDeliveries(
   sql: Sql,
   filter: DeliveryFilter,
-  limit: number,
-): Promise<DeliveryRow[]> {
+  { limit, maxBytes }: PageBounds,
+): Promise<DeliveryPage> {
   const params: unknown[] = [filter.tenant];
   const conditions = ["tenant = $1"];
   const add = (condition: (place: string) => string, value: unknown): void => {
@@ -45,10 +59,11 @@ export function listDeliveries(
     const [agents, prefixes] = [params.push(filter.agents), params.push(filter.keyPrefixes)];
     conditions.push(keyIsWithin("session_key", `$${agents}`, `$${prefixes}`));
   }
-  params.push(limit);
-  const text = `SELECT ${DELIVERY_COLUMNS} FROM deliveries WHERE ${conditions.join(" AND ")}
-    ORDER BY delivery_id DESC LIMIT $${params.length}`;
-  return rows<DeliveryRow>(sql, text, params);
+  const [most, bytes] = [params.push(limit + 1), params.push(maxBytes)];
+  const select = `SELECT ${DELIVERY_COLUMNS}, ${BYTES} AS "pageBytes" FROM deliveries
+    WHERE ${conditions.join(" AND ")} ORDER BY delivery_id DESC LIMIT $${most}`;
+  const text = pageOfBytes({ select, order: `"deliveryId" DESC`, maxBytes: `$${bytes}` });
+  return pageOf(await rows<DeliveryRow & PageRow>(sql, text, params), limit);
 }
 
 /**

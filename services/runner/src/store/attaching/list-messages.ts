@@ -1,3 +1,4 @@
+import { pageOf, pageOfBytes, type PageRow } from "@lanekeeper/postgres";
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageOf } from "../codec.ts";
 import { rows, type Sql } from "../sql.ts";
@@ -16,25 +17,46 @@ export interface StoredMessage {
 const COLUMNS = `m.seq, m.body, m.turn_id AS "turnId", m.session_id AS "sessionId", s.generation,
   m.principal, m.create_time AS "createTime"`;
 
+const BYTES = `octet_length(m.body) AS "pageBytes"`;
+
 const OF_SESSION = {
   name: "runner_messages_of_session",
-  text: `
-SELECT ${COLUMNS} FROM messages m
+  text: pageOfBytes({
+    select: `
+SELECT ${COLUMNS}, ${BYTES} FROM messages m
 JOIN sessions s ON s.tenant = m.tenant AND s.session_id = m.session_id
 WHERE m.tenant = $1 AND m.session_id = $2 AND m.seq > $3
 ORDER BY m.seq LIMIT $4`,
+    order: "seq",
+    maxBytes: "$5",
+  }),
 };
 
 const OF_KEY = {
   name: "runner_messages_of_key",
-  text: `
-SELECT ${COLUMNS} FROM sessions s
+  text: pageOfBytes({
+    select: `
+SELECT ${COLUMNS}, ${BYTES} FROM sessions s
 JOIN messages m ON m.tenant = s.tenant AND m.session_id = s.session_id
 WHERE s.tenant = $1 AND s.session_key = $2 AND (s.generation, m.seq) > ($3, $4)
 ORDER BY s.generation, m.seq LIMIT $5`,
+    order: "generation, seq",
+    maxBytes: "$6",
+  }),
 };
 
-type Raw = Omit<StoredMessage, "message"> & { readonly body: Buffer };
+type Raw = Omit<StoredMessage, "message"> & PageRow & { readonly body: Buffer };
+
+/** How much of a transcript is read at once: the message that goes over the bytes is the page's last. */
+export interface PageBounds {
+  readonly limit: number;
+  readonly maxBytes: number;
+}
+
+export interface MessagePage {
+  readonly messages: readonly StoredMessage[];
+  readonly isMore: boolean;
+}
 
 /** One session's own messages, oldest first, after a place. */
 export async function messagesOfSession(
@@ -42,9 +64,10 @@ export async function messagesOfSession(
   tenant: string,
   sessionId: string,
   afterSeq: bigint,
-  limit: number,
-): Promise<StoredMessage[]> {
-  return (await rows<Raw>(sql, OF_SESSION, [tenant, sessionId, afterSeq, limit])).map(decoded);
+  bounds: PageBounds,
+): Promise<MessagePage> {
+  const params = [tenant, sessionId, afterSeq, bounds.limit + 1, bounds.maxBytes];
+  return messagesOf(await rows<Raw>(sql, OF_SESSION, params), bounds);
 }
 
 /** All generations of a key, oldest first, after a place. */
@@ -53,10 +76,11 @@ export async function messagesOfKey(
   tenant: string,
   sessionKey: string,
   after: { readonly generation: bigint; readonly seq: bigint },
-  limit: number,
-): Promise<StoredMessage[]> {
-  const params = [tenant, sessionKey, after.generation, after.seq, limit];
-  return (await rows<Raw>(sql, OF_KEY, params)).map(decoded);
+  bounds: PageBounds,
+): Promise<MessagePage> {
+  const { generation, seq } = after;
+  const params = [tenant, sessionKey, generation, seq, bounds.limit + 1, bounds.maxBytes];
+  return messagesOf(await rows<Raw>(sql, OF_KEY, params), bounds);
 }
 
 const KEPT = {
@@ -79,6 +103,12 @@ export async function keptSessions(
   return new Set(kept.map(({ sessionId }) => sessionId));
 }
 
-function decoded({ body, ...rest }: Raw): StoredMessage {
-  return { ...rest, message: messageOf(body) };
+function messagesOf(found: readonly Raw[], { limit }: PageBounds): MessagePage {
+  const { page, isMore } = pageOf(found, limit);
+  return { messages: page.map(decoded), isMore };
+}
+
+function decoded({ body, seq, turnId, sessionId, generation, principal, createTime }: Raw) {
+  const message = messageOf(body);
+  return { seq, message, turnId, sessionId, generation, principal, createTime };
 }

@@ -1,4 +1,4 @@
-import { keyIsWithin } from "@lanekeeper/postgres";
+import { keyIsWithin, pageOf, pageOfBytes, type PageRow } from "@lanekeeper/postgres";
 import { isBound } from "@lanekeeper/session-key";
 import { rows, type Sql } from "../sql.ts";
 import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row.ts";
@@ -18,6 +18,13 @@ export interface TurnFilter {
   readonly agents: readonly string[];
   readonly keyPrefixes: readonly string[];
   readonly limit: number;
+  /** Of what was said in them; the turn that goes over it is the page's last. */
+  readonly maxBytes: number;
+}
+
+export interface TurnPage {
+  readonly turns: readonly StoredTurn[];
+  readonly isMore: boolean;
 }
 
 const COLUMN_OF = {
@@ -32,12 +39,11 @@ const COLUMN_OF = {
 /** A turn without a session is its agent's; under prefixes none of those is told. */
 const KEY_OF_TURN = `coalesce(t.session_key, 'agent:' || t.agent_id || ':')`;
 
+const BYTES = `coalesce(octet_length(t.reply), 0) +
+  (SELECT coalesce(sum(octet_length(said)), 0) FROM unnest(t.input || t.seed) AS said)`;
+
 /** A tenant's turns, newest first. */
-export async function listTurns(
-  sql: Sql,
-  tenant: string,
-  filter: TurnFilter,
-): Promise<StoredTurn[]> {
+export async function listTurns(sql: Sql, tenant: string, filter: TurnFilter): Promise<TurnPage> {
   const params: unknown[] = [tenant];
   const bound = (value: unknown): string => `$${params.push(value)}`;
   const conditions = ["t.tenant = $1"];
@@ -51,9 +57,13 @@ export async function listTurns(
     const [agents, prefixes] = [bound(filter.agents), bound(filter.keyPrefixes)];
     conditions.push(keyIsWithin(KEY_OF_TURN, agents, prefixes));
   }
-  const text = `SELECT ${TURN_COLUMNS} FROM turns t WHERE ${conditions.join(" AND ")}
-    ORDER BY t.turn_id DESC LIMIT ${bound(filter.limit)}`;
-  return (await rows<TurnRow>(sql, text, params)).map(turnOf);
+  const select = `SELECT ${TURN_COLUMNS}, ${BYTES} AS "pageBytes" FROM turns t
+    WHERE ${conditions.join(" AND ")} ORDER BY t.turn_id DESC LIMIT ${bound(filter.limit + 1)}`;
+  const order = "turn_id DESC";
+  const text = pageOfBytes({ select, order, maxBytes: bound(filter.maxBytes) });
+  const found = await rows<TurnRow & PageRow>(sql, text, params);
+  const { page, isMore } = pageOf(found, filter.limit);
+  return { turns: page.map(turnOf), isMore };
 }
 
 const LIST_QUEUED = {

@@ -383,7 +383,7 @@ export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*
   messageDesc(file_lanekeeper_delivery_v1_delivery_service, 8);
 
 /**
- * A page of deliveries.
+ * A page of deliveries: fewer than were asked for where their parts take more than 8 MiB.
  *
  * @generated from message lanekeeper.delivery.v1.ListDeliveriesResponse
  */

@@ -859,7 +859,7 @@ export const ListTurnsRequestSchema: GenMessage<ListTurnsRequest> = /*@__PURE__*
   messageDesc(file_lanekeeper_runner_v1_runner_service, 16);
 
 /**
- * A page of turns.
+ * A page of turns: fewer than were asked for where what was said in them takes more than 8 MiB.
  *
  * @generated from message lanekeeper.runner.v1.ListTurnsResponse
  */
@@ -1093,7 +1093,7 @@ export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__P
   messageDesc(file_lanekeeper_runner_v1_runner_service, 24);
 
 /**
- * A page of a transcript.
+ * A page of a transcript: fewer messages than were asked for where they take more than 8 MiB.
  *
  * @generated from message lanekeeper.runner.v1.ListMessagesResponse
  */
