@@ -148,6 +148,8 @@ export const LIMITS = {
   replyBytes: 4 * 1024 * 1024,
   /** Turns that one replica runs at once; each holds its context in memory. */
   activeRunsPerReplica: 512,
+  /** Lanes that wait for room on a full replica, some 100 bytes each; those beyond are found by sweeps. */
+  passedOverLanes: 20_000,
   /** Telling those attached of ends that came while the replica drained: who reads does so at once. */
   tellEndMs: 1_000,
   /** Giving turns back at the end of the process; below the 5 s that closing may take. */

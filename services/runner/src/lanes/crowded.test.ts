@@ -1,5 +1,6 @@
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
+import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
@@ -41,4 +42,30 @@ test("a crowd that attaches in one lane reads its queue once, and claims it once
   await Promise.all([first, ...attached].map(({ ended }) => ended));
   // One or two for each round, one for each turn when the one before it ended, some for who looked in between.
   expect(sent("runner_lock_lane") - before.claims).toBeLessThan(4 * CROWD);
+});
+
+test("a crowd that comes at once, in lanes of its own, ran all at once: each saw the room that the others took", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const { runs } = replica.context;
+  const most = LIMITS.activeRunsPerReplica;
+  const crowd = Array.from({ length: most + CROWD }, (_, at) =>
+    turnFor(world, "hello", { key: `agent:main:crowd:${at}` }),
+  );
+  const accepted = await Promise.all(crowd.map((submit) => replica.client.submitTurn(submit)));
+  await eventually(() => runs.size >= most);
+  await replica.context.sweeper.sweepOnce();
+  expect(runs.size).toBe(most);
+  const stateless = turnFor(world, "x", { target: { case: "statelessAgentId", value: "main" } });
+  await expect(replica.client.submitTurn(stateless)).rejects.toMatchObject({
+    reason: "RATE_LIMITED",
+    metadata: { limit: String(most) },
+  });
+  held.open();
+  const states = accepted.map(({ turnId }) => new Attached(replica, { turnId }).ended);
+  await Promise.all(states);
+  await eventually(() => runs.size === 0);
 });

@@ -15,6 +15,7 @@ import { memorySearch } from "../tools/memory-search.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { ToolDeps } from "../tools/tool-deps.ts";
 import { LostClaims } from "./lost-claims.ts";
+import { PassedOver } from "./passed-over.ts";
 import { LaneFeed } from "../watch/lane-feed.ts";
 import { admit } from "../admission/admission.ts";
 import { callModel } from "../answering/call-model.ts";
@@ -38,6 +39,47 @@ test("a replica runs as many turns as it may; one that waits for another lane ma
   expect(runs.hasSlot).toBe(false);
   runs.close("r1");
   expect(runs.hasSlot).toBe(true);
+});
+
+test("room that is held counts, is given back once, and who waits for some is told", () => {
+  const runs = new LocalRuns(() => undefined);
+  let told = 0;
+  runs.onRoom = () => (told += 1);
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  expect(rooms).not.toContain(undefined);
+  expect(runs.hold()).toBeUndefined();
+  rooms[0]?.release();
+  rooms[0]?.release();
+  expect(told).toBe(1);
+  expect(runs.hold()).toBeDefined();
+  expect(runs.hold()).toBeUndefined();
+});
+
+test("lanes that found no room are looked at as there is some, once each and in their order, as many as may", () => {
+  const runs = new LocalRuns(() => undefined);
+  const pumped: string[] = [];
+  const taken: unknown[] = [];
+  const passedOver = new PassedOver({
+    ...{ runs, isDraining: () => false },
+    pump: (_tenant, sessionKey) => {
+      pumped.push(sessionKey);
+      taken.push(runs.hold());
+    },
+  });
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  for (let n = 0; n <= LIMITS.passedOverLanes; n++) {
+    expect(passedOver.roomFor("t", `k${n}`)).toBeUndefined();
+    expect(passedOver.roomFor("t", "k0")).toBeUndefined();
+  }
+  expect(pumped).toEqual([]);
+  rooms[0]?.release();
+  rooms[1]?.release();
+  expect(pumped).toEqual(["k0", "k1"]);
+  for (const room of [...rooms, ...taken] as typeof rooms) room?.release();
+  while (pumped.length < LIMITS.passedOverLanes) (taken.shift() as (typeof rooms)[0])?.release();
+  for (const room of taken as typeof rooms) room?.release();
+  expect(pumped).toEqual(Array.from({ length: LIMITS.passedOverLanes }, (_, n) => `k${n}`));
+  expect(passedOver.roomFor("t", "new")).toBeDefined();
 });
 
 test("a replica that holds as many attachments as it may says so, with the bound", async () => {

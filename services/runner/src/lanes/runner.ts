@@ -8,9 +8,10 @@ import { moveLane } from "./move-lane.ts";
 import { persist } from "../persist.ts";
 import { BoundedLanes } from "./bounded-lanes.ts";
 import { LostClaims } from "./lost-claims.ts";
+import { PassedOver } from "./passed-over.ts";
 import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import type { Claimed } from "../runs/claimed.ts";
-import type { LocalRun, LocalRuns } from "../runs/local-runs.ts";
+import type { LocalRun, LocalRuns, Room } from "../runs/local-runs.ts";
 import { type AfterRun, runTurn } from "../runs/run-turn.ts";
 import { runStateless } from "../runs/run-stateless.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
@@ -30,6 +31,8 @@ export class Runner {
   readonly lostClaims: LostClaims;
   /** Lanes whose key was busy: when they are looked at again, nobody has to before. */
   readonly #resting = new Map<string, { readonly tenant: string; readonly sessionKey: string }>();
+  /** Lanes that were not claimed because this replica had no room. */
+  readonly #passedOver: PassedOver;
   /** Lanes that were seen free, until their claim is known. */
   readonly #looking = new Set<string>();
   readonly #ending = new AbortController();
@@ -51,6 +54,11 @@ export class Runner {
       this.pump(tenant, sessionKey, true),
     );
     parts.slots.onFreed = (tenant) => this.#bounded.serve(tenant);
+    this.#passedOver = new PassedOver({
+      runs: parts.runs,
+      isDraining: () => this.isDraining,
+      pump: (tenant, sessionKey) => this.pump(tenant, sessionKey, true),
+    });
   }
 
   /** False: no run may begin here now. */
@@ -114,12 +122,18 @@ export class Runner {
     if (this.isDraining) return;
     // Not dead after all: only its renewals could not be stored.
     if (this.#parts.runs.has(deadRunId)) return;
+    // The next sweep finds it again.
+    const room = this.#parts.runs.hold();
+    if (room === undefined) return;
     this.#takingOver.add(turn.turnId);
     const traced = tracedParts(this.#parts, turn);
     const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
-      takeOverTurn(traced, { turn, deadRunId }, (taken) => this.#openAnew(taken)),
+      takeOverTurn(traced, { turn, deadRunId }, (taken) => this.#openAnew(taken, room)),
     )
-      .finally(() => this.#takingOver.delete(turn.turnId))
+      .finally(() => {
+        room.release();
+        this.#takingOver.delete(turn.turnId);
+      })
       .then((isFreed) =>
         isFreed ? this.#claimNext(turn.tenant, turn.sessionKey, true) : undefined,
       );
@@ -166,10 +180,12 @@ export class Runner {
   }
 
   /** A turn that ran before goes on before any new one begins. */
-  async #openAnew(turn: LaneTurn): Promise<Opened> {
+  async #openAnew(turn: LaneTurn, room: Room): Promise<Opened> {
     const { slots, deps } = this.#parts;
     const slot = await slots.takeAgain(turn.tenant, turn.agentId, this.#ending.signal);
-    return this.#open(turn, deps.runIds.mint(), slot);
+    const opened = this.#open(turn, deps.runIds.mint(), slot);
+    room.release();
+    return opened;
   }
 
   #open(turn: LaneTurn, runId: string, slot: RunSlot): Opened {
@@ -219,20 +235,42 @@ export class Runner {
     sessionKey: string,
     anyCaller: boolean,
   ): Promise<(() => Promise<void>) | undefined> {
-    if (!this.mayClaim) return undefined;
+    const room = this.#passedOver.roomFor(tenant, sessionKey);
+    if (room === undefined) return undefined;
+    const claimed = await this.#claimInto(room, { tenant, sessionKey, anyCaller }).catch(
+      (error: unknown) => {
+        room.release();
+        throw error;
+      },
+    );
+    if (claimed === undefined) room.release();
+    return claimed;
+  }
+
+  async #claimInto(
+    room: Room,
+    lane: { readonly tenant: string; readonly sessionKey: string; readonly anyCaller: boolean },
+  ): Promise<(() => Promise<void>) | undefined> {
+    const { tenant, sessionKey, anyCaller } = lane;
     const { deps, slots } = this.#parts;
     if (await slots.isBound(tenant, agentOf(sessionKey as CanonicalKey))) {
+      room.release();
       this.#bounded.serve(tenant);
       return undefined;
     }
-    if (!this.mayClaim) return undefined;
+    if (this.isDraining) return undefined;
     const runId = deps.runIds.mint();
     const { replica } = deps;
     const claim = () => claimHead(deps.db, tenant, sessionKey, { runId, replica, anyCaller });
     const result = await persist(deps, "claim a turn", claim, this.#ending.signal);
     if (result.kind === "claimed") {
       const { turn } = result;
-      return () => this.#runLane(turn, runId);
+      return () => {
+        // Its run is open before the first of what it waits for.
+        const work = this.#runLane(turn, runId);
+        room.release();
+        return work;
+      };
     }
     if (result.kind === "preferred") this.#pumpLater(tenant, sessionKey, LIMITS.preferenceMs);
     return undefined;
@@ -240,6 +278,11 @@ export class Runner {
 
   async #claimUnder(tenant: string, sessionKey: string, slot: RunSlot): Promise<boolean> {
     const { deps } = this.#parts;
+    using room = this.#passedOver.roomFor(tenant, sessionKey);
+    if (room === undefined) {
+      await slot.free();
+      return false;
+    }
     const runId = deps.runIds.mint();
     const claimant = { runId, replica: deps.replica, anyCaller: true };
     const claim = () => claimHead(deps.db, tenant, sessionKey, claimant);

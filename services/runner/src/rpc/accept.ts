@@ -11,6 +11,7 @@ import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { admit } from "../admission/admission.ts";
 import { INTERRUPTED_TEXT } from "../domain/stop-text.ts";
+import type { Room } from "../runs/local-runs.ts";
 import { progressOf, showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
@@ -38,7 +39,9 @@ export async function accept(
       metadata: { agent_id: parsed.agentId },
     });
   }
-  const given = parsed.session === undefined ? await statelessSlot(context, parsed) : UNBOUND;
+  using room = runs.hold();
+  const isStateless = parsed.session === undefined;
+  const given = isStateless ? await statelessSlot(context, parsed, room) : UNBOUND;
   const [slot, noSlot] = given instanceof LanekeeperError ? [UNBOUND, given] : [given, undefined];
   const isBound = await slots.isBound(parsed.tenant, parsed.agentId);
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
@@ -50,7 +53,8 @@ export async function accept(
     dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
   };
   // Under a bound the lane whose turn was accepted first is served first.
-  const claimRunId = runner.mayClaim && !isBound ? deps.runIds.mint() : undefined;
+  const mayClaim = room !== undefined && !runner.isDraining && !isBound;
+  const claimRunId = mayClaim ? deps.runIds.mint() : undefined;
   const result = await admit(deps, turn, {
     claimRunId,
     hasCaller,
@@ -69,7 +73,8 @@ export async function accept(
   }
   noteSteer(context, result);
   start(context, result, slot);
-  if (isBound && parsed.session !== undefined) {
+  // Without room here it is looked at again as soon as there is some.
+  if ((isBound || room === undefined) && parsed.session !== undefined) {
     runner.pump(parsed.tenant, parsed.session.sessionKey, true);
   }
   return placed(context, result);
@@ -102,10 +107,11 @@ async function placed(
 
 /** It runs at once or not at all: there is no queue for it. Gives its slot, or why it has none. */
 async function statelessSlot(
-  { runs, slots }: RunnerContext,
+  { slots }: RunnerContext,
   { tenant, agentId }: ParsedSubmit,
+  room: Room | undefined,
 ): Promise<RunSlot | LanekeeperError> {
-  if (!runs.hasSlot) {
+  if (room === undefined) {
     const limit = String(LIMITS.activeRunsPerReplica);
     return later("RATE_LIMITED", `this replica runs ${limit} turns, as many as it may`, 1_000, {
       metadata: { limit },

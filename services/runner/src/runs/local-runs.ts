@@ -23,6 +23,11 @@ export interface LocalRun {
   slot: RunSlot;
 }
 
+/** Room for one run, taken before it is known whether there will be one; given back once it is open, or is not. */
+export interface Room extends Disposable {
+  release(): void;
+}
+
 /** The runs of this replica, and how many there may be. */
 export class LocalRuns {
   readonly #runs = new Map<string, LocalRun & { readonly controller: AbortController }>();
@@ -30,6 +35,9 @@ export class LocalRuns {
   readonly #byKey = new Map<string, Set<LocalRun>>();
   readonly #onCount: (count: number) => void;
   #waitingAside = 0;
+  #held = 0;
+  /** Told whenever there may be room again. */
+  onRoom: () => void = () => undefined;
 
   constructor(onCount: (count: number) => void) {
     this.#onCount = onCount;
@@ -37,7 +45,24 @@ export class LocalRuns {
 
   /** Whether one more run may begin here. A run that waits for another lane's turn holds no slot. */
   get hasSlot(): boolean {
-    return this.#runs.size - this.#waitingAside < LIMITS.activeRunsPerReplica;
+    return this.#runs.size - this.#waitingAside + this.#held < LIMITS.activeRunsPerReplica;
+  }
+
+  /**
+   * Room for one more run while its claim is on its way to the database: of a crowd that asks at once, each
+   * would see what the others are about to take. Undefined: there is none.
+   */
+  hold(): Room | undefined {
+    if (!this.hasSlot) return undefined;
+    this.#held += 1;
+    let isHeld = true;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#held -= 1;
+      this.onRoom();
+    };
+    return { release, [Symbol.dispose]: release };
   }
 
   get size(): number {
@@ -70,6 +95,7 @@ export class LocalRuns {
     if (run !== undefined) this.#unindex(run);
     this.#runs.delete(runId);
     this.#onCount(this.#runs.size);
+    this.onRoom();
   }
 
   has(runId: string): boolean {
@@ -104,6 +130,7 @@ export class LocalRuns {
   async asideWhile<T>(runId: string, work: () => Promise<T>): Promise<T> {
     const run = this.#runs.get(runId);
     this.#waitingAside += 1;
+    this.onRoom();
     await run?.slot.setAside();
     try {
       return await work();
