@@ -42,14 +42,15 @@ async function replica(limits: object = {}): Promise<TestIngress> {
 
 const say = (id: number, text = "Hi") =>
   telegram.updates.push(update(id, message(PRIVATE, { message_id: id, text })));
-const keys = ({ runner }: TestIngress) => runner.turns.map(({ submit }) => submit.idempotencyKey);
+const heard = ({ runner }: TestIngress) =>
+  runner.turns.map(({ submit }) => submit.origin?.externalMessageId);
 const asked = () => soon(() => telegram.updates.isAsked).toBe(true);
 
 test("updates are taken in order and confirmed when the next are asked for", async () => {
   const lane = await replica();
   for (const id of [1, 2, 3]) say(id);
   await soon(() => telegram.updates.unconfirmed.length).toBe(0);
-  expect(keys(lane)).toEqual([1, 2, 3].map((id) => `telegram/helpdesk_bot/${id}`));
+  expect(heard(lane)).toEqual([1, 2, 3].map((id) => `77/${id}`));
   expect(lane.delivery.registered[0]).toMatchObject({ accountId: "helpdesk_bot", address: "77" });
 });
 
@@ -65,7 +66,7 @@ test("an update that cannot be accepted now holds back those behind it, and none
   const traces = lane.runner.calls.map(({ call }) => call.traceparent?.split("-")[1]);
   expect(traces).toContain(waits?.["trace_id"]);
   lane.runner.refusal = undefined;
-  await soon(() => keys(lane).length).toBe(2);
+  await soon(() => heard(lane).length).toBe(2);
 });
 
 test("an update that is in the way for a reason of its own is given up, and said so", async () => {
@@ -75,7 +76,7 @@ test("an update that is in the way for a reason of its own is given up, and said
   await soon(() => lane.log.text()).toContain("an update is given up");
   lane.runner.refusal = undefined;
   say(2);
-  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
+  await soon(() => heard(lane)).toEqual(["77/2"]);
 });
 
 test("an update has all of its attempts, whatever those before it took", async () => {
@@ -88,7 +89,7 @@ test("an update has all of its attempts, whatever those before it took", async (
   say(2);
   await soon(() => lane.log.text()).toContain('"update_id":2,"attempts":1');
   lane.runner.refusal = undefined;
-  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
+  await soon(() => heard(lane)).toEqual(["77/2"]);
 });
 
 test("an update that is refused for good is no obstacle", async () => {
@@ -96,7 +97,7 @@ test("an update that is refused for good is no obstacle", async () => {
   telegram.updates.push({ update_id: 1 });
   telegram.updates.push(update(2, { nonsense: true }));
   say(3);
-  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/3"]);
+  await soon(() => heard(lane)).toEqual(["77/3"]);
 });
 
 test("an update that a busy lane rejects holds up no other chat of its bot", async () => {
@@ -107,7 +108,7 @@ test("an update that a busy lane rejects holds up no other chat of its bot", asy
   await soon(() => lane.delivery.said.size).toBe(1);
   lane.runner.refusal = undefined;
   telegram.updates.push(update(2, message(GROUP, { message_id: 1, text: "Hi" })));
-  await soon(() => keys(lane)).toEqual(["telegram/helpdesk_bot/2"]);
+  await soon(() => heard(lane)).toEqual([`${GROUP.id}/1`]);
 });
 
 test("of two replicas one asks; when it leaves the other goes on where it was", async () => {
@@ -115,13 +116,13 @@ test("of two replicas one asks; when it leaves the other goes on where it was", 
   const [first, second] = [await replica(limits), await replica(limits)];
   await asked();
   say(1);
-  await soon(() => keys(first).length + keys(second).length).toBe(1);
-  const [holder, other] = keys(first).length === 1 ? [first, second] : [second, first];
+  await soon(() => heard(first).length + heard(second).length).toBe(1);
+  const [holder, other] = heard(first).length === 1 ? [first, second] : [second, first];
   expect(telegram.updates.conflicts).toBe(0);
   lanes.splice(lanes.indexOf(holder), 1);
   await holder[Symbol.asyncDispose]();
   say(2);
-  await soon(() => keys(other)).toContain("telegram/helpdesk_bot/2");
+  await soon(() => heard(other)).toContain("77/2");
 });
 
 test("a replica that stands by, which came by ever more rarely, asks as often as at first", async () => {
@@ -148,7 +149,7 @@ test("Telegram's refusals are said, and asking goes on", async () => {
   const lane = await replica();
   await soon(() => lane.log.text()).toContain("Conflict: can't use getUpdates");
   say(1);
-  await soon(() => keys(lane)).toHaveLength(1);
+  await soon(() => heard(lane)).toHaveLength(1);
 });
 
 test("a database that is away is waited for", async () => {
@@ -157,5 +158,5 @@ test("a database that is away is waited for", async () => {
   await soon(() => lane.log.text()).toContain("updates cannot be asked for now");
   leases.isDown = false;
   say(1);
-  await soon(() => keys(lane)).toHaveLength(1);
+  await soon(() => heard(lane)).toHaveLength(1);
 });

@@ -38,7 +38,7 @@ export async function partsOf(
   const files = filesOf(message);
   // A moving location is edited all the time; nobody speaks.
   const other = isEdited ? undefined : OTHER_KINDS.find((kind) => isObject(message[kind]));
-  const content = [text, files.map(({ uniqueId }) => uniqueId), message["edit_date"] ?? 0];
+  const content = [text, files.map(({ uniqueId }) => uniqueId)];
   if (text === "" && files.length === 0) {
     return { parts: other === undefined ? [] : [textPart(`[${other}]`)], content };
   }

@@ -54,7 +54,7 @@ describe("an update that is posted", () => {
   test("becomes a turn of its peer, whose replies go to its chat by its bot", async () => {
     expect(await post(hello)).toMatchObject({ status: 200, json: {} });
     expect(lane.runner.last.submit).toMatchObject({
-      idempotencyKey: "telegram/helpdesk_bot/1000",
+      idempotencyKey: expect.stringMatching(/^telegram\/helpdesk_bot\/77\/9\/[0-9a-f]{16}$/),
       target: { value: { sessionKey: "agent:helper:telegram:helpdesk_bot:direct:77" } },
       messages: [{ senderId: "77", parts: [{ content: { value: "Hello" } }] }],
       origin: { source: "telegram", senderId: "77", externalMessageId: "77/9" },
@@ -67,6 +67,13 @@ describe("an update that is posted", () => {
 
   test("again is one turn", async () => {
     for (let i = 0; i < 3; i += 1) expect((await post(hello)).status).toBe(200);
+    expect(lane.runner.turns).toHaveLength(1);
+  });
+
+  test("of a message to which somebody reacts is no second turn", async () => {
+    await post(hello);
+    const touched = message(PRIVATE, { text: "Hello", edit_date: DATE + 60 });
+    expect((await post(update(1001, touched, "edited_message"))).status).toBe(200);
     expect(lane.runner.turns).toHaveLength(1);
   });
 

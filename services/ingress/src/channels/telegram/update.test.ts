@@ -46,7 +46,7 @@ const peerIn = async (what: object) => (await said(what)).name.value;
 
 test("a direct message", async () => {
   expect(await said(update(1000, message(PRIVATE, { text: "Hello" })))).toMatchObject({
-    ...{ eventId: "1000", senderId: "77", messageId: "77/9" },
+    ...{ senderId: "77", messageId: "77/9" },
     name: { value: { channel: "telegram", kind: DIRECT, peerId: "77", threadId: "" } },
     place: { accountId: "helpdesk_bot", address: "77", threadId: "" },
     parts: [{ content: { case: "text", value: "Hello" } }],
@@ -101,11 +101,36 @@ test("an edited message is new input, and says that it is", async () => {
   const edited = message(PRIVATE, { text: "Hello!", edit_date: DATE + 5 });
   const event = await said(update(1001, edited, "edited_message"));
   expect(event).toMatchObject({
-    ...{ eventId: "1001", messageId: "77/9" },
+    messageId: "77/9",
     parts: [{ content: { value: "(edited) Hello!" } }],
   });
   const moving = message(PRIVATE, { location: { latitude: 1, longitude: 2 } });
   expect(await read(update(1, moving, "edited_message"))).toMatchObject({ kind: "ignored" });
+});
+
+test("what changes but what was said, such as by a reaction, is the same message again", async () => {
+  const first = await said(update(1000, message(PRIVATE, { text: "Hello" })));
+  const touched = (text: string, edit_date: number) =>
+    said(update(1001, message(PRIVATE, { text, edit_date }), "edited_message"));
+  const reaction = await touched("Hello", DATE + 60);
+  expect([reaction.eventId, reaction.content]).toEqual([first.eventId, first.content]);
+  const edited = await touched("Hello!", DATE + 90);
+  expect(edited.eventId).not.toBe(first.eventId);
+  expect((await touched("Hello!", DATE + 120)).eventId).toBe(edited.eventId);
+  const photo = message(PRIVATE, { photo: PHOTO, caption: "Look" });
+  const shown = await said(update(1002, photo));
+  const liked = { ...photo, edit_date: DATE + 60 };
+  expect((await said(update(1003, liked, "edited_message"))).eventId).toBe(shown.eventId);
+  expect(shown.eventId).not.toBe(first.eventId);
+});
+
+test.each([
+  ["that nobody has edited", { text: "Hello" }],
+  ["that is too old for anybody to tell what changed", { text: "Hi", edit_date: DATE + 90_000 }],
+  ["that is a command", { text: "/new", edit_date: DATE + 5 }],
+])("a change of a message %s is ignored", async (_what, more) => {
+  const changed = update(1001, message(PRIVATE, more), "edited_message");
+  expect(await read(changed)).toMatchObject({ kind: "ignored" });
 });
 
 test("a group that becomes a supergroup, told from either side, is the same two names", async () => {
@@ -193,8 +218,6 @@ test("what is like a command and is none is a message; another bot's is not ours
   const other = update(1, message(GROUP, { text: "/new@weather_bot" }));
   expect(await read(other)).toMatchObject({ kind: "ignored" });
   expect(await read(other, "helpdesk")).toMatchObject({ kind: "command" });
-  const edited = update(1, message(GROUP, { text: "/new", edit_date: 1 }), "edited_message");
-  expect(await read(edited)).toMatchObject({ kind: "message" });
 });
 
 test("/stop is about what was said before it in its chat, and else goes by time", async () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { InboundEvent, StoppableTurn } from "@lanekeeper/adapter-kit";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
@@ -49,7 +50,7 @@ export async function eventOf(
     migration(message, scene) ??
     fromBot(message) ??
     commandEvent(message, scene, String(updateId), kind) ??
-    (await messageEvent(message, scene, String(updateId), kind, fetchFile))
+    (await messageEvent(message, scene, kind, fetchFile))
   );
 }
 
@@ -102,8 +103,13 @@ function commonOf(message: JsonObject, scene: Scene, eventId: string) {
     name: { case: "peer" as const, value: peerOf(scene) },
     place: { kind: RouteKind.TELEGRAM, accountId, address, threadId },
     senderId: senderOf(message, scene),
-    messageId: `${address}/${String(message["message_id"])}`,
+    messageId: messageIdOf(message, scene),
   };
+}
+
+/** Ids of messages are a chat's own. */
+function messageIdOf(message: JsonObject, { chatId }: Scene): string {
+  return `${chatId}/${String(message["message_id"])}`;
 }
 
 function senderOf(message: JsonObject, { chatId }: Scene): string {
@@ -114,7 +120,7 @@ function senderOf(message: JsonObject, { chatId }: Scene): string {
   return chatId;
 }
 
-/** An edited message is no command: it was one, or was not, when it was sent. */
+/** A message that is edited into a command is none: it was one, or was not, when it was sent. */
 function commandEvent(
   message: JsonObject,
   scene: Scene,
@@ -122,10 +128,11 @@ function commandEvent(
   kind: string,
 ): InboundEvent | undefined {
   const text = message["text"];
-  if (kind.startsWith("edited_") || typeof text !== "string") return undefined;
+  if (typeof text !== "string") return undefined;
   const command = commandIn(text, scene.accountId);
-  if (command === "another bot's") return { kind: "ignored", why: "a command of another bot" };
   if (command === undefined) return undefined;
+  if (command === "another bot's") return { kind: "ignored", why: "a command of another bot" };
+  if (kind.startsWith("edited_")) return { kind: "ignored", why: "a command that was edited" };
   const common = commonOf(message, scene, eventId);
   const isAbout = (turn: StoppableTurn): boolean => came(turn, message, scene);
   return { ...common, kind: "command", command, isAbout };
@@ -150,22 +157,34 @@ function groupOf(message: JsonObject, isEdited: boolean): { readonly groupId?: s
   return isEdited || typeof groupId !== "string" ? {} : { groupId: groupId.slice(0, 128) };
 }
 
+/** For so long a turn's idempotency key is known, at least. */
+const KNOWN_FOR_S = 24 * 60 * 60;
+
+/** Whether an edit can be told from a change of something else: by what the message's turn was made of. */
+function isKnownStill({ date, edit_date: editDate }: JsonObject): boolean {
+  return typeof editDate === "number" && editDate - Number(date) < KNOWN_FOR_S;
+}
+
+/**
+ * A message's id is its own with what it says: an update of a message that was edited "may at times be triggered
+ * by changes to message fields that are either unavailable or not actively used", such as a reaction. What
+ * says the same is a repeat then, whatever the update's id.
+ * https://core.telegram.org/bots/api#update
+ */
 async function messageEvent(
   message: JsonObject,
   scene: Scene,
-  eventId: string,
   kind: string,
   fetchFile: FetchFile,
 ): Promise<InboundEvent> {
   const isEdited = kind.startsWith("edited_");
-  const { parts, content } = await partsOf(message, isEdited, fetchFile);
+  if (isEdited && !isKnownStill(message))
+    return { kind: "ignored", why: "a change that may be none of what was said" };
+  const { parts, content: said } = await partsOf(message, isEdited, fetchFile);
   if (parts.length === 0) return { kind: "ignored", why: "nothing that could be answered" };
-  const common = commonOf(message, scene, eventId);
-  return {
-    ...common,
-    kind: "message",
-    ...groupOf(message, isEdited),
-    parts,
-    content: JSON.stringify([common.messageId, content]),
-  };
+  const messageId = messageIdOf(message, scene);
+  const content = JSON.stringify([messageId, said]);
+  const digest = createHash("sha256").update(content).digest("hex").slice(0, 16);
+  const common = commonOf(message, scene, `${messageId}/${digest}`);
+  return { ...common, kind: "message", ...groupOf(message, isEdited), parts, content };
 }
