@@ -268,12 +268,14 @@ describe("behind a proxy, in production, and in a folder with a path of 200 char
     await eventually(() => /runs, heartbeat[^]*agent:main:desk {2}no work/.test(watch.output()));
     // As under `| head`: it ends by itself with the next line that nobody reads.
     watch.process.stdout?.destroy();
-    await ask(running.baseUrl, running.apiKey, "more", { "x-session-key": "desk" });
-    await watch.ended;
+    await eventually(async () => {
+      await ask(running.baseUrl, running.apiKey, "!sleep 1s", { "x-session-key": "den" });
+      return watch.process.exitCode === 0;
+    });
     const written = (await lanekeeper(dataDir, "sessions", "export", "desk")).output.trim();
     const lines = written.split("\n").map((line) => JSON.parse(line));
     expect(lines[0]).toMatchObject({ type: "session", sessionKey: "agent:main:desk" });
-    expect(lines.at(-1)).toEqual({ type: "end", messages: 6 });
+    expect(lines.at(-1)).toEqual({ type: "end", messages: 4 });
     const sessions = runProgram({
       args: ["sessions", "watch", "--json"],
       env: freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir }),
