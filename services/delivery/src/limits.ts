@@ -18,6 +18,8 @@ export const LIMITS = {
   tokenEnvChars: 128,
   /** An old signing secret signs so long beside the new one where nothing else is said, and at most. */
   keepOldSecretMs: DAY_MS,
+  /** Old secrets that sign at once, each 47 bytes of a header: a rotation a day, kept for a week. */
+  oldSecrets: 8,
   maxKeepOldSecretMs: 30 * DAY_MS,
   /** Shown with a delivery. */
   attemptsShown: 100,

@@ -13,7 +13,7 @@ import { rotateSecret } from "../store/routes/rotate-secret.ts";
 import { parseId, parseSessionKey, requireKey } from "./fields.ts";
 import { findRoute } from "./find-route.ts";
 
-/** Gives a route another signing secret; until the old one ends, posts are signed with both. */
+/** Gives a route another signing secret; until an old one ends, posts are signed with it too. */
 export async function rotateSigningSecret(
   context: DeliveryContext,
   request: RotateSigningSecretRequest,
@@ -30,7 +30,9 @@ export async function rotateSigningSecret(
   const { routeId } = route;
   const { tenant } = call;
   const newSecret = newSigningSecret();
-  const rotated = await rotateSecret(db, { tenant, routeId, requestId, newSecret, keepOldMs });
+  const maxOld = limits.oldSecrets;
+  const rotation = { tenant, routeId, requestId, newSecret, keepOldMs, maxOld };
+  const rotated = await rotateSecret(db, rotation);
   if (rotated === undefined) throw notFound("route", routeId);
   return {
     signingSecret: rotated.signingSecret,

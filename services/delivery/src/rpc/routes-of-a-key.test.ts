@@ -176,6 +176,29 @@ test("while a secret is rotated posts verify with both; a repeat tells the same;
   expect(() => verify(fresh, after)).toThrow();
 });
 
+test("a rotation within another one's overlap leaves each old secret the time that it was promised", async () => {
+  const { route, signingSecret: first } = await runner.registerRoute(at("3"));
+  const routeId = route?.routeId ?? "";
+  const second = await cli.rotateSigningSecret({ requestId: "r-1", routeId });
+  const third = await cli.rotateSigningSecret({ requestId: "r-2", routeId });
+  const during = await sentBody(routeId, "turn-1");
+  for (const secret of [first, second.signingSecret, third.signingSecret]) verify(secret, during);
+
+  await db.query("UPDATE routes SET old_secret_end = now() WHERE route_id = $1", [routeId]);
+  const later = await sentBody(routeId, "turn-2");
+  for (const secret of [first, third.signingSecret]) verify(secret, later);
+  expect(() => verify(second.signingSecret, later)).toThrow();
+
+  // One that leaked may be any of them: all end.
+  const keepOld = { seconds: 0n, nanos: 0 };
+  const fresh = await cli.rotateSigningSecret({ requestId: "r-3", routeId, keepOld });
+  const after = await sentBody(routeId, "turn-3");
+  verify(fresh.signingSecret, after);
+  for (const secret of [first, third.signingSecret]) {
+    expect(() => verify(secret, after)).toThrow();
+  }
+});
+
 async function sentBody(routeId: string, turn: string) {
   const { deliveryId } = await runner.enqueueDelivery(reply(routeId, turn));
   await untilState(runner, deliveryId, "SENT");

@@ -30,7 +30,7 @@ export interface Claimed {
   readonly accountId: string;
   readonly address: string;
   readonly threadId: string;
-  /** The route's secret, then the one before it while that is still used. */
+  /** The route's secret, then those before it that are still used, the newest first. */
   readonly signingSecrets: readonly string[];
   /** Messages of the channel that have been taken. */
   readonly acceptedPieces: number;

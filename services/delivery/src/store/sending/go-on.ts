@@ -58,6 +58,11 @@ const LOOKED_OVER = 32;
 /** As JSON: an array of bytea comes as text that is read character by character. */
 const PARTS = "to_json(ARRAY(SELECT encode(part, 'base64') FROM unnest(c.parts) AS part))";
 
+/** Of rotations before the last one; nearly always there is none. */
+const OLDER_SECRETS = `CASE WHEN g.older_secrets = '[]' THEN ARRAY[]::text[] ELSE ARRAY(
+    SELECT old ->> 'secret' FROM jsonb_array_elements(g.older_secrets) WITH ORDINALITY AS o (old, place)
+    WHERE (old ->> 'end')::timestamptz > clock_timestamp() ORDER BY place) END`;
+
 const GO_ON = {
   name: "delivery_go_on",
   text: `
@@ -66,6 +71,7 @@ WITH ${itemTable(ROUTES)}, head AS (
     i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AS blocks,
     CASE WHEN i.is_dead THEN r.on_failure = ${OnFailure.BLOCK} ELSE r.blocked_by IS NOT NULL END AS waits,
     r.kind, r.account_id, r.address, r.thread_id, r.signing_secret, r.old_secret, r.old_secret_end,
+    r.older_secrets,
     r.due_time, r.last_seq, r.head_seq, r.gap_count AS old_gap_count,
     r.gap_count + CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK}
       THEN 0 ELSE i.missing END AS gap_count,
@@ -129,7 +135,7 @@ SELECT g.place::int, NOT g.waits AND g.next_attempt_time IS NOT NULL AS "hasNext
   c.may_resend OR c.on_unknown = ${OnUnknown.RESEND} AS "mayResend",
   g.kind, g.account_id AS "accountId", g.address, g.thread_id AS "threadId",
   CASE WHEN g.old_secret_end > clock_timestamp() THEN ARRAY[g.signing_secret, g.old_secret]
-    ELSE ARRAY[g.signing_secret] END AS "signingSecrets"
+    ELSE ARRAY[g.signing_secret] END || ${OLDER_SECRETS} AS "signingSecrets"
 FROM head g LEFT JOIN claimed c USING (place)`,
 };
 

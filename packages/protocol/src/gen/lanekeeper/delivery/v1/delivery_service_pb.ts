@@ -557,7 +557,8 @@ export type RotateSigningSecretRequest = Message<"lanekeeper.delivery.v1.RotateS
   routeId: string;
 
   /**
-   * How long posts carry the old secret's signature too; unset: a day; at most 30 days.
+   * How long posts carry the old secret's signature too; unset: a day; at most 30 days. Those of earlier rotations
+   * sign until their own time is over, 8 old ones at most; 0 s: all old ones end at once.
    *
    * @generated from field: google.protobuf.Duration keep_old = 3;
    */
