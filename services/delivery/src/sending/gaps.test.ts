@@ -61,6 +61,32 @@ test("what a redriven dead letter was told of itself is missing no more, the oth
   expect(await missingBefore(await enqueue("d"))).toBe(1);
 });
 
+test("of dead letters that are redriven one after the other none is told as missing by those behind it", async () => {
+  const { enqueue, dead, redrive, missingBefore } = await start();
+  const all = [await dead("a"), await dead("b"), await dead("c")];
+  for (const deliveryId of all) {
+    await redrive(deliveryId);
+    expect(await missingBefore(deliveryId)).toBeUndefined();
+  }
+  expect(await missingBefore(await enqueue("d"))).toBeUndefined();
+});
+
+test("nor by one that was redriven before and had to wait for it", async () => {
+  const { runner, routeId, enqueue, dead, redrive, missingBefore } = await start();
+  const [first, second] = [await dead("a"), await dead("b")];
+  await runner.configureRoute({ routeId, policy: { onFailure: OnFailure.BLOCK } });
+  const third = await dead("c");
+  await redrive(second);
+  await redrive(first);
+  await runner.configureRoute({ routeId, policy: { onFailure: OnFailure.SKIP } });
+  for (const deliveryId of [first, second]) {
+    expect(await missingBefore(deliveryId)).toBeUndefined();
+  }
+  expect(await missingBefore(await enqueue("d"))).toBe(1);
+  await redrive(third);
+  expect(await missingBefore(third)).toBeUndefined();
+});
+
 test("a dead letter that the next reply has told of changes nothing about later ones when it is redriven", async () => {
   const { runner, enqueue, dead, redrive, missingBefore } = await start();
   const first = await dead("a");

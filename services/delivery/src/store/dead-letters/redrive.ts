@@ -39,17 +39,36 @@ RETURNING before.state AS "previousState", before.generation AS "previousGenerat
 };
 
 /**
- * Dead letters of which the route's next new reply has to tell: those behind the last that arrived, or that
- * tells or will tell of those before it itself, as one that is redriven does. What was reset away is none.
+ * Dead letters of the route `r` of which the reply at a place has to tell: those behind the last before it that
+ * arrived, or that tells or will tell of those before it itself, as one that is redriven does. What was reset away
+ * is none.
  */
-const UNTOLD_GAP = `(
+const untoldBefore = (place: string): string => `(
   SELECT count(*) FROM deliveries d
-  WHERE d.tenant = r.tenant AND d.route_id = r.route_id AND d.state IN (4, 5) AND d.route_seq > (
-    SELECT max(t.route_seq) FROM deliveries t WHERE t.tenant = r.tenant AND t.route_id = r.route_id
-      AND (t.state = 3 OR t.delivery_id = r.blocked_by OR (t.state IN (1, 2) AND t.gap_before IS NOT NULL)))
+  WHERE d.tenant = r.tenant AND d.route_id = r.route_id AND d.state IN (4, 5) AND d.route_seq < ${place}
+    AND d.route_seq > coalesce((
+      SELECT max(t.route_seq) FROM deliveries t
+      WHERE t.tenant = r.tenant AND t.route_id = r.route_id AND t.route_seq < ${place}
+        AND (t.state = 3 OR t.delivery_id = r.blocked_by OR (t.state IN (1, 2) AND t.gap_before IS NOT NULL))), 0)
   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.tenant = d.tenant AND a.delivery_id = d.delivery_id
     AND a.attempt = d.attempt_count AND a.outcome = 'stale')
 )`;
+
+/**
+ * What is redriven is missing no more, neither to those behind it that were redriven before, nor, once it is,
+ * to itself those before it; nor to the one that blocks the route, which tells in its place when it is left out.
+ * What may have arrived in part is the same text at each attempt.
+ */
+const TELL_ANEW = {
+  name: "delivery_tell_gaps_anew",
+  text: `
+UPDATE deliveries n SET gap_before = ${untoldBefore("n.route_seq")}
+FROM routes r, deliveries redriven
+WHERE r.tenant = $1 AND r.route_id = $2 AND redriven.tenant = $1 AND redriven.delivery_id = $3
+  AND n.tenant = $1 AND n.route_id = $2 AND n.route_seq >= redriven.route_seq AND n.gap_before IS NOT NULL
+  AND (n.delivery_id = r.blocked_by
+    OR n.state = 1 AND n.accepted_pieces = 0 AND n.piece_handle = '' AND NOT n.is_doubtful)`,
+};
 
 /**
  * While one of the route is being sent, its end or its lease tells when the next may be claimed. What is
@@ -59,7 +78,7 @@ const LET_GO_ON = {
   name: "delivery_route_after_redrive",
   text: `
 UPDATE routes r SET blocked_by = CASE WHEN r.blocked_by <> $3 THEN r.blocked_by END,
-  gap_count = ${UNTOLD_GAP},
+  gap_count = ${untoldBefore("r.last_seq + 1")},
   due_time = CASE
     WHEN r.blocked_by <> $3 THEN NULL
     WHEN EXISTS (SELECT 1 FROM deliveries s
@@ -82,6 +101,7 @@ export function redrive(db: DeliveryDatabase, wanted: Redrive): Promise<boolean>
       session === undefined ? null : wanted.fenceId,
     ]);
     if (before === undefined) return false;
+    await sql.query(TELL_ANEW, [tenant, routeId, deliveryId]);
     await sql.query(LET_GO_ON, [tenant, routeId, deliveryId]);
     const { principal, note } = wanted;
     await recordAct(sql, {
