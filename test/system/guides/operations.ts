@@ -76,6 +76,12 @@ export function operationsGuide(guide: Guide): void {
       expect((await second.ended).code).toBe("SUPERSEDED");
     });
 
+    test("how full a runner is, and by whom, is told", async () => {
+      const told = await untilTold("Everybody waits", '"tenant":"default"');
+      expect(told).toMatch(/^lanekeeper_runs_active\{service="runner"\} \d+$/m);
+      expect(told).toMatch(/^ *[1-9]\d* "tenant":"default"$/m);
+    });
+
     test("a storm of STALE is counted, and its refusals told", async () => {
       const told = await untilTold("A storm of STALE", "refused STALE_GENERATION");
       expect(told).toMatch(/identity_refused_total\{.*reason="STALE_GENERATION".*\} [1-9]/);
