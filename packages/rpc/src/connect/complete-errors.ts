@@ -48,6 +48,20 @@ export async function handleCompletely(
   return { ...response, status: codeToHttpStatus(error.code), header, body: once(body) };
 }
 
+/** The answer to a unary call that no handler was asked about. */
+export function refusedAnswer(
+  error: ConnectError,
+  request: UniversalServerRequest,
+): UniversalServerResponse {
+  const body = errorToJsonBytes(error, {});
+  const header = new Headers(error.metadata);
+  header.set("content-type", "application/json");
+  header.set("content-length", String(body.byteLength));
+  const response = { status: codeToHttpStatus(error.code), header, body: once(body) };
+  labelled(response, request);
+  return response;
+}
+
 /** Every answer names its request, also one that no handler saw. */
 function labelled(response: UniversalServerResponse, request: UniversalServerRequest): void {
   if (response.header?.has("x-request-id") !== false) return;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   Code,
   type ConnectRouter,
@@ -18,10 +19,10 @@ import { within } from "../serve/drain.ts";
 import { InFlight } from "../serve/in-flight.ts";
 import { boundTimeouts } from "../metadata/timeout.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
-import { handleCompletely, reasonInterceptor } from "./complete-errors.ts";
+import { handleCompletely, reasonInterceptor, refusedAnswer } from "./complete-errors.ts";
 import { type ConnectLimits, DEFAULT_CONNECT_LIMITS } from "./connect-limits.ts";
 import { connectMethod, type ConnectService } from "./connect-routes.ts";
-import { type BodyGuard, guardedBody } from "./guarded-body.ts";
+import { admitGet, type BodyGuard, guardedBody } from "./guarded-body.ts";
 import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
 import { jsonRegistry } from "./json-registry.ts";
 
@@ -53,8 +54,11 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
   const { bodies, hooks = {} } = options;
   const gate = { limits, inFlight, hooks };
   const paths = handlersByPath(gate, options.services);
-  const guarded = (method: DescMethod, asked: UniversalServerRequest): UniversalServerRequest =>
-    bodies === undefined ? asked : guardedBody(gate, bodies, method, asked);
+  const guarded: Reading["guarded"] = async (method, asked) => {
+    if (bodies === undefined) return asked;
+    if (isMessageGet(method, asked)) await admitGet(gate, bodies, method, asked);
+    return guardedBody(gate, bodies, method, asked);
+  };
   return {
     handle: (request, response) => {
       const handler = paths.get(request.url?.split("?", 1)[0] ?? "");
@@ -101,8 +105,17 @@ function addService(gate: ConnectGate, router: ConnectRouter, service: ConnectSe
 
 /** How requests are read. */
 interface Reading {
-  readonly guarded: (method: DescMethod, asked: UniversalServerRequest) => UniversalServerRequest;
+  /** @throws ConnectError for what is refused unread */
+  readonly guarded: (
+    method: DescMethod,
+    asked: UniversalServerRequest,
+  ) => Promise<UniversalServerRequest>;
   readonly readMaxBytes: number;
+}
+
+/** Others are refused for their method, unread. */
+function isMessageGet({ idempotency }: DescMethod, { method }: UniversalServerRequest): boolean {
+  return method === "GET" && idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 /** Never rejects: a connection that breaks has nobody left to be told. */
@@ -116,8 +129,10 @@ async function serve(
     const values = createContextValues().set(HTTP_ANSWER, response);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     boundTimeouts(universal.header);
-    const asked = guarded(handler.method, universal);
-    const answer = await handleCompletely(handler, asked, readMaxBytes);
+    const answer = await guarded(handler.method, universal).then(
+      (asked) => handleCompletely(handler, asked, readMaxBytes),
+      (refusal: unknown) => refusedAnswer(ConnectError.from(refusal), universal),
+    );
     await universalResponseToNodeResponse(answer, response);
   } catch (error) {
     if (ConnectError.from(error).code === Code.Aborted || response.headersSent) response.destroy();

@@ -23,6 +23,23 @@ export interface BodyGuard {
 
 type Bytes = AsyncIterable<Uint8Array>;
 
+/**
+ * Asks the guard about a GET, whose message stands in its address and is parsed at once: there is no body that could
+ * be read behind the guard. @throws ConnectError
+ */
+export async function admitGet(
+  gate: Pick<ConnectGate, "hooks">,
+  guard: BodyGuard,
+  method: DescMethod,
+  { header, contextValues }: UniversalServerRequest,
+): Promise<void> {
+  try {
+    await guard.admit(header, contextValues?.get(HTTP_ANSWER));
+  } catch (refusal) {
+    throw toConnectError(refusedCall(gate, method, refusal, "connect").error);
+  }
+}
+
 /** The same request, whose body is read behind the guard. */
 export function guardedBody(
   gate: Pick<ConnectGate, "hooks">,

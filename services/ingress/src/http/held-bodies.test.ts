@@ -44,6 +44,23 @@ test.each(["", "Bearer lk_nobodys_key_0123456789abcdef"])(
   },
 );
 
+test("of an RPC by GET whose key is not known nothing is read", async () => {
+  const path = `${RPC}?connect=v1&encoding=json&message=${encodeURIComponent('{"no json')}`;
+  for (const authorization of ["", "Bearer lk_nobodys_key_0123456789abcdef"]) {
+    const refused = await fetch(`${lane.url}${path}`, { headers: { authorization } });
+    const { code, details } = (await refused.json()) as { code: string; details: unknown[] };
+    expect([refused.status, code]).toEqual([401, "unauthenticated"]);
+    expect(details).toContainEqual(
+      expect.objectContaining({ debug: expect.objectContaining({ reason: "UNAUTHENTICATED" }) }),
+    );
+    expect(refused.headers.get("x-request-id")).toMatch(/./);
+  }
+  const known = { headers: { authorization: `Bearer ${lane.apiKey}` } };
+  expect((await fetch(`${lane.url}${path}`, known)).status).toBe(400);
+  const whole = path.replace(/message=.*/, "message=%7B%7D");
+  expect((await fetch(`${lane.url}${whole}`, known)).status).toBe(200);
+});
+
 test("bodies of RPCs that are being read have their room together, and give it back", async () => {
   const key = `Bearer ${lane.apiKey}`;
   const first = hold(RPC, 9_000, key);

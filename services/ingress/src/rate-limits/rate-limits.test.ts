@@ -93,6 +93,19 @@ describe("a key's own limit", () => {
     expect((await broken()).status).toBe(429);
   });
 
+  test("is counted down by what cannot be parsed of a GET, once each", async () => {
+    const key = keyOf("a", 2);
+    const path = `${GET_CALLER}?connect=v1&encoding=json&message=`;
+    const get = (message: string) =>
+      fetch(`${lane.url}${path}${encodeURIComponent(message)}`, {
+        headers: { authorization: `Bearer ${key}` },
+      });
+    expect([(await get("{")).status, (await get("{}")).status]).toEqual([400, 200]);
+    const refused = await get("{");
+    expect([refused.status, refused.headers.get("ratelimit-remaining")]).toEqual([429, "0"]);
+    expect(await refused.text()).toContain("RATE_LIMITED");
+  });
+
   test("is told over Connect and gRPC by the same reason, with its wait", async () => {
     const key = keyOf("a", 1);
     await caller(key);
