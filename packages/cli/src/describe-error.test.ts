@@ -47,7 +47,8 @@ test("a full disk was a stack, or advice about addresses, and is a sentence that
   const ofSystem = Object.assign(new Error("ENOSPC: no space left on device, write"), {
     code: "ENOSPC",
   });
-  for (const error of [ofServer, ofSystem]) {
+  const ofMigration = new Error("0002_more.sql failed on the schema r", { cause: ofServer });
+  for (const error of [ofServer, ofSystem, ofMigration]) {
     const told = describeError(error);
     expect(told).toMatch(/^there is no room left \(.*no space left on device.*\): make some/i);
     expect(told).not.toMatch(/DATABASE_URL|\n/);

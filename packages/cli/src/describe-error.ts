@@ -12,7 +12,8 @@ export function describeError(error: unknown): string {
   if (error instanceof EmbeddedPostgresError) return error.message;
   if (error instanceof SchemaVersionError || error instanceof UnfitDatabaseError)
     return `${error.message}.`;
-  if (isOutOfRoom(error)) return makeRoom(error);
+  const full = causesOf(error).find(isOutOfRoom);
+  if (full !== undefined) return makeRoom(full);
   if (isUnavailable(error)) return mendDatabase("cannot be reached", error);
   if (isLoginRefused(error)) return mendDatabase("refuses the connection", error);
   if (error instanceof CallError) return describeError(error.cause);
@@ -26,6 +27,11 @@ export function describeError(error: unknown): string {
 function mendDatabase(what: string, error: unknown): string {
   const why = error instanceof Error ? error.message : String(error);
   return `the database ${what} (${why}): look at DATABASE_URL and the LANEKEEPER_…_DATABASE_URL variables, or leave them unset for the embedded server.`;
+}
+
+/** The error, and what it says it comes of: of a migration, what the server said. */
+function causesOf(error: unknown): unknown[] {
+  return error instanceof Error ? [error, ...causesOf(error.cause)] : [];
 }
 
 /** A full disk, or a quota that is used up, here or where the database is. */

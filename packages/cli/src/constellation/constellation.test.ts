@@ -1,9 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { superuserUrl } from "@lanekeeper/embedded-postgres";
+import { createDatabase } from "@lanekeeper/postgres";
 import { eventually } from "@lanekeeper/testing";
 import { describe, expect, test } from "vitest";
 import { fakeConstellation } from "../fixtures/fake-constellation.ts";
 import { testFolder } from "../fixtures/folder.ts";
+import { dataDirAt } from "./folder/data-dir.ts";
 import { processLife } from "./processes/process-life.ts";
 
 describe("a constellation", () => {
@@ -175,6 +178,23 @@ describe("a constellation", () => {
     const postgres = await eventually(async () => (await state()).postgres);
     await constellation[Symbol.asyncDispose]();
     expect(await processLife(postgres.pid)).toBeUndefined();
+  });
+
+  test("the embedded Postgres takes as many connections as larger pools ask for, and 200 at least", async () => {
+    await using folder = await testFolder();
+    const taken = async (env: Record<string, string>) => {
+      const embedded = { DATABASE_URL: undefined, ...env };
+      const { constellation, state } = await fakeConstellation(folder.path, embedded);
+      await using _running = constellation;
+      await constellation.start();
+      const { dataDir, postgres } = await state();
+      const url = await superuserUrl(dataDirAt(dataDir).postgres, postgres?.port ?? 0);
+      const log = () => undefined;
+      await using db = createDatabase({ url, poolSize: 1, applicationName: "test", log });
+      return (await db.query("SHOW max_connections")).rows;
+    };
+    expect(await taken({})).toEqual([{ max_connections: "200" }]);
+    expect(await taken({ LANEKEEPER_POOL_SIZE: "100" })).toEqual([{ max_connections: "1304" }]);
   });
 
   test("a service with a database of its own keeps its URL where the others have the embedded one", async () => {

@@ -18,6 +18,8 @@ export type LaunchOptions = {
   /** False for servers that are thrown away: nothing is synced to disk. */
   durable: boolean;
   startTimeoutMs: number;
+  /** Undefined: as the cluster's own configuration has it. */
+  maxConnections: number | undefined;
   signal: AbortSignal | undefined;
   choosePort: () => Promise<number>;
   /** Told of each process at once: it may be minutes until it is ready, and it outlives this one. */
@@ -55,7 +57,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
  * for a fast shutdown while the services are still draining.
  */
 async function spawnServer(
-  { home, runtime, account, durable }: LaunchOptions,
+  { home, runtime, account, durable, maxConnections }: LaunchOptions,
   port: number,
   log: LogFile,
 ): Promise<ChildProcess> {
@@ -68,6 +70,7 @@ async function spawnServer(
     ["logging_collector", "off"],
     ["lc_messages", "C"],
     ["cluster_name", "lanekeeper"],
+    ...(maxConnections === undefined ? [] : [["max_connections", String(maxConnections)]]),
     ...(durable ? [] : THROWAWAY_SETTINGS),
   ];
   const args = [

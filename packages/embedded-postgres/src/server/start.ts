@@ -26,6 +26,8 @@ export type StartOptions = {
   durable?: boolean;
   /** How long to wait for the server to accept connections. Default `LIMITS.startTimeoutMs`. */
   startTimeoutMs?: number;
+  /** How many connections the server takes at most. Default: as its postgresql.conf says, 200 at first. */
+  maxConnections?: number;
   /**
    * Told of the server's process as soon as there is one, long before it may be ready: until then a kill
    * of this process would leave it behind, and nobody would know of it. Again for each further try.
@@ -123,6 +125,7 @@ async function run(
     logPath,
     durable: options.durable ?? true,
     startTimeoutMs: options.startTimeoutMs ?? LIMITS.startTimeoutMs,
+    maxConnections: options.maxConnections,
     signal: options.signal,
     choosePort: () => choosePort(dataDir),
     spawned: options.spawned ?? (() => undefined),

@@ -28,12 +28,26 @@ export function isExternal(settings: Settings): boolean {
   return SERVICE_NAMES.every((name) => settings.services[name].ownDatabaseUrl !== undefined);
 }
 
+/** What a new embedded server takes, which is enough for pools of 8. */
+const USUAL_CONNECTIONS = 200;
+
+/**
+ * How many connections larger pools ask for: two replicas of each service, whose pools have together six for each
+ * of LANEKEEPER_POOL_SIZE, and as many for people and tools as 200 leave at 8. With fewer, requests would
+ * fail under load that smaller pools bear. Undefined: what is there is enough.
+ */
+function connectionsFor(poolSize: number): number | undefined {
+  const wanted = 12 * poolSize + 104;
+  return wanted > USUAL_CONNECTIONS ? wanted : undefined;
+}
+
 /** @throws EmbeddedPostgresError */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { settings, dir, tell, stopping, spawned, changed, moved } = options;
   if (isExternal(settings)) return externalDatabase(settings);
   const server = await EmbeddedDatabase.start({
     dataDir: dir.postgres,
+    maxConnections: connectionsFor(settings.poolSize),
     tell,
     stopping,
     spawned,

@@ -9,6 +9,8 @@ import { tryListen } from "../ports/free-port.ts";
 export interface EmbeddedDatabaseOptions {
   readonly dataDir: string;
   readonly tell: (line: string) => void;
+  /** Undefined: as the server's own configuration has it. */
+  readonly maxConnections: number | undefined;
   /** Calls a start off. */
   readonly stopping: AbortSignal;
   /** A server was begun: it runs, though it may not be ready for minutes. */
@@ -103,8 +105,12 @@ function startServer({
   tell,
   stopping,
   spawned,
+  maxConnections,
 }: EmbeddedDatabaseOptions): Promise<EmbeddedPostgres> {
-  return startEmbeddedPostgres({ dataDir, log: tell, signal: stopping, spawned });
+  return startEmbeddedPostgres({
+    ...{ dataDir, log: tell, signal: stopping, spawned },
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+  });
 }
 
 async function untilFree(port: number, stopping: AbortSignal): Promise<void> {
