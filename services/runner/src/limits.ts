@@ -99,6 +99,8 @@ export const LIMITS = {
   mcpConnectMs: 10_000,
   /** A server that could not be reached is asked again after this long. */
   mcpRetryMs: 30_000,
+  /** How old the list of tools of a server may be, which need not say when they change. */
+  mcpToolsMs: 60_000,
   /** One message of a server: above what any call may answer. */
   mcpMessageBytes: 4 * 1024 * 1024,
   /** Of one thing that a server says on standard error. */

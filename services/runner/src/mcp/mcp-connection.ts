@@ -8,24 +8,16 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import type { jsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/types.js";
 import type { McpHttp, McpServer, McpStdio } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
-import type { Log } from "@lanekeeper/service";
+import type { Clock, Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { boundedFetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
+import { type McpTool, ToolList } from "./tool-list.ts";
 import { publicOnlyFetch } from "../http/public-only.ts";
 
 const publicFetch = publicOnlyFetch();
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** A tool as its server tells of it. */
-export interface McpTool {
-  readonly name: string;
-  readonly description: string;
-  readonly inputSchema: { readonly [name: string]: unknown };
-  /** The server says that a second call of the same has no further effect. */
-  readonly isRepeatable: boolean;
-}
 
 /** A server that is connected, with the tools that it has now. */
 export interface McpConnection {
@@ -47,6 +39,7 @@ const UNJUDGED: jsonSchemaValidator = {
 export async function connectMcp(
   server: McpServer,
   env: Environment,
+  clock: Pick<Clock, "monotonicMs">,
   log: Log,
 ): Promise<McpConnection> {
   const client = new Client(
@@ -64,24 +57,15 @@ export async function connectMcp(
     throw error;
   }
   client.onerror = (err) => log.warn({ err, mcp_server: server.name }, "an MCP server is unwell");
-  let listed: Promise<readonly McpTool[]> | undefined;
-  client.setNotificationHandler(ToolListChangedNotificationSchema, () => {
-    listed = undefined;
-  });
-  const tools = (): Promise<readonly McpTool[]> => {
-    listed ??= listTools(client).catch((error: unknown) => {
-      listed = undefined;
-      throw error;
-    });
-    return listed;
-  };
+  const list = new ToolList(() => listTools(client), clock);
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => list.changed());
   try {
-    await tools();
+    await list.read();
   } catch (error) {
     await client.close().catch(() => undefined);
     throw error;
   }
-  return { client, tools, closed };
+  return { client, tools: () => list.read(), closed };
 }
 
 function transportTo(server: McpServer, env: Environment, log: Log): Transport {

@@ -74,7 +74,7 @@ export class McpPool {
 
   #open(key: string, server: McpServer): Entry {
     this.#makeRoom();
-    const entry = { connected: connectMcp(server, this.#env, this.#log), usedAtMs: 0 };
+    const entry = { connected: connectMcp(server, this.#env, this.#clock, this.#log), usedAtMs: 0 };
     this.#entries.set(key, entry);
     entry.connected
       .then(({ closed }) => closed)

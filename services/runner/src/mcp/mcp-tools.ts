@@ -6,8 +6,9 @@ import type { Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import { fileOfBlock } from "./mcp-files.ts";
 import type { Tool, ToolContext, ToolOutcome } from "../tools/tool.ts";
-import type { McpConnection, McpTool } from "./mcp-connection.ts";
+import type { McpConnection } from "./mcp-connection.ts";
 import type { McpPool } from "./mcp-pool.ts";
+import type { McpTool } from "./tool-list.ts";
 
 /**
  * The tools of an agent's MCP servers, as far as these can be reached now: without a server the agent
@@ -27,7 +28,7 @@ export async function mcpTools(
       return tools
         .filter(({ name }) => server.tools.length === 0 || server.tools.includes(name))
         .map((tool) => {
-          const anew = () => pool.anew(connection, tenant, server, log);
+          const anew = (gone: McpConnection) => pool.anew(gone, tenant, server, log);
           return toolOf(server.name, tool, { connection, anew });
         });
     }),
@@ -42,7 +43,7 @@ export async function mcpTools(
 interface Called {
   readonly connection: McpConnection;
   /** Undefined: it cannot be reached any more. */
-  readonly anew: () => Promise<McpConnection | undefined>;
+  readonly anew: (gone: McpConnection) => Promise<McpConnection | undefined>;
 }
 
 function toolOf(server: string, tool: McpTool, called: Called): Tool {
@@ -80,9 +81,7 @@ async function call(
     const options = { signal, timeout: LIMITS.maxToolMs };
     const ask = ({ client }: McpConnection) =>
       client.callTool({ name, arguments: given }, CallToolResultSchema, options);
-    const result = await ask(called.connection).catch((error: unknown) =>
-      again(called, error, ask, signal),
-    );
+    const result = await asked(called, ask, signal);
     const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
     const files = content.flatMap((block) => fileOfBlock(block) ?? []);
     const said = content.flatMap((block) => textOfBlock(block) ?? []).join("\n");
@@ -95,17 +94,27 @@ async function call(
   }
 }
 
-/** A server that does not know the session which a request names has not done what it asks: it is asked in a new one. */
-async function again<T>(
+/**
+ * Calls a tool where the server is now: it may have gone since the turn began, or have forgotten our session, and has
+ * not done then what it was asked.
+ */
+async function asked<T>(
   { connection, anew }: Called,
-  error: unknown,
   ask: (connection: McpConnection) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  if (!(await hasForgotten(connection, error, signal))) throw error;
-  const other = await anew();
-  if (other === undefined) throw error;
-  return ask(other);
+  const here = isGone(connection) ? ((await anew(connection)) ?? connection) : connection;
+  try {
+    return await ask(here);
+  } catch (error) {
+    const other = (await hasForgotten(here, error, signal)) ? await anew(here) : undefined;
+    if (other === undefined) throw error;
+    return ask(other);
+  }
+}
+
+function isGone({ client }: McpConnection): boolean {
+  return client.transport === undefined;
 }
 
 /**

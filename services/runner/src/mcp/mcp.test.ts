@@ -1,36 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { AgentConfigSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/agent";
+import { create } from "@bufbuild/protobuf";
 import { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
-import { systemClock } from "@lanekeeper/service";
-import { captureLog } from "@lanekeeper/service/testing";
 import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
-import { runTool, toolBounds } from "../answering/run-tool.ts";
-import type { Tool, ToolContext } from "../tools/tool.ts";
-import type { Environment } from "./mcp-connection.ts";
-import { McpPool } from "./mcp-pool.ts";
-import { mcpTools, shownName } from "./mcp-tools.ts";
+import { mcpAgents, type Server } from "../testing/mcp-agents.ts";
+import { shownName } from "./mcp-tools.ts";
 
 const SERVER = fileURLToPath(new URL("../testing/mcp-server.mjs", import.meta.url));
-const pools: McpPool[] = [];
+const { toolsOf } = mcpAgents();
 const children: ChildProcess[] = [];
-const servers: HttpServer[] = [];
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+afterEach(() => {
   for (const child of children.splice(0)) child.kill();
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
 });
-
-type Server = MessageInitShape<typeof McpServerSchema>;
 
 function stdio(more: { env?: string[]; tools?: string[]; command?: string } = {}): Server {
   const { env = [], tools = [], command = process.execPath } = more;
@@ -49,44 +33,6 @@ async function web(tools: string[] = []): Promise<Server> {
   const value = { url: `http://127.0.0.1:${port}/mcp`, headerEnv: { authorization: "TOKEN" } };
   return { name: "web", transport: { case: "http", value }, tools };
 }
-
-/** The agent's tools by name, and what the replica logs. */
-async function toolsOf(server: Server, env: Environment = {}, limits = {}) {
-  const log = captureLog();
-  const pool = new McpPool(env, systemClock, log.log);
-  pools.push(pool);
-  const agent = create(AgentConfigSchema, { mcpServers: [server], toolLimits: limits });
-  const listed = async () => {
-    const tools = await mcpTools(pool, "t1", agent, log.log);
-    return new Map(tools.map((tool) => [tool.spec.name, tool]));
-  };
-  const call = (tool: Tool | undefined, args: object = {}) => {
-    const made = {
-      name: tool?.spec.name ?? "none",
-      argumentsJson: JSON.stringify(args),
-      callId: "c",
-    };
-    const asked = { $typeName: "lanekeeper.runner.v1.ToolCall" as const, ...made };
-    return runTool({ clock: systemClock }, tool, asked, context, toolBounds(agent));
-  };
-  return { listed, call, log, pool };
-}
-
-const context: ToolContext = {
-  tenant: "t1",
-  principal: "p1",
-  agentId: "main",
-  session: undefined,
-  turnId: "t",
-  runId: "r",
-  step: 1,
-  callChain: [],
-  rootTurnId: "t",
-  nestedTurnsPerRequest: 256,
-  traceparent: "",
-  contextUse: { usedTokens: 0, budgetTokens: 1 },
-  signal: new AbortController().signal,
-};
 
 test("a program's tools are the agent's, with their schemas, their answers and their failures", async () => {
   const { listed, call } = await toolsOf(stdio({ env: ["SHOWN"] }), { SHOWN: "yes", HIDDEN: "no" });
@@ -177,6 +123,13 @@ test("a server that went away is started again for the next turn", async () => {
   });
 });
 
+test("and for the next call of the same turn, which would else have none of its tools any more", async () => {
+  const { listed, call } = await toolsOf(stdio());
+  const tools = await listed();
+  expect(await call(tools.get("test__die"))).toMatchObject({ isError: true });
+  expect(await call(tools.get("test__add"), { a: 1, b: 2 })).toEqual({ text: "3", isError: false });
+});
+
 test("an address's tools are the agent's too, asked with the headers of the configuration", async () => {
   const { listed, call } = await toolsOf(await web(["whoami"]), { TOKEN: "Bearer x" });
   const tools = await listed();
@@ -230,83 +183,5 @@ test("a server that does not tell its tools is told of in the log, and left alon
   const told = log.lines.filter(({ msg }) => msg === "an MCP server cannot be reached");
   expect(told).toMatchObject([
     { mcp_server: "mute", err: { message: expect.stringContaining("no idea") } },
-  ]);
-});
-
-/** A server that answers each method as it likes; tells which it was asked, and how often. */
-async function serverOf(result: (method: string) => object): Promise<[Server, string[]]> {
-  const asked: string[] = [];
-  const http = createServer(async (request, response) => {
-    const chunks = await request.toArray();
-    const { id, method } = JSON.parse(Buffer.concat(chunks).toString() || "{}") as Asked;
-    if (id === undefined)
-      return void response.writeHead(request.method === "GET" ? 405 : 202).end();
-    asked.push(method);
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ jsonrpc: "2.0", id, result: result(method) }));
-  });
-  servers.push(http.listen(0, "127.0.0.1"));
-  await once(http, "listening");
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
-  return [{ name: "odd", transport: { case: "http", value: { url } } }, asked];
-}
-
-interface Asked {
-  readonly id?: number;
-  readonly method: string;
-}
-
-const HELLO = {
-  protocolVersion: "2025-06-18",
-  capabilities: { tools: {} },
-  serverInfo: { name: "odd", version: "1" },
-};
-
-test("a server whose list of tools has no end is left alone", async () => {
-  const [endless, asked] = await serverOf((method) =>
-    method === "initialize" ? HELLO : { tools: [], nextCursor: "more" },
-  );
-  const { listed } = await toolsOf(endless);
-  expect((await listed()).size).toBe(0);
-  expect(asked.filter((method) => method === "tools/list")).toHaveLength(LIMITS.toolsPerAgent);
-  const description = "x".repeat(LIMITS.mcpMessageBytes / 8);
-  const tool = { name: "t", description, inputSchema: { type: "object" } };
-  const [large, pages] = await serverOf((method) =>
-    method === "initialize" ? HELLO : { tools: [tool], nextCursor: "more" },
-  );
-  expect((await (await toolsOf(large)).listed()).size).toBe(0);
-  expect(pages.length).toBeLessThan(12);
-});
-
-test("answers are not judged by the schema that their server gave", async () => {
-  // Of a text of so many "a" and a "b" its pattern takes minutes, in which nothing else would be done.
-  const outputSchema = {
-    type: "object" as const,
-    properties: { a: { type: "string", pattern: "^(a+)+$" } },
-  };
-  const tool = { name: "slow", inputSchema: { type: "object" }, outputSchema };
-  const answer = { content: [], structuredContent: { a: `${"a".repeat(26)}b` } };
-  const [server] = await serverOf((method) => {
-    if (method === "initialize") return HELLO;
-    return method === "tools/list" ? { tools: [tool] } : answer;
-  });
-  const { listed, call } = await toolsOf(server);
-  const outcome = await call((await listed()).get("odd__slow"));
-  expect(outcome).toEqual({ text: JSON.stringify(answer.structuredContent), isError: false });
-});
-
-test("of two tools of one name the first is the agent's: providers refuse a name twice", async () => {
-  const described = (description: string, name = "look") => ({
-    ...{ name, description },
-    inputSchema: { type: "object" },
-  });
-  const tools = [described("first"), described("other", "x"), described("second")];
-  const [server] = await serverOf((method) => (method === "initialize" ? HELLO : { tools }));
-  const agent = create(AgentConfigSchema, { mcpServers: [server] });
-  const { pool, log } = await toolsOf(server);
-  const found = await mcpTools(pool, "t1", agent, log.log);
-  expect(found.map(({ spec }) => [spec.name, spec.description])).toEqual([
-    ["odd__look", "first"],
-    ["odd__x", "other"],
   ]);
 });
