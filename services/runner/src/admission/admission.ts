@@ -18,6 +18,7 @@ import type {
 } from "../store/admission/new-turn.ts";
 import { readKnownSession } from "../store/admission/read-known-session.ts";
 import { requestStop, stopWaitingFront } from "../store/runs/request-stop.ts";
+import { stopGroups } from "../store/runs/stop-groups.ts";
 import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
@@ -167,6 +168,7 @@ async function stopOthers(
   stop: Stop,
 ): Promise<{ readonly runId: string } | undefined> {
   const note = "a later turn interrupted it";
+  await stopGroups(sql, { tenant, sessionKey, activeTurnId }, stop, note);
   await stopWaitingFront(sql, { tenant, sessionKey }, stop, note);
   if (activeTurnId === undefined) return undefined;
   return requestStop(sql, tenant, activeTurnId, stop, note);

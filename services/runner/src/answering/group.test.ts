@@ -149,6 +149,31 @@ test.concurrent("what interrupts does not interrupt its own group", async () => 
   expect(world.model.asked).toHaveLength(1);
 });
 
+test.concurrent("what interrupts a group interrupts all of it, also what has not been taken in, and keeps what was said", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, { onConflict: OnConflict.INTERRUPT });
+  world.model.behaviour = endless;
+  const host = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
+  await eventually(() => host.kinds.includes("accepted"));
+  const submit = async (text: string, more: object = {}) =>
+    (await replica.client.submitTurn(turnFor(world, text, more))).turnId;
+  const turns = [host.turnId, await submit("photo 2", ALBUM)];
+  await eventually(() => host.kinds.includes("textDelta"));
+  turns.push(await submit("photo 3", ALBUM));
+  world.model.behaviour = echo;
+  const other = await submit("never mind");
+  await new Attached(replica, { turnId: other }).ended;
+  const { INTERRUPTED } = TurnState;
+  await eventually(async () => (await depthOf(replica)) === 0);
+  expect(await Promise.all(turns.map((turnId) => stateOf(replica, turnId)))).toEqual([
+    ...[INTERRUPTED, INTERRUPTED, INTERRUPTED],
+  ]);
+  expect(world.model.asked).toHaveLength(2);
+  const said = (await transcript(replica)).filter((text) => text !== "he");
+  expect(said).toEqual(["photo 1", "photo 2", "photo 3", "never mind", "echo: never mind"]);
+});
+
 test.concurrent("what interrupts somebody else's turn does not interrupt those of its group that wait with it", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();
@@ -182,8 +207,11 @@ test.concurrent("who is to be told that the lane is busy is not told so by his o
   const first = new Attached(replica, { submit: turnFor(world, "photo 1", ALBUM) });
   await eventually(() => first.kinds.includes("accepted"));
   const second = await replica.client.submitTurn(turnFor(world, "photo 2", ALBUM));
-  const other = replica.client.submitTurn(turnFor(world, "and?"));
-  await expect(other).rejects.toMatchObject({ reason: "SESSION_BUSY" });
+  const another = { origin: { source: "telegram", groupId: "album-2" } };
+  for (const more of [{}, another]) {
+    const other = replica.client.submitTurn(turnFor(world, "and?", more));
+    await expect(other).rejects.toMatchObject({ reason: "SESSION_BUSY" });
+  }
   expect((await first.ended).state).toBe(TurnState.COMPLETED);
   expect(await stateOf(replica, second.turnId)).toBe(TurnState.COALESCED);
   expect(world.model.asked).toHaveLength(1);
