@@ -9,6 +9,7 @@ import { LIMITS } from "../limits.ts";
 import { failure, newTenant } from "../testing/calls.ts";
 import { testDatabase } from "../testing/database.ts";
 import { startReplica } from "../testing/identity.ts";
+import { Feed, type FeedParts } from "../watch/feed.ts";
 import type { WatchQuestion } from "../watch/question.ts";
 import { watch, type WatchParts } from "../watch/watch.ts";
 import { policies } from "./parse/policies.ts";
@@ -29,14 +30,25 @@ test("where as many calls wait for a commit as may, one more is refused with the
   });
 });
 
-test("a replica serves as many watchers as it may, and says so to one more", async () => {
-  const parts = { feed: { watchers: LIMITS.maxSubscribers } } as WatchParts;
+test("a replica serves as many watchers as it may, those that read their snapshots too, and says so to one more", async () => {
+  const tooLate = new Error("the database is away");
+  let goAway = (_why: Error): void => undefined;
+  const reading = new Promise<never>((_, reject) => (goAway = reject));
+  const query = { query: () => reading } as unknown as WatchParts["query"];
+  const feed = new Feed({ query } as FeedParts);
+  const parts = { feed, query } as WatchParts;
   const question = { untilToken: "", stopWhenTold: false } as WatchQuestion;
-  const refused = watch(parts, question, new AbortController().signal).next();
+  const next = () => watch(parts, question, new AbortController().signal).next();
+  const crowd = Array.from({ length: LIMITS.maxSubscribers }, () => next());
+  const refused = next();
+  goAway(tooLate);
   await expect(refused).rejects.toMatchObject({
     reason: "RATE_LIMITED",
     metadata: { limit: String(LIMITS.maxSubscribers) },
   });
+  for (const one of crowd) await expect(one).rejects.toBe(tooLate);
+  // Who has left makes room.
+  await expect(next()).rejects.toBe(tooLate);
 });
 
 test.each([

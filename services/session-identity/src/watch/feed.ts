@@ -1,3 +1,4 @@
+import { LanekeeperError } from "@lanekeeper/rpc";
 import type { Clock, ClockTimer, Log } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
@@ -42,7 +43,9 @@ const RETRY_MS = 1_000;
 export class Feed {
   readonly #parts: FeedParts;
   readonly #listeners = new Set<FeedListener>();
-  /** How many of them want more than rotations. */
+  /** Watchers of which some listen, and some do not yet. */
+  #seats = 0;
+  /** How many of those who listen want more than rotations. */
   #wantAll = 0;
   #last: History | undefined;
   #lastPollMs = 0;
@@ -56,8 +59,19 @@ export class Feed {
     this.#parts = parts;
   }
 
-  get watchers(): number {
-    return this.#listeners.size;
+  /**
+   * A watcher's place among those of this replica, from before its snapshot is read: that may take long, and a
+   * crowd that reads costs more than one that listens.
+   * @throws RATE_LIMITED
+   */
+  seat(): Disposable {
+    if (this.#seats >= LIMITS.maxSubscribers) throw tooMany();
+    this.#seats += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#seats -= 1;
+      },
+    };
   }
 
   /** Tells the listener of what is committed from some moment before this returns; gives an end to it. */
@@ -178,4 +192,12 @@ async function readBatch(query: Query, since: History, rotationsOnly: boolean): 
     all.push(...page);
   }
   return { history, changes: all };
+}
+
+function tooMany(): LanekeeperError {
+  const limit = String(LIMITS.maxSubscribers);
+  return new LanekeeperError("RATE_LIMITED", `${limit} watchers are served already`, {
+    metadata: { limit },
+    retryAfterMs: 1_000,
+  });
 }

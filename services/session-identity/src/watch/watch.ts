@@ -1,6 +1,5 @@
-import { invalid, LanekeeperError } from "@lanekeeper/rpc";
+import { invalid } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
-import { LIMITS } from "../limits.ts";
 import type { Query } from "../store/db.ts";
 import { type Change, readHistory } from "../store/feed/read-changes.ts";
 import type { Batch, Feed } from "./feed.ts";
@@ -25,7 +24,7 @@ export async function* watch(
 ): AsyncGenerator<WatchEvent> {
   if (question.untilToken !== "") return yield* tellUntil(parts, question);
   if (question.stopWhenTold) return yield* tellOnce(parts, question);
-  if (parts.feed.watchers >= LIMITS.maxSubscribers) throw tooMany();
+  using _seat = parts.feed.seat();
   const place = yield* start(parts, question);
   const concerns = (change: Change) => isChangeWanted(question, change);
   const own = (batch: Batch) => ({ ...batch, changes: batch.changes.filter(concerns) });
@@ -63,14 +62,6 @@ async function* tellUntil(parts: WatchParts, question: WatchQuestion): AsyncGene
   const end = { historyId, seen: until.from, atMs: until.atMs };
   yield* changes(parts, question, place, end, 0n);
   yield { kind: "bookmark", ...markAt(end) };
-}
-
-function tooMany(): LanekeeperError {
-  const limit = String(LIMITS.maxSubscribers);
-  return new LanekeeperError("RATE_LIMITED", `${limit} watchers are served already`, {
-    metadata: { limit },
-    retryAfterMs: 1_000,
-  });
 }
 
 async function* start(
