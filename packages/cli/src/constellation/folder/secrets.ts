@@ -26,9 +26,13 @@ export async function openCredentials(dir: DataDir, given: GivenCredentials): Pr
     given.clusterSecret ??
     (await readOrMake(dir.clusterSecretFile, () => randomBytes(32).toString("hex")));
   if (clusterSecret.length < MIN_SECRET_CHARS) {
+    const has = `has ${clusterSecret.length} characters`;
     throw new CliError(
-      `The cluster secret has ${clusterSecret.length} characters: set LANEKEEPER_CLUSTER_SECRET ` +
-        `to at least ${MIN_SECRET_CHARS} (openssl rand -hex 32).`,
+      given.clusterSecret === undefined
+        ? `${dir.clusterSecretFile} ${has}, and needs ${MIN_SECRET_CHARS}: restore it, or remove it to have ` +
+            "a new one made."
+        : `The cluster secret ${has}: set LANEKEEPER_CLUSTER_SECRET to at least ${MIN_SECRET_CHARS} ` +
+            "(openssl rand -hex 32).",
     );
   }
   if (given.apiKey !== undefined) {
