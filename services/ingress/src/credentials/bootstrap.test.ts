@@ -44,6 +44,22 @@ describe("the first credential", () => {
     await expect(stat(join(folder, "api-key"))).rejects.toThrow("ENOENT");
   });
 
+  test.each(["a key with spaces in it", "schlüssel-der-lang-genug-ist", `lk_${"x".repeat(5_000)}`])(
+    "that no request could show was taken, and refused everybody: %.30s",
+    async (text) => {
+      const { put, stored } = fakeStore();
+      const settings = { apiKey: new Secret(text), dataDir: folder };
+      const ensured = ensureBootstrapKey({ put }, settings, captureLog().log);
+      await expect(ensured).rejects.toMatchObject({
+        problems: [
+          { variable: "LANEKEEPER_API_KEY", sentence: expect.stringContaining("cannot stand in") },
+        ],
+      });
+      await expect(ensured).rejects.not.toThrow(text);
+      expect(stored).toEqual([]);
+    },
+  );
+
   test("is made once when there is none, readable by its owner alone, and never logged", async () => {
     const dataDir = join(folder, "data");
     const { put, stored } = fakeStore();

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isUniqueViolation } from "@lanekeeper/postgres";
-import { type Log, makeFolder, Secret, type Settings } from "@lanekeeper/service";
+import { EnvError, type Log, makeFolder, Secret, type Settings } from "@lanekeeper/service";
 import { hashKey, SCOPES } from "./credential.ts";
-import { isMistyped } from "./key-text.ts";
+import { isMistyped, isSendable, MAX_KEY_CHARS } from "./key-text.ts";
 import type { CredentialStore } from "./store.ts";
 
 /** The id under which the first credential stands in turns and logs. */
@@ -18,6 +18,7 @@ const MIN_KEY_CHARS = 22;
 /**
  * Stores the first credential: all scopes, tenant `default`. There is one, and it is what the
  * environment or the data dir says now: with another key there the old one stops working.
+ * @throws EnvError where no request could show it
  */
 export async function ensureBootstrapKey(
   store: Pick<CredentialStore, "put">,
@@ -31,6 +32,7 @@ export async function ensureBootstrapKey(
         "LANEKEEPER_API_KEY or <data dir>/api-key, or choose a text that does not begin with lk1_",
     );
   }
+  if (!isSendable(key.reveal())) throw cannotBeSent();
   if (key.reveal().length < MIN_KEY_CHARS) {
     log.warn(`the first API key is shorter than ${MIN_KEY_CHARS} characters and can be guessed`);
   }
@@ -46,6 +48,13 @@ export async function ensureBootstrapKey(
   };
   const replaced = await store.put(credential, SOURCE).catch(unlessAnothers);
   if (replaced) log.warn("the first API key has changed: the one before it no longer works");
+}
+
+function cannotBeSent(): EnvError {
+  const sentence =
+    `the first API key (${SOURCE}) cannot stand in the header Authorization: Bearer <key>: it needs letters, ` +
+    `digits and signs of ASCII without spaces, ${MAX_KEY_CHARS} at most.`;
+  return new EnvError([{ variable: "LANEKEEPER_API_KEY", sentence }]);
 }
 
 /** Two credentials of one text would be one of two tenants. */

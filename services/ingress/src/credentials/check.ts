@@ -9,7 +9,7 @@ import {
 import { type Clock, keepNewest } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import { type Credential, hashKey } from "./credential.ts";
-import { isMistyped } from "./key-text.ts";
+import { isMistyped, MAX_KEY_CHARS } from "./key-text.ts";
 import type { CredentialStore } from "./store.ts";
 
 /** What checking needs. */
@@ -26,9 +26,6 @@ interface Known {
   readonly credential: Credential;
   readonly sinceMs: number;
 }
-
-/** A key longer than this is none of ours, and is not hashed. */
-const MAX_KEY_CHARS = 512;
 
 /**
  * Tells whom an `Authorization` header stands for. Known credentials are remembered for some seconds,

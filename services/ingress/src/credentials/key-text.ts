@@ -46,6 +46,14 @@ export function isMistyped(text: string): boolean {
   return checksum(text.slice(0, end)) !== text.slice(end);
 }
 
+/** A key longer than this is none of ours, and is not hashed. */
+export const MAX_KEY_CHARS = 512;
+
+/** Whether a request can show it as it is, in a header. */
+export function isSendable(text: string): boolean {
+  return /^[!-~]+$/.test(text) && text.length <= MAX_KEY_CHARS;
+}
+
 function checksum(text: string): string {
   return base62(BigInt(crc32(text)), CHECKSUM_CHARS);
 }
