@@ -183,18 +183,20 @@ async function waitFor(
   const isAbove = from.callChain.includes(sessionKey);
   if (isAbove && (await isAwaitedAbove(db, from, sessionKey))) throw deadlock(sessionKey);
   if (edge !== undefined && (await wouldDeadlock(db, edge))) throw deadlock(sessionKey);
-  try {
-    const turnId = await parts.submit(turn);
-    const wait = { from, turnId, sessionKey, edge, timeoutMs };
-    const ended = await parts.runs.asideWhile(runId, () => untilEnded(parts, wait));
-    await take(parts, from, turnId);
-    const reply = replyOf(ended, turnId);
-    return { sessionKey, sessionId, turnId, reply: textOf(reply), files: filesOf(reply) };
-  } finally {
-    if (edge !== undefined) {
-      await persist(parts.deps, "remove an edge", () => removeEdge(db, tenant, runId));
-    }
-  }
+  const noMore = async (): Promise<void> => {
+    if (edge === undefined) return;
+    await persist(parts.deps, "remove an edge", () => removeEdge(db, tenant, runId));
+  };
+  const turnId = await parts
+    .submit(turn)
+    .catch((error: unknown) => noMore().then(() => Promise.reject(error)));
+  const wait = { from, turnId, sessionKey, edge, timeoutMs };
+  // Whoever then waits for a slot waits for no lane.
+  const waited = () => untilEnded(parts, wait).finally(noMore);
+  const ended = await parts.runs.asideWhile(runId, waited);
+  await take(parts, from, turnId);
+  const reply = replyOf(ended, turnId);
+  return { sessionKey, sessionId, turnId, reply: textOf(reply), files: filesOf(reply) };
 }
 
 /** The outcome is this tool's result, and becomes no turn. */

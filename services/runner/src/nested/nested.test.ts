@@ -217,3 +217,33 @@ test.concurrent("within one chain a wait is refused too where who waits for it w
   const { reply } = await new Attached(two, { turnId }).ended;
   expect(reply && textOf(reply)).toContain('"reply":"told WOULD_DEADLOCK');
 });
+
+test.concurrent("a run that has its answer and waits for a slot waits for nobody: who waits for it then closes no cycle", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica, TOOLS);
+  const [asking, mayAsk, slot] = [gate(), gate(), gate()];
+  world.model.behaviour = passesOn(async (target) => {
+    if (target !== "b") return;
+    asking.open();
+    await mayAsk.opened;
+  });
+  const a = new Attached(replica, { submit: turnFor(world, ...asked("ask b", "a")) });
+  await asking.opened;
+  const [run] = replica.context.runs.list();
+  if (run !== undefined) run.slot = { ...run.slot, reclaim: () => slot.opened };
+  mayAsk.open();
+  await eventually(async () => {
+    const { turns } = await replica.client.listTurns({ parentTurnId: a.turnId });
+    return turns[0]?.state === TurnState.COMPLETED;
+  });
+  const b = new Attached(replica, { submit: turnFor(world, ...asked("ask a", "b")) });
+  await eventually(async () => {
+    const { lane } = await replica.client.getLane({ sessionKey: "agent:main:a" });
+    return lane?.depth === 1 || b.kinds.includes("ended");
+  });
+  slot.open();
+  const ended = await b.ended;
+  expect(ended.reply && textOf(ended.reply)).toContain('"reply":"hello"');
+  expect((await a.ended).state).toBe(TurnState.COMPLETED);
+});
