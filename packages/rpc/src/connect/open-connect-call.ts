@@ -9,6 +9,7 @@ import type { InFlight } from "../serve/in-flight.ts";
 import { startCallSpan } from "../telemetry/call-span.ts";
 import type { RpcHooks } from "../telemetry/hooks.ts";
 import { contextOf } from "../telemetry/trace-context.ts";
+import { UNPACKED } from "./body-room.ts";
 import type { ConnectLimits } from "./connect-limits.ts";
 
 /**
@@ -53,6 +54,7 @@ export async function openConnectCall(
   authorize: Authorize,
   requestId: string,
 ): Promise<OpenConnectCall> {
+  context.values.get(UNPACKED)();
   gate.inFlight.check();
   const headers = context.requestHeader;
   const httpAnswer = context.values.get(HTTP_ANSWER);

@@ -6,7 +6,7 @@ import { later } from "../errors/constructors.ts";
 import { LanekeeperError } from "../errors/lanekeeper-error.ts";
 import { errorDetail } from "../errors/rpc-error.ts";
 import { postJson, startConnectEcho } from "../testing/connect-echo.ts";
-import { collect, failure } from "../testing/echo.ts";
+import { collect, type EchoRoutes, failure } from "../testing/echo.ts";
 import { EchoService, HintSchema } from "../testing/gen/lanekeeper/rpctest/v1/echo_service_pb.ts";
 import { auth, type ErrorBody, transports } from "../testing/connect-transports.ts";
 
@@ -119,4 +119,37 @@ test("a large body and a gzip bomb are PAYLOAD_TOO_LARGE", async () => {
   expect(((await response.json()) as ErrorBody).details[0]?.debug).toMatchObject({
     reason: "PAYLOAD_TOO_LARGE",
   });
+});
+
+test("a packed body has the room of what it may become, until it is parsed", async () => {
+  const max = 100_000;
+  let held = 0;
+  let whenHandled = -1;
+  const bodies = {
+    admit: async () => undefined,
+    take: (bytes: number) => {
+      if (held + bytes > max) throw later("RATE_LIMITED", "no room", 1_000);
+      held += bytes;
+    },
+    release: (bytes: number) => void (held -= bytes),
+  };
+  const echo: EchoRoutes["echo"] = async ({ text }) => {
+    whenHandled = held;
+    return { text: String(text.length) };
+  };
+  const { url } = await startConnectEcho({ bodies, routes: { echo } });
+  const post = (chars: number) =>
+    fetch(`${url}/${EchoService.typeName}/Echo`, {
+      method: "POST",
+      headers: { ...auth, "content-type": "application/json", "content-encoding": "gzip" },
+      body: gzipSync(JSON.stringify({ text: "x".repeat(chars) })),
+    });
+  const refused = await post(1_000_000);
+  expect(refused.status).toBe(429);
+  expect(((await refused.json()) as ErrorBody).details[0]?.debug).toMatchObject({
+    reason: "RATE_LIMITED",
+  });
+  const taken = await post(1_000);
+  expect(await taken.json()).toMatchObject({ text: "1000" });
+  expect([whenHandled, held]).toEqual([0, 0]);
 });
