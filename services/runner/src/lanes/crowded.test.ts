@@ -69,3 +69,29 @@ test("a crowd that comes at once, in lanes of its own, ran all at once: each saw
   await Promise.all(states);
   await eventually(() => runs.size === 0);
 });
+
+test("a turn whose run died goes on before those that wait for room, where a replica is full", async () => {
+  await using world = await worlds.start();
+  const doomed = await world.replica({ dieAt: "after runner_activate" });
+  const other = await world.replica();
+  await applyMain(other);
+  const { turnId } = await doomed.client.submitTurn(turnFor(world, "one"));
+  await eventually(() => doomed.isDead);
+  const { runs, sweeper } = other.context;
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const wait = (at: number) => turnFor(world, "hello", { key: `agent:main:waits:${at}` });
+  const waiting = await Promise.all([0, 1].map((at) => other.client.submitTurn(wait(at))));
+  await world.expireLeases();
+  await sweeper.sweepOnce();
+  expect(runs.size).toBe(0);
+  rooms[0]?.release();
+  await eventually(() => runs.size === 1);
+  expect(runs.list().map((run) => run.turnId)).toEqual([turnId]);
+  held.open();
+  for (const room of rooms) room?.release();
+  const all = [turnId, ...waiting.map((one) => one.turnId)];
+  await Promise.all(all.map((id) => new Attached(other, { turnId: id }).ended));
+  await eventually(() => runs.size === 0);
+});

@@ -60,7 +60,7 @@ test("lanes that found no room are looked at as there is some, once each and in 
   const pumped: string[] = [];
   const taken: unknown[] = [];
   const passedOver = new PassedOver({
-    ...{ runs, isDraining: () => false },
+    ...{ runs, isDraining: () => false, goOn: () => undefined },
     pump: (_tenant, sessionKey) => {
       pumped.push(sessionKey);
       taken.push(runs.hold());

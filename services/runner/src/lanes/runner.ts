@@ -2,13 +2,14 @@ import type { TracedWork } from "@lanekeeper/rpc";
 import { inTrace, UnderWay } from "@lanekeeper/service";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/lanes/claim-head.ts";
-import type { StoredTurn, LaneTurn } from "../store/turn-row.ts";
+import { readTurn } from "../store/attaching/read-turn.ts";
+import { isOfLane, type StoredTurn, type LaneTurn } from "../store/turn-row.ts";
 import { LIMITS } from "../limits.ts";
 import { moveLane } from "./move-lane.ts";
 import { persist } from "../persist.ts";
 import { BoundedLanes } from "./bounded-lanes.ts";
 import { LostClaims } from "./lost-claims.ts";
-import { PassedOver } from "./passed-over.ts";
+import { type DeadRun, PassedOver } from "./passed-over.ts";
 import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import type { Claimed } from "../runs/claimed.ts";
 import type { LocalRun, LocalRuns, Room } from "../runs/local-runs.ts";
@@ -58,6 +59,7 @@ export class Runner {
       runs: parts.runs,
       isDraining: () => this.isDraining,
       pump: (tenant, sessionKey) => this.pump(tenant, sessionKey, true),
+      goOn: (dead) => this.#goOnLater(dead),
     });
   }
 
@@ -115,29 +117,43 @@ export class Runner {
     this.#background({ tenant, sessionKey }, work);
   }
 
-  /** Goes on with a turn whose run died, here or elsewhere. */
+  /** Goes on with a turn whose run died, here or elsewhere; where there is no room, as soon as there is. */
   takeOver(turn: LaneTurn): void {
-    const { runId: deadRunId } = turn;
-    if (deadRunId === undefined || this.#takingOver.has(turn.turnId)) return;
-    if (this.isDraining) return;
+    const { tenant, turnId, runId: deadRunId } = turn;
+    if (deadRunId === undefined || !this.#mayTakeOver(turnId, deadRunId)) return;
+    const room = this.#passedOver.roomToGoOn({ tenant, turnId, runId: deadRunId });
+    if (room !== undefined) this.#background(turn, this.#takeOverInto(room, turn, deadRunId));
+  }
+
+  #mayTakeOver(turnId: string, deadRunId: string): boolean {
+    if (this.isDraining || this.#takingOver.has(turnId)) return false;
     // Not dead after all: only its renewals could not be stored.
-    if (this.#parts.runs.has(deadRunId)) return;
-    // The next sweep finds it again.
-    const room = this.#parts.runs.hold();
-    if (room === undefined) return;
+    return !this.#parts.runs.has(deadRunId);
+  }
+
+  async #takeOverInto(room: Room, turn: LaneTurn, deadRunId: string): Promise<void> {
     this.#takingOver.add(turn.turnId);
     const traced = tracedParts(this.#parts, turn);
-    const work = inTurnSpan("runner.takeover", turn, deadRunId, () =>
+    const isFreed = await inTurnSpan("runner.takeover", turn, deadRunId, () =>
       takeOverTurn(traced, { turn, deadRunId }, (taken) => this.#openAnew(taken, room)),
-    )
-      .finally(() => {
-        room.release();
-        this.#takingOver.delete(turn.turnId);
-      })
-      .then((isFreed) =>
-        isFreed ? this.#claimNext(turn.tenant, turn.sessionKey, true) : undefined,
-      );
-    this.#background(turn, work);
+    ).finally(() => {
+      room.release();
+      this.#takingOver.delete(turn.turnId);
+    });
+    if (isFreed) await this.#claimNext(turn.tenant, turn.sessionKey, true);
+  }
+
+  /** Somebody else may have gone on with it while there was no room here. */
+  #goOnLater({ tenant, turnId, runId }: DeadRun): void {
+    const room = this.#parts.runs.hold();
+    if (room === undefined) return;
+    const work = readTurn(this.#parts.deps.db, tenant, turnId).then(async (turn) => {
+      const isOpen = turn?.state === "ACTIVE" || turn?.state === "QUEUED";
+      if (!isOpen || !isOfLane(turn) || turn.runId !== runId) return;
+      if (this.#mayTakeOver(turnId, runId)) await this.#takeOverInto(room, turn, runId);
+    });
+    const done = work.finally(() => room.release());
+    this.#background({ tenant, sessionKey: undefined }, done);
   }
 
   /**

@@ -149,10 +149,10 @@ export class Sweeper {
 
   async #deadRuns(): Promise<void> {
     const { parts, runner } = this.#options;
-    if (!runner.mayClaim) return;
+    if (runner.isDraining) return;
     const { db, leaseMs } = parts.deps;
     for (const turn of await staleTurns(db, leaseMs, LIMITS.sweepBatch)) {
-      if (isOfLane(turn) && runner.mayClaim) runner.takeOver(turn);
+      if (isOfLane(turn)) runner.takeOver(turn);
     }
   }
 
