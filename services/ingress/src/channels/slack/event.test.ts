@@ -200,6 +200,16 @@ test.each([
   });
 });
 
+test("a slash command comes with no time of Slack's: a clock of ours that is behind hides no turn", () => {
+  const ourTime = new Date(Number(ROOT) * 1_000 - 5_000);
+  const event = slashCommandOf(new URLSearchParams(slackForm({ command: "/lane-stop" })), ourTime);
+  if (event.kind !== "command") throw new Error("no command");
+  const acceptTime = ourTime;
+  expect(event.isAbout({ messageId: ROOT, acceptTime })).toBe(true);
+  const later = String(Number(ROOT) + 60);
+  expect(event.isAbout({ messageId: later, acceptTime })).toBe(false);
+});
+
 test("another slash command is ignored", () => {
   const form = new URLSearchParams(slackForm({ command: "/weather", text: "Berlin" }));
   expect(slashCommandOf(form, new Date())).toMatchObject({ kind: "ignored" });

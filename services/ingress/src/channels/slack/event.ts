@@ -19,7 +19,7 @@ const SAID = new Set(["", "file_share", "thread_broadcast", "me_message"]);
 const SLACKBOT = "USLACKBOT";
 
 /** Between Slack's clock and ours. */
-const CLOCK_SKEW_MS = 10_000;
+export const CLOCK_SKEW_MS = 10_000;
 
 /**
  * The event of an `event_callback`.

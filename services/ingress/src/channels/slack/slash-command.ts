@@ -1,6 +1,6 @@
 import { type Command, type InboundEvent, isCommand } from "@lanekeeper/adapter-kit";
 import { invalid } from "@lanekeeper/rpc";
-import { cameBefore } from "./event.ts";
+import { cameBefore, CLOCK_SKEW_MS } from "./event.ts";
 import { conversationOf } from "./scene.ts";
 
 /**
@@ -25,7 +25,8 @@ export function slashCommandOf(form: URLSearchParams, now: Date): InboundEvent {
     eventId: `command/${trigger}`,
     // The answer to the post tells it to the person alone.
     place: undefined,
-    isAbout: cameBefore(String(now.getTime() / 1_000)),
+    // By our clock, and given once: Slack sends no slash command again.
+    isAbout: cameBefore(String((now.getTime() + CLOCK_SKEW_MS) / 1_000)),
   };
 }
 
