@@ -13,7 +13,7 @@ import { testWorlds } from "../testing/test-worlds.ts";
 const worlds = testWorlds();
 
 const steer = { onConflict: OnConflict.STEER };
-const transport = { case: "http" as const, value: { url: "http://127.0.0.1:1/mcp" } };
+const transport = { case: "http" as const, value: { url: "https://mcp.example.com/mcp" } };
 const SERVER = { name: "slow", transport };
 test.concurrent("a message handed to the active turn gets another step, and its caller the outcome", async () => {
   await using world = await worlds.start();
