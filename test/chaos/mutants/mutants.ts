@@ -120,8 +120,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "watch-by-sequence",
     about: "a watch goes on behind the highest number seen, past what was not committed yet",
     file: `${identity}/store/feed/read-changes.ts`,
-    find: "const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not",
-    put: "const BETWEEN = `c.xid >= pg_snapshot_xmax($1::pg_snapshot) and not",
+    find: "  or c.xid >= pg_snapshot_xmin(${snapshot}::pg_snapshot) and not",
+    put: "  or c.xid >= pg_snapshot_xmax(${snapshot}::pg_snapshot) and not",
     breaks: ["G12"],
   },
   {

@@ -8,8 +8,11 @@ import { testDatabase } from "../testing/database.ts";
 import { DbClock } from "../testing/drive/db-clock.ts";
 import type { TestReplica } from "../testing/identity.ts";
 import { watchedTenant } from "../testing/watching.ts";
+import { readHistory } from "../store/feed/read-changes.ts";
 import { Feed, type FeedParts } from "./feed.ts";
 import type { WatchQuestion } from "./question.ts";
+import { parseSnapshot } from "./snapshot.ts";
+import { encodeToken } from "./token.ts";
 import { watch } from "./watch.ts";
 
 /** What a watch can no longer know is told, and not left out. */
@@ -43,6 +46,29 @@ async function someKeys(db: Db, tenant: string, count: number): Promise<void> {
     [tenant, count],
   );
 }
+
+/** A crash took so many transaction ids back, which had been given out and left nothing on disk. */
+const TAKEN_BACK = 50n;
+
+test("what is written under transaction ids that a crash took back is told, and once", async () => {
+  const { replica, tenant, resolve } = await watchedTenant(database.open());
+  const { db } = replica.context;
+  await resolve("a");
+  const { historyId, snapshot, nowMs: atMs } = await readHistory(db);
+  const xmax = snapshot.xmax + TAKEN_BACK;
+  const from = parseSnapshot(`${xmax}:${xmax}:`, snapshot.newest);
+  if (from === undefined) throw new Error("no snapshot");
+  const resumeToken = encodeToken(historyId, { from, partial: undefined, atMs });
+  await resolve("b");
+  for (let id = 0n; id <= TAKEN_BACK; id += 1n) await db.query("select pg_current_xact_id()");
+  const next = slowly(replica, tenant, { resumeToken });
+  const told = [await next(), await next()];
+  await resolve("c");
+  for (let event = told.at(-1); event?.kind === "bookmark"; ) told.push((event = await next()));
+  expect(
+    told.flatMap((one) => (one.kind === "changed" ? [one.change.state.sessionKey] : [])),
+  ).toEqual(["agent:main:b", "agent:main:c"]);
+});
 
 const EXPIRED = { reason: "RESUME_TOKEN_EXPIRED" };
 

@@ -50,7 +50,7 @@ async function* completeSnapshot(
   const first = pages[0]?.place ?? end;
   for await (const change of changesOf(query, question, first, end.seen, 0n)) {
     const { seen } = pageOf(pages, change.state)?.place ?? first;
-    if (!isVisible(seen, change.xid) && isWanted(question, change.state)) {
+    if (!isVisible(seen, change) && isWanted(question, change.state)) {
       yield { kind: "snapshot", state: change.state };
     }
   }

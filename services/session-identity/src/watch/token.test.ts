@@ -23,6 +23,16 @@ test("a token says where it was given out, also in the middle of a step", () => 
   expect(decodeToken(encodeToken("h1", partial), history)).toEqual(partial);
 });
 
+test("a token says which change was the newest, and is of another history to the release before", () => {
+  const at = (text: string, newest: bigint) => parseSnapshot(text, newest) as Snapshot;
+  const from = { ...place, from: at("10:20:12", 4n) };
+  expect(decodeToken(encodeToken("h1", from), history)).toEqual(from);
+  const partial = { ...from, partial: { to: at("20:30:", 9n), after: 7n } };
+  expect(decodeToken(encodeToken("h1", partial), history)).toEqual(partial);
+  const [name] = JSON.parse(Buffer.from(encodeToken("h1", partial), "base64url").toString());
+  expect(name).toBe("h1~4~9");
+});
+
 test("another history's token is expired", () => {
   expect(reasonOf(encodeToken("h2", place))).toBe("RESUME_TOKEN_EXPIRED");
 });
@@ -45,4 +55,5 @@ test.each([
   Buffer.from("[1,2,3]").toString("base64url"),
   Buffer.from('["h1",1,"1:2:","1:2:","-1"]').toString("base64url"),
   Buffer.from('["h1",1,"2:1:"]').toString("base64url"),
+  Buffer.from('["h1~x",1,"1:2:"]').toString("base64url"),
 ])("%j is refused as no token", (token) => expect(reasonOf(token)).toBe("INVALID_REQUEST"));

@@ -13,9 +13,16 @@ export interface Position {
   readonly atMs: number;
 }
 
+/**
+ * How far its changes had come stands behind the history's name: to the release before it is another history then,
+ * which has a watcher begin with a snapshot.
+ */
 export function encodeToken(historyId: string, { from, partial, atMs }: Position): string {
+  const snapshots = partial === undefined ? [from] : [from, partial.to];
+  const newest = snapshots.flatMap((one) => one.newest ?? []);
+  const name = newest.length < snapshots.length ? historyId : [historyId, ...newest].join("~");
   const rest = partial === undefined ? [] : [partial.to.text, String(partial.after)];
-  return Buffer.from(JSON.stringify([historyId, atMs, from.text, ...rest])).toString("base64url");
+  return Buffer.from(JSON.stringify([name, atMs, from.text, ...rest])).toString("base64url");
 }
 
 /** What the database says of itself, to judge a token by. */
@@ -30,9 +37,9 @@ export interface History {
  * a history that this database does not have
  */
 export function decodeToken(token: string, history: History, field = "resume_token"): Position {
-  const parts = parse(token);
-  const [historyId, atMs, from, to, after] = parts;
-  const position = positionOf(atMs, from, to, after);
+  const [name, ...parts] = parse(token);
+  const [historyId, ...seen] = typeof name === "string" ? name.split("~") : [];
+  const position = positionOf(parts, seen);
   if (position === undefined) throw invalid(field, "was not given out by WatchSessions");
   const newest = position.partial?.to ?? position.from;
   if (historyId !== history.historyId || newest.xmax > history.snapshot.xmax) {
@@ -57,6 +64,8 @@ export function cutOff(
   return since.historyId === now.historyId && isKept ? undefined : expired("the feed was cut off");
 }
 
+const CHANGE_ID = /^\d{1,18}$/;
+
 function expired(message: string): LanekeeperError {
   return new LanekeeperError("RESUME_TOKEN_EXPIRED", `${message}; begin with a snapshot`);
 }
@@ -70,16 +79,14 @@ function parse(token: string): readonly unknown[] {
   }
 }
 
-function positionOf(
-  atMs: unknown,
-  from: unknown,
-  to: unknown,
-  after: unknown,
-): Position | undefined {
-  const start = typeof from === "string" ? parseSnapshot(from) : undefined;
+function positionOf(parts: readonly unknown[], newest: readonly string[]): Position | undefined {
+  const [atMs, from, to, after] = parts;
+  if (!newest.every((one) => CHANGE_ID.test(one))) return undefined;
+  const [fromNewest, toNewest] = newest.map(BigInt);
+  const start = typeof from === "string" ? parseSnapshot(from, fromNewest) : undefined;
   if (typeof atMs !== "number" || start === undefined) return undefined;
   if (to === undefined) return { from: start, partial: undefined, atMs };
-  const end = typeof to === "string" ? parseSnapshot(to) : undefined;
-  if (end === undefined || typeof after !== "string" || !/^\d{1,18}$/.test(after)) return undefined;
+  const end = typeof to === "string" ? parseSnapshot(to, toNewest) : undefined;
+  if (end === undefined || typeof after !== "string" || !CHANGE_ID.test(after)) return undefined;
   return { from: start, partial: { to: end, after: BigInt(after) }, atMs };
 }

@@ -135,7 +135,7 @@ async function* follow(
       const { history, changes: batch } = arrival.batch;
       const end = placeOf(history);
       const next = later(place.seen, end.seen) === end.seen ? end : place;
-      const fresh = batch.filter(({ xid }) => !isVisible(place.seen, xid));
+      const fresh = batch.filter((change) => !isVisible(place.seen, change));
       for (const change of fresh) {
         // With the last one nothing of the batch is left to tell.
         const isLast = change === fresh.at(-1);

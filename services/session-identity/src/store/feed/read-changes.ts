@@ -37,17 +37,20 @@ interface ChangeRow {
 }
 
 const NOW = `select h.history_id, pg_current_snapshot() as snapshot,
-    ${NOW_MS} as now_ms from history h`;
+    coalesce((select max(s.change_id) from session_changes s), 0) as newest, ${NOW_MS} as now_ms
+    from history h`;
+const NOW_COLUMNS = "n.history_id, n.snapshot::text as snapshot, n.newest, n.now_ms";
 
 interface NowRow {
   readonly history_id: string;
   readonly snapshot: string;
+  readonly newest: bigint;
   readonly now_ms: number;
 }
 
 const READ_HISTORY = {
   name: "read_history",
-  text: `select n.history_id, n.snapshot::text as snapshot, n.now_ms from (${NOW}) n`,
+  text: `select ${NOW_COLUMNS} from (${NOW}) n`,
 };
 
 /** What is committed now. */
@@ -56,15 +59,20 @@ export async function readHistory(query: Query): Promise<History> {
   return historyOf(rows[0]);
 }
 
-/** xid is compared by index; what began before the older snapshot's xmin was over by then. */
-const BETWEEN = `c.xid >= pg_snapshot_xmin($1::pg_snapshot) and not pg_visible_in_snapshot(c.xid, $1::pg_snapshot)`;
+/**
+ * What the snapshot did not see. What began before its xmin was over by then; but after a crash, which takes ids of
+ * transactions back, what is above its newest change came later whatever its transaction's id is.
+ */
+const unseenBy = (snapshot: string, newest: string) => `(c.change_id > ${newest}::bigint
+  or c.xid >= pg_snapshot_xmin(${snapshot}::pg_snapshot) and not pg_visible_in_snapshot(c.xid, ${snapshot}::pg_snapshot))`;
 /**
  * No change between is older. What the planner is told of a range of change ids keeps it from reading the
  * table from its beginning, in the order of its key: it can't know how few changes a snapshot has not seen.
  */
-const FIRST_SINCE = `(select min(f.change_id) from (
-    select change_id from session_changes where xid >= pg_snapshot_xmin($1::pg_snapshot)
-    order by xid, change_id offset 0) f)`;
+const firstSince = (snapshot: string, newest: string) => `least(${newest}::bigint + 1,
+    (select min(f.change_id) from (
+      select change_id from session_changes where xid >= pg_snapshot_xmin(${snapshot}::pg_snapshot)
+      order by xid, change_id offset 0) f))`;
 const COLUMNS = `c.change_id, c.xid::text as xid, c.state, c.merged_into, c.rotated,
   floor(extract(epoch from c.create_time) * 1000)::float8 as written_ms`;
 
@@ -77,10 +85,10 @@ export interface ChangesSeen {
 const POLL_CHANGES = {
   name: "poll_changes",
   text: `
-    select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
+    select ${NOW_COLUMNS}, c.* from (${NOW}) n
     left join lateral (
       select ${COLUMNS} from session_changes c
-      where ${BETWEEN} and c.change_id >= ${FIRST_SINCE} and (c.rotated or not $3)
+      where ${unseenBy("$1", "$4")} and c.change_id >= ${firstSince("$1", "$4")} and (c.rotated or not $3)
       order by c.change_id limit $2
     ) c on true`,
 };
@@ -98,6 +106,7 @@ export async function pollChanges(
     since.text,
     limit,
     rotationsOnly,
+    newestOf(since),
   ]);
   return { history: historyOf(rows[0]), changes: changesOf(rows) };
 }
@@ -105,11 +114,11 @@ export async function pollChanges(
 const CHANGES_BETWEEN = {
   name: "changes_between",
   text: `
-    select n.history_id, n.snapshot::text as snapshot, n.now_ms, c.* from (${NOW}) n
+    select ${NOW_COLUMNS}, c.* from (${NOW}) n
     left join lateral (
       select ${COLUMNS} from session_changes c
-      where ${BETWEEN} and pg_visible_in_snapshot(c.xid, $2::pg_snapshot)
-        and c.change_id > case when $3 > 0 then $3 else ${FIRST_SINCE} - 1 end
+      where ${unseenBy("$1", "$7")} and not ${unseenBy("$2", "$8")}
+        and c.change_id > case when $3 > 0 then $3 else ${firstSince("$1", "$7")} - 1 end
         and ($5::text is null or c.tenant = $5) and starts_with(c.session_key, $6)
       order by c.change_id limit $4
     ) c on true`,
@@ -128,7 +137,8 @@ export async function changesBetween(
   limit: number,
 ): Promise<ChangesSeen> {
   const { tenant = null, prefix } = range;
-  const params = [from.text, to.text, after, limit, tenant, prefix];
+  const newest = [newestOf(from), newestOf(to)];
+  const params = [from.text, to.text, after, limit, tenant, prefix, ...newest];
   const { rows } = await query.query<NowRow & ChangeRow>(CHANGES_BETWEEN, params);
   return { history: historyOf(rows[0]), changes: changesOf(rows) };
 }
@@ -136,7 +146,7 @@ export async function changesBetween(
 const SNAPSHOT_PAGE = {
   name: "snapshot_page",
   text: `
-    select n.history_id, n.snapshot::text as snapshot, n.now_ms, to_jsonb(k) as key from (${NOW}) n
+    select ${NOW_COLUMNS}, to_jsonb(k) as key from (${NOW}) n
     left join lateral (
       select * from session_keys k
       where (k.tenant, k.session_key) > ($1, $2) and ($3::text is null or k.tenant = $3)
@@ -172,8 +182,13 @@ function changesOf(rows: readonly ChangeRow[]): Change[] {
   });
 }
 
+/** Of a snapshot that does not say: no change is newer. */
+function newestOf({ newest = 2n ** 62n }: Snapshot): bigint {
+  return newest;
+}
+
 function historyOf(row: NowRow | undefined): History {
-  const snapshot = row === undefined ? undefined : parseSnapshot(row.snapshot);
+  const snapshot = row === undefined ? undefined : parseSnapshot(row.snapshot, row.newest);
   if (row === undefined || snapshot === undefined) throw new Error("the database tells no history");
   return { historyId: row.history_id, nowMs: row.now_ms, snapshot };
 }
