@@ -1,13 +1,7 @@
-import {
-  type DestinationStream,
-  destination,
-  type Logger,
-  pino,
-  stdSerializers,
-  stdTimeFunctions,
-} from "pino";
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from "pino";
 import { activeTraceId } from "./trace.ts";
 import { traceIdOf } from "./traceparent.ts";
+import { type LogOutput, logOutput, onceReadAgain } from "./log-output.ts";
 import { keyText } from "./log-keys.ts";
 import { scrub } from "./scrub.ts";
 import type { Secret } from "../settings/secret.ts";
@@ -26,6 +20,9 @@ export interface LogOptions {
   readonly destination?: DestinationStream | undefined;
 }
 
+/** Its file descriptor: asking `process.stdout` would make a stream of it. */
+const STANDARD_OUTPUT = 1;
+
 /** Set on a child whose lines are of one trace; its own children have it too. */
 const TRACE_ID = Symbol("lanekeeper.trace_id");
 
@@ -35,6 +32,21 @@ const TRACE_ID = Symbol("lanekeeper.trace_id");
  * keys and peers appear as LANEKEEPER_LOG_KEYS says; credentials never do.
  */
 export function createLog(options: LogOptions): Log {
+  if (options.destination !== undefined) return logTo(options, options.destination);
+  const output = logOutput(STANDARD_OUTPUT);
+  const log = logTo(options, output);
+  tellLost(log, output);
+  return log;
+}
+
+/** Lines that nobody took are told of, in number, once lines are taken again. */
+export function tellLost(log: Log, output: LogOutput): void {
+  onceReadAgain(output, (lost) =>
+    log.warn({ lost }, "lines of this log were lost: nobody read it"),
+  );
+}
+
+function logTo(options: LogOptions, output: DestinationStream): Log {
   return pino(
     {
       level: options.level,
@@ -45,7 +57,7 @@ export function createLog(options: LogOptions): Log {
       mixin: (_line, _level, logger) => traceField(logger),
       hooks: { streamWrite: scrub },
     },
-    options.destination ?? standardOutput(),
+    output,
   );
 }
 
@@ -69,18 +81,6 @@ export function flushLog(log: Log): Promise<void> {
   return new Promise((resolve) => {
     log.flush(() => resolve());
   });
-}
-
-/**
- * Lines go out together, as many as a page holds, and none waits longer than this: each write of its own wakes
- * a thread. What a killed process had not written yet is lost; one that ends by itself writes all.
- */
-const PAGE_BYTES = 4_096;
-const LATEST_MS = 50;
-
-/** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
-function standardOutput(): DestinationStream {
-  return destination({ dest: 1, sync: false, minLength: PAGE_BYTES, periodicFlush: LATEST_MS });
 }
 
 function serializers(options: LogOptions): Record<string, (value: unknown) => unknown> {

@@ -1,0 +1,39 @@
+import { execFileSync } from "node:child_process";
+import { constants, openSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createLog, tellLost } from "./log.ts";
+import { logOutput } from "./log-output.ts";
+
+test("a reader that reads no more costs lines, which are counted, and not all memory", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lanekeeper-log-"));
+  const pipe = join(folder, "pipe");
+  execFileSync("/bin/sh", ["-c", 'mkfifo "$1"', "sh", pipe]);
+  const output = logOutput(openSync(pipe, constants.O_RDWR), 100_000);
+  const log = createLog({
+    ...{ service: "runner", instanceId: "i", level: "info", keys: "none", destination: output },
+  });
+  tellLost(log, output);
+  const filler = "x".repeat(1_000);
+  for (let line = 0; line < 2_000; line += 1) log.info({ filler }, "said");
+
+  const reader = new Socket({ fd: openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK) });
+  let text = "";
+  for await (const part of reader) {
+    text += String(part);
+    if (/"lost":\d+.*\n$/.test(text) || text.length > 1_000_000) break;
+  }
+  reader.destroy();
+  output.end();
+  const lines = text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const said = lines.filter(({ msg }) => msg === "said").length;
+  expect(said).toBeLessThan(400);
+  expect(lines.at(-1)).toMatchObject({ level: "warn", lost: 2_000 - said });
+  await rm(folder, { recursive: true });
+});

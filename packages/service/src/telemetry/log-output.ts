@@ -1,0 +1,38 @@
+import { destination } from "pino";
+
+/**
+ * Lines go out together, as many as a page holds, and none waits longer than this: each write of its own wakes
+ * a thread. What a killed process had not written yet is lost; one that ends by itself writes all.
+ */
+const PAGE_BYTES = 4_096;
+const LATEST_MS = 50;
+
+/**
+ * What waits for a reader that reads no more, as a supervisor whose terminal was stopped with Ctrl-S: some
+ * twenty thousand lines. Beyond it new lines are dropped, rather than taking all memory.
+ */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+
+/** Where a log's lines go: a file descriptor. */
+export type LogOutput = ReturnType<typeof destination>;
+
+/** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
+export function logOutput(fd: number, maxWaitingBytes = MAX_WAITING_BYTES): LogOutput {
+  return destination({
+    ...{ dest: fd, sync: false, minLength: PAGE_BYTES, periodicFlush: LATEST_MS },
+    maxLength: maxWaitingBytes,
+  });
+}
+
+/** Calls back once what waited is written again, with how many lines were dropped meanwhile. */
+export function onceReadAgain(output: LogOutput, tell: (lost: number) => void): void {
+  let lost = 0;
+  output.on("drop", () => {
+    lost += 1;
+  });
+  output.on("drain", () => {
+    const told = lost;
+    lost = 0;
+    if (told > 0) tell(told);
+  });
+}
