@@ -40,6 +40,7 @@ export {
   apiUrl,
   type Bounds,
   databaseUrl,
+  apiKey,
   duration,
   flag,
   hostName,
