@@ -62,7 +62,7 @@ export function actMessage(
   return { ...row, createTime: timestampFromDate(row.createTime) };
 }
 
-/** A route as it stood after a change; its place never changes. */
+/** A route as it stood after a change: what is not in the history never changes. */
 export function routeChangeMessage(
   route: RouteRow,
   change: RouteChangeRow,

@@ -164,6 +164,7 @@ test("a group that has become a supergroup: what waits goes there, in order, and
     note: "the group became the supergroup -100777",
     route: { address: "-100777" },
   });
+  expect(changes.at(-1)).toMatchObject({ note: "registered", route: { address: "-777" } });
 });
 
 test("where the supergroup has a route already, what waits for the group goes there too", async () => {

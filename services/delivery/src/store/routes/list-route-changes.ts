@@ -9,6 +9,8 @@ export interface RouteChangeRow {
   readonly onFailure: OnFailure;
   readonly onUnknown: OnUnknown;
   readonly blockedBy: string | null;
+  /** Where it led. */
+  readonly address: string;
   readonly principal: string;
   readonly note: string;
   readonly createTime: Date;
@@ -17,11 +19,12 @@ export interface RouteChangeRow {
 const LIST = {
   name: "delivery_list_route_changes",
   text: `
-SELECT change_number AS "changeNumber", source, is_default AS "isDefault", on_failure AS "onFailure",
-  on_unknown AS "onUnknown", blocked_by AS "blockedBy", principal, note, create_time AS "createTime"
-FROM route_changes
-WHERE tenant = $1 AND route_id = $2 AND ($3::int IS NULL OR change_number < $3)
-ORDER BY change_number DESC LIMIT $4`,
+SELECT c.change_number AS "changeNumber", c.source, c.is_default AS "isDefault", c.on_failure AS "onFailure",
+  c.on_unknown AS "onUnknown", c.blocked_by AS "blockedBy", coalesce(c.address, r.address) AS address,
+  c.principal, c.note, c.create_time AS "createTime"
+FROM route_changes c JOIN routes r USING (tenant, route_id)
+WHERE tenant = $1 AND route_id = $2 AND ($3::int IS NULL OR c.change_number < $3)
+ORDER BY c.change_number DESC LIMIT $4`,
 };
 
 /** Newest first, from before `beforeNumber`. */

@@ -11,9 +11,9 @@ const RECORD = {
   name: "delivery_record_route_change",
   text: `
 INSERT INTO route_changes (tenant, route_id, change_number, source, is_default, on_failure, on_unknown,
-  blocked_by, principal, note, create_time)
-SELECT tenant, route_id, change_number, source, is_default, on_failure, on_unknown, blocked_by, $3, $4,
-  clock_timestamp()
+  blocked_by, address, principal, note, create_time)
+SELECT tenant, route_id, change_number, source, is_default, on_failure, on_unknown, blocked_by, address, $3,
+  $4, clock_timestamp()
 FROM routes WHERE tenant = $1 AND route_id = ANY ($2::uuid[])`,
 };
 
