@@ -2,7 +2,7 @@ import { boundedSignal, type Clock } from "@lanekeeper/service";
 import { retryAfterMs } from "../../domain/retry-after.ts";
 import type { Limits } from "../../limits.ts";
 import { connectPinned } from "./connect.ts";
-import type { Resolve } from "./resolve.ts";
+import { type Resolve, resolvedBefore } from "./resolve.ts";
 import { Connection } from "./connection.ts";
 
 /** What calls to a platform's API stand on. The address is the operator's choice, so none is refused. */
@@ -57,10 +57,10 @@ async function open(
   { resolve, limits }: ApiDeps,
   { url, signal }: ApiRequest,
 ): Promise<{ readonly connection: Connection } | { readonly error: string }> {
-  const bounded = boundedSignal(signal, limits.connectMs);
   try {
-    const { hostname } = url;
-    const addresses = await resolve(hostname.replace(/^\[(.*)\]$/, "$1"));
+    const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
+    const addresses = await resolvedBefore(boundedSignal(signal, limits.connectMs), resolve(name));
+    const bounded = boundedSignal(signal, limits.connectMs);
     return { connection: new Connection(url, await connectPinned(url, addresses, bounded)) };
   } catch (error) {
     return { error: `no connection: ${messageOf(error)}` };

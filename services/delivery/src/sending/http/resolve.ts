@@ -46,3 +46,12 @@ async function lookedUp(hostname: string, resolve: Resolve): Promise<readonly st
 function failed(error: string): SendOutcome {
   return { kind: "failed", error };
 }
+
+/** A resolver cannot be cut off; its answer is left to itself. @throws the signal's reason */
+export function resolvedBefore<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -10,7 +10,7 @@ import { connectPinned } from "../http/connect.ts";
 import type { Connection } from "../http/connection.ts";
 import type { KeptConnections } from "../http/kept-connections.ts";
 import { postOver } from "./post.ts";
-import { type Resolve, resolvePinned } from "../http/resolve.ts";
+import { type Resolve, resolvedBefore, resolvePinned } from "../http/resolve.ts";
 
 export interface WebhookDeps {
   readonly resolve: Resolve;
@@ -56,7 +56,7 @@ async function open(
     const resolved = resolvePinned(url, resolve, allowed);
     const pinned = isLiteral(url)
       ? await resolved
-      : await before(boundedSignal(signal, limits.connectMs), resolved);
+      : await resolvedBefore(boundedSignal(signal, limits.connectMs), resolved);
     if ("outcome" in pinned) return pinned;
     const known = mayReuse ? kept.take(url, pinned.addresses) : undefined;
     if (known !== undefined) return { connection: known };
@@ -71,15 +71,6 @@ async function open(
 /** Nothing has to be asked for it. */
 function isLiteral(url: URL): boolean {
   return literalAddress(url) !== undefined;
-}
-
-/** A resolver cannot be cut off; its answer is left to itself. */
-function before<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 async function claimAndPost(
