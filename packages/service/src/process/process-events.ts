@@ -14,12 +14,12 @@ export interface ProcessEventOptions {
 }
 
 /**
- * The one place that listens to the process: a first SIGTERM or SIGINT stops the service in order, a
- * second ends it at once; an error that nobody caught is logged with its stack and ends it with 1;
+ * The one place that listens to the process: a first SIGTERM, SIGINT or SIGHUP (its terminal was closed) stops
+ * the service in order, a second ends it at once; an error that nobody caught is logged with its stack and ends it with 1;
  * a warning of Node becomes a line of the log.
  *
  * A supervised service also stops when its IPC channel closes. The kernel closes that when the
- * supervisor dies, however it dies, so not even `kill -9` leaves orphans. Such a service ignores SIGINT:
+ * supervisor dies, however it dies, so not even `kill -9` leaves orphans. Such a service ignores SIGINT and SIGHUP:
  * Ctrl-C reaches the whole process group, and the supervisor, which gets it too, stops its services.
  */
 export function handleProcessEvents(options: ProcessEventOptions): void {
@@ -30,9 +30,11 @@ export function handleProcessEvents(options: ProcessEventOptions): void {
   else if (options.supervised) options.log.warn(NO_CHANNEL);
   const signals = new StopSignals();
   process.on("SIGTERM", () => onSignal("SIGTERM", signals, options));
-  process.on("SIGINT", () => {
-    if (!hasSupervisor) onSignal("SIGINT", signals, options);
-  });
+  for (const name of ["SIGINT", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (!hasSupervisor) onSignal(name, signals, options);
+    });
+  }
 }
 
 /** Node prints its warnings as plain text, which whoever reads the log as JSON lines would stumble over. */
@@ -44,7 +46,7 @@ function logWarnings(log: Log): void {
 const NO_CHANNEL =
   "LANEKEEPER_SUPERVISED is set but there is no IPC channel: this process will not notice the end of its supervisor";
 
-type StopSignal = "SIGTERM" | "SIGINT";
+type StopSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
 
 function onSignal(signal: StopSignal, signals: StopSignals, options: ProcessEventOptions): void {
   const verdict = signals.judge(options.clock.monotonicMs());

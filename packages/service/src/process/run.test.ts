@@ -42,6 +42,15 @@ describe("a service process", { timeout: SLOW }, () => {
     expect(await process.exit()).toEqual({ code: 0, signal: null });
   });
 
+  test("a terminal that is closed drains it too", async () => {
+    await using process = sample("drains until SIGUSR2");
+    await process.line("ready");
+    process.child.kill("SIGHUP");
+    await process.line("waiting for SIGUSR2");
+    process.child.kill("SIGUSR2");
+    expect(await process.exit()).toEqual({ code: 0, signal: null });
+  });
+
   test("a second signal ends it at once", async () => {
     await using process = sample("drains until SIGUSR2");
     await process.line("ready");

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { constants, openSync } from "node:fs";
+import { once } from "node:events";
+import { constants, existsSync, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -37,3 +38,16 @@ test("a reader that reads no more costs lines, which are counted, and not all me
   expect(lines.at(-1)).toMatchObject({ level: "warn", lost: 2_000 - said });
   await rm(folder, { recursive: true });
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "what cannot be written keeps no process from ending (skipped without /dev/full)",
+  async () => {
+    const output = logOutput(openSync("/dev/full", "w"));
+    const failed = once(output, "error");
+    output.write("x".repeat(5_000));
+    expect(await failed).toMatchObject([{ code: "ENOSPC" }]);
+    // As pino does at the exit; it tried for ever.
+    output.flushSync();
+    output.destroy();
+  },
+);

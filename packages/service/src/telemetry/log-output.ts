@@ -18,9 +18,29 @@ export type LogOutput = ReturnType<typeof destination>;
 
 /** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
 export function logOutput(fd: number, maxWaitingBytes = MAX_WAITING_BYTES): LogOutput {
-  return destination({
+  const output = destination({
     ...{ dest: fd, sync: false, minLength: PAGE_BYTES, periodicFlush: LATEST_MS },
     maxLength: maxWaitingBytes,
+  });
+  outliveErrors(output);
+  return output;
+}
+
+/**
+ * A terminal that was closed (EIO) or a full disk is no reason to end in the middle of a drain, nor to stay
+ * for ever: what pino writes last, at exit, is tried again without end where it cannot be written.
+ */
+function outliveErrors(output: LogOutput): void {
+  let fails = false;
+  const flush = output.flushSync.bind(output);
+  output.flushSync = () => {
+    if (!fails) flush();
+  };
+  output.on("error", () => {
+    fails = true;
+  });
+  output.on("write", () => {
+    fails = false;
   });
 }
 
