@@ -40,7 +40,6 @@ export {
   apiUrl,
   type Bounds,
   databaseUrl,
-  apiKey,
   duration,
   flag,
   hostName,

@@ -26,17 +26,6 @@ export const secret: Parser<Secret> = {
   parse: (value) => new Secret(value),
 };
 
-/** Longer ones ingress refuses unseen. */
-const MAX_KEY_CHARS = 512;
-
-/** An API key, as a client can show it: `Authorization: Bearer <key>`. */
-export const apiKey: Parser<Secret> = {
-  expected: `1 to ${MAX_KEY_CHARS} visible ASCII characters without a space`,
-  secret: true,
-  parse: (value) =>
-    /^[!-~]+$/.test(value) && value.length <= MAX_KEY_CHARS ? new Secret(value) : undefined,
-};
-
 export const flag: Parser<boolean> = {
   expected: "1 or 0",
   parse: (value) => (value === "1" ? true : value === "0" ? false : undefined),

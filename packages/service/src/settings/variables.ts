@@ -1,6 +1,5 @@
 import { optional, withDefault } from "./env.ts";
 import {
-  apiKey,
   databaseUrl,
   duration,
   flag,
@@ -106,7 +105,7 @@ export const variables = {
   logKeys: withDefault("LANEKEEPER_LOG_KEYS", oneOf(LOG_KEYS), "full", "how keys appear in logs"),
 
   config: optional("LANEKEEPER_CONFIG", path, "YAML with agents, policies, tenants"),
-  apiKey: optional("LANEKEEPER_API_KEY", apiKey, "the first credential"),
+  apiKey: optional("LANEKEEPER_API_KEY", secret, "the first credential"),
   tlsCertFile: optional(
     "LANEKEEPER_TLS_CERT_FILE",
     path,

@@ -17,17 +17,3 @@ test("a cluster secret that was cut short is told by its file, not by a variable
     "The cluster secret has 5 characters: set LANEKEEPER_CLUSTER_SECRET",
   );
 });
-
-test("a key file that holds what no client can show ends the start: it was ready, and refused everybody", async () => {
-  await using folder = await testFolder();
-  const given = { clusterSecret: undefined, apiKey: undefined };
-  const dir = await openDataDir(join(folder.path, "data"));
-  const made = await openCredentials(dir, given);
-  expect(await openCredentials(dir, given)).toEqual(made);
-  for (const text of ["two words\n", "a\nb\n", "k".repeat(513)]) {
-    await writeFile(dir.apiKeyFile, text);
-    await expect(openCredentials(dir, given)).rejects.toThrow(`${dir.apiKeyFile} holds no key`);
-  }
-  await writeFile(dir.apiKeyFile, "one-word\n");
-  expect((await openCredentials(dir, given)).apiKey).toBe("one-word");
-});

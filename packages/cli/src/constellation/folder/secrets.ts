@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { apiKey as apiKeyParser } from "@lanekeeper/service";
 import { CliError } from "../../cli-error.ts";
 import type { DataDir } from "./data-dir.ts";
 import { readOptional, replaceFile } from "./small-file.ts";
@@ -43,11 +42,6 @@ export async function openCredentials(dir: DataDir, given: GivenCredentials): Pr
     dir.apiKeyFile,
     () => `lk_${randomBytes(24).toString("base64url")}`,
   );
-  if (apiKeyParser.parse(apiKey) === undefined) {
-    throw new CliError(
-      `${dir.apiKeyFile} holds no key that a client could show: expected ${apiKeyParser.expected}.`,
-    );
-  }
   return { clusterSecret, apiKey, apiKeyFile: dir.apiKeyFile };
 }
 
