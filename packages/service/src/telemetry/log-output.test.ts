@@ -51,3 +51,26 @@ test.skipIf(!existsSync("/dev/full"))(
     output.destroy();
   },
 );
+
+test.skipIf(!existsSync("/dev/full"))(
+  "nor does a fatal line that is the first (skipped without /dev/full)",
+  () => {
+    const output = logOutput(openSync("/dev/full", "w"));
+    const log = createLog({
+      ...{ service: "runner", instanceId: "i", level: "info", keys: "none", destination: output },
+    });
+    log.fatal("start failed");
+    output.destroy();
+  },
+);
+
+test("who is slow to read is waited for, and not for ever", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lanekeeper-log-"));
+  const pipe = join(folder, "pipe");
+  execFileSync("/bin/sh", ["-c", 'mkfifo "$1"', "sh", pipe]);
+  const output = logOutput(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK));
+  for (let line = 0; line < 200; line += 1) output.write("x".repeat(1_000));
+  output.flushSync();
+  output.destroy();
+  await rm(folder, { recursive: true });
+});

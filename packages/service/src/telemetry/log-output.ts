@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { destination } from "pino";
 
 /**
@@ -26,22 +27,42 @@ export function logOutput(fd: number, maxWaitingBytes = MAX_WAITING_BYTES): LogO
   return output;
 }
 
+/** A reader that is slow gets so many tries, each after 100 ms (sonic-boom's pause), for what is written last. */
+const LAST_TRIES = 10;
+
 /**
- * A terminal that was closed (EIO) or a full disk is no reason to end in the middle of a drain, nor to stay
- * for ever: what pino writes last, at exit, is tried again without end where it cannot be written.
+ * A terminal that was closed (EIO), a reader that is gone or a full disk is no reason to end in the middle of a
+ * drain, nor to stay for ever: what pino writes at once, behind a fatal line and at exit, sonic-boom tries again
+ * without end where it cannot be written. It is given up instead.
  */
 function outliveErrors(output: LogOutput): void {
-  let fails = false;
+  output.on("error", () => undefined);
   const flush = output.flushSync.bind(output);
   output.flushSync = () => {
-    if (!fails) flush();
+    const { writeSync } = fs;
+    let triesLeft = LAST_TRIES;
+    const writeOrGiveUp = (fd: number, data: string | Buffer): number => {
+      try {
+        return typeof data === "string" ? writeSync(fd, data, null, "utf8") : writeSync(fd, data);
+      } catch (error) {
+        triesLeft -= 1;
+        if (isBusy(error) && triesLeft > 0) throw error;
+        return Buffer.byteLength(data);
+      }
+    };
+    // There is no other way to reach what it writes by; nothing else runs until it is put back.
+    Object.assign(fs, { writeSync: writeOrGiveUp });
+    try {
+      flush();
+    } finally {
+      Object.assign(fs, { writeSync });
+    }
   };
-  output.on("error", () => {
-    fails = true;
-  });
-  output.on("write", () => {
-    fails = false;
-  });
+}
+
+function isBusy(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EAGAIN" || code === "EBUSY";
 }
 
 /** Calls back once what waited is written again, with how many lines were dropped meanwhile. */
