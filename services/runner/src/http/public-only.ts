@@ -19,16 +19,19 @@ export function publicOnlyFetch(
 ): Fetch {
   const dispatcher = new Agent({ connect: { lookup: publicLookup(allowed, lookup) } });
   return async (url, init) => {
-    const { hostname } = new URL(url);
-    const literal = literalAddress(new URL(url));
-    if (literal !== undefined) refuseInside(hostname, [literal], allowed);
+    const at = new URL(url);
+    const literal = literalAddress(at);
+    if (literal !== undefined) refuseInside(at.hostname, [literal], allowed);
     const through = { ...(init as unknown as ThroughInit), dispatcher };
-    const response = await fetchThrough(String(url), through).catch((error: unknown) => {
+    const response = await fetchThrough(at, through).catch((error: unknown) => {
       throw error instanceof Error && error.cause instanceof NotPublicError ? error.cause : error;
     });
     return response as unknown as Response;
   };
 }
+
+/** The one that models and MCP servers are called by, with its connections. */
+export const publicFetch = publicOnlyFetch();
 
 function publicLookup(allowed: AllowedNetworks, lookup: typeof dnsLookup): LookupFunction {
   return (hostname, options, callback) => {

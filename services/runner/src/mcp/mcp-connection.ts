@@ -13,9 +13,7 @@ import { LIMITS } from "../limits.ts";
 import { boundedFetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
 import { type McpTool, ToolList } from "./tool-list.ts";
-import { publicOnlyFetch } from "../http/public-only.ts";
-
-const publicFetch = publicOnlyFetch();
+import { publicFetch } from "../http/public-only.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

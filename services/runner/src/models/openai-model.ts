@@ -3,7 +3,7 @@ import OpenAI, { APIConnectionTimeoutError, APIError, APIUserAbortError } from "
 
 import { boundedFetch, type Fetch } from "../http/bounded-fetch.ts";
 import { ownOriginFetch } from "../http/own-origin.ts";
-import { NotPublicError, publicOnlyFetch } from "../http/public-only.ts";
+import { NotPublicError, publicFetch } from "../http/public-only.ts";
 import { shortWaits } from "../http/short-waits.ts";
 import { LIMITS } from "../limits.ts";
 import type { Model, ModelEvent, ModelRequest } from "./model.ts";
@@ -40,7 +40,7 @@ const guarded = (fetchOf: Fetch): Fetch =>
   );
 
 const anywhere = guarded(fetch);
-const publicOnly = guarded(publicOnlyFetch());
+const publicOnly = guarded(publicFetch);
 
 /** A model behind an endpoint that speaks OpenAI's chat completions. */
 export class OpenAiModel implements Model {

@@ -27,14 +27,19 @@ test.concurrent("agents are applied as a whole, and the version grows when somet
   await expect(client.submitTurn(gone)).rejects.toMatchObject({ reason: "UNKNOWN_MODEL" });
 });
 
-test.concurrent("programs and variables of the runner are given by its configuration alone; through ingress what stands may stay", async () => {
-  await using world = await worlds.start();
-  const { client, grpcPort } = await world.replica();
-  const cli = createRunnerClient({
+/** Who holds the cluster's secret. */
+function asCli(grpcPort: number) {
+  return createRunnerClient({
     target: `127.0.0.1:${grpcPort}`,
     credential: serviceCredential("cli", SECRET),
     defaults: { tenant: "t1", principal: "p1" },
   });
+}
+
+test.concurrent("programs and variables of the runner are given by its configuration alone; through ingress what stands may stay", async () => {
+  await using world = await worlds.start();
+  const { client, grpcPort } = await world.replica();
+  using cli = asCli(grpcPort);
   const program = { case: "stdio" as const, value: { command: "mcp-files", env: ["TOKEN"] } };
   const secret = { case: "http" as const, value: { url: "https://a/", headerEnv: { a: "TOKEN" } } };
   const open = { case: "http" as const, value: { url: "https://a/" } };
@@ -49,17 +54,12 @@ test.concurrent("programs and variables of the runner are given by its configura
     await client.applyAgents(agents(transport, "be brief"));
   }
   await client.applyAgents(agents(open));
-  cli.$close();
 });
 
 test.concurrent("a tenant's credential sends no variable of the runner to an address of its own", async () => {
   await using world = await worlds.start();
   const { client, grpcPort } = await world.replica();
-  const cli = createRunnerClient({
-    target: `127.0.0.1:${grpcPort}`,
-    credential: serviceCredential("cli", SECRET),
-    defaults: { tenant: "t1", principal: "p1" },
-  });
+  using cli = asCli(grpcPort);
   const endpoint = (baseUrl: string, name: string, apiKeyEnv: string) => ({
     agents: [
       {
@@ -83,17 +83,12 @@ test.concurrent("a tenant's credential sends no variable of the runner to an add
   }
   await client.applyAgents(endpoint(configured, "large", "MODEL_KEY"));
   await client.applyAgents(endpoint("https://elsewhere.example/v1", "small", ""));
-  cli.$close();
 });
 
 test.concurrent("what a tenant's credential adds is called at public addresses alone; what stands may stay as it is", async () => {
   await using world = await worlds.start();
   const { client, grpcPort } = await world.replica();
-  const cli = createRunnerClient({
-    target: `127.0.0.1:${grpcPort}`,
-    credential: serviceCredential("cli", SECRET),
-    defaults: { tenant: "t1", principal: "p1" },
-  });
+  using cli = asCli(grpcPort);
   const agents = (baseUrl: string, ...urls: string[]) => {
     const value = { baseUrl, model: "small" };
     const model = { provider: { case: "openaiCompatible", value } } as const;
@@ -125,7 +120,6 @@ test.concurrent("what a tenant's credential adds is called at public addresses a
   expect(await bounds()).toEqual([false, false, true]);
   await cli.applyAgents(added);
   expect(await bounds()).toEqual([false, false, false]);
-  cli.$close();
 });
 
 test.concurrent("turns and messages are listed page by page", async () => {

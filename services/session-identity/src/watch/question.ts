@@ -53,9 +53,8 @@ export async function* changesOf(
 ): AsyncGenerator<Change> {
   const limit = LIMITS.watchPageRows;
   for (let after = start; ; ) {
-    const { history, changes: page } = await changesBetween(
-      ...([query, range, from.seen, to, after, limit] as const),
-    );
+    const found = await changesBetween(query, range, from.seen, to, after, limit);
+    const { history, changes: page } = found;
     const error = cutOff(from, history);
     if (error !== undefined) throw error;
     yield* page;
