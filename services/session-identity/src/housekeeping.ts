@@ -2,7 +2,7 @@ import { analyzeOutgrown } from "@lanekeeper/postgres";
 import { carryLeftThreads } from "./acts/carry-threads.ts";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
-import { readHistory } from "./store/feed/read-changes.ts";
+import { readNowMs } from "./store/moments.ts";
 import { sweep } from "./store/upkeep/sweep.ts";
 
 /** What a replica does beside its calls, until the signal is aborted. Never rejects. */
@@ -72,8 +72,7 @@ async function carryLeft(context: IdentityContext): Promise<void> {
 /** By the database's clock, as tokens and records are dated: a replica's own may be ahead by any time. */
 async function sweepOnce({ db, log }: IdentityContext, signal: AbortSignal): Promise<void> {
   try {
-    const { nowMs } = await readHistory(db);
-    const rows = await sweep(db, nowMs, signal);
+    const rows = await sweep(db, await readNowMs(db), signal);
     if (rows > 0) log.debug({ rows }, "swept what was past retention");
   } catch (err) {
     log.warn({ err }, "the sweep failed; the next one goes on");

@@ -5,7 +5,7 @@ import type { Refusal } from "../domain/refusal.ts";
 import { BatchWrites } from "../store/batch/write-batch.ts";
 import { type Asker, refusedRow } from "../store/journal/journal-rows.ts";
 import { readKeys } from "../store/keys/read-keys.ts";
-import { readHistory } from "../store/feed/read-changes.ts";
+import { readNowMs } from "../store/moments.ts";
 
 /** An act as the journals of its keys have it. */
 export interface JournalledAct {
@@ -33,7 +33,7 @@ export async function journalRefused(
   try {
     await db.transaction(async (tx) => {
       const found = await readKeys(tx, wanted);
-      const { nowMs } = await readHistory(tx);
+      const nowMs = await readNowMs(tx);
       const writes = new BatchWrites(replica);
       const about = { tenant, nowMs, ruleSetVersion: writes.ruleSetVersion, asker };
       for (const { state } of found) {
