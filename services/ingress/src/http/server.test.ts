@@ -66,17 +66,24 @@ describe("models", () => {
 });
 
 describe("a path", () => {
-  test.each(["/v1/embeddings", "/v1", "/v1/chat/completions/x", "/v1/models/", "/v2/models", "/%"])(
-    "%s is 404 in OpenAI's shape",
-    async (path) => {
-      const { status, json, headers } = await ask(lane, { path });
-      expect([status, json]).toMatchObject([
-        404,
-        { error: { code: "NOT_FOUND", type: "invalid_request_error" } },
-      ]);
-      expect(headers["x-should-retry"]).toBe("false");
-    },
-  );
+  test.each([
+    "/v1/embeddings",
+    "/v1",
+    "/v1/chat/completions/x",
+    "/v1/models/",
+    "/v2/models",
+    "/%",
+    "/v1/responses/compact",
+    "/v1/responses/input_tokens",
+  ])("%s is 404 in OpenAI's shape", async (path) => {
+    const { status, json, headers } = await ask(lane, { path });
+    expect([status, json]).toMatchObject([
+      404,
+      { error: { code: "NOT_FOUND", type: "invalid_request_error" } },
+    ]);
+    expect(headers["x-should-retry"]).toBe("false");
+    expect(headers).not.toHaveProperty("allow");
+  });
 
   test.each([
     ["GET", "/v1/chat/completions", "POST"],
@@ -99,6 +106,7 @@ describe("a path", () => {
     ["/responses/resp_x/cancel", "/v1/responses/resp_x/cancel"],
     ["/v1/completions", undefined],
     ["/v1/responses/resp_x/compact", undefined],
+    ["/responses/compact", undefined],
     ["/v1/responses//cancel", undefined],
     ["/v1/lanekeeper/v1/events", undefined],
     ["/v1/", undefined],

@@ -1,11 +1,12 @@
 const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
-const RESPONSE_ID = new RegExp(`^resp_(${UUID})$`);
+export const RESPONSE_ID_PREFIX = "resp_";
+const RESPONSE_ID = new RegExp(`^${RESPONSE_ID_PREFIX}(${UUID})$`);
 /** As `output.ts` makes them: what was said, and each call. */
 const ITEM_ID = new RegExp(`^(?:msg_(${UUID})|fc_(${UUID})_\\d{1,3})$`);
 
 /** The turn's id under another prefix: any replica finds the response, and nothing more is stored. */
 export function responseId(turnId: string): string {
-  return `resp_${turnId}`;
+  return `${RESPONSE_ID_PREFIX}${turnId}`;
 }
 
 /** Undefined for what is no id of a response. */

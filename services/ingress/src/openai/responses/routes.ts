@@ -7,6 +7,7 @@ import { parseResponseRequest, type ResponseRequest } from "./parse-response-req
 import { goOnFromPrevious } from "./previous.ts";
 import { refuseUnknownItem, withReferredItems } from "./referred-items.ts";
 import { responseFormat } from "./response-format.ts";
+import { RESPONSE_ID_PREFIX } from "./response-id.ts";
 
 /** The Responses API: https://platform.openai.com/docs/api-reference/responses */
 export function responseRoutes(context: IngressContext): Route[] {
@@ -15,11 +16,13 @@ export function responseRoutes(context: IngressContext): Route[] {
     {
       method: "GET",
       path: "/v1/responses/{id}",
+      idPrefix: RESPONSE_ID_PREFIX,
       handle: (exchange) => getResponse(context, exchange),
     },
     {
       method: "POST",
       path: "/v1/responses/{id}/cancel",
+      idPrefix: RESPONSE_ID_PREFIX,
       handle: (exchange) => cancelResponse(context, exchange, exchange.rest),
     },
   ];
