@@ -91,7 +91,7 @@ async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<st
 export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
   const { deps, runs, runner, attachments, sweeper, relay } = context;
   sweeper.start();
-  const behind = new RotatedBehind(deps, runner, attachments);
+  const behind = new RotatedBehind(deps, runner.takeovers, attachments);
   const restored = new LearnRestored(deps);
   const onRotated: OnRotated = (tenant, session) => {
     behind.onRotated(tenant, session);

