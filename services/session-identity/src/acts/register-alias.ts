@@ -2,8 +2,8 @@ import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { decideAlias, decideRemoveAlias } from "../domain/alias.ts";
 import type { KeyState } from "../domain/key-state.ts";
-import { isRefusal, type Refusal, refuse } from "../domain/refusal.ts";
-import { LIMITS } from "../limits.ts";
+import { holdsAllItMay } from "../domain/quota.ts";
+import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import type { BatchWrites } from "../store/batch/write-batch.ts";
 import type { Tx } from "../store/db.ts";
 import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
@@ -34,9 +34,7 @@ export function registerAlias(
 
 /** A key that an act needs could not be made. */
 export function overQuota(): Refusal {
-  const limit = String(LIMITS.maxKeysPerTenant);
-  const refusal = refuse("QUOTA", `the tenant holds ${limit} keys already`, { limit });
-  return { ...refusal, retryAfterMs: LIMITS.quotaRetryMs };
+  return holdsAllItMay("keys");
 }
 
 /** Gives where the alias led; empty where it was none. */

@@ -2,17 +2,17 @@ import type { Ids } from "@lanekeeper/service";
 import { decideBegin } from "../domain/begin-run.ts";
 import { answered, type Decision } from "../domain/decision.ts";
 import type { KeyState } from "../domain/key-state.ts";
-import { isRefusal, refuse } from "../domain/refusal.ts";
+import { holdsAllItMay } from "../domain/quota.ts";
+import { isRefusal } from "../domain/refusal.ts";
 import { decideReserve } from "../domain/reserve.ts";
 import { decideRotate, type RotateAnswer } from "../domain/rotate.ts";
 import { decideWriteReply } from "../domain/write-reply.ts";
 import { decideWriteRun } from "../domain/write-run.ts";
-import { LIMITS } from "../limits.ts";
 import type { Found, Wanted } from "../store/batch/look-up.ts";
 import type { Ask, Command, Result } from "./command.ts";
 import { recordedAnswer, rotateAnswerOf } from "./rotate-request.ts";
 
-type AskOf<Kind extends Ask["kind"]> = Extract<Ask, { kind: Kind }>;
+export type AskOf<Kind extends Ask["kind"]> = Extract<Ask, { kind: Kind }>;
 
 /** What a command needs to be looked up beside its row. */
 export function wantedBy({ tenant, sessionKey, ask }: Command): Wanted {
@@ -96,17 +96,20 @@ function reserve(
   found: Found,
   ids: Ids,
 ): Decision<Result> {
-  if (state === undefined) {
-    const limit = String(LIMITS.maxKeysPerTenant);
-    const refusal = refuse("QUOTA", `the tenant holds ${limit} keys already`, { limit });
-    const journal = { operation: "reserve", rawKey: ask.command.rawKey };
-    return { refusal: { ...refusal, retryAfterMs: LIMITS.quotaRetryMs }, journal };
-  }
+  if (state === undefined) return refusedReserve(ask, "keys");
   const { nowMs, generationFloor, epochFloor } = found;
   return decideReserve(ask.command, {
     ...{ nowMs, state, newSessionId: ids.uuid(), principal: asker.principal },
     ...{ generationFloor, epochFloor },
   });
+}
+
+/** A first contact that the tenant has no room for. */
+export function refusedReserve(
+  { command: { rawKey } }: AskOf<"reserve">,
+  what: Parameters<typeof holdsAllItMay>[0],
+): Decision<never> {
+  return { refusal: holdsAllItMay(what), journal: { operation: "reserve", rawKey } };
 }
 
 function rotate(

@@ -13,10 +13,11 @@ import { type Found, lookUp } from "../store/batch/look-up.ts";
 import { makeKeys, type NewKey } from "../store/keys/make-keys.ts";
 import { readCauses } from "../store/keys/read-causes.ts";
 import { readStillLed } from "../store/keys/read-leads.ts";
+import { readMayBind } from "../store/names/may-bind.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
 import type { Command, Result } from "./command.ts";
 import type { EngineObserver } from "./engine-observer.ts";
-import { decide, wantedBy } from "./decide.ts";
+import { type AskOf, decide, refusedReserve, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
 import { knownAfter, type Memory, writeKnown } from "./write-known.ts";
 
@@ -83,9 +84,11 @@ async function inTransaction(
   commands: readonly Command[],
 ): Promise<BatchDone> {
   const writes = new BatchWrites(replica);
+  const nameless = await namesWithoutRoom(tx, commands);
+  const opening = commands.filter((command) => !nameless.has(command));
   const made = await makeKeys(
     tx,
-    commands.flatMap((command) => newKeyOf(command, writes.ruleSetVersion)),
+    opening.flatMap((command) => newKeyOf(command, writes.ruleSetVersion)),
     LIMITS.maxKeysPerTenant,
   );
   for (const tenant of made) writes.madeKey(tenant);
@@ -102,7 +105,10 @@ async function inTransaction(
     const facts = found[index];
     if (facts === undefined) throw new Error("the look-up gives a row per command");
     if (overtaken.has(command)) return ELSEWHERE;
-    const decision = decide(command, states[index], facts, ids);
+    const full = nameless.get(command);
+    const decision = full
+      ? refusedReserve(full, "names")
+      : decide(command, states[index], facts, ids);
     learnt.push({ command, facts, decision });
     return record(writes, command, states[index], decision, facts.nowMs);
   });
@@ -134,6 +140,24 @@ function learn({ keys }: Memory, learnt: readonly Learnt[], xid: string | undefi
 
 function namesCause(result: Result): boolean {
   return isRefusal(result) && result.stale?.causeQuery !== undefined;
+}
+
+/** First contacts whose name would be one more than the tenant may hold: also where it leads to a key that stands. */
+async function namesWithoutRoom(
+  tx: Tx,
+  commands: readonly Command[],
+): Promise<ReadonlyMap<Command, AskOf<"reserve">>> {
+  const naming = commands.flatMap((command) => {
+    const { ask } = command;
+    if (ask.kind !== "reserve" || ask.binding === undefined) return [];
+    return [{ command, ask, binding: ask.binding }];
+  });
+  const mayBind = await readMayBind(
+    tx,
+    naming.map(({ binding }) => binding),
+  );
+  const without = naming.filter((_, place) => mayBind[place] === false);
+  return new Map(without.map(({ command, ask }) => [command, ask]));
 }
 
 /** First contacts whose peer was led elsewhere since its name was read. */

@@ -1,5 +1,6 @@
-import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { storeUnavailable } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
+import { holdsAllItMay } from "../domain/quota.ts";
 import { LIMITS } from "../limits.ts";
 import { checkMayUse, nameCaller } from "../names/caller.ts";
 import { bindingOf, checkMayBind, newBinding } from "../names/bind.ts";
@@ -8,6 +9,7 @@ import type { IdentityRoutes } from "./handler.ts";
 import { agentId, givenName } from "./parse/key.ts";
 import { label } from "./parse/text.ts";
 import { showBinding } from "./show/binding.ts";
+import { refusalError } from "./show/refusal.ts";
 
 /** Known by its name: a repeat, and a racer, get the binding that stands. */
 export function registerKey({
@@ -27,16 +29,10 @@ export function registerKey({
       if (looked.bound) return { binding: showBinding(bindingOf(plan, found, key)) };
       checkMayBind(key, tenant, plan.ruleSetVersion);
       const binding = newBinding(plan, key, tenant, source);
-      if (!(await bindName(db, binding, caller.asker, replica))) throw overQuota();
+      if (!(await bindName(db, binding, caller.asker, replica))) {
+        throw refusalError(holdsAllItMay("names"));
+      }
     }
     throw storeUnavailable("the name changed each time that it was looked up; ask again");
   };
-}
-
-function overQuota(): LanekeeperError {
-  const limit = String(LIMITS.maxKeysPerTenant);
-  return new LanekeeperError("QUOTA", `the tenant holds ${limit} names already`, {
-    metadata: { limit },
-    retryAfterMs: LIMITS.quotaRetryMs,
-  });
 }

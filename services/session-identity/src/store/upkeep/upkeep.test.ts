@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { DmScope, PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { expect, test } from "vitest";
 import { LIMITS } from "../../limits.ts";
 import { LastSeen } from "../../names/last-seen.ts";
@@ -130,4 +131,40 @@ test("a tenant's keys are counted, and one over quota is refused and makes nothi
   expect((await failure(client.registerKey({ name }))).reason).toBe("QUOTA");
   expect(await count(db, "session_keys", tenant)).toBe(2);
   await resolve("one");
+});
+
+test("a tenant's names are counted also where they lead to one key, and one over quota is refused and bound to nothing", async () => {
+  const { db, tenant, client } = await start();
+  await client.applyKeyPolicies({
+    defaultAgentId: "main",
+    policies: [{ agentId: "main", dmScope: DmScope.MAIN }],
+  });
+  const resolve = (peerId: string) =>
+    client.resolveSession({
+      name: {
+        case: "peer",
+        value: { channel: "matrix", kind: PeerKind.DIRECT, peerId },
+      },
+    });
+  await resolve("@first:example.org");
+  await db.query(
+    "insert into tenant_usage (tenant, shard, key_count, binding_count) values ($1, 99, 0, $2)",
+    [tenant, LIMITS.maxKeysPerTenant],
+  );
+  // All of them speak in agent:main:main; each is a row of the ledger that stays for ever.
+  const refused = await failure(resolve("@second:example.org"));
+  expect(refused).toMatchObject({
+    reason: "QUOTA",
+    retryAfterMs: LIMITS.quotaRetryMs,
+    metadata: { limit: String(LIMITS.maxKeysPerTenant) },
+  });
+  expect(refused.message).toContain("names");
+  // Nor is a key made for a name that is not bound to it.
+  const name = { case: "rawKey", value: "another" } as const;
+  expect((await failure(client.resolveSession({ name }))).reason).toBe("QUOTA");
+  expect(await count(db, "key_bindings", tenant)).toBe(1);
+  expect(await count(db, "session_keys", tenant)).toBe(1);
+  // Names that are bound, and keys that are their own names, are no more rows.
+  await resolve("@first:example.org");
+  await client.resolveSession({ name: { case: "rawKey", value: "agent:main:main" } });
 });
