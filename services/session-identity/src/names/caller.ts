@@ -13,6 +13,7 @@ import {
   checkKeyPermission,
   type KeyBounds,
   keyBoundBy,
+  type Trail,
 } from "@lanekeeper/session-key";
 import type { Asker } from "../store/journal/journal-rows.ts";
 import type { Tenant } from "./tenant.ts";
@@ -93,14 +94,21 @@ export function checkBounds(key: CanonicalKey, bounds: KeyBounds): void {
   });
 }
 
-/** @throws RESERVED_NAMESPACE, PERMISSION_DENIED; on every call, whether or not the name was seen */
-export function checkMayUse(key: CanonicalKey, caller: NameCaller, tenant: Tenant): void {
+/**
+ * On every call, whether or not the name was seen. With a trail the rules are written down for an explanation.
+ * @throws RESERVED_NAMESPACE, PERMISSION_DENIED
+ */
+export function checkMayUse(
+  key: CanonicalKey,
+  caller: NameCaller,
+  tenant: Tenant,
+  trail?: Trail,
+): void {
   checkBounds(key, caller);
   const { outside, scopes, keyPrefixes } = caller;
-  const refusal = checkKeyPermission(key, {
-    ...{ outside, scopes, keyPrefixes },
-    typedChannels: tenant.channels,
-  });
+  const typedChannels = tenant.channels;
+  const keyCaller = { outside, scopes, keyPrefixes, typedChannels };
+  const refusal = checkKeyPermission(key, keyCaller, trail);
   // Judged in the canonical key: an offset in it is none in the name that was sent.
   if (refusal !== undefined) throw new LanekeeperError(refusal.reason, refusal.message);
 }

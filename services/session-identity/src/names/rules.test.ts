@@ -60,6 +60,10 @@ test("a name keeps the binding that it was first given, whichever replica's rule
     expect(await resolve(client, "Ticket 77")).toEqual(byOlder);
     expect(await resolve(client, "Order-1")).toEqual(byNewer);
   }
+  const { steps } = await older.explainKey(raw("Order-1"));
+  expect(steps.at(-1)).toMatchObject({
+    ...{ rule: "ledger", before: "agent:main:Order-1", after: "agent:main:order-1" },
+  });
 });
 
 test("a canonical key that exists is its own binding, also where newer rules would write it otherwise", async () => {

@@ -1,5 +1,5 @@
 import { type CallContext, toStatus, isOutside } from "@lanekeeper/rpc";
-import { type AgentId, isKeyWithin } from "@lanekeeper/session-key";
+import { type AgentId, isKeyWithin, type RuleStep } from "@lanekeeper/session-key";
 import type { ExplainKeyRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { freshnessAt } from "../domain/freshness.ts";
@@ -14,7 +14,7 @@ import { listRotations } from "../store/keys/list-rotations.ts";
 import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { journalPage } from "./list-journal.ts";
-import { judgeName } from "./normalize-key.ts";
+import { type JudgedName, judgeName } from "./normalize-key.ts";
 import { agentId, type GivenName, givenName } from "./parse/key.ts";
 import { pageSize, readNumberToken } from "./parse/page.ts";
 import { showBinding, showEquivalence, showStep } from "./show/binding.ts";
@@ -27,14 +27,21 @@ export function explainKey(context: IdentityContext): IdentityRoutes["explainKey
     const name = givenName(request.name);
     const limit = pageSize(request.pageSize, LIMITS.maxExplainPageSize);
     const tenant = await readTenant(context.db, call.tenant);
-    const judged = judgeName(context.replica.rules, agent, name, tenant);
+    const { rules } = context.replica;
+    const judged = judgeName(rules, agent, name, tenant);
     const looked = await lookUp(context, agent, name, call);
-    const steps = judged.steps.map(showStep);
-    if (looked instanceof Error) return { steps, refusal: toStatus(looked) };
-    const refusal = refusalOf(looked, call);
-    if (!isReached(looked, call)) return { steps, refusal: toStatus(refusal) };
+    if (looked instanceof Error) {
+      return { steps: judged.steps.map(showStep), refusal: toStatus(looked) };
+    }
+    const permission: RuleStep[] = [];
+    const refusal = refusalOf(looked, call, permission);
+    if (!isReached(looked, call)) {
+      return { steps: judged.steps.map(showStep), refusal: toStatus(refusal) };
+    }
+    const found = judgeName(rules, agent, name, tenant, looked.found);
+    const steps = [...found.steps, ...ledgerStep(found, looked), ...permission];
     return {
-      steps,
+      steps: steps.map(showStep),
       ...(refusal === undefined ? {} : { refusal: toStatus(refusal) }),
       ...(await story(context, looked, request, call, limit)),
     };
@@ -61,12 +68,22 @@ function isAboutName(error: unknown): error is Error {
   return error instanceof Error && "reason" in error && error.reason !== "STORE_UNAVAILABLE";
 }
 
-/** What ResolveSession would say to this caller. */
-function refusalOf({ key, tenant, plan, found, bound }: LookedUp, call: CallContext): unknown {
+/** A binding stands whatever the rules make of its name by now. */
+function ledgerStep(judged: JudgedName, { key, bound }: LookedUp): readonly RuleStep[] {
+  const before = judged.ok ? judged.key : "";
+  return !bound || before === key ? [] : [{ rule: "ledger", before, after: key, offset: -1 }];
+}
+
+/** What ResolveSession would say to this caller, and by which rules of who may use a key. */
+function refusalOf(
+  { key, tenant, plan, found, bound }: LookedUp,
+  call: CallContext,
+  trail: RuleStep[],
+): unknown {
   const standing = found.target ?? found.key;
   const leadsTo = standing?.sessionKey ?? key;
   try {
-    checkMayUse(key, nameCaller(call), tenant);
+    checkMayUse(key, nameCaller(call), tenant, trail);
     if (leadsTo !== key) checkMayUse(leadsTo, nameCaller(call), tenant);
     if (!bound) checkMayBind(key, tenant, plan.ruleSetVersion);
     return undefined;

@@ -1,8 +1,19 @@
-import { type AgentId, canonicalPeer, renderPeerKey, type RuleStep } from "@lanekeeper/session-key";
+import {
+  type AgentId,
+  canonicalPeer,
+  type CanonicalPeer,
+  parsePeerSpelling,
+  peerSpelling,
+  type Person,
+  renderPeerKey,
+  type RuleStep,
+  withIdentity,
+} from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { agentRequired, scopeOf } from "../names/plan.ts";
 import type { RuleSet } from "../names/rules.ts";
 import type { Tenant } from "../names/tenant.ts";
+import type { NameFound } from "../store/names/read-names.ts";
 import { readTenant } from "../store/tenants/read-tenant.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { agentId, type GivenName, givenName, keyError } from "./parse/key.ts";
@@ -36,12 +47,18 @@ export type JudgedName =
     }
   | { readonly ok: false; readonly error: Error; readonly steps: readonly RuleStep[] };
 
-/** The pure rules, step by step, without ledger, equivalences or links. */
+/** What an equivalence and a person link say of a peer. */
+type Leads = Pick<NameFound, "root" | "person">;
+
+const NOWHERE: Leads = { root: undefined, person: undefined };
+
+/** The rules, step by step: the pure ones, unless it is told what an equivalence or a link make of the peer. */
 export function judgeName(
   rules: RuleSet,
   agent: AgentId | undefined,
   name: GivenName,
   tenant: Tenant,
+  leads: Leads = NOWHERE,
 ): JudgedName {
   if (name.kind === "raw") {
     const { defaultAgentId: defaultAgent } = tenant;
@@ -53,9 +70,22 @@ export function judgeName(
   if (agentId === undefined) return { ok: false, error: agentRequired(), steps: [] };
   const spelled = canonicalPeer(name.peer, { explain: true });
   if (!spelled.ok) return { ok: false, error: keyError(spelled.refusal), steps: spelled.steps };
+  const peer = equated(spelled.peer, leads);
   const dmScope = scopeOf(tenant, agentId);
-  const rendered = renderPeerKey({ agent: agentId, peer: spelled.peer, dmScope, explain: true });
-  const steps = [...spelled.steps, ...rendered.steps];
+  // Written by parsePerson before it was stored.
+  const person = leads.person as Person | undefined;
+  const rendered = renderPeerKey({ agent: agentId, peer, dmScope, person, explain: true });
+  const steps = [...spelled.steps, ...equivalenceStep(spelled.peer, peer), ...rendered.steps];
   if (!rendered.ok) return { ok: false, error: keyError(rendered.refusal), steps };
   return { ok: true, key: rendered.key, agentId, steps };
+}
+
+function equated(peer: CanonicalPeer, { root }: Leads): CanonicalPeer {
+  const identity = root === undefined ? undefined : parsePeerSpelling(root);
+  return identity === undefined ? peer : withIdentity(peer, identity);
+}
+
+function equivalenceStep(given: CanonicalPeer, peer: CanonicalPeer): readonly RuleStep[] {
+  const [before, after] = [peerSpelling(given), peerSpelling(peer)];
+  return before === after ? [] : [{ rule: "equivalence", before, after, offset: -1 }];
 }

@@ -192,7 +192,16 @@ test("the story of a name, also of one that is refused", async () => {
       { operation: "reserve", rawKey: "chat" },
     ],
   });
-  expect(told.steps.length).toBeGreaterThan(3);
+  // An operator's credential is judged by who may use the key, too; the programs of the house are not.
+  const outside = { scopes: ["operator"] };
+  const judged = await client.explainKey({ name: { case: "rawKey", value: "chat" } }, outside);
+  expect(judged.steps.map(({ rule }) => rule)).toEqual([
+    ...told.steps.map(({ rule }) => rule),
+    ...["reserved-namespace", "typed-rendering"],
+  ]);
+  const hook = await client.explainKey({ name: { case: "rawKey", value: "hook:7" } }, outside);
+  expect(hook.refusal?.message).toContain("belongs to the system");
+  expect(hook.steps.at(-1)).toMatchObject({ rule: "reserved-namespace", after: "" });
   expect(told.refusal).toBeUndefined();
   const refused = await client.explainKey({ name: { case: "rawKey", value: "agent:main:" } });
   expect(refused.refusal?.message).toContain("agent");

@@ -112,6 +112,23 @@ describe("persons", () => {
     expect(byMail.binding?.sessionKey).toBe(key("direct:person:ann"));
   });
 
+  test("the story of a peer tells of the equivalence and the link that lead it elsewhere", async () => {
+    const { client } = await start();
+    await client.resolveSession(named(slack("D0123")));
+    await client.registerEquivalence({ peer: slack("U0456"), sameAs: slack("D0123") });
+    await client.linkPeer({ peer: slack("U0456"), person: "ann" });
+    const { steps, binding } = await client.explainKey(named(slack("D0123")));
+    expect(binding?.sessionKey).toBe(key("direct:person:ann"));
+    expect(steps.slice(-3)).toMatchObject([
+      { rule: "equivalence", before: ":slack:T1:direct:D0123", after: ":slack:T1:direct:U0456" },
+      { rule: "person-link", after: key("direct:person:ann") },
+      { rule: "key-length", after: key("direct:person:ann") },
+    ]);
+    // What the rules alone make of it is another question.
+    const { sessionKey } = await client.normalizeKey(named(slack("D0123")));
+    expect(sessionKey).toBe(key("slack:T1:direct:D0123"));
+  });
+
   test("threads of the peer go on under their new names", async () => {
     const { client } = await start();
     const thread = { ...slack("D0123"), threadId: "1700000000.000100" };

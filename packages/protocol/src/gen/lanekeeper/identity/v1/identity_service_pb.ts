@@ -279,7 +279,8 @@ export const ExplainKeyRequestSchema: GenMessage<ExplainKeyRequest> = /*@__PURE_
  */
 export type ExplainKeyResponse = Message<"lanekeeper.identity.v1.ExplainKeyResponse"> & {
   /**
-   * The rules in order.
+   * The rules in order: of names; what an equivalence, a person link and the ledger make of this one; and,
+   * where the call acts for a credential, who may use the key.
    *
    * @generated from field: repeated lanekeeper.identity.v1.RuleStep steps = 1;
    */
