@@ -80,9 +80,9 @@ const LET_GO_ON = {
 UPDATE routes r SET blocked_by = CASE WHEN r.blocked_by <> $3 THEN r.blocked_by END,
   gap_count = ${untoldBefore("r.last_seq + 1")},
   due_time = CASE
-    WHEN r.blocked_by <> $3 THEN NULL
+    WHEN r.blocked_by <> $3 THEN r.due_time
     WHEN EXISTS (SELECT 1 FROM deliveries s
-      WHERE s.tenant = $1 AND s.route_id = $2 AND s.route_seq >= r.head_seq AND s.state = 2) THEN r.due_time
+      WHERE s.tenant = $1 AND s.route_id = $2 AND s.route_seq >= r.head_seq AND s.state = 2) THEN coalesce(r.due_time, ${HEAD_DUE})
     ELSE ${HEAD_DUE} END
 WHERE r.tenant = $1 AND r.route_id = $2`,
 };

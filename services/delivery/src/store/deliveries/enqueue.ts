@@ -103,7 +103,8 @@ const APPEND = {
   text: `
 WITH ${itemTable(COLUMNS)}, drawn AS (
   UPDATE routes r SET last_seq = r.last_seq + 1,
-    due_time = CASE WHEN r.blocked_by IS NULL THEN coalesce(r.due_time, clock_timestamp()) END
+    due_time = CASE WHEN r.blocked_by IS NULL THEN coalesce(r.due_time, clock_timestamp())
+      ELSE r.due_time END
   FROM item i WHERE r.tenant = i.tenant AND r.route_id = i.route_id
   RETURNING i.place, r.last_seq
 ), inserted AS (

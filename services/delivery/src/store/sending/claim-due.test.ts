@@ -1,8 +1,8 @@
 import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { expect, test } from "vitest";
 import { newDelivery } from "../../testing/rows.ts";
-import { redrive } from "../dead-letters/redrive.ts";
 import { claimDue } from "./claim-due.ts";
+import { redriven, redrivenPastASlowOne } from "../../testing/slow-one.ts";
 import { testStore } from "../../testing/test-store.ts";
 
 const store = testStore();
@@ -98,25 +98,8 @@ test("a process that lost its lease cannot write over its successor, and is reme
   expect(await sent(successor)).toEqual({ held: true, hasNext: false, next: undefined });
 });
 
-/** The first is dead and redriven past the second, whose process is slow: both are being sent. */
-async function redrivenPastASlowOne(routeId: string) {
-  for (const turn of ["turn-1", "turn-2", "turn-3"]) await add(newDelivery(routeId, turn));
-  const [dead] = await claim("a");
-  if (dead === undefined) throw new Error("nothing was claimed");
-  await end(dead, { kind: "refused", error: "410" });
-  await store.db.query("UPDATE attempts SET untold = NULL");
-  const [slow] = await claim("a", 0);
-  const { tenant, deliveryId, principal } = dead;
-  const about = { requestId: "again", expireMs: 60_000, fenceId: deliveryId, note: "" };
-  expect(await redrive(store.db, { tenant, deliveryId, routeId, principal, ...about })).toBe(true);
-  const [again] = await claim("b");
-  if (slow === undefined || again === undefined) throw new Error("nothing was claimed");
-  expect([slow.turnId, again.turnId]).toEqual(["turn-2", "turn-1"]);
-  return { slow, again };
-}
-
 test("an end that comes after its lease leaves alone what another process sends by then", async () => {
-  const { slow, again } = await redrivenPastASlowOne(await route());
+  const { slow, again } = await redrivenPastASlowOne(store, await route());
   const late = await end(slow, { kind: "sent", providerMessageId: "" }, true);
   expect(late).toMatchObject({ held: true, next: undefined });
   expect(await claim("c")).toEqual([]);
@@ -124,9 +107,24 @@ test("an end that comes after its lease leaves alone what another process sends 
   expect(next).toMatchObject({ turnId: "turn-3", lostAttempt: false });
 });
 
+test("the same where one more was redriven, before what another process sends", async () => {
+  const routeId = await route();
+  await add(newDelivery(routeId, "turn-0"));
+  const [dead] = await claim("a");
+  if (dead === undefined) throw new Error("nothing was claimed");
+  await end(dead, { kind: "refused", error: "410" });
+  const { slow, again } = await redrivenPastASlowOne(store, routeId);
+  await redriven(store, dead);
+  const late = await end(slow, { kind: "sent", providerMessageId: "" }, true);
+  expect(late).toMatchObject({ held: true, next: undefined });
+  expect(await claim("c")).toEqual([]);
+  const { next } = await end(again, { kind: "sent", providerMessageId: "" }, true);
+  expect(next).toMatchObject({ turnId: "turn-0", lostAttempt: false });
+});
+
 test("a dead letter that comes after its lease keeps the route, also when what another process sends has ended", async () => {
   const routeId = await route();
-  const { slow, again } = await redrivenPastASlowOne(routeId);
+  const { slow, again } = await redrivenPastASlowOne(store, routeId);
   await store.db.query("UPDATE routes SET on_failure = $1", [OnFailure.BLOCK]);
   expect(await end(slow, { kind: "refused", error: "410" }, true)).toMatchObject({
     ...{ held: true, hasNext: false },

@@ -116,11 +116,12 @@ export function finishAll(
 }
 
 function routeOf({ claimed, ending, wantsNext }: EndedAttempt): RouteGoesOn {
-  const { tenant, routeId, deliveryId, gapBefore } = claimed;
+  const { tenant, routeId, deliveryId, routeSeq, gapBefore } = claimed;
   return {
     ...{ tenant, routeId, wantsNext },
     ended: {
       deliveryId,
+      routeSeq,
       isDeadLetter: isDeadLetter(ending),
       missing: missingAfter(ending, gapBefore),
     },

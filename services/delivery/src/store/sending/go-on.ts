@@ -11,6 +11,7 @@ export interface RouteGoesOn {
   /** What has ended on it right before; undefined: nothing. */
   readonly ended?: {
     readonly deliveryId: string;
+    readonly routeSeq: bigint;
     readonly isDeadLetter: boolean;
     /** Dead letters, with itself if it is one, of which the next has to tell in its place. */
     readonly missing: number;
@@ -37,6 +38,7 @@ const ROUTES: readonly Column<RouteGoesOn>[] = [
   { name: "tenant", type: "text", of: ({ tenant }) => tenant },
   { name: "route_id", type: "uuid", of: ({ routeId }) => routeId },
   { name: "ended_id", type: "uuid", of: ({ ended }) => ended?.deliveryId ?? null },
+  { name: "ended_seq", type: "bigint", of: ({ ended }) => ended?.routeSeq ?? null },
   { name: "is_dead", type: "boolean", of: ({ ended }) => ended?.isDeadLetter ?? false },
   { name: "missing", type: "int", of: ({ ended }) => ended?.missing ?? 0 },
   { name: "wants_next", type: "boolean", of: ({ wantsNext }) => wantsNext },
@@ -63,18 +65,27 @@ const OLDER_SECRETS = `CASE WHEN g.older_secrets = '[]' THEN ARRAY[]::text[] ELS
     SELECT old ->> 'secret' FROM jsonb_array_elements(g.older_secrets) WITH ORDINALITY AS o (old, place)
     WHERE (old ->> 'end')::timestamptz > clock_timestamp() ORDER BY place) END`;
 
+/**
+ * What has ended stood behind the head, which was redriven past it. Then another may be under way that was
+ * redriven past it, too, and stands behind a head that was redriven after that.
+ */
+const OTHER_UNDER_WAY = `CASE WHEN i.ended_seq > h.route_seq THEN EXISTS (
+      SELECT 1 FROM deliveries s WHERE s.tenant = r.tenant AND s.route_id = r.route_id
+        AND s.route_seq > h.route_seq AND s.state = 2) END`;
+
 const GO_ON = {
   name: "delivery_go_on",
   text: `
 WITH ${itemTable(ROUTES)}, head AS (
   SELECT i.place, i.tenant, i.route_id, i.ended_id, i.is_dead, i.wants_next, r.on_unknown,
-    i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AS blocks,
-    CASE WHEN i.is_dead THEN r.on_failure = ${OnFailure.BLOCK} ELSE r.blocked_by IS NOT NULL END AS waits,
+    i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AND r.blocked_by IS NULL AS blocks,
+    r.blocked_by IS NOT NULL OR i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AS waits,
     r.kind, r.account_id, r.address, r.thread_id, r.signing_secret, r.old_secret, r.old_secret_end,
     r.older_secrets,
     r.due_time, r.last_seq, r.head_seq, r.gap_count AS old_gap_count,
-    r.gap_count + CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK}
+    r.gap_count + CASE WHEN i.is_dead AND r.on_failure = ${OnFailure.BLOCK} AND r.blocked_by IS NULL
       THEN 0 ELSE i.missing END AS gap_count,
+    coalesce(r.due_time > clock_timestamp() AND (h.state = 2 OR ${OTHER_UNDER_WAY}), false) AS is_under_way,
     h.delivery_id, h.route_seq, h.state, h.next_attempt_time, h.takes_gap
   FROM item i JOIN routes r ON r.tenant = i.tenant AND r.route_id = i.route_id
   LEFT JOIN LATERAL (
@@ -85,8 +96,8 @@ WITH ${itemTable(ROUTES)}, head AS (
     ORDER BY d.route_seq LIMIT 1
   ) h ON true
 ), due AS (
-  SELECT * FROM head WHERE wants_next AND NOT waits AND next_attempt_time <= clock_timestamp()
-    AND (state = 1 OR due_time <= clock_timestamp())
+  SELECT * FROM head WHERE wants_next AND NOT waits AND NOT is_under_way
+    AND next_attempt_time <= clock_timestamp()
 ), lost AS (
   INSERT INTO attempts AS a (tenant, delivery_id, attempt, replica, start_time, end_time, outcome, error,
     untold)
@@ -107,12 +118,12 @@ WITH ${itemTable(ROUTES)}, head AS (
   RETURNING d.*, h.place, h.state = 2 AS lost_attempt, h.takes_gap, h.on_unknown
 ), gone_on AS (
   UPDATE routes r SET
-    blocked_by = CASE WHEN NOT h.is_dead THEN r.blocked_by WHEN h.blocks THEN h.ended_id END,
+    blocked_by = CASE WHEN h.blocks THEN h.ended_id ELSE r.blocked_by END,
     gap_count = CASE WHEN c.takes_gap THEN 0 ELSE h.gap_count END,
     head_seq = coalesce(h.route_seq, h.last_seq + 1),
-    due_time = CASE WHEN h.waits THEN NULL
+    due_time = CASE WHEN h.is_under_way THEN h.due_time
+      WHEN h.waits THEN NULL
       WHEN c.place IS NOT NULL THEN clock_timestamp() + ${LEASE} * ${1 + LEASE_SLACK}
-      WHEN h.state = 2 THEN h.due_time
       ELSE h.next_attempt_time END
   FROM head h LEFT JOIN claimed c USING (place)
   WHERE r.tenant = h.tenant AND r.route_id = h.route_id AND NOT (
@@ -145,7 +156,8 @@ FROM head g LEFT JOIN claimed c USING (place)`,
  * by a statement before: in one with the lock the look-up could see a head that another process has
  * ended since. No two are of one route. A route that goes on under the lease that it has is not written.
  * One that was redriven past a lost lease may be under way elsewhere when that lease's holder comes to its
- * end after all: then it is left to its own lease, and a dead letter behind it keeps the route.
+ * end after all: then it is left to its own lease, for which due_time stands also while a dead letter behind it
+ * keeps the route. The first dead letter that keeps a route does so until somebody acts.
  */
 export async function goOn(
   sql: Sql,

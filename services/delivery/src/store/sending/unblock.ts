@@ -11,7 +11,7 @@ export const HEAD_DUE = `(
 const UNBLOCK = {
   name: "delivery_unblock_route",
   text: `
-UPDATE routes r SET blocked_by = NULL, due_time = ${HEAD_DUE}, gap_count = r.gap_count + 1 + coalesce((
+UPDATE routes r SET blocked_by = NULL, due_time = coalesce(r.due_time, ${HEAD_DUE}), gap_count = r.gap_count + 1 + coalesce((
   SELECT d.gap_before FROM deliveries d WHERE d.tenant = r.tenant AND d.delivery_id = r.blocked_by
 ), 0)
 WHERE r.tenant = $1 AND r.route_id = $2 AND r.blocked_by IS NOT NULL
@@ -20,8 +20,8 @@ RETURNING 1`,
 };
 
 /**
- * Lets a route go on past the dead letter that holds it; the next reply tells of the gap. The route's
- * row is locked. Resolves to whether it was blocked, by `deliveryId` where one is given.
+ * Lets a route go on past the dead letter that holds it; the next reply tells of the gap. One that is being
+ * sent is left to its lease, which is all that a blocked route's due_time tells. The route's row is locked. Resolves to whether it was blocked, by `deliveryId` where one is given.
  */
 export async function unblock(
   sql: Sql,
