@@ -89,6 +89,66 @@ test.each([
   expect(await read(event)).toMatchObject({ kind: "ignored" });
 });
 
+const valuesOf = ({ parts }: MessageEvent): unknown[] =>
+  parts.map(({ content }) => (content?.case === "text" ? content.value : content?.case));
+
+/** As Slack shows a message below one that passes it on. */
+function shared(more: object = {}): object {
+  return {
+    ...{ ts: "1769860700.000100", author_id: "U0BOB00001", author_name: "Bob", is_share: true },
+    ...{ is_msg_unfurl: true, channel_id: "C0OTHER", text: "1 &lt; 2, see <https://example.org>" },
+    ...{
+      fallback: "[January 31st] bob: 1 < 2",
+      from_url: "https://x.slack.com/archives/C0OTHER/p1",
+    },
+    ...more,
+  };
+}
+
+test("a forwarded message is said in its author's name, with what is said to it", async () => {
+  const forward = await said(slackMessage({ text: "", attachments: [shared()] }));
+  const words = "(forwarded from Bob) 1 < 2, see https://example.org";
+  expect(valuesOf(forward)).toEqual([words]);
+  const asked = await said(slackMessage({ text: "Is this so?", attachments: [shared(), {}, 7] }));
+  expect(valuesOf(asked)).toEqual(["Is this so?", words]);
+  const blank = shared({ text: "", author_name: undefined });
+  expect(valuesOf(await said(slackMessage({ text: "", attachments: [blank] })))).toEqual([
+    "(forwarded) [January 31st] bob: 1 < 2",
+  ]);
+});
+
+test("files of a forwarded message come with it; a preview of a link is nobody's message", async () => {
+  const files = [{ id: "F1", name: "a.png", mimetype: "image/png", size: 3 }];
+  const picture = shared({ text: "", fallback: "", files });
+  expect(valuesOf(await said(slackMessage({ text: "", attachments: [picture] })))).toEqual([
+    "[file: a.png, image/png, 3 bytes, not passed on]",
+  ]);
+  const preview = { from_url: "https://example.org", text: "A page", fallback: "A page" };
+  expect(valuesOf(await said(slackMessage({ attachments: [preview] })))).toEqual(["Hello"]);
+});
+
+test("previews that come between two events of a message make it no other", async () => {
+  const [before, after] = [
+    await said(slackMessage()),
+    await said(slackMessage({ type: "app_mention", attachments: [shared()] })),
+  ];
+  expect([after.eventId, after.content]).toEqual([before.eventId, before.content]);
+});
+
+test("a mention without a word calls the bot, with what it brings along", async () => {
+  const called = await said(slackMessage({ type: "app_mention", text: ` <@${BOT}> ` }));
+  expect(valuesOf(called)).toEqual(["(mentioned you, without a word)"]);
+  expect(called.place).toMatchObject({ address: "C0123456789", threadId: ROOT });
+  const files = [{ id: "F1", name: "a.png", mimetype: "image/png", size: 3 }];
+  const shown = await said(slackMessage({ text: `<@${BOT}>`, subtype: "file_share", files }));
+  expect(valuesOf(shown)).toEqual(["[file: a.png, image/png, 3 bytes, not passed on]"]);
+  const passed = await said(slackMessage({ text: `<@${BOT}>`, attachments: [shared()] }));
+  expect(valuesOf(passed)).toEqual(["(forwarded from Bob) 1 < 2, see https://example.org"]);
+  expect(await read(slackMessage({ text: "<@U0OTHER>" }))).toMatchObject({
+    parts: [{ content: { value: "<@U0OTHER>" } }],
+  });
+});
+
 function changed(message: object, previous: object): object {
   const shell = { type: "message", subtype: "message_changed", channel: "C0123456789" };
   return { ...shell, message, previous_message: previous, hidden: true, ts: "1769860999.0003" };

@@ -8,6 +8,7 @@ import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { invalid } from "@lanekeeper/rpc";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import { fileIds, fileParts, type SlackFiles } from "./files.ts";
+import { forwardedIn } from "./forwarded.ts";
 import { installationOf } from "./installation.ts";
 import { conversationOf } from "./scene.ts";
 import { plainText, withoutMention } from "./text.ts";
@@ -17,6 +18,9 @@ const SAID = new Set(["", "file_share", "thread_broadcast", "me_message"]);
 
 /** As whom Slack itself speaks: reminders, and words in the place of what is not there. */
 const SLACKBOT = "USLACKBOT";
+
+/** What a mention of the bot says that says nothing else. */
+const NAME_ALONE = "(mentioned you, without a word)";
 
 /** Between Slack's clock and ours. */
 export const CLOCK_SKEW_MS = 10_000;
@@ -92,12 +96,19 @@ async function saidIn(
     return { ...common, kind: "command", command, eventId: `${channel}/${ts}`, isAbout };
   }
   const edit = isEdited ? editOf(message) : "";
-  const words = isEdited ? `(edited) ${said}` : said;
-  const parts = [...textParts(words), ...(await fileParts(message["files"], files))];
+  const forwarded = forwardedIn(message["attachments"]);
+  const listed = Array.isArray(message["files"]) ? message["files"] : [];
+  const held = await fileParts([...listed, ...forwarded.files], files);
+  const brought = [...forwarded.texts.flatMap(textParts), ...held];
+  // Whoever is called by name alone is to answer.
+  const isCall = brought.length === 0 && said === "" && text.trim() !== "";
+  const words = isCall ? NAME_ALONE : said;
+  const parts = [...textParts(isEdited ? `(edited) ${words}` : words), ...brought];
   if (parts.length === 0) return ignored("nothing that could be answered");
   return {
     ...{ ...common, kind: "message", messageId: ts, parts },
-    // One message may come as two events, `message` and `app_mention`: its own id is what they share.
+    // One message may come as two events, `message` and `app_mention`: its own id is what they share, and
+    // what it says; which previews and messages of others stand below it may have changed in between.
     eventId: `${channel}/${ts}${edit}`,
     content: JSON.stringify([channel, ts, edit, user, text, fileIds(message["files"])]),
   };
