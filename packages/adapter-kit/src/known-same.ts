@@ -9,11 +9,24 @@ import type { AdapterPorts } from "./ports.ts";
 const MAX_KNOWN = 10_000;
 
 /**
- * Which second names were registered before, so that a platform that tells them with every message
- * costs one call and not one for each. Forgetting one costs a repeat, which changes nothing.
+ * So long one that was registered is not registered again. A database that is restored, or fails over with a loss,
+ * knows it no more and tells nobody: by then the next message does.
+ */
+const KNOWN_FOR_MS = 10 * 60_000;
+
+/**
+ * Which second names were registered a while ago at most, so that a platform that tells them with every message
+ * costs a call now and then and not one for each. Forgetting one costs a repeat, which changes nothing.
  */
 export class KnownSame {
-  readonly #known = new Set<string>();
+  readonly #nowMs: () => number;
+  /** When each was registered, in that order. */
+  readonly #known = new Map<string, number>();
+
+  /** @param nowMs a clock that only goes forward */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
 
   /**
    * Registers what is not known yet.
@@ -29,21 +42,27 @@ export class KnownSame {
     const { agentId, source } = account;
     for (const { peer, sameAs } of samePeers) {
       const name = [scope, agentId, text(peer), text(sameAs)].join(" ");
-      if (this.#known.has(name)) continue;
+      if (this.#isKnown(name)) continue;
+      const askedMs = this.#nowMs();
       try {
         await identity.registerEquivalence({ agentId, peer, sameAs, source }, deadline.call);
       } catch (error) {
         // Both had sessions for long: they go on apart until an operator merges them.
         if (!hasReason(error, "ALIAS_CONFLICT")) throw error;
       }
-      this.#remember(name);
+      this.#remember(name, askedMs);
     }
   }
 
-  /** A Set keeps the order of insertion, so the first is the oldest. */
-  #remember(name: string): void {
-    this.#known.add(name);
-    const [oldest] = this.#known;
+  #isKnown(name: string): boolean {
+    const registeredMs = this.#known.get(name);
+    return registeredMs !== undefined && this.#nowMs() - registeredMs < KNOWN_FOR_MS;
+  }
+
+  #remember(name: string, askedMs: number): void {
+    this.#known.delete(name);
+    this.#known.set(name, askedMs);
+    const [oldest] = this.#known.keys();
     if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
   }
 }

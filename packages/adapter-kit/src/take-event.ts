@@ -10,7 +10,7 @@ import { groupRequestId, idempotencyKey, requestIdOf } from "./event-ids.ts";
 import { KnownSame } from "./known-same.ts";
 import type { Outcome, RegisteredRoute } from "./outcome.ts";
 import type { AdapterPorts } from "./ports.ts";
-import { runCommand } from "./run-command.ts";
+import { isSaidInPlace, runCommand } from "./run-command.ts";
 import { register, submitMessage } from "./submit-message.ts";
 
 /** Through whom an event came, and for whom the ports act. */
@@ -23,7 +23,12 @@ export interface EventSource {
 
 /** Takes verified events to their lanes. Holds nothing that a restart would lose. */
 export class EventTaker {
-  readonly #same = new KnownSame();
+  readonly #same: KnownSame;
+
+  /** @param nowMs a clock that only goes forward */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#same = new KnownSame(nowMs);
+  }
 
   /**
    * Resolves once the provider may be told that the event is taken: the turn is committed, the command
@@ -75,7 +80,7 @@ async function command(
 ): Promise<Outcome> {
   const { session, text } = await runCommand({ ports, account, event, deadline });
   const { place, command: name, eventId } = event;
-  const isSaid = session !== undefined && place !== undefined && ports.say !== undefined;
+  const isSaid = session !== undefined && place !== undefined && isSaidInPlace({ ports, event });
   if (isSaid) {
     const { routeId } = await register(ports, account, session, place, deadline);
     const requestId = requestIdOf(idempotencyKey(account, eventId));

@@ -41,7 +41,7 @@ export function openChannels(
   const { store, env, leases, holder, slackUrl, telegramUrl } = parts;
   const accounts = new AccountDirectory({ store, env, clock, limits });
   const adapters = channelAdapters({ ...limits, slackUrl, telegramUrl });
-  const taking = { taker: new EventTaker(), clients, log };
+  const taking = { taker: new EventTaker(() => clock.monotonicMs()), clients, log };
   const pollers = new Pollers({
     ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },
     refreshMs: limits.pollRefreshMs,

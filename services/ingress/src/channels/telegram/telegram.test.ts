@@ -138,7 +138,7 @@ describe("an update that is posted", () => {
     expect(lane.delivery.said.size).toBe(1);
   });
 
-  test("of an upgrade makes both groups one, once per process", async () => {
+  test("of an upgrade makes both groups one, once in a while", async () => {
     await post(update(1, message(GROUP, { text: "Hi" })));
     const upgrade = update(2, message(GROUP, { migrate_to_chat_id: SUPERGROUP.id }));
     for (let i = 0; i < 2; i += 1) expect((await post(upgrade)).status).toBe(200);
