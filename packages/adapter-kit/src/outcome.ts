@@ -26,7 +26,7 @@ export type Outcome =
   | {
       readonly kind: "command";
       readonly command: Command;
-      /** Undefined where the name has never been seen. */
+      /** Undefined where the name has never been seen, and the answer is said nowhere. */
       readonly session: SessionRef | undefined;
       /** For the person. */
       readonly text: string;

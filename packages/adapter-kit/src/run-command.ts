@@ -21,13 +21,16 @@ export interface CommandRun {
 
 /** What a command did. */
 export interface CommandResult {
-  /** Who stands there now; undefined where the name has never been seen. */
+  /** Who stands there now; undefined where the name has never been seen, and the answer is said nowhere. */
   readonly session: SessionRef | undefined;
   /** For the person. */
   readonly text: string;
 }
 
-/** Does what a command says. It opens no conversation: where none is there, it says so. */
+/**
+ * Does what a command says. Where its name has never been seen it is about nothing, and says so. Said in a place,
+ * that is an answer of a conversation, as all that goes out is, so one begins.
+ */
 export async function runCommand(run: CommandRun): Promise<CommandResult> {
   const { ports, account, event, deadline } = run;
   idempotencyKey(account, event.eventId);
@@ -37,7 +40,7 @@ export async function runCommand(run: CommandRun): Promise<CommandResult> {
       throw error;
     },
   );
-  if (session === undefined) return { session, text: "There is no conversation here yet." };
+  if (session === undefined) return aboutNothing(run);
   switch (event.command) {
     case "new":
       return beginAnew(run, session);
@@ -46,6 +49,23 @@ export async function runCommand(run: CommandRun): Promise<CommandResult> {
     case "stop":
       return stop(run, session);
   }
+}
+
+const NONE_YET = "There is no conversation here yet.";
+
+async function aboutNothing(run: CommandRun): Promise<CommandResult> {
+  const { ports, account, event, deadline } = run;
+  if (!isSaidInPlace(run)) return { session: undefined, text: NONE_YET };
+  const session = await resolve(ports, account, event.name, deadline);
+  if (event.command !== "new") return { session, text: NONE_YET };
+  // Done all the same: sent again, the event must not end what was begun by then.
+  const done = await beginAnew(run, session);
+  return { ...done, text: `${NONE_YET} It begins with your next message.` };
+}
+
+/** Whether the answer goes to where the command was given, and not back to who posted it. */
+export function isSaidInPlace({ ports, event }: Pick<CommandRun, "event" | "ports">): boolean {
+  return event.place !== undefined && ports.say !== undefined;
 }
 
 /**

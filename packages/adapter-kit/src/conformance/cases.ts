@@ -103,7 +103,7 @@ async function commands(subject: AdapterSubject): Promise<void> {
   const said = { event: next(), conversation: next(), text: "hello" };
   const early = { ...said, event: next(), text: "", command: "status" } as const;
   mustHold(await subject.send(early), "a command without a conversation is acknowledged");
-  mustHold((await sessionIn(subject, said.conversation)) === undefined, "it opens none");
+  mustHold((await turnsIn(subject, said.conversation)).length === 0, "it is no turn");
   const first = { ...said, event: next() };
   mustHold(await subject.send(first), "a message is acknowledged");
   await endedTurnsIn(subject, said.conversation, 1);

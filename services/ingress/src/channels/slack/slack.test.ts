@@ -87,7 +87,7 @@ test("an event that cannot be accepted within Slack's time comes again", async (
   expect(lane.runner.turns).toHaveLength(1);
 });
 
-test("a direct message registers its person's two ids, once per process", async () => {
+test("a direct message registers its person's two ids, once in a while", async () => {
   for (const ts of ["1.1", "1.2"]) await post(slackCallback(slackMessage({ ...DIRECT, ts })));
   const calls = lane.identity.calls.filter(({ method }) => method === "registerEquivalence");
   expect(calls).toHaveLength(1);
@@ -115,6 +115,38 @@ test("a command in a thread is answered in the thread", async () => {
   expect([...lane.delivery.said.values()]).toMatchObject([
     { parts: [{ content: { value: expect.stringContaining("Generation 1") } }] },
   ]);
+});
+
+test.each(["status", "stop"])(
+  "/%s is answered where nobody has said anything yet",
+  async (word) => {
+    await post(slackCallback(slackMessage({ ...DIRECT, text: `/${word}` })));
+    expect([...lane.delivery.said.values()]).toMatchObject([
+      { parts: [{ content: { value: "There is no conversation here yet." } }] },
+    ]);
+    expect(lane.delivery.registered).toMatchObject([{ address: "D0DIRECT01", threadId: "" }]);
+    expect(lane.runner.turns).toHaveLength(0);
+  },
+);
+
+test("/new where nobody has said anything yet is answered, and sent again ends nothing", async () => {
+  const anew = slackCallback(slackMessage({ ...DIRECT, text: "/new", ts: "1769860800.000100" }));
+  await post(anew);
+  const [said] = lane.delivery.said.values();
+  expect(said?.parts[0]?.content.value).toBe(
+    "There is no conversation here yet. It begins with your next message.",
+  );
+  await post(slackCallback(slackMessage({ ...DIRECT, ts: "1769860900.000200" })));
+  const { target } = lane.runner.last.submit;
+  await post(anew);
+  const [now] = lane.identity.sessions.values();
+  expect(target.value).toMatchObject({ sessionId: now?.sessionId });
+});
+
+test("a slash command where nobody has said anything yet opens no conversation", async () => {
+  const { json } = await post(slackForm({ command: "/lane-status" }), { headers: FORM });
+  expect(json).toMatchObject({ text: "There is no conversation here yet." });
+  expect(lane.identity.sessions.size).toBe(0);
 });
 
 test("a file of a message is fetched with the bot's token", async () => {
