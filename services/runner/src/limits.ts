@@ -148,10 +148,19 @@ export const LIMITS = {
    * way. Delivery takes no more of one reply.
    */
   replyBytes: 4 * 1024 * 1024,
-  /** Turns that one replica runs at once; each holds its context in memory. */
+  /** Turns that one replica runs at once, whoever's they are; each holds its context in memory. */
   activeRunsPerReplica: 512,
+  /**
+   * And so many more, of tenants that have few there: a slow model's turns are not taken back, so that what others
+   * need at once is what nobody with many was given. A quarter as many: sixteen such tenants.
+   */
+  runsKeptForFew: 128,
+  /** Few runs, or lanes that wait for one: some people who talk at once, or a small installation of bots. */
+  fewOfTenant: 8,
   /** Lanes that wait for room on a full replica, some 100 bytes each; those beyond are found by sweeps. */
   passedOverLanes: 20_000,
+  /** And so many more, of tenants that have few there. */
+  passedOverKeptForFew: 5_000,
   /** Telling those attached of ends that came while the replica drained: who reads does so at once. */
   tellEndMs: 1_000,
   /** Giving turns back at the end of the process; below the 5 s that closing may take. */
@@ -165,6 +174,9 @@ export const LIMITS = {
   admissionsInFlight: 2,
   /** Attachments of one replica; each holds a stream, or a call that waits. */
   attachmentsPerReplica: 20_000,
+  /** And so many more, of tenants that have few here; some callers wait for each run. */
+  attachmentsKeptForFew: 4_000,
+  fewAttachmentsOfTenant: 64,
   /** AwaitTurn waits no longer: its frame holds a place in a stream that others need. */
   maxAwaitMs: 10_000,
 

@@ -37,7 +37,7 @@ async function waitingTurn(
 ) {
   const { runs } = replica.context;
   const ids = Array.from({ length: LIMITS.activeRunsPerReplica }, (_, n) => `full-${n}`);
-  const place = { tenant: "other", sessionKey: undefined, log: replica.log.log };
+  const place = { tenant: TENANT, sessionKey: undefined, log: replica.log.log };
   for (const runId of ids) runs.open({ ...place, turnId: runId, runId });
   const { turnId } = await replica.client.submitTurn(submit);
   for (const runId of ids) runs.close(runId);

@@ -11,7 +11,7 @@ export interface BoundedParts {
   readonly slots: RunSlots;
   /** Waited for before the database is closed. */
   readonly underWay: UnderWay;
-  readonly mayClaim: () => boolean;
+  readonly mayClaim: (tenant: string) => boolean;
   /** Keys that are left alone for a moment. */
   readonly resting: (tenant: string) => readonly string[];
   /** Claims the head of a lane and runs it; false: there was nothing to claim, and the slot is free. */
@@ -56,7 +56,7 @@ export class BoundedLanes {
   /** Until there is no slot or no lane left. */
   async #fill(tenant: string): Promise<void> {
     const full = new Set<string>();
-    for (let found = true; found && this.#parts.mayClaim(); ) {
+    for (let found = true; found && this.#parts.mayClaim(tenant); ) {
       found = false;
       const resting = this.#parts.resting(tenant);
       const { db } = this.#parts.deps;

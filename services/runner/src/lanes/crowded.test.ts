@@ -1,12 +1,18 @@
+import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
+import { textOf } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
-import { heldAnswer } from "../testing/model-double.ts";
+import { echo, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
+import type { World } from "../testing/world.ts";
 
 const worlds = testWorlds();
+
+const stateless = (world: World, text: string) =>
+  turnFor(world, text, { target: { case: "statelessAgentId", value: "main" } });
 
 /** As many as a statement each would show. */
 const CROWD = 50;
@@ -59,10 +65,9 @@ test("a crowd that comes at once, in lanes of its own, ran all at once: each saw
   await eventually(() => runs.size >= most);
   await replica.context.sweeper.sweepOnce();
   expect(runs.size).toBe(most);
-  const stateless = turnFor(world, "x", { target: { case: "statelessAgentId", value: "main" } });
-  await expect(replica.client.submitTurn(stateless)).rejects.toMatchObject({
+  await expect(replica.client.submitTurn(stateless(world, "x"))).rejects.toMatchObject({
     reason: "RATE_LIMITED",
-    metadata: { limit: String(most) },
+    metadata: { bound: "runs_per_replica", limit: String(most) },
   });
   held.open();
   const states = accepted.map(({ turnId }) => new Attached(replica, { turnId }).ended);
@@ -78,7 +83,7 @@ test("a turn whose run died goes on before those that wait for room, where a rep
   const { turnId } = await doomed.client.submitTurn(turnFor(world, "one"));
   await eventually(() => doomed.isDead);
   const { runs, sweeper } = other.context;
-  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.rooms.hold(TENANT));
   const held = gate();
   world.model.behaviour = heldAnswer(held.opened);
   const wait = (at: number) => turnFor(world, "hello", { key: `agent:main:waits:${at}` });
@@ -94,4 +99,70 @@ test("a turn whose run died goes on before those that wait for room, where a rep
   const all = [turnId, ...waiting.map((one) => one.turnId)];
   await Promise.all(all.map((id) => new Attached(other, { turnId: id }).ended));
   await eventually(() => runs.size === 0);
+});
+
+test("a turn without a session was refused for admissions whose database was slow, while nothing ran", async () => {
+  await using world = await worlds.start();
+  const stalled = gate();
+  const replica = await world.replica({
+    beforeStatement: async (name) => {
+      if (/^runner_insert_(lane|lots)/.test(name)) await stalled.opened;
+    },
+  });
+  await applyMain(replica);
+  const { runs } = replica.context;
+  const crowd = Array.from({ length: LIMITS.activeRunsPerReplica }, (_, at) =>
+    replica.client.submitTurn(turnFor(world, "hello", { key: `agent:main:stalled:${at % 8}` })),
+  );
+  await eventually(() => !runs.rooms.hasFor(TENANT));
+  expect(runs.size).toBe(0);
+  const waits = new Attached(replica, { submit: stateless(world, "x") });
+  // It was on its way before this one, which has come to its answer.
+  await expect(
+    replica.client.submitTurn(turnFor(world, "other"), { tenant: "t2" }),
+  ).rejects.toMatchObject({
+    reason: "UNKNOWN_MODEL",
+  });
+  stalled.open();
+  expect(await waits.ended).toMatchObject({ state: TurnState.COMPLETED });
+  const all = (await Promise.all(crowd)).map(
+    ({ turnId }) => new Attached(replica, { turnId }).ended,
+  );
+  await Promise.all(all);
+  await eventually(() => runs.size === 0 && runs.rooms.of(TENANT) === 0);
+});
+
+test("a tenant whose model is slow had all of a replica, and every other waited for as long", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const model = { provider: { case: "scripted" as const, value: {} } };
+  const tenant = "t2";
+  await replica.client.applyAgents({ agents: [{ model, agentId: "main" }] }, { tenant });
+  const held = gate();
+  world.model.behaviour = (request) =>
+    request.messages.some((message) => textOf(message) === "slow")
+      ? heldAnswer(held.opened)(request)
+      : echo(request);
+  const { runs, sweeper } = replica.context;
+  const most = LIMITS.activeRunsPerReplica;
+  const flood = Array.from({ length: most + CROWD }, (_, at) =>
+    replica.client.submitTurn(turnFor(world, "slow", { key: `agent:main:slow:${at}` })),
+  );
+  const slow = await Promise.all(flood);
+  await eventually(() => runs.size >= most);
+  await sweeper.sweepOnce();
+  expect(runs.rooms.of(TENANT)).toBe(most);
+  const target = (key: string) => ({
+    case: "session" as const,
+    value: world.identity.ref(tenant, key),
+  });
+  const others = Array.from({ length: CROWD }, (_, at) => {
+    const submit = turnFor(world, "quick", { target: target(`agent:main:quick:${at}`) });
+    return new Attached(replica, { submit }, { tenant }).ended;
+  });
+  for (const { state } of await Promise.all(others)) expect(state).toBe(TurnState.COMPLETED);
+  expect(runs.rooms.of(TENANT)).toBe(most);
+  held.open();
+  await Promise.all(slow.map(({ turnId }) => new Attached(replica, { turnId }).ended));
 });

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { ToolCallSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
+import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
+import { Role, ToolCallSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { BatcherOverloadedError } from "@lanekeeper/postgres";
 import { AttachTurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import type { CallContext } from "@lanekeeper/rpc";
@@ -14,6 +15,8 @@ import { memorySave } from "../tools/memory-save.ts";
 import { memorySearch } from "../tools/memory-search.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { ToolDeps } from "../tools/tool-deps.ts";
+import { Attachments } from "../attaching/attachments.ts";
+import { textMessage } from "../domain/context.ts";
 import { LostClaims } from "./lost-claims.ts";
 import { PassedOver } from "./passed-over.ts";
 import { LaneFeed } from "../watch/lane-feed.ts";
@@ -31,28 +34,32 @@ test("a replica runs as many turns as it may; one that waits for another lane ma
   const runs = new LocalRuns(() => undefined);
   const place = { tenant: "t", sessionKey: undefined, log };
   for (let n = 0; n < LIMITS.activeRunsPerReplica; n++) {
-    expect(runs.hasSlot).toBe(true);
+    expect(runs.rooms.hasFor("t")).toBe(true);
     runs.open({ ...place, turnId: `t${n}`, runId: `r${n}` });
   }
-  expect(runs.hasSlot).toBe(false);
-  await runs.asideWhile("r0", async () => expect(runs.hasSlot).toBe(true));
-  expect(runs.hasSlot).toBe(false);
+  expect(runs.rooms.hasFor("t")).toBe(false);
+  await runs.asideWhile("r0", async () => expect(runs.rooms.hasFor("t")).toBe(true));
+  expect(runs.rooms.hasFor("t")).toBe(false);
   runs.close("r1");
-  expect(runs.hasSlot).toBe(true);
+  expect(runs.rooms.hasFor("t")).toBe(true);
+  // Stopped while it waits: it has no room to give back, and takes none again.
+  runs.open({ ...place, turnId: "t", runId: "r" });
+  await runs.asideWhile("r2", async () => runs.close("r2"));
+  expect(runs.rooms.of("t")).toBe(LIMITS.activeRunsPerReplica - 1);
 });
 
 test("room that is held counts, is given back once, and who waits for some is told", () => {
   const runs = new LocalRuns(() => undefined);
   let told = 0;
   runs.onRoom = () => (told += 1);
-  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.rooms.hold("t"));
   expect(rooms).not.toContain(undefined);
-  expect(runs.hold()).toBeUndefined();
+  expect(runs.rooms.hold("t")).toBeUndefined();
   rooms[0]?.release();
   rooms[0]?.release();
   expect(told).toBe(1);
-  expect(runs.hold()).toBeDefined();
-  expect(runs.hold()).toBeUndefined();
+  expect(runs.rooms.hold("t")).toBeDefined();
+  expect(runs.rooms.hold("t")).toBeUndefined();
 });
 
 test("lanes that found no room are looked at as there is some, once each and in their order, as many as may", () => {
@@ -63,10 +70,10 @@ test("lanes that found no room are looked at as there is some, once each and in 
     ...{ runs, isDraining: () => false, goOn: () => undefined },
     pump: (_tenant, sessionKey) => {
       pumped.push(sessionKey);
-      taken.push(runs.hold());
+      taken.push(runs.rooms.hold("t"));
     },
   });
-  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.hold());
+  const rooms = Array.from({ length: LIMITS.activeRunsPerReplica }, () => runs.rooms.hold("t"));
   for (let n = 0; n <= LIMITS.passedOverLanes; n++) {
     expect(passedOver.roomFor("t", `k${n}`)).toBeUndefined();
     expect(passedOver.roomFor("t", "k0")).toBeUndefined();
@@ -83,13 +90,55 @@ test("lanes that found no room are looked at as there is some, once each and in 
 });
 
 test("a replica that holds as many attachments as it may says so, with the bound", async () => {
-  const total = LIMITS.attachmentsPerReplica;
-  const context = { attachments: { total } } as RunnerContext;
-  const stream = attachTurn(context)(create(AttachTurnRequestSchema), {} as CallContext);
-  await expect(stream[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+  const attachments = new Attachments();
+  const places = Array.from({ length: LIMITS.attachmentsPerReplica }, () => attachments.hold("t"));
+  expect(places).not.toContain(undefined);
+  const context = { attachments } as RunnerContext;
+  const attach = (tenant: string) =>
+    attachTurn(context)(create(AttachTurnRequestSchema), { tenant } as CallContext)
+      [Symbol.asyncIterator]()
+      .next();
+  await expect(attach("t")).rejects.toMatchObject({
     reason: "RATE_LIMITED",
-    metadata: { limit: "20000" },
+    metadata: { bound: "attachments_per_replica", limit: "20000" },
   });
+  // Another tenant's, which has few, is not: its request has no target.
+  await expect(attach("other")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+  expect(attachments.total).toBe(LIMITS.attachmentsPerReplica);
+  places[0]?.[Symbol.dispose]();
+  await expect(attach("t")).rejects.toMatchObject({ reason: "INVALID_REQUEST" });
+});
+
+test("of a crowd that attaches at once no more are let in than there is room for, before any is accepted", async () => {
+  const attachments = new Attachments();
+  const places = Array.from({ length: LIMITS.attachmentsPerReplica - 1 }, () =>
+    attachments.hold("t"),
+  );
+  const agents = { listed: () => new Promise<never>(() => undefined) };
+  const context = { attachments, agents, runner: { isDraining: false } };
+  const target = {
+    case: "submit" as const,
+    value: {
+      idempotencyKey: "k",
+      fingerprint: new Uint8Array(32),
+      target: { case: "statelessAgentId" as const, value: "main" },
+      turnClass: TurnClass.PERSON,
+      messages: [textMessage(Role.USER, "hi")],
+    },
+  };
+  const attach = () =>
+    attachTurn(context as unknown as RunnerContext)(create(AttachTurnRequestSchema, { target }), {
+      tenant: "t",
+      principal: "p",
+      scopes: undefined,
+      agents: [],
+      keyPrefixes: [],
+    } as never)
+      [Symbol.asyncIterator]()
+      .next();
+  void attach();
+  await expect(attach()).rejects.toMatchObject({ reason: "RATE_LIMITED" });
+  expect(places.length + 1).toBe(attachments.total);
 });
 
 test("where as many turns wait to be stored as may, one more is refused with the bound", async () => {

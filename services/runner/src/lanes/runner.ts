@@ -10,7 +10,7 @@ import { LostClaims } from "./lost-claims.ts";
 import { PassedOver } from "./passed-over.ts";
 import { type RunSlot, UNBOUND } from "./run-slots.ts";
 import { type LaneWork, Takeovers } from "./takeovers.ts";
-import type { Room } from "../runs/local-runs.ts";
+import type { Room } from "../runs/rooms.ts";
 import { OpenRuns } from "../runs/open-runs.ts";
 import { type AfterRun, runTurn } from "../runs/run-turn.ts";
 import { runStateless } from "../runs/run-stateless.ts";
@@ -56,7 +56,7 @@ export class Runner {
       deps: parts.deps,
       slots: parts.slots,
       underWay: this.#underWay,
-      mayClaim: () => this.mayClaim,
+      mayClaim: (tenant) => !this.isDraining && parts.runs.rooms.hasFor(tenant),
       resting: (tenant) => this.#restingKeys(tenant),
       claim: (tenant, sessionKey, slot) => this.#claimUnder(tenant, sessionKey, slot),
     });
@@ -78,11 +78,6 @@ export class Runner {
       claimNext: (tenant, sessionKey) => this.#claimNext(tenant, sessionKey, true),
       background: (of, work) => this.#background(of, work),
     });
-  }
-
-  /** False: no run may begin here now. */
-  get mayClaim(): boolean {
-    return !this.isDraining && this.#parts.runs.hasSlot;
   }
 
   get isDraining(): boolean {

@@ -1,7 +1,7 @@
 import type { TracedWork } from "@lanekeeper/rpc";
 import type { Collaborators } from "../collaborators.ts";
 import { takeOverTurn } from "../recovery/takeover.ts";
-import type { Room } from "../runs/local-runs.ts";
+import type { Room } from "../runs/rooms.ts";
 import type { OpenRun, OpenRuns } from "../runs/open-runs.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import { isOfLane, type LaneTurn } from "../store/turn-row.ts";
@@ -48,7 +48,7 @@ export class Takeovers {
   /** There is room now. Somebody else may have gone on with it meanwhile. */
   goOn({ tenant, turnId, runId }: DeadRun): void {
     const { deps, runs } = this.#options.parts;
-    const room = runs.hold();
+    const room = runs.rooms.hold(tenant);
     if (room === undefined) return;
     const work = readTurn(deps.db, tenant, turnId).then(async (turn) => {
       const isOpen = turn?.state === "ACTIVE" || turn?.state === "QUEUED";

@@ -158,8 +158,10 @@ export class Sweeper {
 
   async #idleLanes(): Promise<void> {
     const { parts, runner } = this.#options;
-    if (!runner.mayClaim) return;
-    const lanes = await idleLanes(parts.deps.db, LIMITS.preferenceMs, LIMITS.sweepBatch);
+    const { rooms } = parts.runs;
+    if (runner.isDraining || rooms.isFull) return;
+    const full = rooms.full();
+    const lanes = await idleLanes(parts.deps.db, LIMITS.preferenceMs, full, LIMITS.sweepBatch);
     for (const { tenant, sessionKey } of lanes) runner.pump(tenant, sessionKey, true);
   }
 

@@ -11,7 +11,7 @@ import type { RunnerContext } from "../context.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { admit } from "../admission/admission.ts";
 import { INTERRUPTED_TEXT } from "../domain/stop-text.ts";
-import type { Room } from "../runs/local-runs.ts";
+import type { NoRoom, Room } from "../runs/rooms.ts";
 import { progressOf, showProgress } from "../runs/progress.ts";
 import { logOf } from "../turn-fields.ts";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
@@ -39,9 +39,12 @@ export async function accept(
       metadata: { agent_id: parsed.agentId },
     });
   }
-  using room = runs.hold();
   const isStateless = parsed.session === undefined;
-  const given = isStateless ? await statelessSlot(context, parsed, room) : UNBOUND;
+  const found = isStateless
+    ? await runs.rooms.holdOnceKnown(parsed.tenant)
+    : (runs.rooms.hold(parsed.tenant) ?? "full");
+  using room = typeof found === "string" ? undefined : found;
+  const given = isStateless ? await statelessSlot(context, parsed, found) : UNBOUND;
   const [slot, noSlot] = given instanceof LanekeeperError ? [UNBOUND, given] : [given, undefined];
   const isBound = await slots.isBound(parsed.tenant, parsed.agentId);
   const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
@@ -109,18 +112,21 @@ async function placed(
 async function statelessSlot(
   { slots }: RunnerContext,
   { tenant, agentId }: ParsedSubmit,
-  room: Room | undefined,
+  room: Room | NoRoom,
 ): Promise<RunSlot | LanekeeperError> {
-  if (room === undefined) {
-    const limit = String(LIMITS.activeRunsPerReplica);
-    return later("RATE_LIMITED", `this replica runs ${limit} turns, as many as it may`, 1_000, {
-      metadata: { limit },
-    });
-  }
+  if (room === "full") return refusedRoom("runs_per_replica", "this replica runs");
+  if (room === "crowded") return refusedRoom("waiting_for_room", "for room on this replica wait");
   const slot = await slots.take(tenant, agentId);
   if (typeof slot !== "string") return slot;
   return later("RATE_LIMITED", `the ${slot}: as many turns run as its max_concurrent_runs`, 1_000, {
     metadata: { bound: "max_concurrent_runs", agent_id: agentId },
+  });
+}
+
+function refusedRoom(bound: string, where: string): LanekeeperError {
+  const limit = String(LIMITS.activeRunsPerReplica);
+  return later("RATE_LIMITED", `${where} ${limit} turns, as many as may`, 1_000, {
+    metadata: { bound, limit },
   });
 }
 

@@ -1,7 +1,7 @@
-import { LIMITS } from "../limits.ts";
 import type { Log } from "@lanekeeper/service";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
 import { type AbortCause, RunAborted } from "./run-abort.ts";
+import { Rooms } from "./rooms.ts";
 import { laneName } from "../domain/lane-name.ts";
 
 /** A run of this replica, from its claim to its end. */
@@ -23,46 +23,24 @@ export interface LocalRun {
   slot: RunSlot;
 }
 
-/** Room for one run, taken before it is known whether there will be one; given back once it is open, or is not. */
-export interface Room extends Disposable {
-  release(): void;
+interface Listed extends LocalRun {
+  readonly controller: AbortController;
+  /** It waits for another lane's turn, and has no room. */
+  isAside: boolean;
 }
 
-/** The runs of this replica, and how many there may be. */
+/** The runs of this replica, and the room that they have. */
 export class LocalRuns {
-  readonly #runs = new Map<string, LocalRun & { readonly controller: AbortController }>();
+  readonly #runs = new Map<string, Listed>();
   /** The feed of changed sessions asks for each key; most are not ours. */
   readonly #byKey = new Map<string, Set<LocalRun>>();
   readonly #onCount: (count: number) => void;
-  #waitingAside = 0;
-  #held = 0;
+  readonly rooms = new Rooms(() => this.onRoom());
   /** Told whenever there may be room again. */
   onRoom: () => void = () => undefined;
 
   constructor(onCount: (count: number) => void) {
     this.#onCount = onCount;
-  }
-
-  /** Whether one more run may begin here. A run that waits for another lane's turn holds no slot. */
-  get hasSlot(): boolean {
-    return this.#runs.size - this.#waitingAside + this.#held < LIMITS.activeRunsPerReplica;
-  }
-
-  /**
-   * Room for one more run while its claim is on its way to the database: of a crowd that asks at once, each
-   * would see what the others are about to take. Undefined: there is none.
-   */
-  hold(): Room | undefined {
-    if (!this.hasSlot) return undefined;
-    this.#held += 1;
-    let isHeld = true;
-    const release = (): void => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#held -= 1;
-      this.onRoom();
-    };
-    return { release, [Symbol.dispose]: release };
   }
 
   get size(): number {
@@ -82,20 +60,23 @@ export class LocalRuns {
       generation: undefined,
       check: () => undefined,
       isSteered: false,
+      isAside: false,
       slot: UNBOUND,
     };
     this.#runs.set(run.runId, local);
     this.#index(local);
+    this.rooms.enter(run.tenant);
     this.#onCount(this.#runs.size);
     return local;
   }
 
   close(runId: string): void {
     const run = this.#runs.get(runId);
-    if (run !== undefined) this.#unindex(run);
+    if (run === undefined) return;
+    this.#unindex(run);
     this.#runs.delete(runId);
     this.#onCount(this.#runs.size);
-    this.onRoom();
+    if (!run.isAside) this.rooms.leave(run.tenant);
   }
 
   has(runId: string): boolean {
@@ -126,17 +107,20 @@ export class LocalRuns {
     }
   }
 
-  /** Gives a run's slot back while it waits for another lane; it has first claim afterwards. */
+  /** Gives a run's room and slot back while it waits for another lane; it has first claim afterwards. */
   async asideWhile<T>(runId: string, work: () => Promise<T>): Promise<T> {
     const run = this.#runs.get(runId);
-    this.#waitingAside += 1;
-    this.onRoom();
-    await run?.slot.setAside();
+    if (run === undefined) return work();
+    run.isAside = true;
+    this.rooms.leave(run.tenant);
+    await run.slot.setAside();
     try {
       return await work();
     } finally {
-      await run?.slot.reclaim(run.signal);
-      this.#waitingAside -= 1;
+      await run.slot.reclaim(run.signal);
+      run.isAside = false;
+      // Its turn may have been stopped meanwhile, and the run be closed.
+      if (this.#runs.has(runId)) this.rooms.enter(run.tenant);
     }
   }
 

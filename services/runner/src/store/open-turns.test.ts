@@ -78,7 +78,7 @@ const LOOKS: Record<string, (sql: Sql) => Promise<unknown>> = {
   "routes of who waits": (sql) => waitingRoutes(sql, TENANT, LANE, 10),
   "stale turns": (sql) => staleTurns(sql, 15_000, 10),
   "abandoned turns": (sql) => failAbandoned(sql, 15_000, 10),
-  "idle lanes": (sql) => idleLanes(sql, 0, 10),
+  "idle lanes": (sql) => idleLanes(sql, 0, [], 10),
   "a tenant's oldest idle lanes": (sql) => oldestIdleLanes(sql, TENANT, [], [], 10),
   "turns that waited too long": (sql) => expiredTurns(sql, 10),
   "a merge": (sql) =>

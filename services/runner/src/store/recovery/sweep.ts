@@ -5,13 +5,18 @@ import { type StoredTurn, TURN_COLUMNS, type TurnRow, turnOf } from "../turn-row
 const STALE_TURNS = {
   name: "runner_stale_turns",
   text: `
-SELECT ${TURN_COLUMNS} FROM turns t
-WHERE ${isOpen("t")} AND t.session_key IS NOT NULL AND t.run_id IS NOT NULL
-  AND t.renewed_at < clock_timestamp() - $1 * interval '1 ms'
-ORDER BY t.renewed_at LIMIT $2`,
+SELECT ${TURN_COLUMNS} FROM (
+  SELECT *, row_number() OVER (PARTITION BY tenant ORDER BY renewed_at) AS nth FROM turns
+  WHERE ${isOpen("turns")} AND session_key IS NOT NULL AND run_id IS NOT NULL
+    AND renewed_at < clock_timestamp() - $1 * interval '1 ms'
+) t
+ORDER BY t.nth, t.renewed_at LIMIT $2`,
 };
 
-/** Held turns of lanes whose run has not renewed for a lease, the longest first. */
+/**
+ * Held turns of lanes whose run has not renewed for a lease, of each tenant the longest first: those of one that may
+ * have no more room must not hide the others'.
+ */
 export async function staleTurns(sql: Sql, leaseMs: number, limit: number): Promise<StoredTurn[]> {
   return (await rows<TurnRow>(sql, STALE_TURNS, [leaseMs, limit])).map(turnOf);
 }
@@ -22,21 +27,22 @@ const IDLE_LANES = {
 SELECT t.tenant, t.session_key AS "sessionKey"
 FROM turns t JOIN lanes l ON l.tenant = t.tenant AND l.session_key = t.session_key
 WHERE ${isWaiting("t")} AND l.holder_run_id IS NULL
-  AND t.accept_time < clock_timestamp() - $1 * interval '1 ms'
+  AND t.accept_time < clock_timestamp() - $1 * interval '1 ms' AND NOT t.tenant = ANY ($3)
 GROUP BY t.tenant, t.session_key
 ORDER BY random() LIMIT $2`,
 };
 
 /**
- * Lanes with a waiting turn and no holder; any of them, since many may wait for a bound on concurrent
- * runs, and must not hide the others.
+ * Lanes with a waiting turn and no holder, of other tenants than these; any of them, since many may wait for a
+ * bound on concurrent runs, and must not hide the others.
  */
 export function idleLanes(
   sql: Sql,
   olderThanMs: number,
+  withoutTenants: readonly string[],
   limit: number,
 ): Promise<{ readonly tenant: string; readonly sessionKey: string }[]> {
-  return rows(sql, IDLE_LANES, [olderThanMs, limit]);
+  return rows(sql, IDLE_LANES, [olderThanMs, limit, withoutTenants]);
 }
 
 const OLDEST_IDLE_LANES = {
