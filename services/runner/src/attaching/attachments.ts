@@ -1,5 +1,7 @@
 import { UnderWay } from "@lanekeeper/service";
 import { laneName } from "../domain/lane-name.ts";
+import { Shares } from "../domain/shares.ts";
+import { LIMITS } from "../limits.ts";
 
 /** Those attached at this replica, by turn and by lane. */
 export class Attachments {
@@ -7,10 +9,24 @@ export class Attachments {
   readonly #lanes = new Map<string, number>();
   /** What those who left have still to be written of. */
   readonly #leaving = new UnderWay();
-  #total = 0;
+  readonly #places = new Shares({
+    forAll: LIMITS.attachmentsPerReplica,
+    keptForFew: LIMITS.attachmentsKeptForFew,
+    few: LIMITS.fewAttachmentsOfTenant,
+  });
 
   get total(): number {
-    return this.#total;
+    return this.#places.total;
+  }
+
+  /**
+   * A place, taken before it is known of which turn: of a crowd that comes at once, each would see what the others
+   * are about to take. Undefined: there is none.
+   */
+  hold(tenant: string): Disposable | undefined {
+    if (!this.#places.hasRoomFor(tenant)) return undefined;
+    this.#places.change(tenant, 1);
+    return { [Symbol.dispose]: () => this.#places.change(tenant, -1) };
   }
 
   /** Gives the function that leaves; its answer tells whether nobody else is attached here any more. */
@@ -18,9 +34,7 @@ export class Attachments {
     const lane = laneName(turn.tenant, turn.sessionKey ?? "");
     change(this.#counts, turn.turnId, 1);
     change(this.#lanes, lane, 1);
-    this.#total += 1;
     return () => {
-      this.#total -= 1;
       change(this.#lanes, lane, -1);
       return { isLast: change(this.#counts, turn.turnId, -1) === 0 };
     };

@@ -16,7 +16,7 @@ import { requireTold } from "./bounds.ts";
 import type { Handler } from "./handler.ts";
 import { parseUuid } from "./parse-field.ts";
 import { parseSubmit } from "./parse-submit.ts";
-import { countIn, onLeft, requireRoom } from "./attachment.ts";
+import { countIn, onLeft, takePlace } from "./attachment.ts";
 import { asTold } from "./told.ts";
 
 /** Attaches to a turn, or accepts one and attaches; ends with the turn. */
@@ -35,7 +35,7 @@ async function* attach(
   call: CallContext,
 ): AsyncGenerator<AttachTurnResponse> {
   requireStreamSeq(request.afterStreamSeq);
-  requireRoom(context);
+  using _place = takePlace(context, call);
   const result = await resultOf(context, request, call);
   const { turn } = result;
   const { cancelOnDisconnect: asksToCancel } = request;

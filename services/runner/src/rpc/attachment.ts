@@ -9,12 +9,16 @@ import { attach, detach } from "../store/attaching/attached.ts";
 import { markCallerGone } from "../store/admission/find-request.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 
-/** @throws RATE_LIMITED where this replica holds as many attachments as it may */
-export function requireRoom({ attachments }: Pick<RunnerContext, "attachments">): void {
-  if (attachments.total < LIMITS.attachmentsPerReplica) return;
+/** A place, to be given back. @throws RATE_LIMITED where this replica holds as many attachments as it may */
+export function takePlace(
+  { attachments }: Pick<RunnerContext, "attachments">,
+  { tenant }: CallContext,
+): Disposable {
+  const place = attachments.hold(tenant);
+  if (place !== undefined) return place;
   const limit = String(LIMITS.attachmentsPerReplica);
   throw new LanekeeperError("RATE_LIMITED", `this replica holds ${limit} attachments`, {
-    metadata: { limit },
+    metadata: { bound: "attachments_per_replica", limit },
     retryAfterMs: 1_000,
   });
 }

@@ -12,7 +12,7 @@ import { LIMITS } from "../limits.ts";
 import type { AdmissionResult } from "../admission/admission-result.ts";
 import { follow } from "../attaching/follow.ts";
 import { accept, acceptedMessage } from "./accept.ts";
-import { onLeft, requireRoom } from "./attachment.ts";
+import { onLeft, takePlace } from "./attachment.ts";
 import type { Handler } from "./handler.ts";
 import { parseSpan } from "./parse-field.ts";
 import { parseSubmit } from "./parse-submit.ts";
@@ -26,7 +26,7 @@ export const awaitTurn: Handler<"awaitTurn"> = (context) => async (request, call
   if (submit === undefined) throw invalid("submit", "is required");
   const waitMs = parseSpan("wait", request.wait, LIMITS.maxAwaitMs);
   if (waitMs === undefined) throw invalid("wait", "is required");
-  requireRoom(context);
+  using _place = takePlace(context, call);
   const result = await accept(context, parseSubmit(submit, call), true);
   return { accepted: acceptedMessage(result), ...(await outcome(context, result, waitMs, call)) };
 };
