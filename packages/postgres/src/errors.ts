@@ -78,16 +78,17 @@ export function isStalePlan(error: unknown): boolean {
   return sqlState(error) === "0A000" && /cached plan/.test((error as Error).message);
 }
 
+/** Time-outs that end the session; and read_only_sql_transaction: another may lead to the primary. */
+const ENDING_STATES = new Set(["25P03", "25P04", "25006"]);
+
 /**
  * True when the connection is of no further use: the server said nothing (it is lost, or an answer may still
- * arrive), ended the session, or keeps a plan that it can no longer run.
+ * arrive), ended the session, takes no writes, or keeps a plan that it can no longer run.
  */
 export function endsConnection(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined || isStalePlan(error)) return true;
-  return (
-    state.startsWith("57P") || state.startsWith("08") || state === "25P03" || state === "25P04"
-  );
+  return state.startsWith("57P") || state.startsWith("08") || ENDING_STATES.has(state);
 }
 
 /** The five characters of SQLSTATE; undefined for what the server did not say. */

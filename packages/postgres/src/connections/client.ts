@@ -1,7 +1,8 @@
-import pg from "pg";
+import type pg from "pg";
 import { whereIs } from "./connection-url.ts";
 import { DatabaseUnavailableError, sqlState } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { PoolClient } from "./pool-client.ts";
 
 /**
  * Runs `work` on one connection outside any pool, without a statement timeout, and closes it: for what
@@ -12,7 +13,7 @@ export async function withClient<Result>(
   applicationName: string,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
-  const client = new pg.Client({
+  const client = new PoolClient({
     connectionString: url,
     application_name: applicationName,
     connectionTimeoutMillis: LIMITS.acquireTimeoutMs,

@@ -3,6 +3,7 @@ import { urlWithSearchPath, urlWithSettings, whereIs } from "./connection-url.ts
 import { DatabaseUnavailableError, sqlState } from "../errors.ts";
 import { type Lease, lease } from "./lease.ts";
 import { LIMITS } from "../limits.ts";
+import { PoolClient } from "./pool-client.ts";
 import { typeParsers } from "./type-parsers.ts";
 
 export type PoolOptions = {
@@ -61,6 +62,8 @@ export function makePool(options: PoolOptions): pg.Pool {
     types: typeParsers,
     // Statements that nobody waits between go to the server together.
     pipeline: true,
+    Client: PoolClient as unknown as new () => pg.ClientBase,
+    onConnect: refuseStandby,
   });
   // An "error" event that nobody listens to ends the process. The pool listens for its idle connections
   // only; one that breaks while checked out also rejects its statement, which is told there.
@@ -69,6 +72,15 @@ export function makePool(options: PoolOptions): pg.Pool {
   );
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
+}
+
+/**
+ * A standby answers look-ups with what was, and refuses writes. Whoever is led to one, by a name or a
+ * proxy that is late after a failover, comes again until it is led to the primary.
+ */
+function refuseStandby(client: pg.ClientBase): void {
+  if (client instanceof PoolClient && client.isStandby)
+    throw new Error("it is a standby, which takes no writes");
 }
 
 /** Checks a connection out. Throws `DatabaseUnavailableError`, or what the server said. */

@@ -89,9 +89,10 @@ export const apiUrl: Parser<URL> = {
   },
 };
 
-/** Secret as a whole, since its password stands in the middle of it. */
+/** Secret as a whole, since its password stands in the middle of it. pg asks one server: of a list it knows nothing. */
 export const databaseUrl: Parser<Secret> = {
-  expected: "a URL that begins with postgres:// or postgresql://",
+  expected:
+    'a URL of one server that begins with postgres:// or postgresql://, such as "postgres://user:password@host:5432/database"',
   secret: true,
   parse: (value) =>
     hasProtocol(value, ["postgres:", "postgresql:"]) ? new Secret(value) : undefined,
