@@ -21,9 +21,9 @@ test("a pool was led to a standby, and kept to it for half an hour: it takes no 
   timeout: TEST_TIMEOUT_MS,
 }, async () => {
   await using folder = await dataFolder();
-  const { home, stop } = await start(folder.path);
-  await stop();
-  await writeFile(join(home, "cluster", "standby.signal"), "");
+  const primary = await start(folder.path);
+  await primary.stop();
+  await writeFile(join(primary.home, "cluster", "standby.signal"), "");
   await using standby = await start(folder.path);
   await using db = testDatabase({ url: standby.url, poolSize: 1 });
   const error: unknown = await db.query("SELECT 1").catch((thrown: unknown) => thrown);
