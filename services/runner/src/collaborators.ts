@@ -1,3 +1,4 @@
+import type { AbsorbedSessions } from "./answering/absorbed.ts";
 import type { ToolDeps } from "./tools/tool-deps.ts";
 import type { Agents } from "./agents.ts";
 import type { RunnerDeps } from "./deps.ts";
@@ -15,4 +16,5 @@ export interface Collaborators {
   readonly relay: Pick<Relay, "kick">;
   readonly toolDeps: ToolDeps;
   readonly slots: RunSlots;
+  readonly absorbed: AbsorbedSessions;
 }

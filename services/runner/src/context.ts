@@ -1,3 +1,4 @@
+import type { AbsorbedSessions } from "./answering/absorbed.ts";
 import type { Agents } from "./agents.ts";
 import type { Attachments } from "./attaching/attachments.ts";
 import type { CancelParts } from "./lanes/cancel.ts";
@@ -22,5 +23,6 @@ export interface RunnerContext {
   readonly sweeper: Sweeper;
   readonly relay: Relay;
   readonly slots: RunSlots;
+  readonly absorbed: AbsorbedSessions;
   readonly laneFeed: LaneFeed;
 }

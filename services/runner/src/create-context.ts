@@ -16,7 +16,10 @@ import { StreamHub } from "./attaching/stream-hub.ts";
 import { Sweeper } from "./recovery/sweeper.ts";
 import { Tail } from "./attaching/tail.ts";
 import { tellChildren, tellUndelivered } from "./nested/tell-children.ts";
-import { LearnRestored } from "./recovery/learn-restored.ts";
+import { AbsorbedSessions } from "./answering/absorbed.ts";
+import { appendingMerged } from "./recovery/append-merged.ts";
+import { Errands } from "./recovery/errands.ts";
+import { learningRestored } from "./recovery/learn-restored.ts";
 import { RotatedBehind } from "./recovery/rotated-behind.ts";
 import { type OnRotated, watchRotations } from "./runs/rotations.ts";
 import { durationMs } from "@bufbuild/protobuf/wkt";
@@ -57,7 +60,8 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     memory: memoryOf(deps),
   };
   const slots = new RunSlots(deps, agents);
-  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots };
+  const absorbed = new AbsorbedSessions(deps);
+  const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots, absorbed };
   const runner = new Runner(parts);
   const sweeper = new Sweeper({
     ...{ parts, runner, relay },
@@ -77,6 +81,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     sweeper,
     relay,
     slots,
+    absorbed,
     laneFeed: new LaneFeed(deps),
   };
   return context;
@@ -89,17 +94,19 @@ async function submitHere(context: RunnerContext, turn: NewLaneTurn): Promise<st
 
 /** Sweeps and watches until the signal; resolves when both have stopped. */
 export async function runBackground(context: RunnerContext, signal: AbortSignal): Promise<void> {
-  const { deps, runs, runner, attachments, sweeper, relay } = context;
+  const { deps, runs, runner, attachments, sweeper, relay, absorbed } = context;
   sweeper.start();
   const behind = new RotatedBehind(deps, runner.takeovers, attachments);
-  const restored = new LearnRestored(deps);
+  const errands = new Errands(deps);
+  const learnRestored = learningRestored(deps, errands);
   const onRotated: OnRotated = (tenant, session) => {
     behind.onRotated(tenant, session);
-    restored.onRotated(tenant, session);
+    learnRestored(tenant, session);
   };
-  await watchRotations(deps, runs, onRotated, signal);
+  const onMerged = appendingMerged(deps, absorbed, errands);
+  await watchRotations(deps, runs, { onRotated, onMerged }, signal);
   await behind.stop();
-  await restored.stop();
+  await errands.stop();
   await sweeper.stop();
   await relay.stop();
 }

@@ -80,6 +80,8 @@ export const LIMITS = {
   charsPerShortMessage: 64,
   /** Generations that a context reaches back through. */
   parentDepth: 64,
+  /** Merged sessions that a replica remembers to have appended, 100 bytes each. */
+  absorbedKnown: 10_000,
 
   /** Of the budget: below, compaction has room for its own call; above, contexts would be cut first. */
   compactAtPercent: 75,
@@ -238,8 +240,8 @@ export const LIMITS = {
    */
   minKeepConversationsDays: 2,
   maxKeepConversationsDays: 36_500,
-  /** Sessions that were just restored or forked, a message of some KiB each; more is an operator's script. */
-  restoredSessionsWaiting: 1_000,
+  /** Sessions that were just restored, forked or merged, some KiB each; more is an operator's script. */
+  errandsWaiting: 1_000,
   /** How often the tables of conversations are measured: they grow by the hour. */
   storedBytesEveryMs: 300_000,
   /** A finished turn's events can be replayed for this long; its tool steps go with them. */

@@ -85,6 +85,8 @@ export const LIMITS = {
 
   /** A merge of two sessions of one person that began within minutes is no conflict but a race. */
   youngSessionMs: 600_000,
+  /** Sessions that a key remembers to have absorbed so: as many as a peer has spellings. */
+  maxAbsorbed: 100,
   /** Sessions under aliases of one key that a merge re-points; more is an operator's script. */
   maxAliasesPerKey: 1_000,
   /** Threads of a peer that a link or an equivalence takes along at once, the last used first; the rest soon after. */

@@ -26,6 +26,7 @@ export function sessionLines(session: Session): string[] {
     ...(activeRun === undefined ? [] : [`running     ${runText(activeRun)}`]),
     ...(lastRun === undefined ? [] : [`last run    ${runText(lastRun)}`]),
     ...(session.parentSessionId === "" ? [] : [`parent      ${session.parentSessionId}`]),
+    ...session.absorbed.map(({ sessionId }) => `absorbed    ${sessionId}`),
     ...(session.movedToSessionKey === "" ? [] : [`moved to    ${session.movedToSessionKey}`]),
   ];
 }

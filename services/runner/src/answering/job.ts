@@ -45,6 +45,7 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
     },
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));
+  await parts.absorbed.append(turn.tenant, grant.session, callFor(turn));
   const tools = await deps.agents.tools(turn.tenant, agent, toolDeps, deps.log);
   const before = await beforeTurn(parts, options, agent, model);
   const isLate = before.isCompacted || agent.mcpServers.length > 0;
@@ -119,12 +120,12 @@ async function beforeTurn(
  * and the round trip is that of activation. What fails is read again, and fails there.
  */
 export async function readEarly(
-  { deps, agents }: Collaborators,
+  { deps, agents, absorbed }: Collaborators,
   { turn }: Claimed,
   { fence, session }: Grant,
 ): Promise<History | undefined> {
   // Parents may have to be learnt first.
-  if (session?.parentSessionId !== "") return undefined;
+  if (session?.parentSessionId !== "" || absorbed.isDue(turn.tenant, session)) return undefined;
   try {
     const agent = await agents.any(turn.tenant, turn.agentId);
     if (agent === undefined) return undefined;

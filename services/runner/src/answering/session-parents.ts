@@ -21,7 +21,7 @@ export async function learnSession(
   const ref = session?.ref;
   if (session === undefined || ref === undefined || session.parentSessionId === "") return;
   if ((await readSession(deps.db, tenant, ref.sessionId)) !== undefined) return;
-  await learnParents(deps, tenant, session.parentSessionId, call);
+  await knowSession(deps, tenant, session.parentSessionId, call);
   const rotation = await rotationInto(deps, ref, call);
   await seeSession(deps.db, tenant, {
     ...ref,
@@ -31,7 +31,8 @@ export async function learnSession(
   });
 }
 
-async function learnParents(
+/** Remembers a session by its id alone, with its parents; session-identity may not know it any more. */
+export async function knowSession(
   deps: ParentDeps,
   tenant: string,
   sessionId: string,

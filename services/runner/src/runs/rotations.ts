@@ -1,4 +1,5 @@
 import type { Session } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import type { SessionMerged } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
 import { hasReason } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { RunnerDeps } from "../deps.ts";
@@ -16,7 +17,7 @@ type WatchDeps = Pick<RunnerDeps, "identity" | "clock" | "log">;
 export async function watchRotations(
   deps: WatchDeps,
   runs: LocalRuns,
-  onRotated: OnRotated,
+  { onRotated, onMerged }: Listeners,
   signal: AbortSignal,
 ): Promise<void> {
   let resumeToken = "";
@@ -34,7 +35,10 @@ export async function watchRotations(
           hint(runs, message.tenant, event.value);
           if (event.value.activeRun === undefined) onRotated(message.tenant, event.value);
         }
-        if (event.case === "merged") checkKey(runs, message.tenant, event.value.sessionKey);
+        if (event.case === "merged") {
+          checkKey(runs, message.tenant, event.value.sessionKey);
+          onMerged(message.tenant, event.value);
+        }
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -49,6 +53,14 @@ export async function watchRotations(
 
 /** Told of sessions that no run holds. */
 export type OnRotated = (tenant: string, session: Session) => void;
+
+/** Told of keys that were merged into others. */
+export type OnMerged = (tenant: string, merged: SessionMerged) => void;
+
+export interface Listeners {
+  readonly onRotated: OnRotated;
+  readonly onMerged: OnMerged;
+}
 
 function hint(runs: LocalRuns, tenant: string, { ref, activeRun }: Session): void {
   if (ref === undefined) return;

@@ -36,6 +36,7 @@ export interface KeyRow {
   oldestDeliverable: bigint;
   active: ActiveRun | undefined;
   movedTo: string;
+  readonly absorbed: { readonly sessionId: string; readonly intoSessionId: string }[];
   progress: number;
   /** Newest first. */
   readonly rotations: Rotation[];
@@ -57,6 +58,7 @@ export function newRow(sessionKey: string): KeyRow {
     oldestDeliverable: 1n,
     active: undefined,
     movedTo: "",
+    absorbed: [],
     progress: 0,
     rotations: [],
   };
@@ -122,12 +124,14 @@ export function runEnded(ended: EndedRun | undefined): LanekeeperError {
 }
 
 export function sessionOf(row: KeyRow): Session {
-  const { sessionKey, sessionId, generation, epoch, parentSessionId, active, movedTo } = row;
+  const { sessionKey, sessionId, generation, epoch, parentSessionId, active } = row;
+  const { movedTo: movedToSessionKey, absorbed } = row;
   return create(SessionSchema, {
     ref: { sessionKey, sessionId, generation },
     runEpoch: epoch,
     parentSessionId,
-    movedToSessionKey: movedTo,
+    movedToSessionKey,
+    absorbed,
     ...(active === undefined ? {} : { activeRun: { runId: active.runId, turnId: active.turnId } }),
   });
 }

@@ -35,6 +35,17 @@ import {
   sessionOf,
 } from "./identity-row.ts";
 
+/** What watchers are told. */
+interface Change {
+  readonly tenant: string;
+  readonly event:
+    | { readonly case: "changed"; readonly value: Session }
+    | {
+        readonly case: "merged";
+        readonly value: { readonly sessionKey: string; readonly survivorSessionKey: string };
+      };
+}
+
 type Answer = Awaited<ReturnType<Routes<typeof SessionIdentityService>["beginRun"]>>;
 
 /** session-identity as far as the runner calls it: the fences in memory, over real gRPC. */
@@ -62,7 +73,7 @@ export class IdentityStandIn implements AsyncDisposable {
   readonly #begun = new Map<string, Answer>();
   readonly #rotated = new Map<string, { fence: object; rotation: Rotation }>();
   readonly #ended = new Map<string, EndedRun>();
-  readonly #watchers = new Set<(tenant: string, session: Session) => void>();
+  readonly #watchers = new Set<(change: Change) => void>();
   readonly #secret: string;
   #server: GrpcServer | undefined;
 
@@ -133,6 +144,16 @@ export class IdentityStandIn implements AsyncDisposable {
     this.#key(tenant, sessionKey).movedTo = survivor;
   }
 
+  /** Merges a young session's key into another's, as where two spellings turn out to be one peer. */
+  absorb(tenant: string, sessionKey: string, survivor: string, isHeard = true): void {
+    const [loser, into] = [this.#key(tenant, sessionKey), this.#key(tenant, survivor)];
+    const last = { sessionId: loser.sessionId, intoSessionId: into.sessionId };
+    into.absorbed.push(...loser.absorbed, last);
+    this.move(tenant, sessionKey, survivor);
+    const value = { sessionKey, survivorSessionKey: survivor };
+    if (isHeard) this.#tell({ tenant, event: { case: "merged", value } });
+  }
+
   /** All leases run out, as after a pause of the whole world. */
   expireLeases(): void {
     for (const { active } of this.#keys.values()) {
@@ -166,7 +187,11 @@ export class IdentityStandIn implements AsyncDisposable {
   }
 
   #told(tenant: string, row: KeyRow): void {
-    for (const tell of this.#watchers) tell(tenant, sessionOf(row));
+    this.#tell({ tenant, event: { case: "changed", value: sessionOf(row) } });
+  }
+
+  #tell(change: Change): void {
+    for (const tell of this.#watchers) tell(change);
   }
 
   #routes(): Routes<typeof SessionIdentityService> {
@@ -235,19 +260,17 @@ export class IdentityStandIn implements AsyncDisposable {
   }
 
   async *#watch(signal: AbortSignal) {
-    const pending: { readonly tenant: string; readonly session: Session }[] = [];
+    const pending: Change[] = [];
     let wake = (): void => undefined;
-    const tell = (tenant: string, session: Session): void => {
-      pending.push({ tenant, session });
+    const tell = (change: Change): void => {
+      pending.push(change);
       wake();
     };
     this.#watchers.add(tell);
     signal.addEventListener("abort", () => wake(), { once: true });
     try {
       for (;;) {
-        for (const { tenant, session } of pending.splice(0)) {
-          yield { tenant, resumeToken: "1", event: { case: "changed" as const, value: session } };
-        }
+        for (const change of pending.splice(0)) yield { ...change, resumeToken: "1" };
         await new Promise<void>((resolve) => {
           wake = resolve;
           if (pending.length > 0 || signal.aborted) resolve();

@@ -80,9 +80,9 @@ export function applyAct(
   nowMs: number,
   effects: ActEffects,
 ): void {
-  for (const { state, mergedInto } of effects.changes) {
-    const told = mergedInto === undefined ? undefined : { rotated: true, mergedInto };
-    writes.key(state, told);
+  for (const { state, mergedInto, isTold = false } of effects.changes) {
+    const merged = mergedInto === undefined ? undefined : { rotated: true, mergedInto };
+    writes.key(state, isTold ? { rotated: false } : merged);
   }
   for (const run of effects.runs) writes.run(tenant, run);
   for (const { sessionKey, draft } of effects.journal) {

@@ -31,7 +31,7 @@ import {
 import { readKeys } from "../store/keys/read-keys.ts";
 import { readTenant } from "../store/tenants/read-tenant.ts";
 import { act, type Actor } from "./act.ts";
-import { olderOfRacers } from "./racers.ts";
+import { AS_RACERS } from "./racers.ts";
 import { uniteKeys } from "./unite-keys.ts";
 
 /**
@@ -120,7 +120,7 @@ async function carryPage(
   });
   let isOver = true;
   for (const { goes, stays } of await apart(context, tenant, renamed)) {
-    const command = { stays, goes, survivor: olderOfRacers, note: what.note };
+    const command = { stays, goes, ...AS_RACERS, note: what.note };
     const done = await act(context, (tx, writes) => uniteKeys(tx, writes, actor, command));
     if (!isRefusal(done)) continue;
     isOver &&= done.reason !== "SESSION_BUSY";

@@ -101,6 +101,7 @@ async function unite(
   return uniteKeys(tx, writes, actor, {
     ...{ stays, goes, note },
     survivor: (a, b) => named(a, b, survivor),
+    absorbs: 0,
   });
 }
 

@@ -46,6 +46,7 @@ export function mergeSessions(
       ...{ now, loser: state, survivor: standing, activeRun: runs[0], note: command.note },
       ...{ loserKey: loser, survivorKey: survivor, pointers: keys.pointers(loser) },
       interruptActiveRun: command.interruptActiveRun,
+      absorbs: 0,
     });
     if (isRefusal(effects)) return effects;
     if (!hasSession(standing)) throw new Error("a merge has a survivor");

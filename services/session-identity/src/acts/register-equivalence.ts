@@ -27,7 +27,7 @@ import { act, type Actor, applyAct, lookUpRuns } from "./act.ts";
 import { carryThreads, noteThreads } from "./carry-threads.ts";
 import { lockConnected } from "./locked-keys.ts";
 import { keyOfParty } from "./peer-side.ts";
-import { olderOfRacers } from "./racers.ts";
+import { AS_RACERS } from "./racers.ts";
 import { makeRowsToUnite, uniteKeys } from "./unite-keys.ts";
 
 export interface EquivalenceCommand {
@@ -123,7 +123,7 @@ async function uniteSides(
   if (others.length > 1) await lockConnected(tx, actor.tenant, [stays, ...others]);
   let merged: United["merged"];
   for (const goes of others) {
-    const command = { stays, goes, survivor: olderOfRacers, note: why };
+    const command = { stays, goes, ...AS_RACERS, note: why };
     const united = await uniteKeys(tx, writes, actor, command);
     if (isRefusal(united)) return united;
     await writes.flush(tx);

@@ -15,6 +15,8 @@ export interface UniteCommand {
   readonly goes: CanonicalKey;
   /** Given two sessions and the time, which survives. */
   readonly survivor: (a: StandingKey, b: StandingKey, nowMs: number) => StandingKey | undefined;
+  /** As of a merge. */
+  readonly absorbs: number;
   readonly note: string;
 }
 
@@ -32,7 +34,7 @@ export async function uniteKeys(
   actor: Actor,
   command: UniteCommand,
 ): Promise<UnitedKeys | Refusal> {
-  const { stays, goes, note } = command;
+  const { stays, goes, absorbs, note } = command;
   const { tenant } = actor;
   const leadsOn = await makeRowsToUnite(tx, writes, tenant, stays, [goes]);
   const keys = await lockConnected(tx, tenant, [stays, goes]);
@@ -47,7 +49,7 @@ export async function uniteKeys(
     throw new ConnectionsChanged();
   }
   const survivor = (a: StandingKey, b: StandingKey) => command.survivor(a, b, now.ms);
-  const united = decideUnite({ now, stays: staying, goes: going, survivor, note });
+  const united = decideUnite({ now, stays: staying, goes: going, survivor, absorbs, note });
   if (isRefusal(united)) return united;
   applyAct(writes, actor, now.ms, united.effects);
   return { merged: united.merged, leadsTo: leadsTo(united, staying, going), nowMs: now.ms };

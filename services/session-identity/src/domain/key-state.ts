@@ -57,6 +57,15 @@ export interface Standing {
   readonly used: boolean;
 }
 
+/** A session of another key that was merged into this one while it was young. */
+export interface Absorbed {
+  readonly sessionId: string;
+  /** The session that stood here then, whose transcript takes up the other's. */
+  readonly intoSessionId: string;
+}
+
+export const NONE_ABSORBED: readonly Absorbed[] = [];
+
 /** One key's row. */
 export interface KeyState {
   readonly tenant: string;
@@ -69,6 +78,8 @@ export interface KeyState {
   readonly aliasOf: CanonicalKey | undefined;
   /** The key that this one was merged into. */
   readonly movedTo: CanonicalKey | undefined;
+  /** Oldest merge first. */
+  readonly absorbed: readonly Absorbed[];
   readonly ruleSetVersion: number;
   readonly source: string;
   readonly bindMs: number;
@@ -104,6 +115,7 @@ export function changedByRun(state: StandingKey, change: RunChange): StandingKey
     internal: state.internal,
     aliasOf: state.aliasOf,
     movedTo: state.movedTo,
+    absorbed: state.absorbed,
     ruleSetVersion: state.ruleSetVersion,
     source: state.source,
     bindMs: state.bindMs,

@@ -11,6 +11,8 @@ export interface KeyChange {
   readonly state: KeyState;
   /** Set for what watchers are told as a merge. */
   readonly mergedInto?: string;
+  /** Watchers are told of the state as it is now. */
+  readonly isTold?: boolean;
 }
 
 /** What an act changes; several rows at once, each with its lines of the journal. */
@@ -33,6 +35,11 @@ export interface MergeFacts {
   /** Rows that lead to the loser, as aliases or by an earlier merge. */
   readonly pointers: readonly KeyState[];
   readonly interruptActiveRun: boolean;
+  /**
+   * How many sessions a survivor remembers that it has absorbed, the last ones, this one included; 0: the loser
+   * is no race that was lost, and what was said there stays there.
+   */
+  readonly absorbs: number;
   readonly note: string;
 }
 
@@ -54,6 +61,7 @@ export function decideMerge(facts: MergeFacts): ActEffects | Refusal {
     changes: [
       { state: moved, mergedInto: survivor.sessionKey },
       ...facts.pointers.map((pointer) => repointed(pointer, survivor)),
+      ...(facts.absorbs > 0 ? [{ state: absorbing(facts, survivor, loser), isTold: true }] : []),
     ],
     runs: run === undefined || run.state !== "active" ? [] : [{ ...run, state: "moved" }],
     journal: [about(loser, survivor, draft), about(survivor, survivor, draft)],
@@ -82,6 +90,18 @@ function mayMerge(facts: MergeFacts): Refusal | { loser: StandingKey; survivor: 
 /** Who merges by a peer's name is told which key it is. */
 function heldLoser({ sessionKey }: StandingKey, refusal: Refusal): Refusal {
   return { ...refusal, metadata: { ...refusal.metadata, session_key: sessionKey } };
+}
+
+/** What the loser itself had absorbed comes before it, since that is part of its transcript. */
+function absorbing(
+  { absorbs }: Pick<MergeFacts, "absorbs">,
+  survivor: StandingKey,
+  loser: StandingKey,
+): KeyState {
+  const { sessionId: intoSessionId } = survivor.session;
+  const last = { sessionId: loser.session.sessionId, intoSessionId };
+  const all = [...survivor.absorbed, ...loser.absorbed, last];
+  return revised({ ...survivor, absorbed: all.slice(-absorbs) });
 }
 
 /** An alias leads elsewhere; an earlier merge is told once more, with where it leads now. */

@@ -26,6 +26,8 @@ export interface UniteFacts {
   readonly goes: Side;
   /** Given two sessions, which survives; undefined: nobody can tell. */
   readonly survivor: (a: StandingKey, b: StandingKey) => StandingKey | undefined;
+  /** As of a merge. */
+  readonly absorbs: number;
   readonly note: string;
 }
 
@@ -78,6 +80,7 @@ function merge(facts: UniteFacts, survivor: StandingKey, losing: Side): United |
     survivorKey: survivor.sessionKey,
     pointers: losing.standingPointers,
     interruptActiveRun: false,
+    absorbs: facts.absorbs,
   });
   if (isRefusal(effects)) return effects;
   const merged = {

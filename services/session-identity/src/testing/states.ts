@@ -1,5 +1,10 @@
 import type { CanonicalKey } from "@lanekeeper/session-key";
-import type { ActiveRun, KeyState, Standing } from "../domain/key-state.ts";
+import {
+  type ActiveRun,
+  type KeyState,
+  NONE_ABSORBED,
+  type Standing,
+} from "../domain/key-state.ts";
 
 /** States for tests of the rules, each with what the test does not care about filled in. */
 export function standing(change: Partial<Standing> = {}): Standing {
@@ -45,6 +50,7 @@ export function blankKey(key = "agent:main:chat"): KeyState {
     internal: false,
     aliasOf: undefined,
     movedTo: undefined,
+    absorbed: NONE_ABSORBED,
     ruleSetVersion: 1,
     source: "resolve",
     bindMs: 0,

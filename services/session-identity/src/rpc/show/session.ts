@@ -38,6 +38,7 @@ export function showSession(
     rotateTime: timestampFromMs(session.rotateMs),
     revision: state.revision,
     movedToSessionKey: state.movedTo ?? "",
+    absorbed: [...state.absorbed],
     ...(freshness === undefined ? {} : { freshness: FRESHNESS[freshness] }),
   };
 }

@@ -1,5 +1,13 @@
 import type { CanonicalKey } from "@lanekeeper/session-key";
-import type { ActiveRun, KeyState, PastRun, Standing, TurnClass } from "../../domain/key-state.ts";
+import {
+  type Absorbed,
+  type ActiveRun,
+  type KeyState,
+  NONE_ABSORBED,
+  type PastRun,
+  type Standing,
+  type TurnClass,
+} from "../../domain/key-state.ts";
 import { big, iso, type Moment, ms, optional, type Whole } from "../batch/values.ts";
 
 /**
@@ -14,6 +22,8 @@ export interface KeyRow {
   readonly internal: boolean;
   readonly alias_of: string | null;
   readonly moved_to: string | null;
+  /** Null: none. Not there in changes that an earlier release wrote. */
+  readonly absorbed?: readonly Absorbed[] | null;
   readonly rule_set_version: number;
   readonly source: string;
   readonly bind_time: Moment;
@@ -51,6 +61,7 @@ export function stateOf(row: KeyRow): KeyState {
     internal: row.internal,
     aliasOf: optional(row.alias_of as CanonicalKey | null),
     movedTo: optional(row.moved_to as CanonicalKey | null),
+    absorbed: row.absorbed ?? NONE_ABSORBED,
     ruleSetVersion: row.rule_set_version,
     source: row.source,
     bindMs: ms(row.bind_time),
@@ -108,6 +119,7 @@ export function rowOf(state: KeyState): KeyRow {
     internal: state.internal,
     alias_of: state.aliasOf ?? null,
     moved_to: state.movedTo ?? null,
+    absorbed: state.absorbed.length === 0 ? null : state.absorbed,
     rule_set_version: state.ruleSetVersion,
     source: state.source,
     bind_time: iso(state.bindMs),

@@ -896,7 +896,7 @@ export type RegisterEquivalenceResponse = Message<"lanekeeper.identity.v1.Regist
   equivalence?: PeerEquivalence | undefined;
 
   /**
-   * Set where both had sessions and the younger was merged into the older.
+   * Set where both had sessions and the younger was merged into the older, which tells of it as `absorbed`.
    *
    * @generated from field: lanekeeper.identity.v1.SessionMerged merged = 2;
    */
