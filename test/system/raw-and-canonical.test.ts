@@ -109,6 +109,33 @@ test("two that turn out to be one are merged: busy while it runs; then what wait
   expect(await spoken(lanekeeper, moves)).toContain("user: once in moves");
 });
 
+test("what a first message got answered under another spelling of its peer is known to who it turns out to be", async () => {
+  const client = openAi(lanekeeper);
+  const peer = (peerId: string) => ({ channel: "webchat", kind: "PEER_KIND_DIRECT", peerId });
+  const identity = (method: string, request: object) =>
+    lanekeeper.call(`identity.v1.SessionIdentityService/${method}`, request);
+  const keyOf = async (peerId: string): Promise<string> => {
+    const { session } = await identity("ResolveSession", { peer: peer(peerId) });
+    return (session as { ref: { sessionKey: string } }).ref.sessionKey;
+  };
+  const older = await keyOf("ada");
+  const young = await keyOf("ada@phone");
+  await say(client, older, "my name is Ada");
+  await say(client, young, "my order is 4711");
+  await identity("RegisterEquivalence", { peer: peer("ada@phone"), sameAs: peer("ada") });
+  expect((await say(client, young, "where is it?")).receipt.session_key).toBe(older);
+  const shown = model.requests.at(-1)?.messages ?? [];
+  expect(shown.map(({ content }) => content).filter((text) => text !== "ok")).toEqual(
+    expect.arrayContaining(["my name is Ada", "my order is 4711", "where is it?"]),
+  );
+  expect(await spoken(lanekeeper, older)).toEqual(
+    ["my name is Ada", "my order is 4711", "where is it?"].flatMap((text) => [
+      `user: ${text}`,
+      "assistant: ok",
+    ]),
+  );
+});
+
 test("and again after a restart", async () => {
   const before = await resolve(RAW);
   await lanekeeper.stop();
