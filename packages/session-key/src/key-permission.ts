@@ -36,7 +36,9 @@ function checkReserved(key: CanonicalKey, trail: Trail): KeyRefusal | undefined 
   const folded = firstSegment(foldForComparison(rest));
   if (RESERVED_NAMESPACES.has(folded)) {
     const message = `${folded}: belongs to the system`;
-    const refusal = refuse("RESERVED_NAMESPACE", message, key.length - rest.length);
+    const refusal = refuse("RESERVED_NAMESPACE", message, key.length - rest.length, {
+      namespace: folded,
+    });
     return failed(trail, "reserved-namespace", key, refusal);
   }
   passed(trail, "reserved-namespace", key, key);

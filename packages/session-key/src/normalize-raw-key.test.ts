@@ -23,6 +23,16 @@ describe("where a refusal points", () => {
     expect(refusalOf(normalizeRawKey({ raw, agent: main })).offset).toBe(offset);
   });
 
+  it("tells what its words tell also to programs: the agents, the bound", () => {
+    const other = parseAgentId("other") as AgentId;
+    expect(refusalOf(normalizeRawKey({ raw: "agent:main:x", agent: other }))).toMatchObject({
+      ...{ reason: "AGENT_MISMATCH", values: { agent_id: "main", other_agent_id: "other" } },
+    });
+    expect(refusalOf(normalizeRawKey({ raw: "k".repeat(2000), agent: main }))).toMatchObject({
+      ...{ reason: "KEY_TOO_LONG", values: { limit_bytes: "1024" } },
+    });
+  });
+
   it("names the character, never the key", () => {
     const { message } = refusalOf(normalizeRawKey({ raw: "secret\u200b", agent: main }));
     expect(message).toBe("the key holds a format character (U+200B)");

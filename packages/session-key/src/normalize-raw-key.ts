@@ -112,7 +112,8 @@ function chooseAgent(parted: Parted, input: RawKeyInput, trail: Trail): AgentId 
   const { text, agent } = parted;
   if (agent !== undefined && input.agent !== undefined && agent !== input.agent) {
     const message = `the key names agent ${agent}, the call asks for ${input.agent}`;
-    return failed(trail, "agent-choice", text, refuse("AGENT_MISMATCH", message, 6));
+    const values = { agent_id: agent, other_agent_id: input.agent };
+    return failed(trail, "agent-choice", text, refuse("AGENT_MISMATCH", message, 6, values));
   }
   const chosen = agent ?? input.agent ?? input.defaultAgent;
   if (chosen === undefined) {

@@ -19,6 +19,8 @@ export interface KeyRefusal {
   readonly offset: number;
   /** Set when a component of a typed peer is at fault. */
   readonly field?: PeerField;
+  /** What the message tells beside the rule, for programs: agents, a bound. Never of the name itself. */
+  readonly values?: Readonly<Record<string, string>>;
 }
 
 /** Tells a refusal from a branded string, and from any result without a reason. */
@@ -26,8 +28,13 @@ export function isKeyRefusal(value: unknown): value is KeyRefusal {
   return typeof value === "object" && value !== null && "reason" in value && "offset" in value;
 }
 
-export function refuse(reason: KeyRefusalReason, message: string, offset = 0): KeyRefusal {
-  return { reason, message, offset };
+export function refuse(
+  reason: KeyRefusalReason,
+  message: string,
+  offset = 0,
+  values?: KeyRefusal["values"],
+): KeyRefusal {
+  return { reason, message, offset, ...(values === undefined ? {} : { values }) };
 }
 
 export function refuseField(field: PeerField, message: string, offset = 0): KeyRefusal {

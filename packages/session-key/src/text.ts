@@ -43,7 +43,8 @@ export function firstDifference(before: string, after: string): number {
 }
 
 export function tooLong(what: string): KeyRefusal {
-  return refuse("KEY_TOO_LONG", `${what} is over ${MAX_KEY_BYTES} bytes of UTF-8`, MAX_KEY_BYTES);
+  const message = `${what} is over ${MAX_KEY_BYTES} bytes of UTF-8`;
+  return refuse("KEY_TOO_LONG", message, MAX_KEY_BYTES, { limit_bytes: String(MAX_KEY_BYTES) });
 }
 
 /** Rule 1, without the length: what no name and no component of one may hold. */

@@ -28,6 +28,7 @@ export class InFlight {
       "RATE_LIMITED",
       `this replica serves ${this.#limit} calls at once, and no more`,
       OVERLOAD_RETRY_MS,
+      { metadata: { limit: String(this.#limit) } },
     );
   }
 

@@ -168,7 +168,9 @@ test("over the bound of calls at once the next is RATE_LIMITED", async () => {
   const client = echoClient(server.address);
   const first = client.echo({});
   await started.opened;
-  expect(await failure(client.shout({}))).toMatchObject({ reason: "RATE_LIMITED" });
+  expect(await failure(client.shout({}))).toMatchObject({
+    ...{ reason: "RATE_LIMITED", metadata: { limit: "1" } },
+  });
   release.open();
   await first;
   expect((await client.shout({ text: "a" })).text).toBe("A");

@@ -167,7 +167,9 @@ test("one subscriber more than a replica may have is told to come later; who lea
   const [first] = [subscribe(), subscribe()];
   await first?.until("snapshotEnd");
   await eventually(() => fan.identity.watches.length >= 3);
-  expect(await subscribe().failed()).toMatchObject({ reason: "RATE_LIMITED" });
+  expect(await subscribe().failed()).toMatchObject({
+    ...{ reason: "RATE_LIMITED", metadata: { limit: "2" } },
+  });
   await fan.ends.shift()?.();
   await eventually(async () => {
     const again = fan.delivery.as("ingress").watchSessions({});

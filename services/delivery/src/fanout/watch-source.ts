@@ -58,8 +58,9 @@ export function watchSource(deps: WatchDeps): WatchSource {
   return {
     async *watch(request, call) {
       if (subscribers >= limits.subscribers) {
-        const message = `a replica has at most ${limits.subscribers} subscribers`;
-        throw later("RATE_LIMITED", message, FULL_RETRY_MS);
+        const limit = String(limits.subscribers);
+        const message = `a replica has at most ${limit} subscribers`;
+        throw later("RATE_LIMITED", message, FULL_RETRY_MS, { metadata: { limit } });
       }
       count(1);
       const release = sessions.hold();

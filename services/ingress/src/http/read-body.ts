@@ -18,7 +18,9 @@ export class BodyBudget {
   /** @throws RATE_LIMITED if there is no room. */
   take(bytes: number): void {
     if (this.#bytes + bytes > this.#maxBytes) {
-      throw later("RATE_LIMITED", "too many request bodies are being read; ask again", 1_000);
+      const limit = String(this.#maxBytes);
+      const message = `request bodies of ${limit} bytes in all may be read at once; ask again`;
+      throw later("RATE_LIMITED", message, 1_000, { metadata: { limit_bytes: limit } });
     }
     this.#bytes += bytes;
   }

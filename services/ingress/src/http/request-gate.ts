@@ -21,6 +21,8 @@ export class RequestGate {
   /** @throws RATE_LIMITED */
   check(): void {
     if (this.#inFlight <= this.#maxInFlight) return;
-    throw later("RATE_LIMITED", "too many requests are in progress here; ask again", 1_000);
+    const limit = String(this.#maxInFlight);
+    const message = `${limit} requests are in progress here, as many as may be; ask again`;
+    throw later("RATE_LIMITED", message, 1_000, { metadata: { limit } });
   }
 }

@@ -228,7 +228,8 @@ describe("what is no proper request", () => {
     const first = ask(other);
     await expect.poll(() => other.runner.turns.length).toBe(1);
     const { status, json } = await ask(other);
-    expect([status, json]).toMatchObject([429, { error: { code: "RATE_LIMITED" } }]);
+    const named = { code: "RATE_LIMITED", lanekeeper: { metadata: { limit: "1" } } };
+    expect([status, json]).toMatchObject([429, { error: named }]);
     other.runner.last.begin().say("Hi").complete();
     expect((await first).status).toBe(200);
     other.runner.script = (turn) => turn.begin().complete();
@@ -239,7 +240,8 @@ describe("what is no proper request", () => {
     await using other = await startTestIngress({ limits: { maxBodyBytesInFlight: 1_000 } });
     const body = { ...HELLO, filler: "x".repeat(2_000) };
     const { status, json, headers } = await ask(other, { body });
-    expect([status, json]).toMatchObject([429, { error: { code: "RATE_LIMITED" } }]);
+    const named = { code: "RATE_LIMITED", lanekeeper: { metadata: { limit_bytes: "1000" } } };
+    expect([status, json]).toMatchObject([429, { error: named }]);
     expect(headers["retry-after"]).toBe("1");
     expect((await ask(other)).status).toBe(200);
   });

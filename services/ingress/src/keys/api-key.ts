@@ -43,7 +43,7 @@ export interface NewApiKey
 export type Created =
   | { readonly kind: "made" | "repeat"; readonly apiKey: ApiKey }
   | { readonly kind: "mismatch" }
-  | { readonly kind: "quota" };
+  | { readonly kind: "quota"; readonly limit: number };
 
 /** What became of a call that gives a key another text. */
 export type Rotated =

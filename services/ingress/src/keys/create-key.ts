@@ -49,7 +49,12 @@ export async function createKey(
   ]);
   if (rows[0] !== undefined) return { kind: "made", apiKey: apiKeyOf(rows[0]) };
   // Another with the same id was quicker, or there is no room.
-  return (await readMade(db, manager, key)) ?? { kind: "quota" };
+  return (
+    (await readMade(db, manager, key)) ?? {
+      kind: "quota",
+      limit: bounds.maxKeysPerTenant,
+    }
+  );
 }
 
 async function readMade(

@@ -58,7 +58,9 @@ export function selectAgent(headers: SingleHeaders, model: string): string {
   const other = given.find((one) => one.agent !== first?.agent);
   if (first !== undefined && other !== undefined) {
     const message = `${other.field} names the agent ${other.agent}, ${first.field} names ${first.agent}`;
-    throw new LanekeeperError("AGENT_MISMATCH", message, { metadata: { field: other.field } });
+    throw new LanekeeperError("AGENT_MISMATCH", message, {
+      metadata: { field: other.field, agent_id: first.agent, other_agent_id: other.agent },
+    });
   }
   return first?.agent ?? "";
 }

@@ -1,4 +1,4 @@
-import { LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import { LanekeeperError } from "@lanekeeper/rpc";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import type { NameFound } from "../store/names/read-names.ts";
 import type { NewBinding } from "../store/batch/write-batch.ts";
@@ -21,7 +21,12 @@ export function checkMayBind(key: CanonicalKey, tenant: Tenant, ruleSetVersion: 
 export function checkRules(tenant: Tenant, ruleSetVersion: number): void {
   if (tenant.ruleSetVersion <= ruleSetVersion) return;
   const rules = `rule set ${tenant.ruleSetVersion} is in force, this replica knows ${ruleSetVersion}`;
-  throw storeUnavailable(`${rules}; another replica binds new names`);
+  throw new LanekeeperError("STORE_UNAVAILABLE", `${rules}; another replica binds new names`, {
+    metadata: {
+      rule_set_version: String(tenant.ruleSetVersion),
+      known_rule_set_version: String(ruleSetVersion),
+    },
+  });
 }
 
 export function newBinding(

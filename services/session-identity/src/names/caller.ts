@@ -109,6 +109,8 @@ export function checkMayUse(
   const typedChannels = tenant.channels;
   const keyCaller = { outside, scopes, keyPrefixes, typedChannels };
   const refusal = checkKeyPermission(key, keyCaller, trail);
+  if (refusal === undefined) return;
   // Judged in the canonical key: an offset in it is none in the name that was sent.
-  if (refusal !== undefined) throw new LanekeeperError(refusal.reason, refusal.message);
+  const { reason, message, values: metadata } = refusal;
+  throw new LanekeeperError(reason, message, metadata && { metadata });
 }

@@ -84,7 +84,14 @@ test("once newer rules are in force the older replica binds nothing, and serves 
     () => older.linkPeer({ peer: PEER, person: "ann" }, ONCE),
     () => older.registerEquivalence({ peer: PEER, sameAs: { ...PEER, peerId: "43" } }, ONCE),
   ];
-  for (const call of refused) expect((await failure(call())).reason).toBe("STORE_UNAVAILABLE");
+  const versions = {
+    rule_set_version: String(NEXT.version),
+    known_rule_set_version: String(RULES.version),
+  };
+  for (const call of refused) {
+    const error = await failure(call());
+    expect(error).toMatchObject({ reason: "STORE_UNAVAILABLE", metadata: versions });
+  }
   const after = await resolve(newer, "After");
   expect(after).toMatchObject({ ref: { sessionKey: "agent:main:after" } });
   expect(await resolve(older, "After")).toEqual(after);

@@ -31,7 +31,7 @@ describe("who may name what", () => {
     const refused = () => failure(client.resolveSession(raw("cron:nightly"), outside));
     // Judged in the canonical key, where the reserved word stands elsewhere than in what was sent.
     const first = await refused();
-    expect([first.reason, first.metadata]).toEqual(["RESERVED_NAMESPACE", {}]);
+    expect([first.reason, first.metadata]).toEqual(["RESERVED_NAMESPACE", { namespace: "cron" }]);
     expect(await keyOf(client, raw("cron:nightly"))).toBe("agent:main:cron:nightly");
     expect((await refused()).reason).toBe("RESERVED_NAMESPACE");
   });

@@ -37,7 +37,13 @@ export function createApiKey(store: Pick<ApiKeyStore, "create">, onChanged: OnKe
       case "mismatch":
         throw new LanekeeperError("IDEMPOTENCY_MISMATCH", "the request id made another key");
       case "quota":
-        throw later("QUOTA", "the tenant has as many keys as it may; revoke some", QUOTA_RETRY_MS);
+        throw full(created.limit);
     }
   };
+}
+
+function full(max: number): LanekeeperError {
+  const limit = String(max);
+  const message = `the tenant has ${limit} keys, as many as it may; revoke some`;
+  return later("QUOTA", message, QUOTA_RETRY_MS, { metadata: { limit } });
 }

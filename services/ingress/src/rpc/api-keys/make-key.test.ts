@@ -54,6 +54,7 @@ describe("a key that is made", () => {
     for (let i = 1; i < MAX_KEYS; i += 1) await call("CreateApiKey", { scopes: ["chat"] });
     const refused = await call("CreateApiKey", { scopes: ["chat"] });
     expect([refused.status, refused.text]).toEqual([429, expect.stringContaining("QUOTA")]);
+    expect(refused.text).toContain(`"limit":"${MAX_KEYS}"`);
   });
 
   test.each([

@@ -38,10 +38,10 @@ export function fieldOf({ field }: KeyRefusal, peer = "peer"): string {
 
 /** The error of a refused name; it names the field as the request has it. */
 export function keyError(refusal: KeyRefusal, field: string = fieldOf(refusal)): LanekeeperError {
-  const { reason, offset } = refusal;
+  const { reason, offset, values } = refusal;
   const message = withoutPart(refusal);
   return new LanekeeperError(reason, field === "" ? message : `${field}: ${message}`, {
-    metadata: { offset: String(offset), ...(field === "" ? {} : { field }) },
+    metadata: { offset: String(offset), ...values, ...(field === "" ? {} : { field }) },
     ...(field === "" ? {} : { fieldViolations: [{ field, description: message }] }),
   });
 }
