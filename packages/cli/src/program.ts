@@ -34,14 +34,14 @@ function addInstallation(lanekeeper: Command, output: Output): void {
     .command("start")
     .description("run everything on this machine, or, with a name, one service")
     .argument("[service]", "session-identity, runner, delivery or ingress")
-    .action(async (service: string | undefined) => {
-      if (service === undefined) await (await import("./commands/start.ts")).start(output);
+    .option("--json", "a JSON document on each line; what one service says is that anyway")
+    .action(async (service: string | undefined, options) => {
+      if (service === undefined) await (await import("./commands/start.ts")).start(options, output);
       else await (await import("./commands/start-service.ts")).startService(service);
     });
-  lanekeeper
-    .command("migrate")
+  json(lanekeeper.command("migrate"))
     .description("make roles, schemas and tables on DATABASE_URL, or on the embedded Postgres")
-    .action(async () => (await import("./commands/migrate.ts")).migrate(output));
+    .action(async (options) => (await import("./commands/migrate.ts")).migrate(options, output));
   json(lanekeeper.command("doctor").description("look for what would keep it from working")).action(
     async (options) => (await import("./commands/doctor.ts")).doctor(options, output),
   );

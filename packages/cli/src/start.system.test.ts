@@ -56,6 +56,15 @@ describe("lanekeeper start", () => {
     const { url, headers, body } = await pastedCurl(curl);
     const answer = await fetch(url, { method: "POST", headers, body });
     expect(await answer.json()).toMatchObject({ object: "chat.completion" });
+    // A program is told the same in documents, which say no secret.
+    const migrated = await lanekeeper(running.dataDir, "migrate", "--json");
+    const { steps, schemas } = JSON.parse(migrated.output) as Record<"steps" | "schemas", unknown>;
+    expect(steps).toContain("the database is up to date");
+    expect(schemas).toMatchObject(
+      ["session-identity", "runner", "delivery", "ingress"].map((service) => ({
+        ...{ service, applied: [], version: expect.any(Number) },
+      })),
+    );
     const beside = await lanekeeper(running.dataDir, "start");
     expect(beside).toEqual({
       code: 1,
@@ -69,6 +78,32 @@ describe("lanekeeper start", () => {
       expect(await processLife(pid ?? 0)).toBeUndefined();
     }
     expect(await processLife(postgres?.pid ?? 0)).toBeUndefined();
+  });
+
+  test("tells a program each step, where everything is, and its end, a document on a line", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "data");
+    const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir });
+    const program = runProgram({ args: ["start", "--json"], env });
+    const documents = () =>
+      program
+        .output()
+        .split("\n")
+        // Behind the last line break stands nothing, or a line that is still coming.
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as { step?: string; ready?: Record<string, unknown> });
+    const ready = await eventually(() => documents().find((one) => one.ready)?.ready, {
+      ...{ timeoutMs: 120_000, what: "the document that tells where everything is" },
+    });
+    const key = join(dataDir, "api-key");
+    expect(ready).toMatchObject({ apiKeyFile: key, logs: join(dataDir, "logs") });
+    expect(Object.keys(ready["admin"] as object)).toHaveLength(4);
+    const answer = await ask(String(ready["url"]), (await readFile(key, "utf8")).trim(), "hello");
+    expect(answer.status).toBe(200);
+    program.process.kill("SIGTERM");
+    expect((await program.ended).code).toBe(0);
+    expect(documents().at(-1)).toEqual({ step: "stopped" });
+    expect(program.output()).not.toContain((await readFile(key, "utf8")).trim());
   });
 
   test("kill -9 of the supervisor leaves nothing running, and the next start finds everything", async () => {

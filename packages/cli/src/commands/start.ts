@@ -1,10 +1,11 @@
 import { fileURLToPath } from "node:url";
+import type { JsonValue } from "@bufbuild/protobuf";
 import { readSettings, type Settings, tlsPaths } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
 import { defaultConfig } from "../config/default.ts";
 import type { Config } from "../config/schema.ts";
 import { applyConfig, applyDefault } from "../constellation/apply-config.ts";
-import { banner } from "../constellation/banner.ts";
+import { banner, type BannerInput, readyDocument } from "../constellation/banner.ts";
 import { CLOSE_ALLOWANCE_MS, Constellation } from "../constellation/constellation.ts";
 import { type DataDir, openDataDir } from "../constellation/folder/data-dir.ts";
 import { awaitLeftovers } from "../constellation/folder/leftovers.ts";
@@ -24,13 +25,21 @@ import type { Output } from "../output.ts";
 /** The program that a service's process runs. */
 export const PROGRAM = fileURLToPath(new URL("../../bin/lanekeeper.js", import.meta.url));
 
+export interface StartOptions {
+  readonly json?: boolean;
+}
+
 /**
  * `lanekeeper start`: the whole constellation on this machine, until a signal ends it.
  * @throws an error whose message says what to do, when it does not come up
  */
-export async function start(output: Output): Promise<void> {
+export async function start({ json = false }: StartOptions, output: Output): Promise<void> {
   const settings = readSettings();
-  const tell = (line: string) => output.line(line);
+  const tell = (line: string) => (json ? tellJson(output, { step: line }) : output.line(line));
+  const tellReady = (about: BannerInput): void => {
+    if (json) tellJson(output, { ready: readyDocument(about) });
+    else for (const line of banner(about)) tell(line);
+  };
   const request = new StopRequest();
   using _signals = request.listen();
   const config =
@@ -46,8 +55,13 @@ export async function start(output: Output): Promise<void> {
     const gone = awaitLeftovers({ dir, graceMs, tell, stop: request.stop });
     await unlessCalledOff(request.stop, gone);
   }
-  if (!request.stop.aborted) await run({ settings, config, dir, request, tell });
+  if (!request.stop.aborted) await run({ settings, config, dir, request, tell, tellReady });
   tell("stopped");
+}
+
+/** A document on each line, as it comes: a start goes on until it is stopped. */
+function tellJson(output: Output, document: JsonValue): void {
+  output.text(JSON.stringify(document));
 }
 
 interface Start {
@@ -57,6 +71,8 @@ interface Start {
   readonly dir: DataDir;
   readonly request: StopRequest;
   readonly tell: (line: string) => void;
+  /** Once all runs: what a person, or a program, needs to know. */
+  readonly tellReady: (about: BannerInput) => void;
 }
 
 async function run(start: Start): Promise<void> {
@@ -88,7 +104,8 @@ interface Serving extends Start {
 
 /** Starts it and resolves once it is asked to stop. Rejects where the start fails, or is called off. */
 async function serve(serving: Serving): Promise<void> {
-  const { settings, config, dir, request, tell, constellation, ports, credentials } = serving;
+  const { settings, config, dir, request, tell, tellReady } = serving;
+  const { constellation, ports, credentials } = serving;
   const { stop } = request;
   await constellation.start();
   const applied = await unlessStopped(
@@ -97,8 +114,7 @@ async function serve(serving: Serving): Promise<void> {
   );
   await constellation.markReady();
   const model = config === undefined ? settings.model : undefined;
-  for (const line of banner({ ports, credentials, config: applied, model, logs: dir.logs }))
-    tell(line);
+  tellReady({ ports, credentials, config: applied, model, logs: dir.logs });
   await aborted(stop);
   tell("draining; a second Ctrl-C ends everything at once");
 }

@@ -34,6 +34,27 @@ export function banner(input: BannerInput): string[] {
   ];
 }
 
+/** The same for a program; it holds no secret. */
+export function readyDocument(input: BannerInput) {
+  const { ports, credentials, logs } = input;
+  const url = baseUrl(ports);
+  const admin = Object.entries(ports.services).map(([name, at]) => [
+    name,
+    `http://${hostPort(at.admin)}`,
+  ]);
+  return {
+    url,
+    openaiBaseUrl: `${url}/v1`,
+    grpc: hostPort(ports.services.ingress.grpc),
+    admin: Object.fromEntries(admin) as Record<string, string>,
+    model: modelLines(input),
+    // Null: LANEKEEPER_API_KEY has it.
+    apiKeyFile: credentials.apiKeyFile ?? null,
+    logs,
+    curl: curl(url, credentials),
+  };
+}
+
 /** Where people and SDKs go. */
 export function baseUrl({ http }: Pick<PortPlan, "http">): string {
   return `http://${hostPort(http)}`;

@@ -10,6 +10,17 @@ export interface PrepareOptions {
   readonly settings: Settings;
   readonly credentials: Pick<Credentials, "clusterSecret">;
   readonly tell: (line: string) => void;
+  /** Told of each schema, once it is up to date. */
+  readonly migrated?: (schema: MigratedSchema) => void;
+}
+
+/** A service's schema as a migration left it. */
+export interface MigratedSchema {
+  readonly service: ServiceName;
+  readonly schema: string;
+  readonly version: number;
+  /** File names, in the order in which they were applied; none: it was up to date. */
+  readonly applied: readonly string[];
 }
 
 /** As each service has it (a test compares); loading a service to ask it would cost a start a second. */
@@ -41,10 +52,10 @@ export async function prepareDatabase(options: PrepareOptions): Promise<ServiceU
 }
 
 async function prepareService(service: ServiceName, options: PrepareOptions): Promise<string> {
-  const { tell, settings } = options;
+  const { settings } = options;
   const url =
     settings.services[service].ownDatabaseUrl?.reveal() ?? (await provision(service, options));
-  await migrateSchema(service, { url }, tell);
+  await migrateSchema(service, { url }, options);
   return url;
 }
 
@@ -53,25 +64,26 @@ async function prepareService(service: ServiceName, options: PrepareOptions): Pr
  * role's password follows from the cluster secret, which those services may have from elsewhere.
  */
 export async function migrateBeside(
-  options: Pick<PrepareOptions, "database" | "settings" | "tell">,
+  options: Pick<PrepareOptions, "database" | "settings" | "tell" | "migrated">,
 ): Promise<void> {
-  const { database, settings, tell } = options;
+  const { database, settings } = options;
   for (const name of SERVICE_NAMES) {
     const own = settings.services[name].ownDatabaseUrl?.reveal();
     const asOwner = { url: database.adminUrl(), role: schemaOf(name) };
-    await migrateSchema(name, own === undefined ? asOwner : { url: own }, tell);
+    await migrateSchema(name, own === undefined ? asOwner : { url: own }, options);
   }
 }
 
 async function migrateSchema(
   service: ServiceName,
   as: { readonly url: string; readonly role?: string },
-  tell: PrepareOptions["tell"],
+  { tell, migrated }: Pick<PrepareOptions, "tell" | "migrated">,
 ): Promise<void> {
   const schema = schemaOf(service);
   const directory = migrationsOf(service);
   const { applied, version } = await migrate({ ...as, schema, directory, log: tell });
   if (applied.length === 0) tell(`${schema}: at version ${version}`);
+  migrated?.({ service, schema, version, applied });
 }
 
 async function provision(service: ServiceName, options: PrepareOptions): Promise<string> {
