@@ -3,8 +3,9 @@ import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekee
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { gate } from "../testing/gate.ts";
-import { heldAnswer } from "../testing/model-double.ts";
+import { echo, heldAnswer } from "../testing/model-double.ts";
 import { applyMain, Attached, type Submit, turnFor } from "../testing/requests.ts";
+import { transcript } from "../testing/reading.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 
 const worlds = testWorlds();
@@ -38,6 +39,34 @@ test.concurrent("whoever coalesced is told which turn answered it, and that turn
   expect((await guest.ended).intoTurnId).toBe(host.turnId);
   expect((await later.ended).intoTurnId).toBe("");
   expect((await host.ended).intoTurnId).toBe("");
+});
+
+test.concurrent("what did not ask to go first does not, by joining a turn that interrupts: it overtook what was accepted before it", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const held = gate();
+  // However it is asked to stop.
+  world.model.behaviour = async function* (request) {
+    await held.opened;
+    yield* echo(request);
+  };
+  const active = new Attached(replica, { submit: turnFor(world, "active") });
+  await eventually(() => world.model.asked.length === 1);
+  const submit = (text: string, more: Submit = {}, principal = "p1") =>
+    replica.client.submitTurn(turnFor(world, text, more), { principal });
+  await submit("before", {}, "p2");
+  const now = await submit("now", { onConflict: OnConflict.INTERRUPT });
+  const also = await submit("also", COALESCE);
+  expect(also).toMatchObject({ disposition: Disposition.QUEUED, intoTurnId: "" });
+  // Of the same principal and last among those that wait their turn.
+  expect(await submit("and", COALESCE)).toMatchObject({ intoTurnId: also.turnId });
+  held.open();
+  expect((await active.ended).state).toBe(TurnState.INTERRUPTED);
+  await new Attached(replica, { turnId: now.turnId }).ended;
+  await new Attached(replica, { turnId: also.turnId }).ended;
+  const said = (await transcript(replica)).filter((text) => !text.startsWith("echo"));
+  expect(said).toEqual(["active", "now", "before", "also", "and"]);
 });
 
 test.concurrent("a turn does not join one that gives up before it would, nor does one that gives up itself", async () => {

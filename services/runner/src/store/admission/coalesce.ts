@@ -12,7 +12,7 @@ SELECT last.turn_id AS "turnId", cardinality(last.input) AS messages,
   (SELECT coalesce(sum(octet_length(m)), 0) FROM unnest(last.input) m)::int AS bytes
 FROM (
   SELECT * FROM turns
-  WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND steer IS NULL
+  WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND steer IS NULL AND NOT front
   ORDER BY lane_seq DESC LIMIT 1
 ) last
 WHERE last.run_id IS NULL AND last.run_count = 0 AND last.stop IS NULL AND last.child_turn_id IS NULL AND last.principal = $3 AND last.route_id = $4
@@ -30,7 +30,8 @@ export interface CoalesceHost {
 }
 
 /**
- * The last waiting turn of the lane, if it is of the same principal, route, class, parameters, session and
+ * The last waiting turn of the lane, those in front apart: what did not ask to go first would else be answered before
+ * what was accepted before it. If it is of the same principal, route, class, parameters, session and
  * generation, required or not, never had a run, is not to be stopped, tells of no subagent and is not older
  * than the debounce. Each of two with a `max_wait` has a moment of its own at which it fails, so neither takes
  * in another. Read under the lane's lock.
