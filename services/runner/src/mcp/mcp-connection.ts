@@ -21,6 +21,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface McpConnection {
   readonly client: Client;
   tools(): Promise<readonly McpTool[]>;
+  /** Something is asked there: to make room it is not closed meanwhile. */
+  use<T>(ask: (client: Client) => Promise<T>): Promise<T>;
+  readonly isInUse: boolean;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly closed: Promise<void>;
 }
@@ -63,7 +66,37 @@ export async function connectMcp(
     await client.close().catch(() => undefined);
     throw error;
   }
-  return { client, tools: () => list.read(), closed };
+  return new Connected(client, list, closed);
+}
+
+class Connected implements McpConnection {
+  readonly client: Client;
+  readonly closed: Promise<void>;
+  readonly #list: ToolList;
+  #uses = 0;
+
+  constructor(client: Client, list: ToolList, closed: Promise<void>) {
+    this.client = client;
+    this.#list = list;
+    this.closed = closed;
+  }
+
+  get isInUse(): boolean {
+    return this.#uses > 0;
+  }
+
+  tools(): Promise<readonly McpTool[]> {
+    return this.use(() => this.#list.read());
+  }
+
+  async use<T>(ask: (client: Client) => Promise<T>): Promise<T> {
+    this.#uses += 1;
+    try {
+      return await ask(this.client);
+    } finally {
+      this.#uses -= 1;
+    }
+  }
 }
 
 function transportTo(server: McpServer, env: Environment, log: Log): Transport {

@@ -6,6 +6,8 @@ import { connectMcp, type Environment, type McpConnection } from "./mcp-connecti
 
 interface Entry {
   readonly connected: Promise<McpConnection>;
+  /** Once it is connected. */
+  connection: McpConnection | undefined;
   usedAtMs: number;
 }
 
@@ -38,6 +40,11 @@ export class McpPool {
     const nowMs = this.#clock.monotonicMs();
     if (this.#isClosed || (this.#failedUntilMs.get(key) ?? 0) > nowMs) return undefined;
     const entry = this.#entries.get(key) ?? this.#open(key, server);
+    if (entry === undefined) {
+      const why = `${LIMITS.mcpConnections} MCP servers are in use here, as many as may be`;
+      log.warn({ tenant, mcp_server: server.name }, `an MCP server is not connected: ${why}`);
+      return undefined;
+    }
     entry.usedAtMs = nowMs;
     try {
       return await entry.connected;
@@ -72,12 +79,17 @@ export class McpPool {
     await Promise.all([...this.#entries.keys()].map((key) => this.#drop(key)));
   }
 
-  #open(key: string, server: McpServer): Entry {
-    this.#makeRoom();
-    const entry = { connected: connectMcp(server, this.#env, this.#clock, this.#log), usedAtMs: 0 };
+  /** Undefined: there is no room. */
+  #open(key: string, server: McpServer): Entry | undefined {
+    if (!this.#makeRoom()) return undefined;
+    const connected = connectMcp(server, this.#env, this.#clock, this.#log);
+    const entry: Entry = { connected, connection: undefined, usedAtMs: 0 };
     this.#entries.set(key, entry);
-    entry.connected
-      .then(({ closed }) => closed)
+    connected
+      .then((connection) => {
+        entry.connection = connection;
+        return connection.closed;
+      })
       .then(() => this.#forget(key, entry))
       .catch(() => undefined);
     return entry;
@@ -93,11 +105,15 @@ export class McpPool {
     if (this.#entries.get(key) === entry) this.#entries.delete(key);
   }
 
-  /** The one that was not needed for longest goes. */
-  #makeRoom(): void {
-    if (this.#entries.size < LIMITS.mcpConnections) return;
-    const [oldest] = [...this.#entries].toSorted(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
-    if (oldest !== undefined) void this.#drop(oldest[0]);
+  /** Of those where nothing is asked now, the one that was not needed for longest goes. False: there is none. */
+  #makeRoom(): boolean {
+    if (this.#entries.size < LIMITS.mcpConnections) return true;
+    const [oldest] = [...this.#entries]
+      .filter(([, { connection }]) => connection?.isInUse === false)
+      .toSorted(([, a], [, b]) => a.usedAtMs - b.usedAtMs);
+    if (oldest === undefined) return false;
+    void this.#drop(oldest[0]);
+    return true;
   }
 
   async #drop(key: string): Promise<void> {

@@ -79,8 +79,10 @@ async function call(
   try {
     // The agent's own limit ends the call before; a server that is asked to stop may do so.
     const options = { signal, timeout: LIMITS.maxToolMs };
-    const ask = ({ client }: McpConnection) =>
-      client.callTool({ name, arguments: given }, CallToolResultSchema, options);
+    const ask = (connection: McpConnection) =>
+      connection.use((client) =>
+        client.callTool({ name, arguments: given }, CallToolResultSchema, options),
+      );
     const result = await asked(called, ask, signal);
     const { content, structuredContent, isError } = CallToolResultSchema.parse(result);
     const files = content.flatMap((block) => fileOfBlock(block) ?? []);

@@ -6,6 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { McpServerSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/mcp";
 import { afterEach, expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
+import { gate } from "../testing/gate.ts";
 import { mcpAgents, type Server } from "../testing/mcp-agents.ts";
 import { shownName } from "./mcp-tools.ts";
 
@@ -112,6 +113,33 @@ test("a replica keeps as many connections as it may; the one that was not needed
   expect(closed).toEqual([]);
   expect(await connect(LIMITS.mcpConnections)).toBeDefined();
   await expect.poll(() => closed).toEqual([1]);
+});
+
+test("a connection in which a call is under way is not closed to make room; where all have one there is none", async () => {
+  const server = await web();
+  const { pool, log } = await toolsOf(server, { TOKEN: "x" });
+  const connect = (n: number) =>
+    pool.connection("t1", create(McpServerSchema, { ...server, name: `s${n}` } as Server));
+  const asked = gate();
+  const answers: Promise<unknown>[] = [];
+  const closed: number[] = [];
+  for (let n = 0; n < LIMITS.mcpConnections; n++) {
+    const connection = await connect(n);
+    void connection?.closed.then(() => closed.push(n));
+    const call = async () => {
+      await asked.opened;
+      return connection?.client.ping();
+    };
+    if (n !== 7) answers.push(connection?.use(call) ?? Promise.reject(new Error(`no ${n}`)));
+  }
+  const last = await connect(LIMITS.mcpConnections);
+  void last?.use(() => asked.opened);
+  await expect.poll(() => closed).toEqual([7]);
+  expect(await connect(LIMITS.mcpConnections + 1)).toBeUndefined();
+  expect(log.text()).toContain(`${LIMITS.mcpConnections} MCP servers are in use here`);
+  asked.open();
+  expect(await Promise.all(answers)).toEqual(answers.map(() => ({})));
+  expect(await connect(LIMITS.mcpConnections + 1)).toBeDefined();
 });
 
 test("a server that went away is started again for the next turn", async () => {
