@@ -161,6 +161,51 @@ test.concurrent("a steered turn that is cancelled is not told to its host again"
   expect(world.identity.holder(TENANT, KEY)).toBeUndefined();
 });
 
+/** A message that its host has read, and answers once it may. */
+async function consumed() {
+  const world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const gates = [gate(), gate()] as const;
+  world.model.behaviour = (request) =>
+    heldAnswer((gates[world.model.asked.length - 1] ?? gates[1]).opened)(request);
+  const host = new Attached(replica, { submit: turnFor(world, "one") });
+  await eventually(() => host.kinds.includes("textDelta"));
+  const { turnId } = await replica.client.submitTurn(turnFor(world, "two", steer));
+  gates[0].open();
+  await eventually(() => world.model.asked.length === 2);
+  expect(world.model.shown(1)).toContain("user: two");
+  return { world, replica, host, turnId, answer: () => gates[1].open() };
+}
+
+test.concurrent("who cancels a message that its host has read comes too late, is told so, and it was answered", async () => {
+  const { world, replica, host, turnId, answer } = await consumed();
+  await using _ = world;
+  const { turn } = await replica.client.cancelTurn({ turnId });
+  expect(turn).toMatchObject({ state: TurnState.QUEUED, intoTurnId: host.turnId });
+  answer();
+  expect((await host.ended).state).toBe(TurnState.COMPLETED);
+  expect(await transcript(replica)).toEqual(["one", "held", "two", "held"]);
+  await eventually(async () => {
+    const { turn } = await replica.client.getTurn({ turnId });
+    return turn?.state === TurnState.COALESCED;
+  });
+});
+
+test.concurrent("a message that was cancelled too late is not answered either where its host ends without an answer", async () => {
+  const { world, replica, host, turnId } = await consumed();
+  await using _ = world;
+  await replica.client.cancelTurn({ turnId, note: "never mind" });
+  await replica.client.cancelTurn({ turnId: host.turnId });
+  expect((await host.ended).state).toBe(TurnState.CANCELLED);
+  const guest = await new Attached(replica, { turnId }).ended;
+  expect(guest).toMatchObject({ state: TurnState.CANCELLED, intoTurnId: "" });
+  expect(guest.errorMessage).toBe("the turn was cancelled: never mind");
+  expect(world.model.asked).toHaveLength(2);
+  const { lane } = await replica.client.getLane({ sessionKey: KEY });
+  expect(lane?.depth).toBe(0);
+});
+
 test.concurrent("a replica that dies when it has ended a turn: what was handed to it is not overtaken by what comes later", async () => {
   await using world = await worlds.start();
   const doomed = await world.replica({ dieAt: "after runner_finish" });

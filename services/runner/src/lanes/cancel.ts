@@ -23,7 +23,8 @@ export interface CancelParts {
 
 /**
  * Ends a turn that waits at once; asks the run of an active one, wherever it is, to end it. Gives the
- * turn as it stands then: ended, or about to. @throws NOT_FOUND
+ * turn as it stands then: ended, about to, or, where it was handed to a turn that has read it, with that one.
+ * @throws NOT_FOUND
  */
 export async function cancelTurn(
   parts: CancelParts,
@@ -39,7 +40,7 @@ export async function cancelTurn(
     if (stop !== undefined)
       parts.runs.abort(stop.runId, { kind: "stopped", stop: "cancelled", note });
     turn = await known(db, tenant, turnId);
-    if (turn.state !== "QUEUED") break;
+    if (turn.state !== "QUEUED" || turn.intoTurnId !== undefined) break;
   }
   return turn;
 }

@@ -71,6 +71,7 @@ WITH turn AS (
   UPDATE turns t SET state = $4, end_time = clock_timestamp(), error_reason = $5, error_message = $6,
     ended_stream_seq = $7
   WHERE t.tenant = $1 AND t.turn_id = $3 AND ${stateIn("t.state", "QUEUED")} AND t.session_key = $2
+    AND t.steer IS DISTINCT FROM 2
   RETURNING t.run_id, t.turn_id, t.steer
 )
 UPDATE lanes l SET
@@ -82,7 +83,7 @@ FROM turn WHERE l.tenant = $1 AND l.session_key = $2
 RETURNING l.depth`,
 };
 
-/** Ends a turn that waits, claimed or not. False: it waits no more. */
+/** Ends a turn that waits, claimed or not. False: it waits no more, or the turn that it was handed to has read it. */
 export function endWaiting(db: RunnerDatabase, end: Unanswered): Promise<boolean> {
   return db.transaction(async (sql) => {
     await sql.query(LOCK_LANE_OF, [end.tenant, end.sessionKey]);

@@ -10,15 +10,16 @@ const STANDS_NOT = `(stop IS NULL OR (stop = ${STOP_CODES.interrupted} AND $3 = 
 
 /**
  * A run whose ending is stored is past stopping; should session-identity
- * refuse that ending, the turn's next run finds the request.
+ * refuse that ending, the turn's next run finds the request. So it is with a message that the turn which it was
+ * handed to has read: it is a part of that one's answer, and stopped where that ends without one.
  */
 const REQUEST_STOP = {
   name: "runner_request_stop",
   text: `
 UPDATE turns SET stop = $3, stop_note = $4
 WHERE tenant = $1 AND turn_id = $2 AND ${stateIn("state", "QUEUED", "ACTIVE")}
-  AND run_id IS NOT NULL AND ${STANDS_NOT}
-RETURNING run_id AS "runId", prepared_run_id IS NOT NULL AS "isEnding"`,
+  AND (run_id IS NOT NULL OR steer = 2) AND ${STANDS_NOT}
+RETURNING run_id AS "runId", run_id IS NULL OR prepared_run_id IS NOT NULL AS "isEnding"`,
 };
 
 /** Asks the holder of a turn to end it. Undefined: what was asked before stands, or there is nothing to stop. */

@@ -923,7 +923,8 @@ export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE_
   messageDesc(file_lanekeeper_runner_v1_runner_service, 18);
 
 /**
- * The turn as it stands: ended, or about to.
+ * The turn as it stands: ended, or about to. QUEUED with `into_turn_id`: the turn that it was handed to has read it,
+ * so that the cancel comes too late; it ends with that one, or, where that one ends without an answer, CANCELLED.
  *
  * @generated from message lanekeeper.runner.v1.CancelTurnResponse
  */
