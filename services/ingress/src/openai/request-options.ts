@@ -39,6 +39,13 @@ export function readRequestOptions(headers: SingleHeaders): RequestOptions {
   };
 }
 
+/** Whether a request is one without a key that its client does not say to be a retry. */
+export function isFirstTry(
+  options: Pick<RequestOptions, "clientRetryCount" | "idempotencyKey">,
+): boolean {
+  return options.idempotencyKey === "" && options.clientRetryCount === 0;
+}
+
 /** Most likely the header with the key was misspelt, and the turn would run outside its session. */
 export function refuseExpectation({ expectedSessionId, expectedGeneration }: RequestOptions): void {
   const without = "is given without a session key; send one in x-session-key";

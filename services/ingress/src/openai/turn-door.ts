@@ -1,7 +1,6 @@
 import { type Caller, hasReason } from "@lanekeeper/rpc";
 import type { IngressContext } from "../context.ts";
 import { requireScope } from "../credentials/scopes.ts";
-import { admit } from "../http/admit.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { type JsonObject, parseJsonObject, requireJson } from "../http/json-body.ts";
 import { readBody } from "../http/read-body.ts";
@@ -9,13 +8,17 @@ import type { Route } from "../http/routes.ts";
 import { fingerprint } from "../turns/fingerprint.ts";
 import { reportCutOff } from "../turns/report-cut-off.ts";
 import { type OpenTurn, openTurn } from "../turns/open-turn.ts";
+import { sentAs } from "../turns/sent-as.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
+import type { UnsureRequest } from "../turns/unsure-submissions.ts";
 import type { AnswerFormat } from "./answer-format.ts";
 import type { Asker } from "./asker.ts";
 import { fitHistory } from "./fit-history.ts";
 import { Leave, watchLeaving } from "./leave.ts";
+import { letIn } from "./let-in.ts";
 import { plainAnswer } from "./plain-answer.ts";
 import { setReceiptHeaders, setSessionHeaders } from "./receipt.ts";
+import { isFirstTry } from "./request-options.ts";
 import { selectSession } from "./select-session.ts";
 import { streamedAnswer } from "./streamed-answer.ts";
 
@@ -53,7 +56,8 @@ async function answerTurn<A extends StreamableAsk>(
   exchange: Exchange,
 ): Promise<void> {
   const { facts, res } = exchange;
-  const caller = await admit(context, exchange);
+  const cameMs = context.clock.monotonicMs();
+  const caller = await letIn(context, exchange, cameMs);
   requireScope(caller, "chat");
   const { ask, body } = await readAsk(context, door, { exchange, caller });
   const { rawKey, agentId, options } = ask;
@@ -62,14 +66,19 @@ async function answerTurn<A extends StreamableAsk>(
   const report = async (turnId: string): Promise<void> => {
     await reportCutOff(context, turnId, { ...caller, requestId: facts.requestId, within: facts });
   };
-  const known = { caller, fingerprint: content };
+  const known = {
+    caller,
+    sent: sentAs(facts.route, exchange.headers, body),
+    firstTryMs: isFirstTry(options) ? cameMs : undefined,
+  };
+  context.unsure.began(known);
   const leave = new Leave({
     ofSubmission: (key) => context.unsure.cutOff(known, key),
     ofTurn: (turnId) => context.unsure.reporting(known, report(turnId)),
   });
   const forget = watchLeaving(leave, res, context.lastCall);
   try {
-    const asked = { ...known, exchange, ask, body, leave };
+    const asked = { ...known, fingerprint: content, exchange, ask, body, leave };
     const turn = await open(context, door, asked);
     const format = door.format(exchange, ask, turn);
     const answer = ask.stream ? streamedAnswer : plainAnswer;
@@ -80,6 +89,7 @@ async function answerTurn<A extends StreamableAsk>(
     // Before it is told: the retry may come at once.
     const { turnId } = facts;
     if (hasReason(error, "WAIT_EXPIRED") && turnId !== undefined) await report(turnId);
+    if (turnId === undefined) context.unsure.refused(known);
     throw error;
   } finally {
     forget();
@@ -104,11 +114,10 @@ async function readAsk<A extends StreamableAsk>(
   return { ask: door.parse(exchange, whole, rawKey), body };
 }
 
-interface Asked<A> {
+interface Asked<A> extends UnsureRequest {
   readonly exchange: Exchange;
   readonly ask: A;
   readonly body: Buffer;
-  readonly caller: Caller;
   readonly fingerprint: Uint8Array;
   readonly leave: Leave;
 }
@@ -116,7 +125,7 @@ interface Asked<A> {
 async function open<A extends StreamableAsk>(
   context: IngressContext,
   door: TurnDoor<A>,
-  { exchange, ask, body, caller, fingerprint, leave }: Asked<A>,
+  { exchange, ask, body, caller, sent, firstTryMs, fingerprint, leave }: Asked<A>,
 ): Promise<OpenTurn> {
   const { res, facts } = exchange;
   const { requestId } = facts;
@@ -127,9 +136,7 @@ async function open<A extends StreamableAsk>(
       const came = { field: door.messagesField, bodyBytes: body.length };
       return fitHistory(whole, came, context.limits);
     },
-    fingerprint,
-    caller,
-    requestId,
+    ...{ fingerprint, caller, sent, firstTryMs, requestId },
     within: facts,
     signal: leave.signal,
     left: leave.left,

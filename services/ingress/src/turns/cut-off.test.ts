@@ -1,3 +1,4 @@
+import { later, type LanekeeperError } from "@lanekeeper/rpc";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Ask, ask } from "../testing/ask.ts";
 import { rawStream } from "../testing/raw-stream.ts";
@@ -8,7 +9,7 @@ let lane: TestIngress;
 let openGate = (): void => undefined;
 
 beforeEach(async () => {
-  lane = await startTestIngress();
+  lane = await startTestIngress({ limits: { credentialFreshMs: 0 } });
 });
 
 afterEach(async () => {
@@ -31,9 +32,9 @@ const RETRY: Ask = { headers: { ...SESSION, "x-stainless-retry-count": "1" } };
 const count = (method: string) => lane.runner.calls.filter((call) => call.method === method).length;
 
 /** Asks, and hangs up when `until` is so. */
-async function cutOff(until: () => Promise<void>): Promise<void> {
+async function cutOff(until: () => Promise<void>, more: Ask = {}): Promise<void> {
   const leaving = new AbortController();
-  const answer = ask(lane, { ...FIRST, signal: leaving.signal });
+  const answer = ask(lane, { ...FIRST, ...more, signal: leaving.signal });
   await until();
   leaving.abort();
   await expect(answer).rejects.toThrow();
@@ -94,6 +95,65 @@ test("who asks the same once more, and is no retry, means it", async () => {
   lane.runner.script = (turn) => void turn.begin().complete();
   expect((await ask(lane, FIRST)).status).toBe(200);
   expect(lane.runner.turns).toHaveLength(2);
+});
+
+/** What was asked is answered, and nobody heard it. */
+async function answeredUnheard(more: Ask = {}): Promise<string> {
+  lane.runner.script = holdTurn;
+  await cutOff(() => expect.poll(() => lane.runner.turns.length).toBe(1), more);
+  await expect.poll(() => count("reportCutOff")).toBe(1);
+  const { turnId } = lane.runner.last.begin().say("Yes").complete();
+  lane.runner.script = (turn) => void turn.begin().complete();
+  return turnId;
+}
+
+/** A retry of what was asked anew is a turn of its own, and so is known when that was asked. */
+async function isAnother(retry: Ask): Promise<void> {
+  expect((await ask(lane, retry)).status).toBe(200);
+  expect(lane.runner.turns).toHaveLength(2);
+  const { clientRetryCount, firstTryAge } = lane.runner.last.submit;
+  expect([clientRetryCount, firstTryAge === undefined]).toEqual([1, false]);
+}
+
+test.each<[what: string, refuse: (refusal: LanekeeperError | undefined) => void]>([
+  ["the runner", (refusal) => (lane.runner.refusal = refusal)],
+  ["session-identity", (refusal) => (lane.identity.refusal = refusal)],
+])("who asks the same anew and is refused by %s is retried as that", async (_what, refuse) => {
+  await answeredUnheard();
+  refuse(later("QUEUE_FULL", "no room", 1));
+  expect((await ask(lane, FIRST)).status).toBe(429);
+  refuse(undefined);
+  await isAnother(RETRY);
+});
+
+test("so is who is over a limit, whose words nobody has read", async () => {
+  const [principal, key] = ["ada", "lk_of_ada_0123456789"];
+  const authorization = `Bearer ${key}`;
+  const limited = (burst: number) => ({ principal, rateLimit: { requestsPerMinute: 2, burst } });
+  const limit = (burst: number) => {
+    lane.credentials.remove(principal);
+    lane.credentials.add(key, limited(burst));
+  };
+  const as = (headers: Record<string, string>): Ask => ({ headers: { ...headers, authorization } });
+  lane.credentials.add(key, limited(100));
+  await answeredUnheard(as(SESSION));
+  limit(1);
+  const said = as({ ...SESSION, "x-stainless-retry-count": "0" });
+  expect((await ask(lane, said)).status).toBe(429);
+  limit(100);
+  const before = lane.runner.turns.length;
+  await ask(lane, as({ ...SESSION, "x-stainless-retry-count": "1" }));
+  expect(lane.runner.turns).toHaveLength(before + 1);
+  expect(lane.runner.last.submit.firstTryAge).toBeDefined();
+});
+
+test("a retry that is refused too is a retry still", async () => {
+  const turnId = await answeredUnheard();
+  lane.runner.refusal = later("QUEUE_FULL", "no room", 1);
+  expect((await ask(lane, RETRY)).status).toBe(429);
+  lane.runner.refusal = undefined;
+  expect((await ask(lane, RETRY)).headers["x-turn-id"]).toBe(turnId);
+  expect(lane.runner.turns).toHaveLength(1);
 });
 
 test("who hangs up while the answer is being written was cut off, and who got it whole was not", async () => {

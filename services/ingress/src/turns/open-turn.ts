@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
@@ -20,7 +20,7 @@ import { tellPlainWait, type WaitsTold } from "./plain-wait.ts";
 import { waitsElsewhere } from "./wait-expired.ts";
 import { callOptions, type TurnRequest } from "./turn-request.ts";
 import { type Finding, targetOf } from "./turn-target.ts";
-import type { UnsureSubmissions } from "./unsure-submissions.ts";
+import type { FirstTry, UnsureSubmissions } from "./unsure-submissions.ts";
 
 /** What opening a turn needs. */
 export interface Opening extends Attaching, Finding, WaitsTold {
@@ -154,8 +154,9 @@ async function submission(
   const { fingerprint } = request;
   const ask = await request.completed();
   const { options } = ask;
+  const firstTry = await firstTryOf(deps, request);
   return {
-    idempotencyKey: options.idempotencyKey || (await madeKey(deps, request)),
+    idempotencyKey: options.idempotencyKey || madeKey(request, firstTry),
     keyIsGenerated: options.idempotencyKey === "",
     fingerprint,
     target: await targetOf(deps, request, ask),
@@ -166,13 +167,25 @@ async function submission(
     origin: { source: "http", rawKey: ask.rawKey ?? "" },
     parameters: ask.parameters,
     clientRetryCount: options.clientRetryCount,
+    ...(firstTry?.ageMs === undefined
+      ? {}
+      : { firstTryAge: durationFromMs(Math.max(1, Math.ceil(firstTry.ageMs))) }),
   };
 }
 
+/** Of a retry without a key of the client's, where this replica knows of it. */
+async function firstTryOf(
+  { unsure }: Opening,
+  request: TurnRequest,
+): Promise<FirstTry | undefined> {
+  const { idempotencyKey, clientRetryCount } = request.ask.options;
+  if (idempotencyKey !== "" || clientRetryCount === 0) return undefined;
+  return unsure.firstTryOf(request);
+}
+
 /** Of a retry the key that the first one had, where its caller does not know what became of it. */
-async function madeKey({ unsure }: Opening, request: TurnRequest): Promise<string> {
-  const isRetry = request.ask.options.clientRetryCount > 0;
-  const key = (isRetry ? await unsure.keyOf(request) : undefined) ?? randomUUID();
+function madeKey(request: TurnRequest, firstTry: FirstTry | undefined): string {
+  const key = firstTry?.idempotencyKey ?? randomUUID();
   request.submitting(key);
   return key;
 }

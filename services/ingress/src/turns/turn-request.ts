@@ -1,14 +1,14 @@
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
-import type { CallOptions, Caller, TracedWork } from "@lanekeeper/rpc";
+import type { CallOptions, TracedWork } from "@lanekeeper/rpc";
 import type { TurnAsk } from "./turn-ask.ts";
+import type { UnsureRequest } from "./unsure-submissions.ts";
 
 /** Who asks, in what words, and until when. */
-export interface TurnRequest {
+export interface TurnRequest extends UnsureRequest {
   readonly ask: TurnAsk;
   /** What is left to find out about a request that is new, such as what it goes on from. */
   readonly completed: () => Promise<TurnAsk>;
   readonly fingerprint: Uint8Array;
-  readonly caller: Caller;
   readonly requestId: string;
   /** Whose trace it is. */
   readonly within: TracedWork;

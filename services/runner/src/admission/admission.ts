@@ -23,7 +23,7 @@ import type { Sql } from "../store/sql.ts";
 import type { Stop, StoredTurn } from "../store/turn-row.ts";
 import { storedTurn } from "./admitted-turn.ts";
 import type { RunnerDeps } from "../deps.ts";
-import { cutOffTurn, joined, joinedToTeller } from "./join-request.ts";
+import { askedAnew, cutOffTurn, joined, joinedToTeller } from "./join-request.ts";
 import { joinTurn } from "./join-turn.ts";
 import { spendOnNested } from "../nested/nested-budget.ts";
 import { refuseIfUnsent } from "../outbox/outbox-backlog.ts";
@@ -55,7 +55,10 @@ export async function admit(
   }
   if (options.refusal !== undefined) {
     const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
-    if (known === undefined) throw options.refusal;
+    if (known === undefined) {
+      await askedAnew(deps, turn, options.refusal);
+      throw options.refusal;
+    }
     return joined(deps, turn, known);
   }
   for (let attempt = 1; ; attempt++) {
@@ -67,11 +70,23 @@ export async function admit(
     if (result !== undefined) return result;
     const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
     if (known !== undefined) return joined(deps, turn, known);
-    if (isOfLane(turn)) {
-      await refuseIfUnsent(deps, turn);
-      await refuseIfFull(deps, turn, options);
-    }
+    if (isOfLane(turn)) await refuseIfNoRoom(deps, turn, options);
     if (attempt >= ATTEMPTS) throw later("SESSION_BUSY", "the lane changes too fast", 100);
+  }
+}
+
+/** @throws QUEUE_FULL, SESSION_BUSY */
+async function refuseIfNoRoom(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  options: AdmissionOptions,
+): Promise<void> {
+  try {
+    await refuseIfUnsent(deps, turn);
+    await refuseIfFull(deps, turn, options);
+  } catch (refusal) {
+    await askedAnew(deps, turn, refusal);
+    throw refusal;
   }
 }
 

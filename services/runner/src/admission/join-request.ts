@@ -1,7 +1,13 @@
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { LanekeeperError, notFound } from "@lanekeeper/rpc";
+import { hasReason, LanekeeperError, notFound } from "@lanekeeper/rpc";
 import { readChildTurn } from "../store/nested/child-turns.ts";
-import { findCutOff, findRequest, type KnownRequest } from "../store/admission/find-request.ts";
+import {
+  findCutOff,
+  findRequest,
+  forgetCutOff,
+  type KnownRequest,
+  type Said,
+} from "../store/admission/find-request.ts";
 import type { NewTurn } from "../store/admission/new-turn.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import type { AdmissionResult } from "./admission-result.ts";
@@ -16,9 +22,27 @@ export async function cutOffTurn(
   turn: NewTurn,
 ): Promise<KnownRequest | undefined> {
   if (!turn.keyIsGenerated || turn.clientRetryCount === 0) return undefined;
-  const { tenant, principal, idempotencyKey, fingerprint, session } = turn;
+  const { tenant, principal, idempotencyKey } = turn;
   const known = await findRequest(db, tenant, principal, idempotencyKey);
-  return known ?? findCutOff(db, tenant, principal, fingerprint, session?.sessionKey);
+  return known ?? findCutOff(db, saidBy(turn), turn.firstTryAgeMs);
+}
+
+/**
+ * Who asks anew and is refused is retried by its client: as that, and not as the turn whose caller was cut off
+ * before. The refusal stands in any case.
+ */
+export async function askedAnew(
+  { db }: RunnerDeps,
+  turn: NewTurn,
+  refusal: unknown,
+): Promise<void> {
+  if (!turn.keyIsGenerated || turn.clientRetryCount > 0) return;
+  if (!hasReason(refusal, "QUEUE_FULL") && !hasReason(refusal, "SESSION_BUSY")) return;
+  await forgetCutOff(db, saidBy(turn)).catch(() => undefined);
+}
+
+function saidBy({ tenant, principal, fingerprint, session }: NewTurn): Said {
+  return { tenant, principal, fingerprint, sessionKey: session?.sessionKey };
 }
 
 /**

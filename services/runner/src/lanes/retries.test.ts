@@ -1,4 +1,5 @@
-import { Disposition, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Disposition, OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
@@ -85,7 +86,7 @@ test.concurrent("somebody else who attaches is not the turn's caller, neither co
   await retry.ended;
 });
 
-test.concurrent("a caller who was told of no end joins it later; another key, a first try and a second yes do not", async () => {
+test.concurrent("a caller who was told of no end joins it later; another key and a second yes do not", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
@@ -99,7 +100,6 @@ test.concurrent("a caller who was told of no end joins it later; another key, a 
   expect((await second.ended).state).toBe(TurnState.COMPLETED);
   expect(second.turnId).not.toBe(first.turnId);
   await replica.client.reportCutOff({ turnId: first.turnId });
-  expect((await replica.client.submitTurn(yes(0))).turnId).not.toBe(first.turnId);
   const elsewhere = await replica.client.submitTurn(yes(1, "agent:main:elsewhere"));
   expect(elsewhere.disposition).toBe(Disposition.STARTED);
   const retry = new Attached(replica, { submit: yes(1) });
@@ -108,4 +108,83 @@ test.concurrent("a caller who was told of no end joins it later; another key, a 
   const third = new Attached(replica, { submit: yes(1) });
   await third.ended;
   expect(third.turnId).not.toBe(first.turnId);
+});
+
+/** "yes" as one client says it, however often. */
+function sayings(world: Parameters<typeof turnFor>[0]) {
+  return (clientRetryCount: number, more: object = {}) => {
+    const fingerprint = new Uint8Array([1]);
+    return turnFor(world, "yes", { fingerprint, keyIsGenerated: true, clientRetryCount, ...more });
+  };
+}
+
+test.concurrent("who asks the same anew after being cut off retries what was asked anew", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const yes = sayings(world);
+  const ended = async (turn: ReturnType<typeof yes>) => {
+    const attached = new Attached(replica, { submit: turn });
+    await attached.ended;
+    return attached.turnId;
+  };
+  const first = await ended(yes(0));
+  await replica.client.reportCutOff({ turnId: first });
+  const second = await ended(yes(0));
+  expect(second).not.toBe(first);
+  // The third never arrived; its retry does.
+  const third = await ended(yes(1));
+  expect([first, second]).not.toContain(third);
+  await replica.client.reportCutOff({ turnId: second });
+  await replica.client.reportCutOff({ turnId: third });
+  expect(await ended(yes(1))).toBe(third);
+});
+
+test.concurrent("two that were cut off at once are each joined by a retry", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const yes = sayings(world);
+  const taps = [];
+  for (let tap = 0; tap < 2; tap++) taps.push((await replica.client.submitTurn(yes(0))).turnId);
+  for (const turnId of taps) await replica.client.reportCutOff({ turnId });
+  const joined = [];
+  for (const _ of taps) {
+    const retry = new Attached(replica, { submit: yes(1) });
+    await retry.ended;
+    joined.push(retry.turnId);
+  }
+  expect(joined.sort()).toEqual(taps.sort());
+});
+
+test.concurrent("who asks anew and is refused retries that, and not the turn that it was cut off from", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const yes = sayings(world);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened);
+  const first = new Attached(replica, { submit: yes(0) });
+  await eventually(() => first.kinds.includes("textDelta"));
+  await replica.client.reportCutOff({ turnId: first.turnId });
+  const anew = replica.client.submitTurn(yes(0, { onConflict: OnConflict.REJECT }));
+  await expect(anew).rejects.toMatchObject({ reason: "SESSION_BUSY" });
+  const retry = await replica.client.submitTurn(yes(1));
+  expect(retry.turnId).not.toBe(first.turnId);
+  held.open();
+  await first.ended;
+});
+
+test.concurrent("a retry joins no turn from before its first try, where the door knows when that was", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  const yes = sayings(world);
+  const first = new Attached(replica, { submit: yes(0) });
+  await first.ended;
+  await replica.client.reportCutOff({ turnId: first.turnId });
+  const asked = (ms: number) =>
+    replica.client.submitTurn(yes(1, { firstTryAge: durationFromMs(ms) }));
+  expect((await asked(600_000)).turnId).toBe(first.turnId);
+  expect((await asked(1)).turnId).not.toBe(first.turnId);
 });

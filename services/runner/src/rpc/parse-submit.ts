@@ -59,6 +59,7 @@ export function parseSubmit(request: SubmitTurnRequest, call: CallContext): Pars
     fingerprint: parseFingerprint(request.fingerprint),
     keyIsGenerated: request.keyIsGenerated,
     clientRetryCount: Math.max(0, request.clientRetryCount),
+    firstTryAgeMs: parseDuration("first_try_age", request.firstTryAge),
     requestId: call.requestId,
     traceId: traceIdOf(call.traceparent) ?? "",
     traceparent: call.traceparent ?? "",

@@ -33,21 +33,52 @@ WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generat
   AND t.session_key IS NOT DISTINCT FROM $4
   AND (t.end_time IS NULL
     OR t.end_time > clock_timestamp() - ${LIMITS.retriesComeWithinMs} * interval '1 ms')
+  AND ($5::float8 IS NULL OR t.accept_time >= clock_timestamp() - $5 * interval '1 ms')
+  AND NOT EXISTS (
+    SELECT FROM idempotency j JOIN turns later ON later.tenant = j.tenant AND later.turn_id = j.turn_id
+    WHERE j.tenant = $1 AND j.principal = $2 AND j.fingerprint = $3 AND j.is_generated
+      AND later.session_key IS NOT DISTINCT FROM $4 AND later.accept_time > t.caller_gone_time)
 ORDER BY i.turn_id DESC LIMIT 1`,
 };
 
+/** What a turn says, where its client shows no key. */
+export interface Said {
+  readonly tenant: string;
+  readonly principal: string;
+  readonly fingerprint: Uint8Array;
+  /** Undefined: stateless. */
+  readonly sessionKey: string | undefined;
+}
+
 /**
- * The last turn of the same session and content, without a key of the client's, whose caller was cut off; of
- * those that run or ended a while ago at most.
+ * The last turn that says the same and whose caller was cut off; of those that run or ended a while ago at most.
+ * Where the same was accepted anew after that, a retry is of what was asked then; and of what was asked so long
+ * ago at most, if that is known.
  */
 export function findCutOff(
   sql: Sql,
-  tenant: string,
-  principal: string,
-  fingerprint: Uint8Array,
-  sessionKey: string | undefined,
+  { tenant, principal, fingerprint, sessionKey }: Said,
+  firstTryAgeMs: number | undefined,
 ): Promise<KnownRequest | undefined> {
-  return first(sql, FIND_CUT_OFF, [tenant, principal, fingerprint, sessionKey ?? null]);
+  const params = [tenant, principal, fingerprint, sessionKey ?? null, firstTryAgeMs ?? null];
+  return first(sql, FIND_CUT_OFF, params);
+}
+
+const FORGET_CUT_OFF = {
+  name: "runner_forget_cut_off",
+  text: `
+UPDATE turns t SET caller_gone = false FROM idempotency i
+WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated
+  AND t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.caller_gone
+  AND t.session_key IS NOT DISTINCT FROM $4`,
+};
+
+/** The same was asked anew, and refused: a retry is of that, and of no turn. */
+export async function forgetCutOff(
+  sql: Sql,
+  { tenant, principal, fingerprint, sessionKey }: Said,
+): Promise<void> {
+  await sql.query(FORGET_CUT_OFF, [tenant, principal, fingerprint, sessionKey ?? null]);
 }
 
 const JOIN_CUT_OFF = {
@@ -84,7 +115,9 @@ export async function joinCutOff(sql: Sql, one: Rejoined): Promise<void> {
 
 const MARK_CALLER_GONE = {
   name: "runner_mark_caller_gone",
-  text: `UPDATE turns SET caller_gone = true WHERE tenant = $1 AND turn_id = $2 AND NOT caller_gone`,
+  text: `
+UPDATE turns SET caller_gone = true, caller_gone_time = clock_timestamp()
+WHERE tenant = $1 AND turn_id = $2 AND NOT caller_gone`,
 };
 
 /** A caller left before it was told the end. */

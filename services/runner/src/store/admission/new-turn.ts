@@ -21,6 +21,8 @@ export interface NewTurn {
   readonly fingerprint: Uint8Array;
   readonly keyIsGenerated: boolean;
   readonly clientRetryCount: number;
+  /** How long ago the first try of this retry came; undefined: nobody here knows. */
+  readonly firstTryAgeMs?: number | undefined;
   readonly requestId: string;
   readonly traceId: string;
   readonly traceparent: string;
