@@ -24,7 +24,10 @@ export interface IngressLimits {
   readonly maxHeaderBytes: number;
   /** Of the HTTP port, and of the gRPC port as many; one more is closed at once. */
   readonly maxConnections: number;
-  /** Requests being answered, over all connections; one more is RATE_LIMITED. */
+  /**
+   * Requests being answered, over all connections; one more is RATE_LIMITED, and of a tenant that has more than its
+   * share (`fair-share.ts`) it is so before.
+   */
   readonly maxRequestsInFlight: number;
   /** From the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number;
@@ -95,7 +98,7 @@ export interface IngressLimits {
   readonly maxUpdateAttempts: number;
   /** Accounts that are polled are looked for so often. */
   readonly pollRefreshMs: number;
-  /** Entries of the request log that wait to be written; more are counted and dropped. */
+  /** Entries of the request log that wait to be written; more are counted and dropped, shared in the same way. */
   readonly maxBufferedRequests: number;
   readonly requestLogBatchSize: number;
   readonly requestLogFlushMs: number;

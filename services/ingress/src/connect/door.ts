@@ -24,7 +24,7 @@ import { whileValid } from "./while-valid.ts";
 
 /** What stands behind the door. */
 export interface ConnectDoor extends StandingDeps {
-  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
+  readonly credentials: Pick<Entrance, "authenticate" | "hold" | "recheck">;
   readonly bodyBudget: Pick<BodyBudget, "release" | "take">;
   readonly identity: IdentityClient;
   readonly runner: RunnerClient;

@@ -10,15 +10,23 @@ import { authorizeMethod } from "./permissions.ts";
  * Lets a request over Connect in, once: before its body is read where it has one, so that one that cannot be
  * parsed has counted against its key's limits all the same.
  */
-export function lettingIn(credentials: Pick<Entrance, "authenticate">): {
+export function lettingIn(credentials: Pick<Entrance, "authenticate" | "hold">): {
   readonly admit: BodyGuard["admit"];
   readonly authorize: Authorize;
 } {
   const admitted = new WeakMap<ServerResponse, Credential>();
-  const letIn = (headers: Headers, answer: ServerResponse | undefined, tell: TellHeaders) =>
-    credentials.authenticate(headers.get("authorization") ?? undefined, tell, (caller) => {
-      if (answer !== undefined) noteRpc(answer, { caller });
+  const letIn = async (
+    headers: Headers,
+    answer: ServerResponse | undefined,
+    tell: TellHeaders,
+  ): Promise<Credential> => {
+    const authorization = headers.get("authorization") ?? undefined;
+    const caller = await credentials.authenticate(authorization, tell, (known) => {
+      if (answer !== undefined) noteRpc(answer, { caller: known });
     });
+    if (answer !== undefined) credentials.hold(caller, answer);
+    return caller;
+  };
   return {
     admit: async (headers, answer) => {
       const tell: TellHeaders = (told) => {

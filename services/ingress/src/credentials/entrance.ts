@@ -1,7 +1,9 @@
-import type { Caller } from "@lanekeeper/rpc";
+import type { ServerResponse } from "node:http";
+import { type Caller, later } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
 import type { RateLimit } from "../rate-limits/rate-limit.ts";
+import { FairShare } from "../fair-share.ts";
 import { RateLimits, type TellHeaders } from "../rate-limits/rate-limits.ts";
 import { CredentialCheck } from "./check.ts";
 import type { Credential } from "./credential.ts";
@@ -29,8 +31,11 @@ export class Entrance implements AsyncDisposable {
   readonly #check: CredentialCheck;
   readonly #rateLimits: RateLimits;
   readonly #lastUses: LastUses;
+  /** Requests that are being answered. */
+  readonly #held: FairShare;
 
   constructor(options: EntranceOptions) {
+    this.#held = new FairShare(options.limits.maxRequestsInFlight);
     this.#check = new CredentialCheck(options);
     this.#rateLimits = new RateLimits(options);
     this.#lastUses = new LastUses(options);
@@ -56,6 +61,20 @@ export class Entrance implements AsyncDisposable {
     this.#lastUses.note(credential.principal);
     this.#rateLimits.take({ ...credential, of: "key" }, tell);
     return credential;
+  }
+
+  /**
+   * Holds a request's place until its answer is over. @throws RATE_LIMITED where its tenant has as many as it may
+   * while others need the room
+   */
+  hold({ tenant }: Pick<Caller, "tenant">, answer: ServerResponse): void {
+    if (answer.closed) return;
+    if (!this.#held.take(tenant)) {
+      // Kept, it would be one that nobody else can have.
+      if (!answer.headersSent) answer.setHeader("connection", "close");
+      throw later("RATE_LIMITED", "too many of the tenant's requests are in progress here", 1_000);
+    }
+    answer.once("close", () => this.#held.release(tenant));
   }
 
   /**

@@ -18,7 +18,7 @@ import { eventsQuestion, inSubscribersWords } from "./question.ts";
 import { showEvent } from "./show-event.ts";
 
 export interface EventsDeps {
-  readonly credentials: Pick<Entrance, "authenticate" | "recheck">;
+  readonly credentials: Pick<Entrance, "authenticate" | "hold" | "recheck">;
   readonly delivery: Pick<DeliveryClient, "watchSessions">;
   readonly clock: Clock;
   readonly log: Log;

@@ -236,6 +236,24 @@ describe("what is no proper request", () => {
     expect((await ask(other)).status).toBe(200);
   });
 
+  test("a crowd of one tenant leaves room for others", async () => {
+    await using other = await startTestIngress({ limits: { maxRequestsInFlight: 10 } });
+    other.runner.script = holdTurn;
+    const crowd = Array.from({ length: 8 }, () => ask(other));
+    await expect.poll(() => other.runner.turns.length).toBe(8);
+    const { status, json, headers } = await ask(other);
+    expect([status, json]).toMatchObject([429, { error: { code: "RATE_LIMITED" } }]);
+    expect(headers).toMatchObject({ connection: "close", "retry-after": "1" });
+    const key = other.credentials.add("lk_of_another_tenant_0123456789", { tenant: "another" });
+    const alone = ask(other, { headers: { authorization: `Bearer ${key}` } });
+    await expect.poll(() => other.runner.turns.length).toBe(9);
+    for (const turn of other.runner.turns) turn.begin().say("Hi").complete();
+    const answers = await Promise.all([...crowd, alone]);
+    expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 200));
+    other.runner.script = (turn) => turn.begin().complete();
+    expect((await ask(other)).status).toBe(200);
+  });
+
   test("more bodies at once than there is room for are RATE_LIMITED, and the room comes back", async () => {
     await using other = await startTestIngress({ limits: { maxBodyBytesInFlight: 1_000 } });
     const body = { ...HELLO, filler: "x".repeat(2_000) };

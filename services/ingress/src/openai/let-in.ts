@@ -11,7 +11,7 @@ import type { UnsureSubmissions } from "../turns/unsure-submissions.ts";
 /** What letting in needs. */
 interface LettingIn {
   readonly clock: Clock;
-  readonly credentials: Pick<Entrance, "authenticate">;
+  readonly credentials: Pick<Entrance, "authenticate" | "hold">;
   readonly limits: Pick<IngressLimits, "maxBodyBytes">;
   readonly unsure: UnsureSubmissions;
 }

@@ -46,10 +46,22 @@ describe("the request log's writer", () => {
     store.isDown = true;
     for (const id of ["a", "b", "c", "d", "e", "f", "g"]) writer.add(entry(id));
     await clock.advance(10);
-    expect(dropped).toBe(2);
+    expect(dropped).toBe(3);
     store.isDown = false;
     await clock.advance(10);
-    expect(written()).toEqual(["a", "b", "c", "d", "e"]);
+    expect(written()).toEqual(["a", "b", "c", "d"]);
+    for (const id of ["h", "i"]) writer.add(entry(id));
+    await clock.advance(10);
+    expect(written().slice(4)).toEqual(["h", "i"]);
+  });
+
+  test("keeps what one tenant says while another says more than there is room for", async () => {
+    store.isDown = true;
+    for (const id of ["a", "b", "c", "d", "e", "f"]) writer.add(entry(id));
+    writer.add({ ...entry("another's"), tenant: "another" });
+    store.isDown = false;
+    await clock.advance(10);
+    expect(written()).toEqual(["a", "b", "c", "d", "another's"]);
   });
 
   test("writes what waits when it is closed", async () => {

@@ -1,4 +1,5 @@
 import type { Clock, ClockTimer, Log } from "@lanekeeper/service";
+import { FairShare } from "../fair-share.ts";
 import type { IngressLimits } from "../limits.ts";
 import type { RequestEntry } from "./entry.ts";
 import type { RequestStore } from "./store.ts";
@@ -18,22 +19,26 @@ export interface WriterOptions {
 
 /**
  * Writes the request log in batches, off the path of the requests. A batch that fails is tried again
- * until there is no room left: then the newest entries are dropped and counted. The journal and the
+ * until there is no room left: then the newest entries are dropped and counted, those of who has many
+ * there first. The journal and the
  * turns, which are not written here, lose nothing by it.
  */
 export class RequestLogWriter {
   readonly #options: WriterOptions;
   readonly #waiting: RequestEntry[] = [];
+  /** Whose they are. */
+  readonly #room: FairShare;
   #timer: ClockTimer | undefined;
   #writing: Promise<void> | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#room = new FairShare(options.limits.maxBufferedRequests);
   }
 
   /** Never waits and never throws. */
   add(entry: RequestEntry): void {
-    if (this.#waiting.length >= this.#options.limits.maxBufferedRequests) {
+    if (!this.#room.take(entry.tenant)) {
       this.#options.onDropped(1);
       return;
     }
@@ -72,6 +77,7 @@ export class RequestLogWriter {
     try {
       await this.#options.store.insert(batch);
       this.#waiting.splice(0, batch.length);
+      for (const { tenant } of batch) this.#room.release(tenant);
       return true;
     } catch (err) {
       this.#options.log.warn(
