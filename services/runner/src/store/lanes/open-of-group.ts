@@ -1,14 +1,5 @@
-import { originOf } from "../codec.ts";
-import { rows, type Sql } from "../sql.ts";
-import { isQueued } from "../state-in.ts";
-
-const QUEUED = {
-  name: "runner_queued_of_principal",
-  text: `
-SELECT turn_id AS "turnId", origin FROM turns
-WHERE tenant = $1 AND session_key = $2 AND ${isQueued("turns")} AND principal = $3 AND turn_id <> $4
-ORDER BY lane_seq DESC`,
-};
+import type { Sql } from "../sql.ts";
+import { openTurns } from "./open-turns.ts";
 
 /** A turn, and what it came as a part of. */
 export interface OfGroup {
@@ -21,14 +12,10 @@ export interface OfGroup {
 }
 
 /** The other turns of its group that wait, or that a turn has taken in; the last first. */
-export async function openOfGroup(
-  sql: Sql,
-  { tenant, sessionKey, principal, turnId, groupId }: OfGroup,
-): Promise<string[]> {
-  const values = [tenant, sessionKey, principal, turnId];
-  type Row = { readonly turnId: string; readonly origin: Buffer };
-  const queued = await rows<Row>(sql, QUEUED, values);
-  return queued
-    .filter(({ origin }) => originOf(origin).groupId === groupId)
-    .map((row) => row.turnId);
+export async function openOfGroup(sql: Sql, of: OfGroup): Promise<string[]> {
+  return (await openTurns(sql, of))
+    .filter(({ isQueued, groupId }) => isQueued && groupId === of.groupId)
+    .filter(({ turnId, principal }) => turnId !== of.turnId && principal === of.principal)
+    .map(({ turnId }) => turnId)
+    .toReversed();
 }

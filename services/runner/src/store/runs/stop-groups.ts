@@ -1,15 +1,8 @@
-import { originOf } from "../codec.ts";
 import type { LaneAhead } from "../admission/groups-ahead.ts";
-import { rows, type Sql } from "../sql.ts";
-import { isOpen, isQueued } from "../state-in.ts";
+import { openTurns } from "../lanes/open-turns.ts";
+import type { Sql } from "../sql.ts";
+import { isQueued } from "../state-in.ts";
 import { type Stop, STOP_CODES } from "../turn-row.ts";
-
-const OPEN = {
-  name: "runner_open_origins",
-  text: `
-SELECT turn_id AS "turnId", origin, front OR turn_id = $3 AS leads FROM turns
-WHERE tenant = $1 AND session_key = $2 AND ${isOpen("turns")}`,
-};
 
 /** In front they keep their order: before what stops them, each begins, ends at once and leaves its input. */
 const STOP_FOLLOWERS = {
@@ -29,9 +22,11 @@ export async function stopGroups(
   stop: Stop,
   note: string,
 ): Promise<void> {
-  type Row = { readonly turnId: string; readonly origin: Buffer; readonly leads: boolean };
-  const open = await rows<Row>(sql, OPEN, [tenant, sessionKey, activeTurnId ?? null]);
-  const turns = open.map((row) => ({ ...row, groupId: originOf(row.origin).groupId }));
+  const open = await openTurns(sql, { tenant, sessionKey });
+  const turns = open.map((turn) => ({
+    ...turn,
+    leads: turn.front || turn.turnId === activeTurnId,
+  }));
   const groups = new Set(turns.filter(({ leads }) => leads).map(({ groupId }) => groupId));
   const followers = turns.filter(
     ({ leads, groupId }) => !leads && groupId !== "" && groups.has(groupId),
