@@ -25,6 +25,7 @@ import { connectMethod, type ConnectService } from "./connect-routes.ts";
 import { admitGet, type BodyGuard, guardedBody } from "./guarded-body.ts";
 import { type ConnectGate, HTTP_ANSWER } from "./open-connect-call.ts";
 import { jsonRegistry } from "./json-registry.ts";
+import { UNREAD, type Unread, whileRead } from "./while-read.ts";
 
 export interface ConnectHandlerOptions {
   /** Unary and server-streaming methods are served; bidirectional ones need gRPC. */
@@ -63,7 +64,7 @@ export function connectHandler(options: ConnectHandlerOptions): ConnectHandler {
     handle: (request, response) => {
       const handler = paths.get(request.url?.split("?", 1)[0] ?? "");
       if (handler === undefined) return false;
-      void serve(handler, request, response, { guarded, readMaxBytes: limits.readMaxBytes });
+      void serve(handler, request, response, { guarded, limits });
       return true;
     },
     inFlight: () => inFlight.size,
@@ -110,7 +111,7 @@ interface Reading {
     method: DescMethod,
     asked: UniversalServerRequest,
   ) => Promise<UniversalServerRequest>;
-  readonly readMaxBytes: number;
+  readonly limits: Pick<ConnectLimits, "readMaxBytes" | "slowConsumerMs">;
 }
 
 /** Others are refused for their method, unread. */
@@ -123,17 +124,19 @@ async function serve(
   handler: UniversalHandler,
   request: IncomingMessage,
   response: ServerResponse,
-  { guarded, readMaxBytes }: Reading,
+  { guarded, limits: { readMaxBytes, slowConsumerMs } }: Reading,
 ): Promise<void> {
   try {
-    const values = createContextValues().set(HTTP_ANSWER, response);
+    const unread: Unread = { tell: () => undefined };
+    const values = createContextValues().set(HTTP_ANSWER, response).set(UNREAD, unread);
     const universal = universalRequestFromNodeRequest(request, response, undefined, values);
     boundTimeouts(universal.header);
     const answer = await guarded(handler.method, universal).then(
       (asked) => handleCompletely(handler, asked, readMaxBytes),
       (refusal: unknown) => refusedAnswer(ConnectError.from(refusal), universal),
     );
-    await universalResponseToNodeResponse(answer, response);
+    const read = whileRead(answer, response, slowConsumerMs, unread);
+    await universalResponseToNodeResponse(read, response);
   } catch (error) {
     if (ConnectError.from(error).code === Code.Aborted || response.headersSent) response.destroy();
     else response.writeHead(400).end();

@@ -8,6 +8,8 @@ export interface ConnectLimits {
   readonly maxTimeoutMs: number;
   /** Calls being served at once; one more is RATE_LIMITED. */
   readonly maxInFlightCalls: number;
+  /** An answer of which its reader takes nothing for so long is cut off; a stream is SLOW_CONSUMER. */
+  readonly slowConsumerMs: number;
   /** How long `drain` waits for calls before it cuts them off. */
   readonly drainTimeoutMs: number;
 }
@@ -17,5 +19,6 @@ export const DEFAULT_CONNECT_LIMITS: ConnectLimits = {
   defaultTimeoutMs: 30_000,
   maxTimeoutMs: 300_000,
   maxInFlightCalls: 5_000,
+  slowConsumerMs: 30_000,
   drainTimeoutMs: 25_000,
 };

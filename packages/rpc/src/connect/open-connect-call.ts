@@ -11,6 +11,7 @@ import type { RpcHooks } from "../telemetry/hooks.ts";
 import { contextOf } from "../telemetry/trace-context.ts";
 import { UNPACKED } from "./body-room.ts";
 import type { ConnectLimits } from "./connect-limits.ts";
+import { UNREAD } from "./while-read.ts";
 
 /**
  * Finds out for whom a call is made, and whether that credential may make it. What it puts into
@@ -90,6 +91,7 @@ function admit(
   deadlineMs: number,
 ): OpenConnectCall {
   gate.inFlight.add(call);
+  context.values.get(UNREAD).tell = (error) => call.abort(error);
   const disarm = deadlineMs === Number.POSITIVE_INFINITY ? () => {} : armDeadline(call, deadlineMs);
   const onEnd = () => call.abort(Date.now() >= deadlineMs ? deadlineExceeded() : cancelled());
   context.signal.addEventListener("abort", onEnd, { once: true });
