@@ -61,10 +61,14 @@ export const LIMITS = {
 
   /** Sends of one replica at once; each holds a socket and a reply. */
   sendsPerReplica: 256,
+  /** Of one tenant: the rest is for those who come while its receivers are slow. */
+  sendsPerTenant: 192,
   /** Routes claimed in one transaction. */
   claimBatch: 64,
   /** Replies of one route sent one after another before the routes that are due have their turn. */
   sendsInARow: 16,
+  /** A route whose receiver is slow lets others have their turn sooner. */
+  sendingOnMs: 5 * SECOND_MS,
   /** Replies of one transaction, those that wait for one, and transactions of a kind in flight. */
   stepsPerStatement: 128,
   stepsWaiting: 10_000,

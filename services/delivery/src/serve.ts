@@ -35,6 +35,7 @@ import { slackChannel } from "./sending/slack/slack-channel.ts";
 import { Sweeper } from "./sending/sweeper.ts";
 import { sweeps } from "./sending/sweeps.ts";
 import { KeptConnections } from "./sending/http/kept-connections.ts";
+import { boundedLookUps, lookUpsPerTenant } from "./sending/http/look-ups.ts";
 import type { Resolve } from "./sending/http/resolve.ts";
 import { telegramChannel } from "./sending/telegram/telegram-channel.ts";
 import { tokensFrom } from "./sending/tokens.ts";
@@ -106,8 +107,9 @@ function channelsOf(parts: DeliveryParts, kept: KeptConnections): ReadonlyMap<nu
   const { service: base, limits, resolve, allowedNetworks: allowed, db, runner, identity } = parts;
   const { clock, version } = base;
   const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
+  const lookUp = boundedLookUps(resolve, lookUpsPerTenant(parts.env));
   return new Map<number, Channel>([
-    [RouteKind.WEBHOOK, webhookChannel({ resolve, kept, allowed, clock, limits, version })],
+    [RouteKind.WEBHOOK, webhookChannel({ lookUp, kept, allowed, clock, limits, version })],
     [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
     [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db, identity })],
     [RouteKind.PARENT_SESSION, parentChannel({ runner, limits })],

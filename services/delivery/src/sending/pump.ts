@@ -12,11 +12,16 @@ export interface PumpDeps extends SendDeps {
   readonly replica: string;
 }
 
-/** Claims what is due and sends it. Any number of pumps, in any number of processes, share the work. */
+/**
+ * Claims what is due and sends it. Any number of pumps, in any number of processes, share the work. Up to half of its
+ * room a pump fills with what has been due longest; from there on tenants go first who have the fewest sends here.
+ */
 export class Pump implements AsyncDisposable {
   readonly #deps: PumpDeps;
   readonly #wakeup: Wakeup;
   readonly #sends = new Set<Promise<void>>();
+  /** Sends by tenant. */
+  readonly #busy = new Map<string, number>();
   readonly #timers = new Set<ClockTimer>();
   readonly #cut = new AbortController();
   #isStopping = false;
@@ -68,7 +73,7 @@ export class Pump implements AsyncDisposable {
   async #run(): Promise<void> {
     while (!this.#isStopping) {
       const { limits, random } = this.#deps;
-      const room = Math.min(limits.claimBatch, limits.sendsPerReplica - this.#sends.size);
+      const room = this.#room();
       const claimed = room > 0 ? await this.#claim(room) : 0;
       if (claimed > 0 && claimed === room) continue;
       // Up to half as long again, so that replicas that started together do not ask together.
@@ -76,11 +81,28 @@ export class Pump implements AsyncDisposable {
     }
   }
 
+  #room(): number {
+    const { claimBatch, sendsPerReplica } = this.#deps.limits;
+    const upTo = this.#isHalfFull() ? sendsPerReplica : Math.ceil(sendsPerReplica / 2);
+    return Math.min(claimBatch, upTo - this.#sends.size);
+  }
+
+  #isHalfFull(): boolean {
+    return this.#sends.size * 2 >= this.#deps.limits.sendsPerReplica;
+  }
+
   async #claim(limit: number): Promise<number> {
     const { claimDb, replica, clock, log, limits } = this.#deps;
     const claimedAtMs = clock.monotonicMs();
+    const claimant = { replica, leaseMs: limits.leaseMs };
+    const shares = { busy: this.#busy, perTenant: limits.sendsPerTenant };
     try {
-      const claimed = await claimDue(claimDb, { replica, leaseMs: limits.leaseMs }, limit);
+      const claimed = await claimDue(
+        claimDb,
+        claimant,
+        limit,
+        this.#isHalfFull() ? shares : undefined,
+      );
       for (const one of claimed) this.#send(one, claimedAtMs);
       return claimed.length;
     } catch (err) {
@@ -90,21 +112,35 @@ export class Pump implements AsyncDisposable {
   }
 
   #send(claimed: Claimed, claimedAtMs: number): void {
+    const { tenant } = claimed;
     const send = this.#sendOn({ claimed, claimedAtMs }).then(() => {
-      const wasFull = this.#sends.size >= this.#deps.limits.sendsPerReplica;
+      // Somebody may have found no room.
+      const wasScarce = this.#isHalfFull();
       this.#sends.delete(send);
-      if (wasFull) this.nudge();
+      this.#count(tenant, -1);
+      if (wasScarce) this.nudge();
     });
     this.#sends.add(send);
+    this.#count(tenant, 1);
+  }
+
+  #count(tenant: string, change: 1 | -1): void {
+    const busy = (this.#busy.get(tenant) ?? 0) + change;
+    if (busy === 0) this.#busy.delete(tenant);
+    else this.#busy.set(tenant, busy);
   }
 
   /** A route goes on here for a while; then others have had their turn before it does again. */
   async #sendOn(head: NextClaim): Promise<void> {
     const { signal } = this.#cut;
+    const { clock, limits } = this.#deps;
+    const sinceMs = clock.monotonicMs();
+    const mayGoOn = (sent: number) =>
+      sent < limits.sendsInARow && clock.monotonicMs() - sinceMs < limits.sendingOnMs;
     const onNext = (inMs: number): void => this.#nudgeIn(inMs);
     let next: NextClaim | undefined = head;
     for (let sent = 1; next !== undefined; sent += 1) {
-      const wantsNext = () => !this.#isStopping && sent < this.#deps.limits.sendsInARow;
+      const wantsNext = () => !this.#isStopping && mayGoOn(sent);
       next = await runAttempt(this.#deps, { ...next, signal, wantsNext, onNext });
     }
   }

@@ -29,6 +29,8 @@ export function serviceEnv(service: ServiceName, input: ServiceEnvInput): Env {
     LANEKEEPER_CLUSTER_SECRET: credentials.clusterSecret,
     [variablesOf(service).databaseUrl]: databaseUrl,
     ...(service === "ingress" ? { LANEKEEPER_API_KEY: credentials.apiKey } : {}),
+    // Names that tenants give are looked up in these; a process cannot give itself more once it runs.
+    ...(service === "delivery" ? { UV_THREADPOOL_SIZE: base["UV_THREADPOOL_SIZE"] ?? "16" } : {}),
   };
 }
 

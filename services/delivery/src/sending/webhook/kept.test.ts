@@ -62,7 +62,7 @@ async function startReceiver() {
 
 async function post(mayResend = true, claim = async (): Promise<void> => undefined) {
   const channel = webhookChannel({
-    resolve: async () => addresses,
+    lookUp: async () => addresses,
     ...{ kept, allowed: LOOPBACK, clock: systemClock, limits: LIMITS, version: "1" },
   });
   const about = { ...newDelivery("r", "t"), kind: 1, accountId: "", threadId: "", gapBefore: 0 };

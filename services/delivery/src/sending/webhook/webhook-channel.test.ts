@@ -9,6 +9,7 @@ import { type AllowedNetworks, parseNetwork } from "@lanekeeper/addresses";
 import { LIMITS, type Limits } from "../../limits.ts";
 import { NotSentError, type Reply } from "../channel.ts";
 import { KeptConnections } from "../http/kept-connections.ts";
+import { boundedLookUps } from "../http/look-ups.ts";
 import { type Resolve, systemResolve } from "../http/resolve.ts";
 import { FORBIDDEN_ADDRESSES } from "@lanekeeper/addresses/testing";
 import { startRecorder } from "../../testing/recorder.ts";
@@ -60,7 +61,7 @@ interface Options {
 async function send(address: string, options: Options = {}) {
   let claims = 0;
   const channel = webhookChannel({
-    resolve: options.resolve ?? noNames,
+    lookUp: boundedLookUps(options.resolve ?? noNames, 1),
     kept: options.kept ?? new KeptConnections(LIMITS),
     allowed: options.allowed ?? LOOPBACK,
     clock: systemClock,

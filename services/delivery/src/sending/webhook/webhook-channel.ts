@@ -10,10 +10,11 @@ import { connectPinned } from "../http/connect.ts";
 import type { Connection } from "../http/connection.ts";
 import type { KeptConnections } from "../http/kept-connections.ts";
 import { postOver } from "./post.ts";
-import { type Resolve, resolvedBefore, resolvePinned } from "../http/resolve.ts";
+import type { LookUp } from "../http/look-ups.ts";
+import { resolvedBefore, resolvePinned } from "../http/resolve.ts";
 
 export interface WebhookDeps {
-  readonly resolve: Resolve;
+  readonly lookUp: LookUp;
   readonly kept: KeptConnections;
   readonly allowed: AllowedNetworks;
   readonly clock: Pick<Clock, "now">;
@@ -38,7 +39,7 @@ export function webhookChannel(deps: WebhookDeps): Channel {
       const held = leaveIfDoubtful(reply);
       if (held !== undefined) return held;
       const url = new URL(reply.address);
-      const connected = await open(deps, url, reply.mayResend, signal);
+      const connected = await open(deps, url, reply, signal);
       if ("outcome" in connected) return connected.outcome;
       return claimAndPost(deps, url, reply, connected.connection, claim, signal);
     },
@@ -47,16 +48,15 @@ export function webhookChannel(deps: WebhookDeps): Channel {
 
 /** The name is resolved and checked for each post, whatever connections there are. */
 async function open(
-  { resolve, allowed, kept, limits }: WebhookDeps,
+  { lookUp, allowed, kept, limits }: WebhookDeps,
   url: URL,
-  mayReuse: boolean,
+  { tenant, mayResend: mayReuse }: Reply,
   signal: AbortSignal,
 ): Promise<Connected> {
   try {
-    const resolved = resolvePinned(url, resolve, allowed);
     const pinned = isLiteral(url)
-      ? await resolved
-      : await resolvedBefore(boundedSignal(signal, limits.connectMs), resolved);
+      ? await resolvePinned(url, async () => [], allowed)
+      : await resolvedInTime();
     if ("outcome" in pinned) return pinned;
     const known = mayReuse ? kept.take(url, pinned.addresses) : undefined;
     if (known !== undefined) return { connection: known };
@@ -65,6 +65,12 @@ async function open(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { outcome: { kind: "failed", error: `no connection: ${message}` } };
+  }
+
+  function resolvedInTime() {
+    const inTime = boundedSignal(signal, limits.connectMs);
+    const resolve = (hostname: string) => lookUp(tenant, hostname, inTime);
+    return resolvedBefore(inTime, resolvePinned(url, resolve, allowed));
   }
 }
 

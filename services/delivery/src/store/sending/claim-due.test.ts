@@ -175,3 +175,31 @@ test("a route that goes on under the lease that it has is not written, and its e
   await add(newDelivery(routeId, "one more"));
   expect((await claim("b")).map(({ turnId }) => turnId)).toEqual(["one more"]);
 });
+
+test("where room is scarce tenants with the fewest sends go first, each up to its share", async () => {
+  const routesOf = async (tenant: string, count: number) => {
+    for (let n = 0; n < count; n++) {
+      const routeId = await route(`https://hooks.example/${tenant}/${n}`);
+      await store.db.query("UPDATE routes SET tenant = $1 WHERE route_id = $2", [tenant, routeId]);
+      await add({ ...newDelivery(routeId, `${tenant}-${n}`), tenant });
+    }
+  };
+  await routesOf("busy", 5);
+  await routesOf("full", 3);
+  await routesOf("idle", 3);
+  await routesOf("new", 1);
+  const shares = {
+    busy: new Map([
+      ["busy", 2],
+      ["full", 6],
+    ]),
+    perTenant: 6,
+  };
+  const claims = async (limit: number) => {
+    const found = await claimDue(store.db, { replica: "a", leaseMs: 30_000 }, limit, shares);
+    return found.map(({ tenant }) => tenant).toSorted();
+  };
+  expect(await claims(5)).toEqual(["busy", "idle", "idle", "idle", "new"]);
+  expect(await claims(9)).toEqual(["busy", "busy", "busy", "busy"]);
+  expect(await claims(9)).toEqual([]);
+});
