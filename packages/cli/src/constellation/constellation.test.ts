@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { superuserUrl } from "@lanekeeper/embedded-postgres";
 import { createDatabase } from "@lanekeeper/postgres";
@@ -30,6 +30,19 @@ describe("a constellation", () => {
       expect(await processLife(pid ?? 0)).toBeUndefined();
     expect(said).toContain("runner: warn: something to tell");
     await expect(state()).rejects.toThrow("no constellation.json");
+  });
+
+  test("a stop on a full disk failed, after all had ended, for what could not be written down; it is a stop like any", async () => {
+    await using folder = await testFolder();
+    const { constellation, said, journal, state } = await fakeConstellation(folder.path);
+    await constellation.start();
+    const { services } = await state();
+    // No file can be written there, as on a full disk.
+    await rm(dataDirAt(join(folder.path, "data")).run, { recursive: true });
+    process.kill(services["runner"]?.pid ?? 0, "SIGKILL");
+    await eventually(() => said.some((line) => line.startsWith("run/constellation.json: Error")));
+    await constellation[Symbol.asyncDispose]();
+    expect(await journal()).toContain("session-identity stopped");
   });
 
   test("starts a killed service again at the same ports, and says so", async () => {

@@ -93,7 +93,8 @@ export class Constellation implements AsyncDisposable {
     this.#guard = guard;
     this.#opened.defer(async () => {
       await guard.done();
-      await this.#written;
+      // What could not be written, as on a full disk, was told; it goes now.
+      await this.#written.catch(() => undefined);
       await removeState(this.#options.dir);
     });
   }

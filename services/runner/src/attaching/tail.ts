@@ -4,6 +4,7 @@ import {
   type AttachTurnResponse,
   AttachTurnResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
+import { notFound } from "@lanekeeper/rpc";
 import { mergeDeltas } from "../domain/merge-deltas.ts";
 import { LIMITS } from "../limits.ts";
 import { stateOf, type TurnStateName } from "../domain/turn-state.ts";
@@ -105,7 +106,8 @@ export class Tail {
       const byTurn = new Map(found.map((row) => [`${row.turnId} ${row.afterSeq}`, row]));
       for (const waiter of batch) {
         const row = byTurn.get(`${waiter.turnId} ${waiter.afterSeq}`);
-        if (row === undefined) waiter.reject(new Error(`turn ${waiter.turnId} is gone`));
+        // Lost by a failover, or forgotten.
+        if (row === undefined) waiter.reject(notFound("turn", waiter.turnId));
         else waiter.resolve(updateOf(row));
       }
     } catch (error) {
