@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 export const LIMITS = {
   /** People, channels and hooks that one conversation answers to; more is a loop that registers. */
   routesPerKey: 100,
+  /** As long as replies are remembered: a place without any that nobody spoke from either gives way to a new one. */
+  silentRouteMs: 30 * DAY_MS,
   /** What common servers and proxies take as a request line, with room to spare. */
   addressBytes: 2_048,
   /** A change a day for more than two years; who registers a new source each time loses the oldest. */

@@ -13,7 +13,7 @@ import { routeMessage } from "./messages.ts";
 import { parsePlace } from "./parse-place.ts";
 import { parsePolicy } from "./parse-policy.ts";
 
-/** Somebody has to take routes away first. */
+/** One of them has to be silent for long enough first. */
 const QUOTA_RETRY_MS = 60_000;
 
 /** Registers where a session's replies go; a repeat returns the route and its secret. */
@@ -28,14 +28,19 @@ export async function registerRoute(
     routeId: ids.uuid(),
     signingSecret: newSigningSecret(),
   };
-  const stored = await storeRoute(db, route, limits.routesPerKey);
+  const stored = await storeRoute(db, route, limits);
   if (stored !== undefined) {
     const isSigned = stored.kind === RouteKind.WEBHOOK;
     return { route: routeMessage(stored), signingSecret: isSigned ? stored.signingSecret : "" };
   }
-  throw later("QUOTA", `the key has ${limits.routesPerKey} routes`, QUOTA_RETRY_MS, {
-    metadata: { limit: String(limits.routesPerKey) },
-  });
+  throw later(
+    "QUOTA",
+    `the key has ${limits.routesPerKey} routes, and all of them are used`,
+    QUOTA_RETRY_MS,
+    {
+      metadata: { limit: String(limits.routesPerKey) },
+    },
+  );
 }
 
 function parseRoute(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
+import { LIMITS } from "../limits.ts";
 import { endAttempt } from "../domain/attempt-ending.ts";
 import type { SendOutcome } from "../domain/send-outcome.ts";
 import type { NewDelivery } from "../store/deliveries/enqueue.ts";
@@ -27,7 +28,7 @@ export function testStore() {
   });
 
   async function route(address?: string): Promise<string> {
-    const stored = await registerRoute(db, newRoute(address), 100);
+    const stored = await registerRoute(db, newRoute(address), LIMITS);
     if (stored === undefined) throw new Error("no route");
     return stored.routeId;
   }

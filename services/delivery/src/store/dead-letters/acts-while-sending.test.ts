@@ -1,5 +1,6 @@
 import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { expect, test } from "vitest";
+import { LIMITS } from "../../limits.ts";
 import { newDelivery, newRoute } from "../../testing/rows.ts";
 import { redriven, redrivenPastASlowOne } from "../../testing/slow-one.ts";
 import { testStore } from "../../testing/test-store.ts";
@@ -50,7 +51,7 @@ const ACTS: Readonly<Record<string, (blocker: Claimed) => Promise<unknown>>> = {
   "its blocker is redriven": (blocker) => redriven(store, blocker),
   "it is to skip": ({ routeId }) => configureTo(routeId, OnFailure.SKIP),
   "it is registered anew to skip": () =>
-    registerRoute(store.db, { ...newRoute(), onFailure: OnFailure.SKIP }, 100),
+    registerRoute(store.db, { ...newRoute(), onFailure: OnFailure.SKIP }, LIMITS),
 };
 
 const LOST = { turnId: "turn-1", lostAttempt: true };

@@ -1,5 +1,6 @@
 import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { placeDigest, type Place } from "../../domain/route-place.ts";
+import { forgetSilent } from "./forget-silent.ts";
 import { type Changer, recordChange } from "./record-change.ts";
 import { ROUTE_COLUMNS, type RouteRow } from "./route-row.ts";
 import { type DeliveryDatabase, first, type Sql } from "../sql.ts";
@@ -64,8 +65,14 @@ VALUES ($1, $2, $3, $4, $5, coalesce($6, 2), coalesce($7, 1), $8, $9, $10, $11, 
 RETURNING ${ROUTE_COLUMNS}`,
 };
 
+export interface RouteBounds {
+  readonly routesPerKey: number;
+  /** A place that was silent for so long gives way to a new one, where the key has as many as it may. */
+  readonly silentRouteMs: number;
+}
+
 /**
- * The route at this place, made where there is none. Undefined: the key has `maxRoutes` of them. The
+ * The route at this place, made where there is none. Undefined: the key has as many as it may, and all are used. The
  * usual registration, at an event that comes from where the last one did, is one statement and no entry
  * of the history. The count's row is the lock: whoever waited for it looks again, and finds what its
  * twin made.
@@ -73,21 +80,33 @@ RETURNING ${ROUTE_COLUMNS}`,
 export async function registerRoute(
   db: DeliveryDatabase,
   route: NewRoute,
-  maxRoutes: number,
+  bounds: RouteBounds,
 ): Promise<RouteRow | undefined> {
   const renewed = await first<RouteRow>(db, RENEW, wanted(route));
   if (renewed !== undefined) return renewed;
   return db.transaction(async (sql) => {
     const key = [route.tenant, route.sessionKey];
     const counted = await first<{ routeCount: number }>(sql, COUNT, key);
-    const isFull = (counted?.routeCount ?? 0) > maxRoutes;
+    const isFull = (counted?.routeCount ?? 0) > bounds.routesPerKey;
     const twin = await first<RouteRow>(sql, RENEW, wanted(route));
     const changed = twin ?? (await first<RouteRow>(sql, CHANGE, wanted(route)));
     if (changed === undefined && !isFull) return record(sql, route, await insert(sql, route));
     await sql.query(UNCOUNT, key);
-    if (twin !== undefined || changed === undefined) return changed;
-    return record(sql, route, await goesOn(sql, route, changed));
+    if (changed === undefined) return inPlaceOfSilent(sql, route, bounds);
+    return twin ?? record(sql, route, await goesOn(sql, route, changed));
   });
+}
+
+/** The number of the key's routes stays what it is. */
+async function inPlaceOfSilent(
+  sql: Sql,
+  route: NewRoute,
+  { silentRouteMs }: RouteBounds,
+): Promise<RouteRow | undefined> {
+  const gone = await forgetSilent(sql, route.tenant, route.sessionKey, silentRouteMs);
+  if (gone === undefined) return undefined;
+  const note = `registered in the place of route ${gone}, which was silent`;
+  return record(sql, route, await insert(sql, route), note);
 }
 
 /** Under its new policy it may not have to wait for anybody any more. */
@@ -97,11 +116,16 @@ async function goesOn(sql: Sql, { tenant }: NewRoute, changed: RouteRow): Promis
   return { ...changed, blockedBy: null };
 }
 
-async function record(sql: Sql, route: NewRoute, stored: RouteRow): Promise<RouteRow> {
+async function record(
+  sql: Sql,
+  route: NewRoute,
+  stored: RouteRow,
+  note = "registered",
+): Promise<RouteRow> {
   const { tenant, sessionKey, principal, isDefault } = route;
   const { routeId } = stored;
   const taken = isDefault ? await takeDefault(sql, tenant, sessionKey, routeId) : [];
-  const changer: Changer = { principal, note: "registered" };
+  const changer: Changer = { principal, note };
   await recordChange(sql, tenant, [routeId, ...taken], changer);
   return stored;
 }
