@@ -1,7 +1,12 @@
 /** Every bound of this package, with its reason. Units stand last in the names. */
 export const LIMITS = {
-  /** Connecting, or waiting for a free connection: a caller with a deadline is better told soon. */
+  /** Waiting for a connection, free or new: a caller with a deadline is better told soon. */
   acquireTimeoutMs: 5_000,
+  /**
+   * Connecting, whoever waits for it. Three times as long: what starves for CPU time takes long to connect, and would
+   * never have a connection if each attempt were given up with who asked for it, and begun anew for who asks next.
+   */
+  connectTimeoutMs: 15_000,
   /** Below the 15 s of a lease: a statement that outlives the lease helps nobody. */
   statementTimeoutMs: 10_000,
   /** A third of a lease. An open transaction holds locks on keys; a stalled process must let go. */

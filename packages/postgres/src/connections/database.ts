@@ -1,5 +1,6 @@
 import { isStalePlan } from "../errors.ts";
 import { kyselyOn } from "./kysely-on.ts";
+import { LIMITS } from "../limits.ts";
 import type { Lease } from "./lease.ts";
 import { type PoolOptions, acquire, makePool } from "./pool.ts";
 import type { PreparedStatement, QueryResult, Queryable, Transaction } from "./queryable.ts";
@@ -32,7 +33,8 @@ export type Database<Schema> = Queryable<Schema> &
 /** Connects lazily: no database is needed until the first statement. */
 export function createDatabase<Schema>(options: PoolOptions): Database<Schema> {
   const pool = makePool(options);
-  const checkOut = () => acquire(pool, options.url);
+  const { url, acquireTimeoutMs = LIMITS.acquireTimeoutMs } = options;
+  const checkOut = () => acquire(pool, url, acquireTimeoutMs);
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= pool.end());
   return {

@@ -54,7 +54,7 @@ export function makePool(options: PoolOptions): pg.Pool {
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + LIMITS.answerTimeoutMs - LIMITS.statementTimeoutMs,
     idle_in_transaction_session_timeout: LIMITS.idleInTransactionTimeoutMs,
-    connectionTimeoutMillis: options.acquireTimeoutMs ?? LIMITS.acquireTimeoutMs,
+    connectionTimeoutMillis: LIMITS.connectTimeoutMs,
     idleTimeoutMillis: LIMITS.idleConnectionMs,
     maxLifetimeSeconds: LIMITS.connectionLifetimeSeconds,
     keepAlive: true,
@@ -83,10 +83,10 @@ function refuseStandby(client: pg.ClientBase): void {
     throw new Error("it is a standby, which takes no writes");
 }
 
-/** Checks a connection out. Throws `DatabaseUnavailableError`, or what the server said. */
-export async function acquire(pool: pg.Pool, url: string): Promise<Lease> {
+/** Checks a connection out within some time. Throws `DatabaseUnavailableError`, or what the server said. */
+export async function acquire(pool: pg.Pool, url: string, withinMs: number): Promise<Lease> {
   try {
-    return lease(await pool.connect());
+    return lease(await connected(pool, withinMs));
   } catch (cause) {
     if (sqlState(cause) !== undefined) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -96,5 +96,22 @@ export async function acquire(pool: pg.Pool, url: string): Promise<Lease> {
         cause,
       },
     );
+  }
+}
+
+/** A connection that comes too late for who asked for it is the pool's, for the next one. */
+async function connected(pool: pg.Pool, withinMs: number): Promise<pg.PoolClient> {
+  const coming = pool.connect();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      coming.then((client) => client.release()).catch(() => undefined);
+      reject(new Error(`none was free, and none was made, within ${withinMs} ms`));
+    }, withinMs);
+  });
+  try {
+    return await Promise.race([coming, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
