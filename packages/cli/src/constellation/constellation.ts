@@ -76,6 +76,8 @@ export class Constellation implements AsyncDisposable {
     tell(`starting ${SERVICE_NAMES.join(", ")}`);
     await this.#untilReady();
     services.allReady();
+    // Whoever was told that all is ready finds it written; what could not be written was told.
+    await this.#written.catch(() => undefined);
   }
 
   /** The configuration is applied: what waits for `ready` in the state file may come. */
