@@ -13,6 +13,8 @@ export class Agents {
   readonly #db: RunnerDatabase;
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #cached = new Map<string, { readonly agent: StoredAgent; readonly untilMs: number }>();
+  /** Who asks meanwhile gets what is being read. */
+  readonly #reading = new Map<string, Promise<StoredAgent | undefined>>();
 
   constructor(db: RunnerDatabase, clock: Pick<Clock, "monotonicMs">) {
     this.#db = db;
@@ -39,19 +41,41 @@ export class Agents {
   /** What this replica itself stored is in force here at once. */
   forget(): void {
     this.#cached.clear();
+    this.#reading.clear();
   }
 
   async #read(tenant: string, agentId: string): Promise<StoredAgent | undefined> {
     const key = `${tenant}\n${agentId}`;
-    const now = this.#clock.monotonicMs();
     const cached = this.#cached.get(key);
-    if (cached !== undefined && cached.untilMs > now) return cached.agent;
-    const agent = await readAgent(this.#db, tenant, agentId);
+    if (cached !== undefined && cached.untilMs > this.#clock.monotonicMs()) return cached.agent;
+    const underWay = this.#reading.get(key);
+    if (underWay === undefined) return this.#readAnew(key, tenant, agentId);
+    const joined = await underWay;
+    if (joined?.isListed === true) return joined;
+    // One that is missing may have been stored since that look began.
+    return this.#reading.get(key) ?? this.#readAnew(key, tenant, agentId);
+  }
+
+  #readAnew(key: string, tenant: string, agentId: string): Promise<StoredAgent | undefined> {
+    const now = this.#clock.monotonicMs();
+    const isLast = (): boolean => this.#reading.get(key) === reading;
+    const reading = readAgent(this.#db, tenant, agentId)
+      .then((agent) => {
+        if (isLast()) this.#remember(key, agent, now + FRESH_MS);
+        return agent;
+      })
+      .finally(() => {
+        if (isLast()) this.#reading.delete(key);
+      });
+    this.#reading.set(key, reading);
+    return reading;
+  }
+
+  /** What is missing is not remembered: a new agent answers at once. */
+  #remember(key: string, agent: StoredAgent | undefined, untilMs: number): void {
     this.#cached.delete(key);
-    // What is missing is not remembered: a new agent answers at once.
-    if (agent?.isListed !== true) return agent;
+    if (agent?.isListed !== true) return;
     if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
-    this.#cached.set(key, { agent, untilMs: now + FRESH_MS });
-    return agent;
+    this.#cached.set(key, { agent, untilMs });
   }
 }

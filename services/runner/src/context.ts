@@ -13,6 +13,7 @@ import type { LaneFeed } from "./watch/lane-feed.ts";
 
 /** What handlers work with. */
 export interface RunnerContext {
+  /** Of callers: their share of the database. What runs has its own. */
   readonly deps: RunnerDeps;
   readonly runner: Runner;
   readonly runs: LocalRuns;

@@ -31,16 +31,17 @@ import type { RunnerContext } from "./context.ts";
 
 /** Puts the parts together; nothing runs yet. */
 export function createContext(deps: RunnerDeps): RunnerContext {
+  const forCallers: RunnerDeps = { ...deps, db: deps.callersDb };
   const runs = new LocalRuns((count) => deps.metrics.running(count));
   const hub = new StreamHub(deps);
   const agents = new Agents(deps.db, deps.clock);
   const relay = new Relay(deps);
   const pump = (tenant: string, sessionKey: string): void => runner.pump(tenant, sessionKey, false);
   const followParts = {
-    deps,
+    deps: forCallers,
     hub,
-    tail: new Tail(deps),
-    positions: new LanePositions(deps),
+    tail: new Tail(forCallers),
+    positions: new LanePositions(forCallers),
     onFreeLane: (tenant: string, sessionKey: string) => runner.sawFree(tenant, sessionKey),
     busyHintMs: async (tenant: string, sessionKey: string) => {
       const agent = await agents.any(tenant, agentOf(sessionKey as CanonicalKey));
@@ -68,10 +69,10 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     tellChildren: () => tellChildren(context),
     tellUndelivered: () => tellUndelivered(context),
   });
-  const cancelParts = { deps, runs, onFreed: pump };
+  const cancelParts = { deps: forCallers, runs, onFreed: pump };
   const attachments = new Attachments();
   const context: RunnerContext = {
-    deps,
+    deps: forCallers,
     runner,
     runs,
     agents,
@@ -82,7 +83,7 @@ export function createContext(deps: RunnerDeps): RunnerContext {
     relay,
     slots,
     absorbed,
-    laneFeed: new LaneFeed(deps),
+    laneFeed: new LaneFeed(forCallers),
   };
   return context;
 }

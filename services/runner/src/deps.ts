@@ -31,6 +31,8 @@ export type Delivery = Pick<
 /** What runs are made of. Tests put doubles in the place of any. */
 export interface RunnerDeps {
   readonly db: RunnerDatabase;
+  /** A share of `db`, for what callers ask: however many ask, and ask again, runs find connections to go on with. */
+  readonly callersDb: RunnerDatabase;
   /** The writes of every turn, in groups; over `db`. */
   readonly steps: TurnSteps;
   /** Admissions that look at their lane; over `db`. */

@@ -1,5 +1,11 @@
 import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
-import { checkSchema, createDatabase, type PoolOptions } from "@lanekeeper/postgres";
+import {
+  checkSchema,
+  createDatabase,
+  type Database,
+  type PoolOptions,
+  shareOf,
+} from "@lanekeeper/postgres";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import {
   countCalls,
@@ -14,7 +20,7 @@ import { McpPool } from "./mcp/mcp-pool.ts";
 import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { serveRunner } from "./serve.ts";
-import type { RunnerDatabase } from "./store/sql.ts";
+import { LIMITS } from "./limits.ts";
 import { ResentTurns } from "./store/admission/resent-turns.ts";
 import { TurnSteps } from "./store/runs/turn-steps.ts";
 
@@ -29,7 +35,8 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
     const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
     const { log, metrics } = service;
     const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
-    const store = { db, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) };
+    const callersDb = shareOf(db, Math.max(1, Math.floor(poolSize * LIMITS.callersShare)));
+    const store = { db, callersDb, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) };
     const deps = connect(service, config, store, hooks, opened);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
@@ -42,7 +49,7 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
 function connect(
   service: ServiceContext,
   config: RunnerConfig,
-  store: Pick<RunnerDeps, "db" | "steps" | "resent">,
+  store: Pick<RunnerDeps, "db" | "callersDb" | "steps" | "resent">,
   hooks: RpcHooks,
   opened: Disposal,
 ): RunnerDeps {
@@ -77,7 +84,7 @@ function openDatabase(
   { log }: ServiceContext,
   config: RunnerConfig,
   pool: Pick<PoolOptions, "poolSize" | "plans">,
-): RunnerDatabase {
+): Database<unknown> {
   return createDatabase<unknown>({
     url: config.databaseUrl.reveal(),
     schema: SCHEMA,

@@ -6,7 +6,6 @@ import type {
 import { isRetryable, LanekeeperError } from "@lanekeeper/rpc";
 import { backoffMs } from "@lanekeeper/service";
 import type { LaneTurn, StoredTurn } from "../store/turn-row.ts";
-import { renew } from "../store/runs/renew.ts";
 import { LIMITS } from "../limits.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
@@ -52,7 +51,7 @@ export async function begin(
       if (isGivenUp(signal)) return { kind: "lost" };
       log.warn({ err: error }, "the run could not begin; trying again");
     }
-    const holds = await persist(deps, "renew a claim", () => renew(deps.db, { ...turn, runId }));
+    const holds = await persist(deps, "renew a claim", () => deps.steps.renew({ ...turn, runId }));
     if (!holds) return { kind: "lost" };
     await deps.clock.sleep(backoffMs(attempt, BACKOFF) + 1);
     if (isGivenUp(signal)) return { kind: "lost" };

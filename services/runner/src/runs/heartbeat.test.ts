@@ -7,10 +7,8 @@ import type { LocalRun } from "./local-runs.ts";
 
 const LEASE_MS = 15_000;
 
-const TAKEN = { rows: [{ turn_id: "t" }], rowCount: 1 };
-
 /** A run whose grant was so long on its way; session-identity takes every renewal. */
-function granted(onItsWayMs: number, query: () => Promise<object> = async () => TAKEN) {
+function granted(onItsWayMs: number, renew: () => Promise<boolean> = async () => true) {
   const clock = new ManualClock();
   const renewedAtMs: number[] = [];
   const aborted: string[] = [];
@@ -18,7 +16,7 @@ function granted(onItsWayMs: number, query: () => Promise<object> = async () => 
   const deps = {
     leaseMs: LEASE_MS,
     clock,
-    db: { query },
+    steps: { renew },
     identity: {
       writeLifecycle: async () => {
         renewedAtMs.push(clock.monotonicMs() - startMs);
@@ -57,7 +55,7 @@ test("a statement that is stuck keeps no lease from being renewed, and nothing i
   let statements = 0;
   const stuck = () => {
     statements += 1;
-    return new Promise<object>(() => undefined);
+    return new Promise<boolean>(() => undefined);
   };
   const { clock, heartbeat, renewedAtMs, aborted } = granted(2, stuck);
   await clock.advance(LEASE_MS * 4);
@@ -68,17 +66,17 @@ test("a statement that is stuck keeps no lease from being renewed, and nothing i
 });
 
 test("a turn that is the run's no more is dropped, unless the run is at its end anyway", async () => {
-  let answer: (result: object) => void = () => undefined;
-  const gone = () => new Promise<object>((resolve) => (answer = resolve));
+  let answer: (holds: boolean) => void = () => undefined;
+  const gone = () => new Promise<boolean>((resolve) => (answer = resolve));
   const during = granted(2, gone);
   await during.clock.advance(LEASE_MS / 3);
-  answer({ rows: [], rowCount: 0 });
+  answer(false);
   await during.clock.advance(1);
   expect(during.aborted).toEqual(["lost"]);
   const after = granted(2, gone);
   await after.clock.advance(LEASE_MS / 3);
   await after.heartbeat.stop();
-  answer({ rows: [], rowCount: 0 });
+  answer(false);
   await after.clock.advance(1);
   expect(after.aborted).toEqual([]);
 });

@@ -3,7 +3,6 @@ import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session"
 import { hasReason, isRetryable } from "@lanekeeper/rpc";
 import type { CallOptions } from "@lanekeeper/rpc";
 import { LIMITS } from "../limits.ts";
-import { renew } from "../store/runs/renew.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import type { AbortCause } from "./run-abort.ts";
@@ -103,7 +102,7 @@ export class Heartbeat {
     this.#isHinting = true;
     try {
       // Once the run is at its end, whether the turn is still its own is found out with that.
-      if (!(await renew(this.#deps.db, run)) && !this.#stopped) abort({ kind: "lost" });
+      if (!(await this.#deps.steps.renew(run)) && !this.#stopped) abort({ kind: "lost" });
     } catch (err) {
       run.log.warn({ err }, "the renewal's hint could not be stored");
     } finally {

@@ -5,13 +5,13 @@ import { storableText } from "../domain/storable-text.ts";
 import { LIMITS } from "../limits.ts";
 import { ModelError } from "../models/model-error.ts";
 import { finishStateless } from "../store/runs/finish-stateless.ts";
-import { renew } from "../store/runs/renew.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { AnswerJob } from "../answering/answer-job.ts";
 import { Answering } from "../answering/answer.ts";
 import { budgetOf } from "../answering/budget.ts";
 import type { Claimed } from "./claimed.ts";
 import { nestedTurnsOf } from "../nested/nested-budget.ts";
+import { renewAll } from "../store/runs/renew.ts";
 import { persist } from "../persist.ts";
 import { abortCauseOf } from "./run-abort.ts";
 import type { Collaborators } from "../collaborators.ts";
@@ -146,8 +146,9 @@ function keepRenewing({ deps, runs }: Collaborators, { run }: StatelessRun): () 
   let timer = deps.clock.setTimer(everyMs, beat);
   let isOver = false;
   function beat(): void {
-    renew(deps.db, run)
-      .then((holds) => {
+    // In a statement of its own: the row is its lease, and waits for no other turn's.
+    renewAll(deps.db, [run])
+      .then(([holds]) => {
         if (!holds) runs.abort(run.runId, { kind: "lost" });
       })
       .catch((err: unknown) => run.log.warn({ err }, "the turn's lease could not be renewed"))

@@ -2,7 +2,7 @@ import type { Database, PreparedStatement, Queryable } from "@lanekeeper/postgre
 
 /** The runner's database, or a transaction in it. All names stand in the schema of the search path. */
 export type Sql = Pick<Queryable<unknown>, "query">;
-export type RunnerDatabase = Database<unknown>;
+export type RunnerDatabase = Pick<Database<unknown>, "query" | "transaction">;
 
 /** All rows of a statement. */
 export async function rows<Row>(

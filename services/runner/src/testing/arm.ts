@@ -45,8 +45,6 @@ export function armedDatabase(db: RunnerDatabase, arm: Arm, isOver = never): Run
       return arm.around(name, () => sql.query(statement as string, params), isOver);
     }) as S["query"];
   return {
-    ...db,
-    kysely: db.kysely,
     query: armed(db),
     transaction: (work, options) =>
       db.transaction(

@@ -14,8 +14,6 @@ export function losingAnswerTo(db: RunnerDatabase, name: string): RunnerDatabase
     throw new DatabaseUnavailableError(`the answer to ${name} was lost`);
   };
   return {
-    ...db,
-    kysely: db.kysely,
     query: (statement, params) =>
       db.query(statement, params).then((answer) => (sent(statement) ? lose() : answer)) as never,
     transaction: async (work, options) => {

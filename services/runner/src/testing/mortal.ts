@@ -39,8 +39,6 @@ function nameOf(statement: { readonly name: string } | string): string {
 /** A database whose statements are void once the replica is dead; a transaction under way rolls back. */
 export function mortalDatabase(db: RunnerDatabase, life: Life): RunnerDatabase {
   return {
-    ...db,
-    kysely: db.kysely,
     query: (statement, params) => {
       life.count(statement);
       const { before } = life;

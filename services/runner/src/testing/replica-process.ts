@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { createIdentityClient, RunIds } from "@lanekeeper/client";
-import { createDatabase } from "@lanekeeper/postgres";
+import { createDatabase, shareOf } from "@lanekeeper/postgres";
 import { EnqueueDeliveryResponseSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { createMetrics, Secret, systemClock, systemIds } from "@lanekeeper/service";
@@ -61,6 +61,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
   const db = armedDatabase(databaseOf(order), arm);
   const deps = {
     db,
+    callersDb: shareOf(db, 3),
     steps: new TurnSteps(db),
     resent: new ResentTurns(db),
     identity: armedIdentity(identity, arm),

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, migrate } from "@lanekeeper/postgres";
+import { createDatabase, type Database, migrate, shareOf } from "@lanekeeper/postgres";
 import {
   createIdentityClient,
   createRunnerClient,
@@ -18,7 +18,6 @@ import type { Tool } from "../tools/tool.ts";
 import { toolsFor } from "../tools/registry.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { serveRunner } from "../serve.ts";
-import type { RunnerDatabase } from "../store/sql.ts";
 import { ResentTurns } from "../store/admission/resent-turns.ts";
 import { TurnSteps } from "../store/runs/turn-steps.ts";
 import { DeliveryStandIn } from "./delivery-stand-in.ts";
@@ -72,7 +71,7 @@ export class World implements AsyncDisposable {
   readonly tools: Tool[] = [];
   /** Awaited before an agent has its tools, as where their servers are slow. */
   toolsReady: Promise<void> = Promise.resolve();
-  readonly db: RunnerDatabase;
+  readonly db: Database<unknown>;
   readonly #url: string;
   readonly #schema: string;
   readonly #opened = new Disposal();
@@ -168,7 +167,7 @@ export class World implements AsyncDisposable {
     return this.#opened[Symbol.asyncDispose]();
   }
 
-  #database(): RunnerDatabase {
+  #database(): Database<unknown> {
     return createDatabase<unknown>({
       url: this.#url,
       schema: this.#schema,
@@ -195,6 +194,7 @@ export class World implements AsyncDisposable {
     const mortal = mortalDatabase(armedDatabase(losing, arm, isOver), life);
     return {
       db: mortal,
+      callersDb: shareOf(mortal, 3),
       steps: new TurnSteps(mortal),
       resent: new ResentTurns(mortal),
       identity: mortalIdentity(armedIdentity(identity, arm, isOver), life, options.hooks ?? {}),

@@ -1,24 +1,36 @@
+import { byPlace, type Column, UNHURRIED } from "@lanekeeper/postgres";
 import type { Held } from "../lanes/claim-head.ts";
-import { first, rows, type Sql } from "../sql.ts";
+import { batchStatement } from "../batch-statement.ts";
+import { rows, type Sql } from "../sql.ts";
 import { stateIn } from "../state-in.ts";
 import { type Stop, stopOf } from "../turn-row.ts";
-import { UNHURRIED } from "@lanekeeper/postgres";
+import { heldTurns } from "./held-turns.ts";
 
-const RENEW = {
-  name: "runner_renew",
-  text: `
-WITH ${UNHURRIED}
-UPDATE turns SET renewed_at = clock_timestamp() FROM unhurried
-WHERE tenant = $1 AND turn_id = $2 AND run_id = $3 AND ${stateIn("state", "QUEUED", "ACTIVE")}
-RETURNING turn_id`,
-};
+/** A turn that a run holds, stateless ones too. */
+export type HeldTurn = Pick<Held, "tenant" | "turnId" | "runId">;
 
-/** Moves the hint for sweepers. False: the run holds the turn no more. */
-export async function renew(
-  sql: Sql,
-  held: Pick<Held, "tenant" | "turnId" | "runId">,
-): Promise<boolean> {
-  return (await first(sql, RENEW, [held.tenant, held.turnId, held.runId])) !== undefined;
+const COLUMNS: readonly Column<HeldTurn>[] = [
+  { name: "tenant", type: "text", of: ({ tenant }) => tenant },
+  { name: "turn_id", type: "uuid", of: ({ turnId }) => turnId },
+  { name: "run_id", type: "uuid", of: ({ runId }) => runId },
+];
+
+const RENEW = batchStatement("runner_renew", COLUMNS, (items) => {
+  const { locks, from } = heldTurns(items);
+  return `
+WITH ${[UNHURRIED, items.item, ...locks].join(", ")}, renewed AS (
+  UPDATE turns t SET renewed_at = clock_timestamp() FROM ${from}
+  WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.run_id = i.run_id
+    AND ${stateIn("t.state", "QUEUED", "ACTIVE")}
+  RETURNING i.place
+)
+SELECT renewed.place::int FROM renewed, unhurried`;
+});
+
+/** Moves the hint for sweepers, of several turns at once. False: the run holds the turn no more. */
+export async function renewAll(sql: Sql, held: readonly HeldTurn[]): Promise<readonly boolean[]> {
+  const found = await RENEW.rows<{ place: number }>(sql, held);
+  return byPlace(found, held.length).map((row) => row !== undefined);
 }
 
 /** A run that is to end its turn. */
@@ -38,10 +50,7 @@ WHERE (tenant, turn_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))
 };
 
 /** Of these runs those that somebody, perhaps through another replica, asked to stop. */
-export async function readStops(
-  sql: Sql,
-  runs: readonly Pick<Held, "tenant" | "turnId" | "runId">[],
-): Promise<StopRequest[]> {
+export async function readStops(sql: Sql, runs: readonly HeldTurn[]): Promise<StopRequest[]> {
   interface Row {
     readonly run_id: string;
     readonly stop: number;

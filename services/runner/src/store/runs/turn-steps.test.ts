@@ -86,6 +86,29 @@ test("turns of different lanes share their statements, and each ends with its ow
   }
 });
 
+test("runs that renew at once share their statements, and one that holds its turn no more is told so", async () => {
+  const { sql, sizes } = counted(world.db);
+  const steps = new TurnSteps(sql);
+  const running = await Promise.all(laneKeys(20).map((key) => begin(steps, key)));
+  const ids = running.map(({ held }) => held.turnId);
+  await world.db.query("UPDATE turns SET renewed_at = 'epoch' WHERE turn_id = ANY ($1::uuid[])", [
+    ids,
+  ]);
+  const [lost, ...others] = running.map(({ held }) => held);
+  if (lost === undefined) throw new Error("there are twenty");
+  const all = [{ ...lost, runId: randomUUID() }, ...others];
+  expect(await Promise.all(all.map((held) => steps.renew(held)))).toEqual([
+    false,
+    ...others.map(() => true),
+  ]);
+  expect(sizes("runner_renew").length).toBeLessThan(5);
+  const { rows } = await world.db.query<{ id: string }>(
+    "SELECT turn_id AS id FROM turns WHERE turn_id = ANY ($1::uuid[]) AND renewed_at = 'epoch'",
+    [ids],
+  );
+  expect(rows.map(({ id }) => id)).toEqual([lost.turnId]);
+});
+
 test("of what a turn writes to its rows only its end makes entries in indexes", async () => {
   const [key = ""] = laneKeys(1);
   const turn = newTurn(key);

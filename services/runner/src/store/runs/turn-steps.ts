@@ -7,11 +7,12 @@ import { type Admitted, insertLaneTurns, lotOf } from "../admission/insert-lane-
 import type { LaneAdmission } from "../admission/new-turn.ts";
 import { type EndingOfRun, prepareAll, type PrepareResult } from "./prepare.ts";
 import { type Recent, type RecentOf, readRecentOfAll } from "../answering/read-recent.ts";
+import { type HeldTurn, renewAll } from "./renew.ts";
 import type { Sql } from "../sql.ts";
 import { laneName } from "../../domain/lane-name.ts";
 
 /**
- * The four writes of every turn, and its one read, each in groups: those that arrive while a statement is in flight
+ * The four writes of every turn, its one read and its renewals, each in groups: those that arrive while a statement is in flight
  * go together in the next, so that one round trip and one flush to disk serve all of them. A lane has
  * one call in a statement, save that turns which merely wait are admitted together. Each turn hangs on its own compare-and-set, so that one that is refused takes
  * nothing from the others; where a statement as a whole fails, its turns are tried one by one.
@@ -22,6 +23,7 @@ export class TurnSteps {
   readonly #prepare: Batcher<EndingOfRun, PrepareResult>;
   readonly #finish: Batcher<EndOfTurn, Finished | undefined>;
   readonly #recent: Batcher<RecentOf, Recent>;
+  readonly #renew: Batcher<HeldTurn, boolean>;
 
   constructor(sql: Sql) {
     const { admissionsInFlight, stepsInFlight } = LIMITS;
@@ -51,6 +53,11 @@ export class TurnSteps {
       undefined,
       stepsInFlight,
     );
+    this.#renew = batcherOf(
+      (held: readonly HeldTurn[]) => renewAll(sql, held),
+      ({ turnId }) => turnId,
+      stepsInFlight,
+    );
   }
 
   /**
@@ -70,6 +77,11 @@ export class TurnSteps {
   /** What was said last in a session. */
   recent(asked: RecentOf): Promise<Recent> {
     return this.#recent.submit(asked);
+  }
+
+  /** Tells sweepers that the run lives. False: it holds the turn no more. */
+  renew(held: HeldTurn): Promise<boolean> {
+    return this.#renew.submit(held);
   }
 
   /** Stores a run's ending: step one of a commit. */
