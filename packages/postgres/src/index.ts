@@ -36,7 +36,6 @@ export { newestMigration } from "./schema/migration-file.ts";
 export { type SchemaProblem, SchemaVersionError } from "./schema/migration-record.ts";
 export { analyzeOutgrown } from "./schema/outgrown.ts";
 export type { PoolOptions } from "./connections/pool.ts";
-export { shareOf } from "./connections/share.ts";
 export { type ProvisionOptions, type Provisioned, provisionService } from "./schema/provision.ts";
 export type {
   PreparedStatement,

@@ -98,6 +98,7 @@ export {
   variables,
 } from "./settings/variables.ts";
 export { packageVersion } from "./settings/version.ts";
+export { Turnstile } from "./waiting/turnstile.ts";
 export { UnderWay } from "./waiting/under-way.ts";
 export { type Finish, finishWithin } from "./waiting/within.ts";
 export { type TlsPaths, tlsPaths } from "./settings/tls-settings.ts";

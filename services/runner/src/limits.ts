@@ -171,6 +171,8 @@ export const LIMITS = {
   stepsPerStatement: 64,
   /** Of a pool's connections those that callers may have at once: each retry of each client asks for some. */
   callersShare: 5 / 8,
+  /** As long as anybody waits for a connection. */
+  callersWaitMs: 5_000,
   /** Steps of turns that wait for a statement; with a run or an attachment each, more cannot be. */
   stepsWaiting: 20_000,
   /** Statements of one kind at once: a second goes on where one waits for a lane that another replica locks. */

@@ -1,11 +1,5 @@
 import { createDeliveryClient, createIdentityClient, RunIds } from "@lanekeeper/client";
-import {
-  checkSchema,
-  createDatabase,
-  type Database,
-  type PoolOptions,
-  shareOf,
-} from "@lanekeeper/postgres";
+import { checkSchema, createDatabase, type Database, type PoolOptions } from "@lanekeeper/postgres";
 import { type RpcHooks, serviceCredential } from "@lanekeeper/rpc";
 import {
   countCalls,
@@ -21,6 +15,7 @@ import { runnerMetrics } from "./metrics.ts";
 import type { RunnerDeps } from "./deps.ts";
 import { serveRunner } from "./serve.ts";
 import { LIMITS } from "./limits.ts";
+import { shareOf } from "./store/share.ts";
 import { ResentTurns } from "./store/admission/resent-turns.ts";
 import { TurnSteps } from "./store/runs/turn-steps.ts";
 
@@ -35,7 +30,11 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
     const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
     const { log, metrics } = service;
     const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
-    const callersDb = shareOf(db, Math.max(1, Math.floor(poolSize * LIMITS.callersShare)));
+    const callersDb = shareOf(
+      db,
+      Math.max(1, Math.floor(poolSize * LIMITS.callersShare)),
+      LIMITS.callersWaitMs,
+    );
     const store = { db, callersDb, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) };
     const deps = connect(service, config, store, hooks, opened);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));

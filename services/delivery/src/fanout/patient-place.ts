@@ -1,5 +1,5 @@
 import type { Clock, ClockTimer } from "@lanekeeper/service";
-import type { Turnstile } from "./turnstile.ts";
+import type { Turnstile } from "@lanekeeper/service";
 
 interface PatienceDeps {
   readonly turnstile: Turnstile;

@@ -4,7 +4,7 @@ import { type CallContext, storeUnavailable } from "@lanekeeper/rpc";
 import type { Clock } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 import { PatientPlace } from "./patient-place.ts";
-import type { Turnstile } from "./turnstile.ts";
+import type { Turnstile } from "@lanekeeper/service";
 import { type Told, toldSession } from "./told.ts";
 import type { WatchQuestion } from "./watch-filter.ts";
 

@@ -8,7 +8,7 @@ import { SessionFeed } from "./session-feed.ts";
 import { readBetween, readToNow, type SessionReads } from "./session-reads.ts";
 import { Subscriber, type SubscriberLimits } from "./subscriber.ts";
 import { type Told, told } from "./told.ts";
-import { Turnstile } from "./turnstile.ts";
+import { Turnstile } from "@lanekeeper/service";
 import { type WatchFilter, watchFilter, type WatchQuestion } from "./watch-filter.ts";
 
 export interface WatchRequest extends WatchQuestion {

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { createIdentityClient, RunIds } from "@lanekeeper/client";
-import { createDatabase, shareOf } from "@lanekeeper/postgres";
+import { createDatabase } from "@lanekeeper/postgres";
 import { EnqueueDeliveryResponseSchema } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { serviceCredential } from "@lanekeeper/rpc";
 import { createMetrics, Secret, systemClock, systemIds } from "@lanekeeper/service";
@@ -10,6 +10,8 @@ import { runnerMetrics } from "../metrics.ts";
 import type { Model } from "../models/model.ts";
 import { serveRunner } from "../serve.ts";
 import type { RunnerDatabase } from "../store/sql.ts";
+import { LIMITS } from "../limits.ts";
+import { shareOf } from "../store/share.ts";
 import { ResentTurns } from "../store/admission/resent-turns.ts";
 import { TurnSteps } from "../store/runs/turn-steps.ts";
 import { toolsFor } from "../tools/registry.ts";
@@ -61,7 +63,7 @@ async function serve(order: ReplicaOrder): Promise<void> {
   const db = armedDatabase(databaseOf(order), arm);
   const deps = {
     db,
-    callersDb: shareOf(db, 3),
+    callersDb: shareOf(db, 3, LIMITS.callersWaitMs),
     steps: new TurnSteps(db),
     resent: new ResentTurns(db),
     identity: armedIdentity(identity, arm),

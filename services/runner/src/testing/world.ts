@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, type Database, migrate, shareOf } from "@lanekeeper/postgres";
+import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
 import {
   createIdentityClient,
   createRunnerClient,
@@ -18,6 +18,8 @@ import type { Tool } from "../tools/tool.ts";
 import { toolsFor } from "../tools/registry.ts";
 import type { RunnerDeps } from "../deps.ts";
 import { serveRunner } from "../serve.ts";
+import { LIMITS } from "../limits.ts";
+import { shareOf } from "../store/share.ts";
 import { ResentTurns } from "../store/admission/resent-turns.ts";
 import { TurnSteps } from "../store/runs/turn-steps.ts";
 import { DeliveryStandIn } from "./delivery-stand-in.ts";
@@ -194,7 +196,7 @@ export class World implements AsyncDisposable {
     const mortal = mortalDatabase(armedDatabase(losing, arm, isOver), life);
     return {
       db: mortal,
-      callersDb: shareOf(mortal, 3),
+      callersDb: shareOf(mortal, 3, LIMITS.callersWaitMs),
       steps: new TurnSteps(mortal),
       resent: new ResentTurns(mortal),
       identity: mortalIdentity(armedIdentity(identity, arm, isOver), life, options.hooks ?? {}),

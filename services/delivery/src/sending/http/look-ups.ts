@@ -1,4 +1,4 @@
-import { Turnstile } from "../../fanout/turnstile.ts";
+import { Turnstile } from "@lanekeeper/service";
 import { type Resolve, resolvedBefore } from "./resolve.ts";
 
 /** Looks a name up that a tenant gave. @throws the signal's reason */

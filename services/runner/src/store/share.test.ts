@@ -1,9 +1,7 @@
+import { isUnavailable } from "@lanekeeper/postgres";
 import { expect, test } from "vitest";
-import { isUnavailable } from "../errors.ts";
-import type { Database } from "./database.ts";
 import { shareOf } from "./share.ts";
-
-type Asked = Pick<Database<unknown>, "query" | "transaction">;
+import type { RunnerDatabase } from "./sql.ts";
 
 /** A database whose statements end when they are told to. */
 function heldDatabase() {
@@ -13,7 +11,7 @@ function heldDatabase() {
     begun.push(name);
     return new Promise((resolve) => underWay.push(resolve));
   };
-  const db: Asked = {
+  const db: RunnerDatabase = {
     query: async (statement) => {
       await hold(typeof statement === "string" ? statement : statement.name);
       if (statement === "wrong") throw new Error("it is wrong");
