@@ -77,6 +77,8 @@ export const LIMITS = {
   transcriptPage: 256,
   /** And at least so many; a short one, on average, has so many characters. */
   smallTranscriptPage: 16,
+  /** And so many bytes of them, with the message that goes over: what a request may bring four times. */
+  transcriptPageBytes: 16 * 1024 * 1024,
   charsPerShortMessage: 64,
   /** Generations that a context reaches back through. */
   parentDepth: 64,

@@ -1,9 +1,10 @@
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { messageChars } from "../domain/message-text.ts";
 import { LIMITS } from "../limits.ts";
-import { readBackwards, type Said } from "../store/answering/read-transcript.ts";
+import { readBackwards } from "../store/answering/read-transcript.ts";
 import { readSession, type SeenSession } from "../store/answering/sessions.ts";
 import { readSummary, type Summary } from "../store/answering/summaries.ts";
+import type { Said } from "../store/answering/transcript-page.ts";
 import type { RunnerDeps } from "../deps.ts";
 
 type HistoryDeps = Pick<RunnerDeps, "db" | "steps">;
@@ -95,12 +96,12 @@ async function readStretch(
     return { said, seen };
   }
   const limit = pageFor(maxChars);
-  const recent = await deps.steps.recent({ tenant, sessionId, limit });
-  const said = placed(recent.said, sessionId);
+  const { said: newest, seen, isMore } = await deps.steps.recent({ tenant, sessionId, limit });
+  const said = placed(newest, sessionId);
   const left = maxChars - charsOf(said);
-  if (said.length < limit || left <= 0) return { said, seen: recent.seen };
-  const before = await readBack(deps, tenant, stretch, left, lastSeq(recent.said));
-  return { said: [...said, ...before], seen: recent.seen };
+  if (!isMore || left <= 0) return { said, seen };
+  const before = await readBack(deps, tenant, stretch, left, lastSeq(newest));
+  return { said: [...said, ...before], seen };
 }
 
 /** As many as short messages may need, so that a small context reads little of a long transcript. */
@@ -121,11 +122,11 @@ async function readBack(
   for (let beforeSeq = fromSeq; left > 0; ) {
     const asked = { ...stretch, beforeSeq, limit: LIMITS.transcriptPage };
     const found = await readBackwards(db, tenant, asked);
-    const page = placed(found, stretch.sessionId);
+    const page = placed(found.said, stretch.sessionId);
     said.push(...page);
+    if (!found.isMore) break;
     left -= charsOf(page);
-    if (found.length < LIMITS.transcriptPage) break;
-    beforeSeq = lastSeq(found);
+    beforeSeq = lastSeq(found.said);
   }
   return said;
 }

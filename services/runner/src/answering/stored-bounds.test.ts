@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type Message,
   MessageSchema,
@@ -61,7 +62,7 @@ test.concurrent("a turn collects so many messages; what would be more waits as a
   await using _ = world;
   const submit = (count: number) =>
     turnFor(world, `${count}`, {
-      onConflict: OnConflict.COALESCE,
+      ...{ onConflict: OnConflict.COALESCE, debounce: durationFromMs(LIMITS.maxDebounceMs) },
       messages: Array.from({ length: count }, (_, n) => user(`${count} ${n}`)),
     });
   const host = await replica.client.submitTurn(submit(600));
@@ -79,7 +80,7 @@ test.concurrent("and so many bytes of them, as many as one request may bring", a
   await using _ = world;
   const submit = (bytes: number) =>
     turnFor(world, `${bytes}`, {
-      onConflict: OnConflict.COALESCE,
+      ...{ onConflict: OnConflict.COALESCE, debounce: durationFromMs(LIMITS.maxDebounceMs) },
       messages: [user("x".repeat(bytes))],
     });
   const half = LIMITS.inputBytesPerTurn / 2;
@@ -170,6 +171,31 @@ test.concurrent("a context reaches back through so many generations and no furth
   const texts = said.map(({ message }) => textOf(message));
   expect(texts).toHaveLength(LIMITS.parentDepth);
   expect([texts[0], texts.at(-1)]).toEqual(["generation 7", "generation 70"]);
+});
+
+test.concurrent("a transcript of more messages and bytes than are read at once is read whole, in order", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  const sessionId = randomUUID();
+  const { transcriptPage, transcriptPageBytes } = LIMITS;
+  const large = 1024 * 1024;
+  const [largeCount, count] = [transcriptPageBytes / large + 2, transcriptPage + 40];
+  const whole = { parentSessionId: "", parentThroughTurnId: "", compactedByRunId: undefined };
+  await seeSession(world.db, TENANT, { sessionId, sessionKey: KEY, generation: 1n, ...whole });
+  const body = (text: string) => messageBytes(textMessage(Role.USER, text));
+  await world.db.query(
+    `INSERT INTO messages (tenant, session_id, seq, turn_id, role, principal, body, create_time)
+     SELECT $1, $2, n, gen_random_uuid(), 2, '', CASE WHEN n > $4 THEN $5::bytea ELSE $6::bytea END,
+       clock_timestamp() FROM generate_series(1, $3::int) n`,
+    [TENANT, sessionId, count, count - largeCount, body("x".repeat(large)), body("short")],
+  );
+  const { said } = await readHistory(replica.context.deps, TENANT, sessionId, 100 * large);
+  expect(said.map(({ seq }) => Number(seq))).toEqual(
+    Array.from({ length: count }, (_, index) => index + 1),
+  );
+  const lengths = said.map(({ message }) => textOf(message).length);
+  expect(lengths.slice(-largeCount)).toEqual(Array.from({ length: largeCount }, () => large));
+  expect(new Set(lengths.slice(0, -largeCount))).toEqual(new Set(["short".length]));
 });
 
 test.concurrent("of so many turns the inputs are compared with what a client resends, and of none before them", async () => {

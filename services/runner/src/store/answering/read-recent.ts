@@ -1,7 +1,6 @@
 import { byPlace, type Column } from "@lanekeeper/postgres";
 import { batchStatement } from "../batch-statement.ts";
-import { messageOf } from "../codec.ts";
-import type { Said } from "./read-transcript.ts";
+import { pageOf, pageOfTranscript, type PageRow, type TranscriptPage } from "./transcript-page.ts";
 import type { SeenSession } from "./sessions.ts";
 import type { Sql } from "../sql.ts";
 
@@ -13,11 +12,9 @@ export interface RecentOf {
 }
 
 /** A session and the end of its transcript. */
-export interface Recent {
+export interface Recent extends TranscriptPage {
   /** Undefined: nothing was said in it yet, and it has no parent that is known. */
   readonly seen: SeenSession | undefined;
-  /** Newest first. */
-  readonly said: readonly Said[];
 }
 
 const COLUMNS: readonly Column<RecentOf>[] = [
@@ -26,7 +23,11 @@ const COLUMNS: readonly Column<RecentOf>[] = [
   { name: "message_limit", type: "int", of: ({ limit }) => limit },
 ];
 
-/** A row for each message; one without a message for a session in which nothing was said. */
+const PAGE = pageOfTranscript(`
+    SELECT seq, body FROM messages
+    WHERE tenant = i.tenant AND session_id = i.session_id
+    ORDER BY seq DESC LIMIT i.message_limit`);
+
 const READ_RECENT = batchStatement(
   "runner_read_recent",
   COLUMNS,
@@ -34,38 +35,29 @@ const READ_RECENT = batchStatement(
 WITH ${item}
 SELECT i.place::int, s.session_id AS "sessionId", s.session_key AS "sessionKey", s.generation,
   s.parent_session_id AS "parentSessionId", s.parent_through_turn_id AS "parentThroughTurnId",
-  s.compacted_by_run_id AS "compactedByRunId", m.seq, m.body
+  s.compacted_by_run_id AS "compactedByRunId", page.places, page.bodies
 FROM item i
 JOIN sessions s ON s.tenant = i.tenant AND s.session_id = i.session_id
-LEFT JOIN LATERAL (
-  SELECT seq, body FROM messages
-  WHERE tenant = i.tenant AND session_id = i.session_id
-  ORDER BY seq DESC LIMIT i.message_limit
-) m ON true
-ORDER BY i.place, m.seq DESC`,
+CROSS JOIN LATERAL (${PAGE}) page`,
 );
 
-type Row = Omit<SeenSession, "compactedByRunId"> & {
-  readonly place: number;
-  readonly compactedByRunId: string | null;
-  readonly seq: bigint | null;
-  readonly body: Buffer | null;
-};
+type Row = Omit<SeenSession, "compactedByRunId"> &
+  PageRow & {
+    readonly place: number;
+    readonly compactedByRunId: string | null;
+  };
 
 /** The ends of transcripts, in one statement. */
 export async function readRecentOfAll(
   sql: Sql,
   asked: readonly RecentOf[],
 ): Promise<readonly Recent[]> {
-  const found = await READ_RECENT.rows<Row>(sql, asked);
-  const said = asked.map((): Said[] => []);
-  for (const { place, seq, body } of found) {
-    if (seq !== null && body !== null) said[place - 1]?.push({ seq, message: messageOf(body) });
-  }
-  return byPlace(found, asked.length).map((row, index) => ({
-    seen: row && seenOf(row),
-    said: said[index] ?? [],
-  }));
+  const found = byPlace(await READ_RECENT.rows<Row>(sql, asked), asked.length);
+  return asked.map(({ limit }, index) => {
+    const row = found[index];
+    if (row === undefined) return { seen: undefined, said: [], isMore: false };
+    return { seen: seenOf(row), ...pageOf(row, limit) };
+  });
 }
 
 function seenOf(row: Row): SeenSession {
