@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 /** Tests of what a process has once, such as its timers, environment and globals: each has one to itself. */
 const ALONE = "{packages,services}/*/src/**/*.alone.test.ts";
@@ -17,6 +18,7 @@ const PATIENT = {
 export default defineConfig({
   test: {
     globalSetup: "test/support/postgres-template.ts",
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
