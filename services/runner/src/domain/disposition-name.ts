@@ -1,7 +1,10 @@
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 
+const NAMES = new Map<Disposition, string>(
+  Object.entries(Disposition).map(([name, value]) => [value, name.toLowerCase()]),
+);
+
 /** As it stands in logs, metrics and the header `x-lane-disposition`. */
 export function nameOf(disposition: Disposition): string {
-  const found = Object.entries(Disposition).find(([, value]) => value === disposition);
-  return (found?.[0] ?? "unspecified").toLowerCase();
+  return NAMES.get(disposition) ?? "unspecified";
 }

@@ -35,7 +35,8 @@ export class ScriptedModel implements Model {
     const called = since.filter((message) => message.role === Role.ASSISTANT).length;
     if (called === 0) await pause(directives.sleepMs, request.signal);
     const text = nextStep(directives, called) === undefined ? answer(request.messages) : "";
-    yield* textEvents(text, request.signal);
+    // In one piece: words that come without a pause between them are one event to whoever looks.
+    if (text !== "") yield { type: "text", text };
     yield* endEvents(request, directives, { called, text });
   }
 }
@@ -54,14 +55,6 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (milliseconds > 0) await sleep(milliseconds, undefined, { signal });
 }
 
-/** A word at a time, as a real stream comes. */
-function* textEvents(text: string, signal: AbortSignal): Generator<ModelEvent> {
-  for (const word of text.match(/\S+\s*/g) ?? []) {
-    signal.throwIfAborted();
-    yield { type: "text", text: word };
-  }
-}
-
 function* endEvents(
   request: ModelRequest,
   directives: Directives,
@@ -75,15 +68,15 @@ function* endEvents(
   yield {
     type: "end",
     finishReason: step === undefined ? "stop" : "tool_calls",
-    inputTokens: estimatedTokens(request.messages.map(messageText).join("")),
-    outputTokens: estimatedTokens(done.text),
+    inputTokens: estimatedTokens(request.messages.map(messageText)),
+    outputTokens: estimatedTokens([done.text]),
     model: SCRIPTED_MODEL_NAME,
   };
 }
 
 /** Four characters a token: the usual rule of thumb for English; the scripted model has no tokens. */
-function estimatedTokens(text: string): number {
-  return Math.ceil(text.length / 4);
+function estimatedTokens(texts: readonly string[]): number {
+  return Math.ceil(texts.reduce((sum, { length }) => sum + length, 0) / 4);
 }
 
 function answer(messages: readonly Message[]): string {
