@@ -91,10 +91,22 @@ export interface CommandEvent extends InConversation {
   readonly isAbout: (turn: StoppableTurn) => boolean;
 }
 
+/** A conversation that has another id from now on: the old one reaches nobody any more. */
+export interface MovedPlace {
+  readonly kind: RouteKind;
+  readonly accountId: string;
+  readonly address: string;
+  readonly newAddress: string;
+  /** When, as the platform tells it; undefined: it does not. */
+  readonly changeTime: Date | undefined;
+}
+
 /** A platform's notice that two ids are one peer, and nothing else. */
 export interface SamePeerEvent {
   readonly kind: "same-peer";
   readonly samePeers: readonly SamePeer[];
+  /** Left out: both ids reach it. */
+  readonly moved?: MovedPlace;
 }
 
 /** Of no interest, such as the bot's own message. */

@@ -9,6 +9,7 @@ export type {
   IgnoredEvent,
   InboundEvent,
   MessageEvent,
+  MovedPlace,
   PartInit,
   PeerInit,
   ReplyPlace,

@@ -53,6 +53,8 @@ export class EventTaker {
           await this.#register(source, event, deadline);
           return await command(source, event, deadline);
         case "same-peer":
+          // Before anybody can speak under both names, so that what is said at the new id has no route of its own.
+          if (event.moved !== undefined) await source.ports.move?.(event.moved, deadline.call);
           await this.#register(source, event, deadline);
           return { kind: "same-peer" };
       }

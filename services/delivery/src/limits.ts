@@ -14,6 +14,8 @@ export const LIMITS = {
   addressBytes: 2_048,
   /** A change a day for more than two years; who registers a new source each time loses the oldest. */
   changesPerRoute: 1_000,
+  /** Routes that are moved in one transaction, each a row and a line of its history: some ten milliseconds. */
+  routesPerMove: 500,
   noteChars: 500,
   /** A tenant with a workspace for each of its customers. */
   accountsPerTenant: 1_000,

@@ -104,14 +104,14 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
 
 /** Each kind of address is one entry here. */
 function channelsOf(parts: DeliveryParts, kept: KeptConnections): ReadonlyMap<number, Channel> {
-  const { service: base, limits, resolve, allowedNetworks: allowed, db, runner, identity } = parts;
+  const { service: base, limits, resolve, allowedNetworks: allowed, db, runner } = parts;
   const { clock, version } = base;
   const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
   const lookUp = boundedLookUps(resolve, lookUpsPerTenant(parts.env));
   return new Map<number, Channel>([
     [RouteKind.WEBHOOK, webhookChannel({ lookUp, kept, allowed, clock, limits, version })],
     [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
-    [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db, identity })],
+    [RouteKind.TELEGRAM, telegramChannel({ ...api, baseUrl: parts.telegramUrl, db })],
     [RouteKind.PARENT_SESSION, parentChannel({ runner, limits })],
   ]);
 }

@@ -17,6 +17,8 @@ export interface SlackServer extends ApiServer {
   readonly apiUrl: string;
   /** In order. */
   readonly messages: readonly SlackMessage[];
+  /** Channels that have got another id: by the one that they had they are not found. */
+  readonly renamed: Map<string, string>;
   /** What assistant.threads.setStatus was told. */
   readonly statuses: readonly string[];
 }
@@ -25,13 +27,17 @@ export interface SlackServer extends ApiServer {
 export async function startSlackServer(token: string): Promise<SlackServer> {
   const messages: SlackMessage[] = [];
   const statuses: string[] = [];
+  const renamed = new Map<string, string>();
   const uploads = new Map<string, Buffer>();
   const server = await startApiServer(
     (path) => path.replace(/^\/api\//, "").replace(/^\/upload\/.*/, "upload"),
     (call, origin) => {
       if (call.method === "upload") return upload(call);
       if (call.headers.authorization !== `Bearer ${token}`) return no("invalid_auth");
-      return methods[call.method]?.(fieldsOf(call), origin) ?? no("unknown_method");
+      const fields = fieldsOf(call);
+      if (renamed.has(String(fields["channel"] ?? fields["channel_id"])))
+        return no("channel_not_found");
+      return methods[call.method]?.(fields, origin) ?? no("unknown_method");
     },
   );
 
@@ -45,6 +51,11 @@ export async function startSlackServer(token: string): Promise<SlackServer> {
   type Fields = Readonly<Record<string, unknown>>;
   /** chat.postMessage alone takes a user, and says it in the direct message with them. */
   const isUser = (channel: unknown) => /^[UW]/.test(String(channel));
+  /** What was said before stands under the new id. */
+  const idNow = (channel: string): string => {
+    const next = renamed.get(channel);
+    return next === undefined ? channel : idNow(next);
+  };
   const directWith = (user: unknown) => `D${String(user).slice(1)}`;
   const methods: Readonly<Record<string, (fields: Fields, origin: string) => object>> = {
     "chat.postMessage": ({ channel, text, thread_ts, metadata }) =>
@@ -54,11 +65,13 @@ export async function startSlackServer(token: string): Promise<SlackServer> {
       }),
     "conversations.open": ({ users }) => ({ ok: true, channel: { id: directWith(users) } }),
     "conversations.history": ({ channel }) =>
-      isUser(channel) ? no("channel_not_found") : listed((message) => message.channel === channel),
+      isUser(channel)
+        ? no("channel_not_found")
+        : listed((message) => idNow(message.channel) === channel),
     "conversations.replies": ({ channel, ts }) =>
       isUser(channel)
         ? no("channel_not_found")
-        : listed((message) => message.channel === channel && message.thread_ts === ts),
+        : listed((message) => idNow(message.channel) === channel && message.thread_ts === ts),
     "files.getUploadURLExternal": (_, origin) => {
       const file_id = `F${uploads.size + 1}`;
       uploads.set(file_id, Buffer.alloc(0));
@@ -97,7 +110,7 @@ export async function startSlackServer(token: string): Promise<SlackServer> {
     return { ok: true, messages: messages.filter((message) => isIn(message)).reverse() };
   }
 
-  return { ...server, apiUrl: `${server.origin}/api/`, messages, statuses };
+  return { ...server, apiUrl: `${server.origin}/api/`, messages, statuses, renamed };
 }
 
 function no(error: string): object {

@@ -3,8 +3,8 @@ export type SendOutcome =
   | { readonly kind: "sent"; readonly providerMessageId: string }
   /** The channel took this piece, and there are more. */
   | { readonly kind: "accepted"; readonly providerMessageId: string }
-  /** Nothing will change by asking again. */
-  | { readonly kind: "refused"; readonly error: string }
+  /** Nothing will change by asking again, but where the conversation has another address. */
+  | { readonly kind: "refused"; readonly error: string; readonly movedTo?: string }
   /** It did not arrive, or the receiver said that it could not take it; asking again may help. */
   | { readonly kind: "failed"; readonly error: string; readonly retryAfterMs?: number }
   /** Bytes went out and no answer came: it may have arrived. */

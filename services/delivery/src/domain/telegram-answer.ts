@@ -3,13 +3,7 @@ import type { SendOutcome } from "./send-outcome.ts";
 /** What Telegram said of one call. */
 export type TelegramAnswer =
   | { readonly kind: "ok"; readonly result: unknown }
-  | {
-      readonly kind: "no";
-      readonly description: string;
-      readonly outcome: SendOutcome;
-      /** The group was upgraded: from now on its chat has this id. */
-      readonly movedTo?: string;
-    };
+  | { readonly kind: "no"; readonly description: string; readonly outcome: SendOutcome };
 
 /**
  * The Bot API answers `ok`, and else `error_code` and `description`; 429 says in
@@ -32,7 +26,7 @@ export function telegramAnswer(
   const parameters = recordOf(said["parameters"]);
   const movedTo = code === 400 ? parameters["migrate_to_chat_id"] : undefined;
   const moved = Number.isSafeInteger(movedTo) ? { movedTo: String(movedTo) } : {};
-  return { kind: "no", description, outcome: outcomeOf(), ...moved };
+  return { kind: "no", description, outcome: outcomeOf() };
 
   function outcomeOf(): SendOutcome {
     if (code === 429) {
@@ -42,7 +36,7 @@ export function telegramAnswer(
       return { kind: "failed", error, retryAfterMs: bounded };
     }
     const isPerhapsDone = code < 400 || code >= 500;
-    return isPerhapsDone ? { kind: "unknown", error } : { kind: "refused", error };
+    return isPerhapsDone ? { kind: "unknown", error } : { kind: "refused", error, ...moved };
   }
 }
 

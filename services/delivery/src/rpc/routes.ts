@@ -17,6 +17,7 @@ import { listChannelAccounts } from "./list-channel-accounts.ts";
 import { listDeliveries } from "./list-deliveries.ts";
 import { listRoutes } from "./list-routes.ts";
 import { listRouteChanges } from "./list-route-changes.ts";
+import { moveRoutes } from "./move-routes.ts";
 import { redriveDelivery } from "./redrive-delivery.ts";
 import { registerRoute } from "./register-route.ts";
 import { rotateSigningSecret } from "./rotate-signing-secret.ts";
@@ -37,6 +38,7 @@ export const ALLOW: Allow<typeof DeliveryService> = {
   enqueueDelivery: ["runner", "ingress"],
   configureRoute: NEARER,
   listRouteChanges: NEARER,
+  moveRoutes: ["ingress"],
   rotateSigningSecret: SECRETS,
   applyChannelAccounts: SECRETS,
   listChannelAccounts: SECRETS,
@@ -57,6 +59,7 @@ export function deliveryRoutes(context: DeliveryContext): Routes<typeof Delivery
     enqueueDelivery: (request, call) => stored(() => enqueueDelivery(context, request, call)),
     configureRoute: (request, call) => stored(() => configureRoute(context, request, call)),
     listRouteChanges: (request, call) => stored(() => listRouteChanges(context, request, call)),
+    moveRoutes: (request, call) => stored(() => moveRoutes(context, request, call)),
     rotateSigningSecret: (request, call) =>
       stored(() => rotateSigningSecret(context, request, call)),
     applyChannelAccounts: (request, call) =>

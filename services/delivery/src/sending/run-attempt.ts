@@ -16,12 +16,13 @@ import type { ReplySteps } from "../store/sending/reply-steps.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 import { type Channel, NotSentError, type Reply, type SendNotes } from "./channel.ts";
 import { expired, SendFence } from "./fence.ts";
+import { elsewhere } from "./follow-move.ts";
 import { settleInTime, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SendDeps {
   readonly db: DeliveryDatabase;
   readonly steps: ReplySteps;
-  readonly identity: Pick<IdentityClient, "writeLifecycle" | "checkFence">;
+  readonly identity: Pick<IdentityClient, "writeLifecycle" | "checkFence" | "registerEquivalence">;
   /** By RouteKind. */
   readonly channels: ReadonlyMap<number, Channel>;
   readonly clock: Clock;
@@ -152,7 +153,11 @@ async function send(
     const channel = deps.channels.get(claimed.kind);
     if (channel === undefined)
       throw new NotSentError("refused", `no channel of kind ${claimed.kind}`);
-    const outcome = await channel.send(replyOf(claimed), () => fence.show(), signal, notes);
+    const reply = replyOf(claimed);
+    const outcome = await channel.send(reply, () => fence.show(), signal, notes);
+    if (outcome.kind === "refused" || outcome.kind === "held") {
+      return await elsewhere(deps, reply, outcome);
+    }
     // A receiver that cannot be connected to would keep a reply that was reset away until its time is over.
     if (outcome.kind !== "failed" || fence.wasAccepted) return outcome;
     const stale = await fence.staleness();
@@ -234,7 +239,7 @@ function attemptLog(log: Log, claimed: Claimed): Log {
   return child.child({ delivery_id: deliveryId, route_id: routeId, attempt });
 }
 
-function replyOf(claimed: Claimed): Reply {
+function replyOf(claimed: Claimed): Reply & Pick<Claimed, "routeId"> {
   const parts = claimed.parts.map((bytes) => fromBinary(OutboundPartSchema, bytes));
   return { ...claimed, parts };
 }

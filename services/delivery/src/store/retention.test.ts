@@ -1,11 +1,25 @@
 import { expect, test } from "vitest";
 import { newDelivery } from "../testing/rows.ts";
 import { QUICK } from "../testing/test-delivery.ts";
+import { currentAddress, recordMove } from "./routes/moved-addresses.ts";
 import { removeExpired } from "./retention.ts";
 import { testStore } from "../testing/test-store.ts";
 
 const store = testStore();
 const { route, add, claim, sent } = store;
+
+test("a move of which nobody has told for as long as replies are kept is forgotten", async () => {
+  const place = { tenant: "acme", kind: 2, accountId: "T1" };
+  const now = new Date();
+  await recordMove(store.db, { ...place, address: "C1" }, "C2", undefined, now);
+  await recordMove(store.db, { ...place, address: "C3" }, "C4", undefined, now);
+  await store.db.query(
+    `UPDATE moved_addresses SET update_time = now() - interval '31 days' WHERE address IN ('C1', 'C2')`,
+  );
+  while (await removeExpired(store.db, QUICK));
+  expect(await currentAddress(store.db, { ...place, address: "C1" })).toBe("C1");
+  expect(await currentAddress(store.db, { ...place, address: "C3" })).toBe("C4");
+});
 
 test("what is past its retention goes, and nothing else", async () => {
   const routeId = await route();

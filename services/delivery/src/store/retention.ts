@@ -34,6 +34,12 @@ const REMOVE_PACES = `
 DELETE FROM paces WHERE ctid IN (
   SELECT ctid FROM paces WHERE next_time < now() - interval '1 hour' LIMIT $1)`;
 
+/** Nobody has told of them for as long as replies are remembered, whose routes lead on. */
+const REMOVE_MOVED = `
+DELETE FROM moved_addresses WHERE ctid IN (
+  SELECT ctid FROM moved_addresses
+  WHERE update_time < now() - $1 * interval '1 millisecond' LIMIT $2)`;
+
 /** Removes one portion of what is past its retention. True: there may be more. */
 export async function removeExpired(sql: Sql, retention: Retention): Promise<boolean> {
   const { deadLetterRetentionMs, deliveryRetentionMs, attemptRetentionMs } = retention;
@@ -43,5 +49,6 @@ export async function removeExpired(sql: Sql, retention: Retention): Promise<boo
   const attempts = await sql.query(REMOVE_ATTEMPTS, [attemptRetentionMs, limit]);
   const acts = await sql.query(REMOVE_ACTS, [deliveryRetentionMs, limit]);
   const paces = await sql.query(REMOVE_PACES, [limit]);
-  return [deliveries, attempts, acts, paces].some(({ rowCount }) => rowCount >= limit);
+  const moved = await sql.query(REMOVE_MOVED, [deliveryRetentionMs, limit]);
+  return [deliveries, attempts, acts, paces, moved].some(({ rowCount }) => rowCount >= limit);
 }

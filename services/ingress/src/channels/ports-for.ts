@@ -1,4 +1,5 @@
-import type { AdapterPorts, Said } from "@lanekeeper/adapter-kit";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { AdapterPorts, MovedPlace, Said } from "@lanekeeper/adapter-kit";
 import type { EdgeCallOptions } from "@lanekeeper/client";
 import type { Caller, CallOptions } from "@lanekeeper/rpc";
 import type { Clients } from "../clients.ts";
@@ -32,10 +33,20 @@ export function portsFor(
     delivery: {
       registerRoute: (request, call) => delivery.registerRoute(request, as(call)),
     },
+    move: (moved, call) => move(clients, moved, as(call)),
     ...(saysInPlace
       ? { say: (said: Said, call: EdgeCallOptions) => say(clients, said, as(call)) }
       : {}),
   };
+}
+
+async function move(
+  { delivery }: ChannelClients,
+  { changeTime, ...place }: MovedPlace,
+  call: EdgeCallOptions & Acting,
+): Promise<void> {
+  const when = changeTime === undefined ? {} : { changeTime: timestampFromDate(changeTime) };
+  await delivery.moveRoutes({ ...place, ...when }, call);
 }
 
 /** It answers no turn, so its own id stands for one. */

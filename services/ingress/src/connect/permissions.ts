@@ -89,6 +89,7 @@ const DELIVERY: Permissions<typeof DeliveryService> = {
   listRoutes: byKey(ADAPTER_OR_OPERATOR),
   configureRoute: byKey(OPERATOR),
   listRouteChanges: byKey(OPERATOR),
+  moveRoutes: NOBODY,
   rotateSigningSecret: byKey(ADAPTER_OR_OPERATOR),
   applyChannelAccounts: ADMIN,
   listChannelAccounts: OPERATOR_OR_ADMIN,

@@ -1,6 +1,7 @@
 import {
   DeliveryService,
   type EnqueueDeliveryRequest,
+  type MoveRoutesRequest,
   type RegisterRouteRequest,
   type WatchSessionsRequest,
   type WatchSessionsRequestSchema,
@@ -20,6 +21,9 @@ export class StandInDelivery {
   readonly watches: { readonly request: WatchSessionsRequest; readonly call: CallContext }[] = [];
   watch: Watch = async function* () {};
   readonly registered: RegisterRouteRequest[] = [];
+  readonly moved: MoveRoutesRequest[] = [];
+  /** Thrown by moveRoutes. */
+  moveRefusal: Error | undefined;
   /** The key that a route stands under, by its id. */
   readonly routeKeys = new Map<string, string>();
   /** What answers no turn, as it was enqueued; repeats are one. */
@@ -31,6 +35,11 @@ export class StandInDelivery {
         this.registered.push(request);
         const routeId = `route ${request.kind} ${request.address} ${request.threadId}`;
         return { route: { routeId }, signingSecret: "whsec_stand-in" };
+      },
+      moveRoutes: async (request) => {
+        if (this.moveRefusal !== undefined) throw this.moveRefusal;
+        this.moved.push(request);
+        return { address: request.newAddress };
       },
       listRouteChanges: async ({ routeId }, call) => {
         if (!isKeyWithin(this.routeKeys.get(routeId) ?? "", call)) throw notFound("route", routeId);

@@ -161,7 +161,7 @@ test("a group that has become a supergroup: what waits goes there, in order, and
   expect(await chatRoute(runner, { ...GROUP, address: "-100777" })).toBe(routeId);
   const { changes } = await runner.listRouteChanges({ routeId });
   expect(changes[0]).toMatchObject({
-    note: "the group became the supergroup -100777",
+    note: "the conversation became -100777",
     route: { address: "-100777" },
   });
   expect(changes.at(-1)).toMatchObject({ note: "registered", route: { address: "-777" } });

@@ -4,6 +4,7 @@ import type { SendOutcome } from "../../domain/send-outcome.ts";
 import { utf16Units } from "../../domain/split-text.ts";
 import type { Limits } from "../../limits.ts";
 import { slowPace, takePace } from "../../store/sending/pace.ts";
+import type { DeliveryDatabase } from "../../store/sql.ts";
 import {
   type Channel,
   type HintOutcome,
@@ -11,15 +12,14 @@ import {
   leaveIfDoubtful,
   type Reply,
 } from "../channel.ts";
-import { followChat, type FollowDeps } from "./follow-chat.ts";
 import { nextPiece, NOTHING_TO_SHOW, taken } from "../next-piece.ts";
 import type { FindToken } from "../tokens.ts";
 import { callTelegram, formBody, jsonBody, type TelegramDeps } from "./telegram-api.ts";
 
-export interface TelegramChannelDeps extends Omit<TelegramDeps, "limits">, FollowDeps {
+export interface TelegramChannelDeps extends Omit<TelegramDeps, "limits"> {
+  readonly db: DeliveryDatabase;
   readonly limits: Pick<Limits, "telegramTextChars" | "telegramPace" | "paceWaitMs"> &
-    TelegramDeps["limits"] &
-    FollowDeps["limits"];
+    TelegramDeps["limits"];
   readonly findToken: FindToken;
 }
 
@@ -50,7 +50,6 @@ export function telegramChannel(deps: TelegramChannelDeps): Channel {
       if (paced !== undefined) return paced;
       const answer = await callTelegram(deps, { ...call, beforeSend: claim });
       if (answer.kind === "ok") return taken(pieces.length, reply, messageId(answer.result));
-      if (answer.movedTo !== undefined) return followChat(deps, reply, answer.movedTo);
       const isPhoto = call.method === "sendPhoto" && answer.outcome.kind === "refused";
       if (isPhoto && /photo|image/i.test(answer.description)) {
         await notes.handle(AS_DOCUMENT);

@@ -1,5 +1,6 @@
 import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { placeDigest, type Place } from "../../domain/route-place.ts";
+import { bringAlong } from "./bring-along.ts";
 import { forgetSilent } from "./forget-silent.ts";
 import { type Changer, recordChange } from "./record-change.ts";
 import { ROUTE_COLUMNS, type RouteRow } from "./route-row.ts";
@@ -75,19 +76,20 @@ export interface RouteBounds {
  * The route at this place, made where there is none. Undefined: the key has as many as it may, and all are used. The
  * usual registration, at an event that comes from where the last one did, is one statement and no entry
  * of the history. The count's row is the lock: whoever waited for it looks again, and finds what its
- * twin made.
+ * twin made. A conversation that has got another id is meant by either, and keeps its route.
  */
 export async function registerRoute(
   db: DeliveryDatabase,
-  route: NewRoute,
+  asked: NewRoute,
   bounds: RouteBounds,
 ): Promise<RouteRow | undefined> {
-  const renewed = await first<RouteRow>(db, RENEW, wanted(route));
+  const renewed = await first<RouteRow>(db, RENEW, wanted(asked));
   if (renewed !== undefined) return renewed;
   return db.transaction(async (sql) => {
-    const key = [route.tenant, route.sessionKey];
+    const key = [asked.tenant, asked.sessionKey];
     const counted = await first<{ routeCount: number }>(sql, COUNT, key);
     const isFull = (counted?.routeCount ?? 0) > bounds.routesPerKey;
+    const route = { ...asked, address: await bringAlong(sql, asked) };
     const twin = await first<RouteRow>(sql, RENEW, wanted(route));
     const changed = twin ?? (await first<RouteRow>(sql, CHANGE, wanted(route)));
     if (changed === undefined && !isFull) return record(sql, route, await insert(sql, route));

@@ -1,4 +1,5 @@
 import type { CommandEvent, InboundEvent, MessageEvent } from "@lanekeeper/adapter-kit";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../http/json-body.ts";
@@ -228,11 +229,18 @@ test("commands: behind a mention, in the thread; not in an edit", async () => {
 });
 
 test("a channel that gets another id is the same under both", async () => {
-  const event = { type: "channel_id_changed", old_channel_id: "G1", new_channel_id: "C2" };
+  const ids = { old_channel_id: "G1", new_channel_id: "C2" };
+  const event = { type: "channel_id_changed", ...ids, event_ts: "1769860800.500000" };
   expect(await read(event)).toMatchObject({
     kind: "same-peer",
     samePeers: [{ peer: { peerId: "G1" }, sameAs: { peerId: "C2" } }],
+    moved: {
+      ...{ kind: RouteKind.SLACK, accountId: TEAM, address: "G1", newAddress: "C2" },
+      changeTime: new Date(1_769_860_800_500),
+    },
   });
+  const untimed = await read({ ...event, event_ts: "?" });
+  expect(untimed).toMatchObject({ moved: { changeTime: new Date(1_769_860_800_000) } });
 });
 
 test("a file without a token, or of another host, is named in words", async () => {

@@ -4,6 +4,7 @@ import {
   type PartInit,
   type StoppableTurn,
 } from "@lanekeeper/adapter-kit";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { invalid } from "@lanekeeper/rpc";
 import { isObject, type JsonObject } from "../../http/json-body.ts";
@@ -42,7 +43,7 @@ export async function eventOf(payload: JsonObject, files: SlackFiles): Promise<I
       // Sent again for a message that is edited, also where it had no mention before.
       return saidIn(event, teamId, botUsers, files, isObject(event["edited"]));
     case "channel_id_changed":
-      return renamed(event, teamId);
+      return renamed(event, teamId, payload["event_time"]);
     default:
       return { kind: "ignored", why: `an event of type ${String(event["type"])}` };
   }
@@ -142,16 +143,32 @@ export function cameBefore(ts: string): (turn: StoppableTurn) => boolean {
       : acceptTime.getTime() <= Number(ts) * 1_000 + CLOCK_SKEW_MS;
 }
 
-/** Channels that become shared may get another id. */
-function renamed(event: JsonObject, teamId: string): InboundEvent {
-  const { old_channel_id: old, new_channel_id: fresh } = event;
+/**
+ * Channels that become shared may get another id, and are not found by the one that they had.
+ * https://docs.slack.dev/reference/events/channel_id_changed
+ */
+function renamed(event: JsonObject, teamId: string, eventTime: unknown): InboundEvent {
+  const { old_channel_id: old, new_channel_id: fresh, event_ts: ts } = event;
   if (typeof old !== "string" || typeof fresh !== "string") {
     throw invalid("event.new_channel_id", "must be the id of a conversation");
   }
   const peer = (peerId: string) => ({
     ...{ channel: "slack", accountId: teamId, kind: PeerKind.CHANNEL, peerId },
   });
-  return { kind: "same-peer", samePeers: [{ peer: peer(old), sameAs: peer(fresh) }] };
+  return {
+    kind: "same-peer",
+    samePeers: [{ peer: peer(old), sameAs: peer(fresh) }],
+    moved: {
+      ...{ kind: RouteKind.SLACK, accountId: teamId, address: old, newAddress: fresh },
+      changeTime: timeOf(ts) ?? timeOf(eventTime),
+    },
+  };
+}
+
+/** Of a ts, or of whole seconds. */
+function timeOf(seconds: unknown): Date | undefined {
+  const ms = Math.floor(Number(seconds) * 1_000);
+  return Number.isSafeInteger(ms) && ms > 0 ? new Date(ms) : undefined;
 }
 
 function ignored(why: string): InboundEvent {

@@ -87,6 +87,20 @@ test("an event that cannot be accepted within Slack's time comes again", async (
   expect(lane.runner.turns).toHaveLength(1);
 });
 
+test("a channel's new id is told to delivery before both are one name, and comes again where it is away", async () => {
+  const ids = { old_channel_id: "G0123456789", new_channel_id: "C0999999999" };
+  const renamed = slackCallback({ type: "channel_id_changed", ...ids });
+  lane.delivery.moveRefusal = storeUnavailable("away");
+  expect((await post(renamed)).status).toBe(503);
+  expect(lane.identity.calls).toEqual([]);
+  lane.delivery.moveRefusal = undefined;
+  expect((await post(renamed)).status).toBe(200);
+  expect(lane.delivery.moved).toMatchObject([
+    { accountId: TEAM, address: "G0123456789", newAddress: "C0999999999" },
+  ]);
+  expect(lane.identity.calls.map(({ method }) => method)).toEqual(["registerEquivalence"]);
+});
+
 test("a direct message registers its person's two ids, once in a while", async () => {
   for (const ts of ["1.1", "1.2"]) await post(slackCallback(slackMessage({ ...DIRECT, ts })));
   const calls = lane.identity.calls.filter(({ method }) => method === "registerEquivalence");

@@ -147,6 +147,11 @@ describe("an update that is posted", () => {
     expect(second?.session?.sessionKey).toBe(first?.session?.sessionKey);
     const calls = lane.identity.calls.filter(({ method }) => method === "registerEquivalence");
     expect(calls).toHaveLength(1);
+    // What waits for the group is led to the supergroup, whatever is known of the names.
+    expect(lane.delivery.moved).toMatchObject([
+      { address: "-4242", newAddress: "-1001234567890" },
+      { address: "-4242", newAddress: "-1001234567890" },
+    ]);
   });
 
   test("of an upgrade waits for a run that holds the group, and goes on where an operator must look", async () => {

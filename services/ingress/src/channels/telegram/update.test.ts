@@ -1,4 +1,5 @@
 import type { CommandEvent, InboundEvent, MessageEvent } from "@lanekeeper/adapter-kit";
+import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { PeerKind } from "@lanekeeper/protocol/lanekeeper/identity/v1/key";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../http/json-body.ts";
@@ -141,6 +142,10 @@ test("a group that becomes a supergroup, told from either side, is the same two 
   expect(first).toMatchObject({
     kind: "same-peer",
     samePeers: [{ peer: { peerId: "-4242" }, sameAs: { peerId: "-1001234567890" } }],
+    moved: {
+      ...{ kind: RouteKind.TELEGRAM, address: "-4242", newAddress: "-1001234567890" },
+      changeTime: new Date(DATE * 1_000),
+    },
   });
 });
 

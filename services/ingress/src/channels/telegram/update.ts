@@ -85,8 +85,19 @@ function migration(message: JsonObject, scene: Scene): InboundEvent | undefined 
   if (!Number.isSafeInteger(to) && !Number.isSafeInteger(from)) return undefined;
   const [older, newer] = Number.isSafeInteger(to) ? [scene.chatId, to] : [from, scene.chatId];
   const group = { ...scene, threadId: "" };
-  const samePeers = [{ peer: peerOf(group, String(older)), sameAs: peerOf(group, String(newer)) }];
-  return { kind: "same-peer", samePeers };
+  const [address, newAddress] = [String(older), String(newer)];
+  const samePeers = [{ peer: peerOf(group, address), sameAs: peerOf(group, newAddress) }];
+  const { accountId } = scene;
+  const changeTime = timeOf(message["date"]);
+  const moved = { kind: RouteKind.TELEGRAM, accountId, address, newAddress, changeTime };
+  return { kind: "same-peer", samePeers, moved };
+}
+
+/** Of whole seconds. */
+function timeOf(seconds: unknown): Date | undefined {
+  return Number.isSafeInteger(seconds) && Number(seconds) > 0
+    ? new Date(Number(seconds) * 1_000)
+    : undefined;
 }
 
 /** Anonymous administrators and channels speak through a bot of Telegram's own, and say for whom. */

@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/delivery/v1/delivery_service.proto.
  */
 export const file_lanekeeper_delivery_v1_delivery_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEi7QEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIEjMKBnBvbGljeRgIIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kiXQoVUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIWCg5zaWduaW5nX3NlY3JldBgCIAEoCSIoChFMaXN0Um91dGVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSJDChJMaXN0Um91dGVzUmVzcG9uc2USLQoGcm91dGVzGAEgAygLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSLqAQoWRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgDIAEoCRIQCghyb3V0ZV9pZBgEIAEoCRIzCgVwYXJ0cxgFIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0Ei8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChdFbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIRCglyb3V0ZV9zZXEYAiABKAMiKQoSR2V0RGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJIrkBChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRI5CghhdHRlbXB0cxgCIAMoCzInLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnlBdHRlbXB0EjMKBGFjdHMYAyADKAsyJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlYWRMZXR0ZXJBY3Qi2QEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEhAKCHJvdXRlX2lkGAMgASgJEjQKBXN0YXRlGAQgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhAKCHRyYWNlX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJEhkKEWRlYWRfbGV0dGVyc19vbmx5GAggASgIImcKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQBChVDb25maWd1cmVSb3V0ZVJlcXVlc3QSEAoIcm91dGVfaWQYASABKAkSMwoGcG9saWN5GAIgASgLMiMubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZVBvbGljeRIXCgppc19kZWZhdWx0GAMgASgISACIAQESDAoEbm90ZRgEIAEoCUINCgtfaXNfZGVmYXVsdCJGChZDb25maWd1cmVSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSJSChdMaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBIQCghyb3V0ZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJpChhMaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2USNAoHY2hhbmdlcxgBIAMoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIm8KGlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEAoIcm91dGVfaWQYAiABKAkSKwoIa2VlcF9vbGQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ibgobUm90YXRlU2lnbmluZ1NlY3JldFJlc3BvbnNlEhYKDnNpZ25pbmdfc2VjcmV0GAEgASgJEjcKE29sZF9zZWNyZXRfZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlcKG0FwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBI4CghhY2NvdW50cxgBIAMoCzImLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ2hhbm5lbEFjY291bnQiHgocQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZSIcChpMaXN0Q2hhbm5lbEFjY291bnRzUmVxdWVzdCJXChtMaXN0Q2hhbm5lbEFjY291bnRzUmVzcG9uc2USOAoIYWNjb3VudHMYASADKAsyJi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNoYW5uZWxBY2NvdW50IqsBChZSZWRyaXZlRGVsaXZlcnlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLZGVsaXZlcnlfaWQYAiABKAkSPQoKZ2VuZXJhdGlvbhgDIAEoDjIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVkcml2ZUdlbmVyYXRpb24SGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoAxIMCgRub3RlGAUgASgJIk0KF1JlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSI7ChZEaXNtaXNzRGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJEgwKBG5vdGUYAiABKAkiTQoXRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USMgoIZGVsaXZlcnkYASABKAsyIC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlbGl2ZXJ5IqMBChNTaG93UHJvZ3Jlc3NSZXF1ZXN0EjMKB3Nlc3Npb24YASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgCIAEoCRIQCghyb3V0ZV9pZBgDIAEoCRI0CgVwaGFzZRgEIAEoDjIlLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUHJvZ3Jlc3NQaGFzZSIWChRTaG93UHJvZ3Jlc3NSZXNwb25zZSJpChRXYXRjaFNlc3Npb25zUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSEAoIYWdlbnRfaWQYAiABKAkSGgoSc2Vzc2lvbl9rZXlfcHJlZml4GAMgASgJEg0KBWxhbmVzGAQgASgIIo0BChVXYXRjaFNlc3Npb25zUmVzcG9uc2USPAoFZXZlbnQYASABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZRI2CgRsYW5lGAIgASgLMigubGFuZWtlZXBlci5ydW5uZXIudjEuV2F0Y2hMYW5lc1Jlc3BvbnNlIusDCg9FeGNoYW5nZVJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoAxIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RyYWNlcGFyZW50GAMgASgJEg4KBnRlbmFudBgEIAEoCRIRCglwcmluY2lwYWwYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIOCgZzY29wZXMYByABKAkSFAoMa2V5X3ByZWZpeGVzGAggASgJEg4KBmFnZW50cxgJIAEoCRI0CgZjYW5jZWwYCiABKAsyIi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNhbmNlbENhbGxIABJKChBlbnF1ZXVlX2RlbGl2ZXJ5GAsgASgLMi4ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXF1ZXN0SAASRAoNc2hvd19wcm9ncmVzcxgMIAEoCzIrLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuU2hvd1Byb2dyZXNzUmVxdWVzdEgAEjUKBG1vcmUYDyADKAsyJy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkV4Y2hhbmdlUmVxdWVzdBISCgpyZWFkc19tb3JlGBAgASgIQgYKBGNhbGwiDAoKQ2FuY2VsQ2FsbCKyAgoQRXhjaGFuZ2VSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgDEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABJLChBlbnF1ZXVlX2RlbGl2ZXJ5GAMgASgLMi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FbnF1ZXVlRGVsaXZlcnlSZXNwb25zZUgAEkUKDXNob3dfcHJvZ3Jlc3MYBCABKAsyLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1Jlc3BvbnNlSAASEgoKcmVhZHNfbW9yZRgOIAEoCBI2CgRtb3JlGA8gAygLMigubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FeGNoYW5nZVJlc3BvbnNlQggKBnJlc3VsdCpzChFSZWRyaXZlR2VuZXJhdGlvbhIiCh5SRURSSVZFX0dFTkVSQVRJT05fVU5TUEVDSUZJRUQQABIaChZSRURSSVZFX0dFTkVSQVRJT05fT1dOEAESHgoaUkVEUklWRV9HRU5FUkFUSU9OX0NVUlJFTlQQAipmCg1Qcm9ncmVzc1BoYXNlEh4KGlBST0dSRVNTX1BIQVNFX1VOU1BFQ0lGSUVEEAASGQoVUFJPR1JFU1NfUEhBU0VfUVVFVUVEEAESGgoWUFJPR1JFU1NfUEhBU0VfUlVOTklORxACMt0NCg9EZWxpdmVyeVNlcnZpY2USbAoNUmVnaXN0ZXJSb3V0ZRIsLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUmVnaXN0ZXJSb3V0ZVJlcXVlc3QaLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZ2lzdGVyUm91dGVSZXNwb25zZRJoCgpMaXN0Um91dGVzEikubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVzUmVxdWVzdBoqLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlc1Jlc3BvbnNlIgOQAgESbwoOQ29uZmlndXJlUm91dGUSLS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNvbmZpZ3VyZVJvdXRlUmVxdWVzdBouLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQ29uZmlndXJlUm91dGVSZXNwb25zZRJ6ChBMaXN0Um91dGVDaGFuZ2VzEi8ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBowLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlQ2hhbmdlc1Jlc3BvbnNlIgOQAgESfgoTUm90YXRlU2lnbmluZ1NlY3JldBIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm90YXRlU2lnbmluZ1NlY3JldFJlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXNwb25zZRKBAQoUQXBwbHlDaGFubmVsQWNjb3VudHMSMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkFwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBo0LmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZRKDAQoTTGlzdENoYW5uZWxBY2NvdW50cxIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdENoYW5uZWxBY2NvdW50c1JlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RDaGFubmVsQWNjb3VudHNSZXNwb25zZSIDkAIBEnIKD0VucXVldWVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2USawoLR2V0RGVsaXZlcnkSKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBorLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEnQKDkxpc3REZWxpdmVyaWVzEi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJyCg9SZWRyaXZlRGVsaXZlcnkSLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlcXVlc3QaLy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEnIKD0Rpc21pc3NEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USaQoMU2hvd1Byb2dyZXNzEisubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXF1ZXN0GiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXNwb25zZRJuCg1XYXRjaFNlc3Npb25zEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAESYQoIRXhjaGFuZ2USJy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkV4Y2hhbmdlUmVxdWVzdBooLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRXhjaGFuZ2VSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch, file_lanekeeper_runner_v1_lane]);
+  fileDesc("Ci1sYW5la2VlcGVyL2RlbGl2ZXJ5L3YxL2RlbGl2ZXJ5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuZGVsaXZlcnkudjEi7QEKFFJlZ2lzdGVyUm91dGVSZXF1ZXN0EhMKC3Nlc3Npb25fa2V5GAEgASgJEi8KBGtpbmQYAiABKA4yIS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdXRlS2luZBISCgphY2NvdW50X2lkGAMgASgJEg8KB2FkZHJlc3MYBCABKAkSEQoJdGhyZWFkX2lkGAUgASgJEg4KBnNvdXJjZRgGIAEoCRISCgppc19kZWZhdWx0GAcgASgIEjMKBnBvbGljeRgIIAEoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVQb2xpY3kiXQoVUmVnaXN0ZXJSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZRIWCg5zaWduaW5nX3NlY3JldBgCIAEoCSIoChFMaXN0Um91dGVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCSJDChJMaXN0Um91dGVzUmVzcG9uc2USLQoGcm91dGVzGAEgAygLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSLqAQoWRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEjMKB3Nlc3Npb24YAiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25SZWYSDwoHdHVybl9pZBgDIAEoCRIQCghyb3V0ZV9pZBgEIAEoCRIzCgVwYXJ0cxgFIAMoCzIkLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuT3V0Ym91bmRQYXJ0Ei8KC2V4cGlyZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBChdFbnF1ZXVlRGVsaXZlcnlSZXNwb25zZRITCgtkZWxpdmVyeV9pZBgBIAEoCRIRCglyb3V0ZV9zZXEYAiABKAMiKQoSR2V0RGVsaXZlcnlSZXF1ZXN0EhMKC2RlbGl2ZXJ5X2lkGAEgASgJIrkBChNHZXREZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeRI5CghhdHRlbXB0cxgCIAMoCzInLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnlBdHRlbXB0EjMKBGFjdHMYAyADKAsyJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkRlYWRMZXR0ZXJBY3Qi2QEKFUxpc3REZWxpdmVyaWVzUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIPCgd0dXJuX2lkGAIgASgJEhAKCHJvdXRlX2lkGAMgASgJEjQKBXN0YXRlGAQgASgOMiUubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeVN0YXRlEhAKCHRyYWNlX2lkGAUgASgJEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJEhkKEWRlYWRfbGV0dGVyc19vbmx5GAggASgIImcKFkxpc3REZWxpdmVyaWVzUmVzcG9uc2USNAoKZGVsaXZlcmllcxgBIAMoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpQBChVDb25maWd1cmVSb3V0ZVJlcXVlc3QSEAoIcm91dGVfaWQYASABKAkSMwoGcG9saWN5GAIgASgLMiMubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZVBvbGljeRIXCgppc19kZWZhdWx0GAMgASgISACIAQESDAoEbm90ZRgEIAEoCUINCgtfaXNfZGVmYXVsdCJGChZDb25maWd1cmVSb3V0ZVJlc3BvbnNlEiwKBXJvdXRlGAEgASgLMh0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZSJSChdMaXN0Um91dGVDaGFuZ2VzUmVxdWVzdBIQCghyb3V0ZV9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJpChhMaXN0Um91dGVDaGFuZ2VzUmVzcG9uc2USNAoHY2hhbmdlcxgBIAMoCzIjLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm91dGVDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq8BChFNb3ZlUm91dGVzUmVxdWVzdBIvCgRraW5kGAEgASgOMiEubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Sb3V0ZUtpbmQSEgoKYWNjb3VudF9pZBgCIAEoCRIPCgdhZGRyZXNzGAMgASgJEhMKC25ld19hZGRyZXNzGAQgASgJEi8KC2NoYW5nZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIlChJNb3ZlUm91dGVzUmVzcG9uc2USDwoHYWRkcmVzcxgBIAEoCSJvChpSb3RhdGVTaWduaW5nU2VjcmV0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhAKCHJvdXRlX2lkGAIgASgJEisKCGtlZXBfb2xkGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIm4KG1JvdGF0ZVNpZ25pbmdTZWNyZXRSZXNwb25zZRIWCg5zaWduaW5nX3NlY3JldBgBIAEoCRI3ChNvbGRfc2VjcmV0X2VuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJXChtBcHBseUNoYW5uZWxBY2NvdW50c1JlcXVlc3QSOAoIYWNjb3VudHMYASADKAsyJi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNoYW5uZWxBY2NvdW50Ih4KHEFwcGx5Q2hhbm5lbEFjY291bnRzUmVzcG9uc2UiHAoaTGlzdENoYW5uZWxBY2NvdW50c1JlcXVlc3QiVwobTGlzdENoYW5uZWxBY2NvdW50c1Jlc3BvbnNlEjgKCGFjY291bnRzGAEgAygLMiYubGFuZWtlZXBlci5kZWxpdmVyeS52MS5DaGFubmVsQWNjb3VudCKrAQoWUmVkcml2ZURlbGl2ZXJ5UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhMKC2RlbGl2ZXJ5X2lkGAIgASgJEj0KCmdlbmVyYXRpb24YAyABKA4yKS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVHZW5lcmF0aW9uEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBCABKAMSDAoEbm90ZRgFIAEoCSJNChdSZWRyaXZlRGVsaXZlcnlSZXNwb25zZRIyCghkZWxpdmVyeRgBIAEoCzIgLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGVsaXZlcnkiOwoWRGlzbWlzc0RlbGl2ZXJ5UmVxdWVzdBITCgtkZWxpdmVyeV9pZBgBIAEoCRIMCgRub3RlGAIgASgJIk0KF0Rpc21pc3NEZWxpdmVyeVJlc3BvbnNlEjIKCGRlbGl2ZXJ5GAEgASgLMiAubGFuZWtlZXBlci5kZWxpdmVyeS52MS5EZWxpdmVyeSKjAQoTU2hvd1Byb2dyZXNzUmVxdWVzdBIzCgdzZXNzaW9uGAEgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uUmVmEg8KB3R1cm5faWQYAiABKAkSEAoIcm91dGVfaWQYAyABKAkSNAoFcGhhc2UYBCABKA4yJS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlByb2dyZXNzUGhhc2UiFgoUU2hvd1Byb2dyZXNzUmVzcG9uc2UiaQoUV2F0Y2hTZXNzaW9uc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEhAKCGFnZW50X2lkGAIgASgJEhoKEnNlc3Npb25fa2V5X3ByZWZpeBgDIAEoCRINCgVsYW5lcxgEIAEoCCKNAQoVV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlEjwKBWV2ZW50GAEgASgLMi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5XYXRjaFNlc3Npb25zUmVzcG9uc2USNgoEbGFuZRgCIAEoCzIoLmxhbmVrZWVwZXIucnVubmVyLnYxLldhdGNoTGFuZXNSZXNwb25zZSLrAwoPRXhjaGFuZ2VSZXF1ZXN0Eg8KB2NhbGxfaWQYASABKAMSKgoHdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgt0cmFjZXBhcmVudBgDIAEoCRIOCgZ0ZW5hbnQYBCABKAkSEQoJcHJpbmNpcGFsGAUgASgJEhIKCnJlcXVlc3RfaWQYBiABKAkSDgoGc2NvcGVzGAcgASgJEhQKDGtleV9wcmVmaXhlcxgIIAEoCRIOCgZhZ2VudHMYCSABKAkSNAoGY2FuY2VsGAogASgLMiIubGFuZWtlZXBlci5kZWxpdmVyeS52MS5DYW5jZWxDYWxsSAASSgoQZW5xdWV1ZV9kZWxpdmVyeRgLIAEoCzIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdEgAEkQKDXNob3dfcHJvZ3Jlc3MYDCABKAsyKy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlNob3dQcm9ncmVzc1JlcXVlc3RIABI1CgRtb3JlGA8gAygLMicubGFuZWtlZXBlci5kZWxpdmVyeS52MS5FeGNoYW5nZVJlcXVlc3QSEgoKcmVhZHNfbW9yZRgQIAEoCEIGCgRjYWxsIgwKCkNhbmNlbENhbGwisgIKEEV4Y2hhbmdlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoAxIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASSwoQZW5xdWV1ZV9kZWxpdmVyeRgDIAEoCzIvLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2VIABJFCg1zaG93X3Byb2dyZXNzGAQgASgLMiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXNwb25zZUgAEhIKCnJlYWRzX21vcmUYDiABKAgSNgoEbW9yZRgPIAMoCzIoLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRXhjaGFuZ2VSZXNwb25zZUIICgZyZXN1bHQqcwoRUmVkcml2ZUdlbmVyYXRpb24SIgoeUkVEUklWRV9HRU5FUkFUSU9OX1VOU1BFQ0lGSUVEEAASGgoWUkVEUklWRV9HRU5FUkFUSU9OX09XThABEh4KGlJFRFJJVkVfR0VORVJBVElPTl9DVVJSRU5UEAIqZgoNUHJvZ3Jlc3NQaGFzZRIeChpQUk9HUkVTU19QSEFTRV9VTlNQRUNJRklFRBAAEhkKFVBST0dSRVNTX1BIQVNFX1FVRVVFRBABEhoKFlBST0dSRVNTX1BIQVNFX1JVTk5JTkcQAjLCDgoPRGVsaXZlcnlTZXJ2aWNlEmwKDVJlZ2lzdGVyUm91dGUSLC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZ2lzdGVyUm91dGVSZXF1ZXN0Gi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5SZWdpc3RlclJvdXRlUmVzcG9uc2USaAoKTGlzdFJvdXRlcxIpLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlc1JlcXVlc3QaKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZXNSZXNwb25zZSIDkAIBEm8KDkNvbmZpZ3VyZVJvdXRlEi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Db25maWd1cmVSb3V0ZVJlcXVlc3QaLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkNvbmZpZ3VyZVJvdXRlUmVzcG9uc2USegoQTGlzdFJvdXRlQ2hhbmdlcxIvLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdFJvdXRlQ2hhbmdlc1JlcXVlc3QaMC5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RSb3V0ZUNoYW5nZXNSZXNwb25zZSIDkAIBEmMKCk1vdmVSb3V0ZXMSKS5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLk1vdmVSb3V0ZXNSZXF1ZXN0GioubGFuZWtlZXBlci5kZWxpdmVyeS52MS5Nb3ZlUm91dGVzUmVzcG9uc2USfgoTUm90YXRlU2lnbmluZ1NlY3JldBIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuUm90YXRlU2lnbmluZ1NlY3JldFJlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJvdGF0ZVNpZ25pbmdTZWNyZXRSZXNwb25zZRKBAQoUQXBwbHlDaGFubmVsQWNjb3VudHMSMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkFwcGx5Q2hhbm5lbEFjY291bnRzUmVxdWVzdBo0LmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuQXBwbHlDaGFubmVsQWNjb3VudHNSZXNwb25zZRKDAQoTTGlzdENoYW5uZWxBY2NvdW50cxIyLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuTGlzdENoYW5uZWxBY2NvdW50c1JlcXVlc3QaMy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3RDaGFubmVsQWNjb3VudHNSZXNwb25zZSIDkAIBEnIKD0VucXVldWVEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRW5xdWV1ZURlbGl2ZXJ5UmVzcG9uc2USawoLR2V0RGVsaXZlcnkSKi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBorLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuR2V0RGVsaXZlcnlSZXNwb25zZSIDkAIBEnQKDkxpc3REZWxpdmVyaWVzEi0ubGFuZWtlZXBlci5kZWxpdmVyeS52MS5MaXN0RGVsaXZlcmllc1JlcXVlc3QaLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkxpc3REZWxpdmVyaWVzUmVzcG9uc2UiA5ACARJyCg9SZWRyaXZlRGVsaXZlcnkSLi5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlcXVlc3QaLy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLlJlZHJpdmVEZWxpdmVyeVJlc3BvbnNlEnIKD0Rpc21pc3NEZWxpdmVyeRIuLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVxdWVzdBovLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRGlzbWlzc0RlbGl2ZXJ5UmVzcG9uc2USaQoMU2hvd1Byb2dyZXNzEisubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXF1ZXN0GiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5TaG93UHJvZ3Jlc3NSZXNwb25zZRJuCg1XYXRjaFNlc3Npb25zEiwubGFuZWtlZXBlci5kZWxpdmVyeS52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAESYQoIRXhjaGFuZ2USJy5sYW5la2VlcGVyLmRlbGl2ZXJ5LnYxLkV4Y2hhbmdlUmVxdWVzdBooLmxhbmVrZWVwZXIuZGVsaXZlcnkudjEuRXhjaGFuZ2VSZXNwb25zZSgBMAFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_lanekeeper_delivery_v1_delivery, file_lanekeeper_delivery_v1_route, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch, file_lanekeeper_runner_v1_lane]);
 
 /**
  * Where a session's replies go.
@@ -537,6 +537,77 @@ export const ListRouteChangesResponseSchema: GenMessage<ListRouteChangesResponse
   messageDesc(file_lanekeeper_delivery_v1_delivery_service, 13);
 
 /**
+ * A conversation that has got another id.
+ *
+ * @generated from message lanekeeper.delivery.v1.MoveRoutesRequest
+ */
+export type MoveRoutesRequest = Message<"lanekeeper.delivery.v1.MoveRoutesRequest"> & {
+  /**
+   * SLACK, for a channel, or TELEGRAM, for a group.
+   *
+   * @generated from field: lanekeeper.delivery.v1.RouteKind kind = 1;
+   */
+  kind: RouteKind;
+
+  /**
+   * As routes name it: the Slack team, the bot.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * The id that it had.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * The id that it has.
+   *
+   * @generated from field: string new_address = 4;
+   */
+  newAddress: string;
+
+  /**
+   * When it got that, as the platform tells it; unset: now.
+   *
+   * @generated from field: google.protobuf.Timestamp change_time = 5;
+   */
+  changeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.MoveRoutesRequest.
+ * Use `create(MoveRoutesRequestSchema)` to create a new message.
+ */
+export const MoveRoutesRequestSchema: GenMessage<MoveRoutesRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 14);
+
+/**
+ * The routes are moved, and both names are one conversation at session-identity. SESSION_BUSY while a run holds the
+ * one that would go: then nothing is moved yet.
+ *
+ * @generated from message lanekeeper.delivery.v1.MoveRoutesResponse
+ */
+export type MoveRoutesResponse = Message<"lanekeeper.delivery.v1.MoveRoutesResponse"> & {
+  /**
+   * Where the routes lead: the new id, or the one that has followed it; the old id where that stands again.
+   *
+   * @generated from field: string address = 1;
+   */
+  address: string;
+};
+
+/**
+ * Describes the message lanekeeper.delivery.v1.MoveRoutesResponse.
+ * Use `create(MoveRoutesResponseSchema)` to create a new message.
+ */
+export const MoveRoutesResponseSchema: GenMessage<MoveRoutesResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 15);
+
+/**
  * Another signing secret.
  *
  * @generated from message lanekeeper.delivery.v1.RotateSigningSecretRequest
@@ -570,7 +641,7 @@ export type RotateSigningSecretRequest = Message<"lanekeeper.delivery.v1.RotateS
  * Use `create(RotateSigningSecretRequestSchema)` to create a new message.
  */
 export const RotateSigningSecretRequestSchema: GenMessage<RotateSigningSecretRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 14);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 16);
 
 /**
  * The new secret.
@@ -598,7 +669,7 @@ export type RotateSigningSecretResponse = Message<"lanekeeper.delivery.v1.Rotate
  * Use `create(RotateSigningSecretResponseSchema)` to create a new message.
  */
 export const RotateSigningSecretResponseSchema: GenMessage<RotateSigningSecretResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 15);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 17);
 
 /**
  * The tenant's channel accounts as a whole.
@@ -619,7 +690,7 @@ export type ApplyChannelAccountsRequest = Message<"lanekeeper.delivery.v1.ApplyC
  * Use `create(ApplyChannelAccountsRequestSchema)` to create a new message.
  */
 export const ApplyChannelAccountsRequestSchema: GenMessage<ApplyChannelAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 16);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 18);
 
 /**
  * They are in force.
@@ -634,7 +705,7 @@ export type ApplyChannelAccountsResponse = Message<"lanekeeper.delivery.v1.Apply
  * Use `create(ApplyChannelAccountsResponseSchema)` to create a new message.
  */
 export const ApplyChannelAccountsResponseSchema: GenMessage<ApplyChannelAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 17);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 19);
 
 /**
  * The tenant's channel accounts.
@@ -649,7 +720,7 @@ export type ListChannelAccountsRequest = Message<"lanekeeper.delivery.v1.ListCha
  * Use `create(ListChannelAccountsRequestSchema)` to create a new message.
  */
 export const ListChannelAccountsRequestSchema: GenMessage<ListChannelAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 18);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 20);
 
 /**
  * By kind and account.
@@ -670,7 +741,7 @@ export type ListChannelAccountsResponse = Message<"lanekeeper.delivery.v1.ListCh
  * Use `create(ListChannelAccountsResponseSchema)` to create a new message.
  */
 export const ListChannelAccountsResponseSchema: GenMessage<ListChannelAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 19);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 21);
 
 /**
  * Sends a dead letter again.
@@ -719,7 +790,7 @@ export type RedriveDeliveryRequest = Message<"lanekeeper.delivery.v1.RedriveDeli
  * Use `create(RedriveDeliveryRequestSchema)` to create a new message.
  */
 export const RedriveDeliveryRequestSchema: GenMessage<RedriveDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 20);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 22);
 
 /**
  * It waits for its turn on the route, before those that were enqueued after it.
@@ -740,7 +811,7 @@ export type RedriveDeliveryResponse = Message<"lanekeeper.delivery.v1.RedriveDel
  * Use `create(RedriveDeliveryResponseSchema)` to create a new message.
  */
 export const RedriveDeliveryResponseSchema: GenMessage<RedriveDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 21);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 23);
 
 /**
  * Puts a dead letter aside.
@@ -768,7 +839,7 @@ export type DismissDeliveryRequest = Message<"lanekeeper.delivery.v1.DismissDeli
  * Use `create(DismissDeliveryRequestSchema)` to create a new message.
  */
 export const DismissDeliveryRequestSchema: GenMessage<DismissDeliveryRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 22);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 24);
 
 /**
  * It stays as it is, but is listed among the dead letters no more.
@@ -789,7 +860,7 @@ export type DismissDeliveryResponse = Message<"lanekeeper.delivery.v1.DismissDel
  * Use `create(DismissDeliveryResponseSchema)` to create a new message.
  */
 export const DismissDeliveryResponseSchema: GenMessage<DismissDeliveryResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 23);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 25);
 
 /**
  * A hint.
@@ -831,7 +902,7 @@ export type ShowProgressRequest = Message<"lanekeeper.delivery.v1.ShowProgressRe
  * Use `create(ShowProgressRequestSchema)` to create a new message.
  */
 export const ShowProgressRequestSchema: GenMessage<ShowProgressRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 24);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 26);
 
 /**
  * It was taken, which promises nothing.
@@ -846,7 +917,7 @@ export type ShowProgressResponse = Message<"lanekeeper.delivery.v1.ShowProgressR
  * Use `create(ShowProgressResponseSchema)` to create a new message.
  */
 export const ShowProgressResponseSchema: GenMessage<ShowProgressResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 25);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 27);
 
 /**
  * What to watch, of the caller's tenant and within what its credential may use.
@@ -888,7 +959,7 @@ export type WatchSessionsRequest = Message<"lanekeeper.delivery.v1.WatchSessions
  * Use `create(WatchSessionsRequestSchema)` to create a new message.
  */
 export const WatchSessionsRequestSchema: GenMessage<WatchSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 26);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 28);
 
 /**
  * One message of the feed: `event` or `lane`.
@@ -916,7 +987,7 @@ export type WatchSessionsResponse = Message<"lanekeeper.delivery.v1.WatchSession
  * Use `create(WatchSessionsResponseSchema)` to create a new message.
  */
 export const WatchSessionsResponseSchema: GenMessage<WatchSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 27);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 29);
 
 /**
  * One call. It has its own deadline, trace, tenant and permission. Calls of one moment may come together,
@@ -1039,7 +1110,7 @@ export type ExchangeRequest = Message<"lanekeeper.delivery.v1.ExchangeRequest"> 
  * Use `create(ExchangeRequestSchema)` to create a new message.
  */
 export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 28);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 30);
 
 /**
  * Names a call by the frame's call_id.
@@ -1054,7 +1125,7 @@ export type CancelCall = Message<"lanekeeper.delivery.v1.CancelCall"> & {
  * Use `create(CancelCallSchema)` to create a new message.
  */
 export const CancelCallSchema: GenMessage<CancelCall> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 29);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 31);
 
 /**
  * The answer to one call.
@@ -1120,7 +1191,7 @@ export type ExchangeResponse = Message<"lanekeeper.delivery.v1.ExchangeResponse"
  * Use `create(ExchangeResponseSchema)` to create a new message.
  */
 export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 30);
+  messageDesc(file_lanekeeper_delivery_v1_delivery_service, 32);
 
 /**
  * Under which generation a dead letter is sent again.
@@ -1250,6 +1321,18 @@ export const DeliveryService: GenService<{
     methodKind: "unary";
     input: typeof ListRouteChangesRequestSchema;
     output: typeof ListRouteChangesResponseSchema;
+  },
+  /**
+   * A platform has given a conversation another id: all of the account's routes to the old one lead to the new one,
+   * with what waits there, in its order, and what is registered for the old one does from now on. What was told
+   * before, or is older than what is known, changes nothing. Between services.
+   *
+   * @generated from rpc lanekeeper.delivery.v1.DeliveryService.MoveRoutes
+   */
+  moveRoutes: {
+    methodKind: "unary";
+    input: typeof MoveRoutesRequestSchema;
+    output: typeof MoveRoutesResponseSchema;
   },
   /**
    * Gives a WEBHOOK route another signing secret; until the old one ends, posts are signed with both.
