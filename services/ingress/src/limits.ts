@@ -96,6 +96,14 @@ export interface IngressLimits {
   readonly pollBackoffMs: { readonly first: number; readonly longest: number };
   /** An update that cannot be taken for a reason of its own is given up after so many attempts. */
   readonly maxUpdateAttempts: number;
+  /** Files of one album. */
+  readonly albumFiles: number;
+  /** Updates from an album's first on that are read before it is taken, and so many at once. */
+  readonly albumUpdates: number;
+  readonly albumReadsAtOnce: number;
+  /** Where no file of an album has come for so long, it is whole; it is waited for no longer than this. */
+  readonly albumQuietMs: number;
+  readonly albumWaitMs: number;
   /** Accounts that are polled are looked for so often. */
   readonly pollRefreshMs: number;
   /** Entries of the request log that wait to be written; more are counted and dropped, shared in the same way. */
@@ -206,6 +214,15 @@ export const DEFAULT_LIMITS: IngressLimits = {
   pollBackoffMs: { first: 250, longest: 10 * SECOND_MS },
   // With the pauses about two minutes: a run that holds a conversation is mostly over by then.
   maxUpdateAttempts: 20,
+  // https://core.telegram.org/bots/api#sendmediagroup
+  albumFiles: 10,
+  // The album, and as much of what others say meanwhile: with its file 1 MiB each.
+  albumUpdates: 20,
+  albumReadsAtOnce: 4,
+  // Telegram sends them at once, tens of milliseconds apart: others wait for so little of an album.
+  albumQuietMs: 300,
+  // With the longest fetch of a file (5 s) on top, well within the lease.
+  albumWaitMs: 5 * SECOND_MS,
   pollRefreshMs: 5 * SECOND_MS,
   // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
   maxBufferedRequests: 10_000,

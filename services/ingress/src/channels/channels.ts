@@ -46,7 +46,11 @@ export function openChannels(
     ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },
     refreshMs: limits.pollRefreshMs,
     token: (account) => accounts.token(account),
-    take: takeUpdate(taking, adapters.telegram, accounts),
+    read: ({ account, tenant }, update, signal) => {
+      const token = accounts.token({ account, tenant });
+      return adapters.telegram.readUpdate(update, { account, token, signal });
+    },
+    take: takeUpdate(taking, adapters.telegram),
   });
   let drained: Promise<void> | undefined;
   const drain = () => (drained ??= pollers[Symbol.asyncDispose]());

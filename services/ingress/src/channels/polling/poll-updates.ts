@@ -1,4 +1,4 @@
-import { finalRefusal } from "@lanekeeper/adapter-kit";
+import { finalRefusal, type InboundEvent } from "@lanekeeper/adapter-kit";
 import {
   backoffMs,
   boundedSignal,
@@ -8,13 +8,14 @@ import {
   traceparentOf,
   withSpan,
 } from "@lanekeeper/service";
-import { isObject, type JsonObject } from "../../http/json-body.ts";
+import { isObject } from "../../http/json-body.ts";
 import type { IngressLimits } from "../../limits.ts";
 import type { TenantAccount } from "../account.ts";
 import { TelegramApi, type TelegramRefusal } from "../telegram/api.ts";
 import { UPDATE_KINDS } from "../telegram/update.ts";
 import type { PollLeases } from "./lease.ts";
 import { mayPassLater } from "./may-pass-later.ts";
+import { readAlbum, type ReadingAhead, type Update } from "./read-ahead.ts";
 
 /** What polling works with. */
 export interface Polling {
@@ -27,14 +28,20 @@ export interface Polling {
   readonly limits: Pick<
     IngressLimits,
     "pollLeaseMs" | "pollWaitMs" | "pollBackoffMs" | "maxUpdateAttempts"
-  >;
+  > &
+    ReadingAhead["limits"];
   readonly token: (account: TenantAccount) => string;
-  /** Takes one update to its lane. @throws what asks to try it again */
+  /** What one update says, with its files. @throws INVALID_REQUEST */
+  readonly read: (
+    account: TenantAccount,
+    update: Update,
+    signal: AbortSignal,
+  ) => Promise<InboundEvent>;
+  /** Takes what it says to its lane. @throws what asks to try it again */
   readonly take: (
     account: TenantAccount,
-    update: JsonObject,
+    event: InboundEvent,
     traceparent: string | undefined,
-    signal: AbortSignal,
   ) => Promise<void>;
 }
 
@@ -81,6 +88,8 @@ class PolledBot {
   #offset: number | undefined;
   /** What has been tried and not taken: it may be taken by another replica meanwhile, or away by people. */
   #failing = { updateId: 0, attempts: 0 };
+  /** When the lease was taken last. */
+  #heldMs = 0;
 
   constructor(polling: Polling, account: TenantAccount, signal: AbortSignal) {
     this.#polling = polling;
@@ -96,18 +105,28 @@ class PolledBot {
 
   /** Asks once and takes what comes. */
   async round(): Promise<Pause> {
-    const { apiUrl, limits, log, token } = this.#polling;
+    const { limits, log } = this.#polling;
     if (!(await this.#hold())) return this.#standBy();
+    const got = await this.#ask(limits.pollWaitMs);
+    if (this.#signal.aborted) return GO_ON;
+    if ("updates" in got) return this.#takeAll(got.updates);
+    log.warn({ ...this.fields, ...got.refusal }, "Telegram gives no updates");
+    return { afterFailure: true, ms: waitAfter(got.refusal, limits.pollBackoffMs.longest) };
+  }
+
+  /** Confirms what has been taken, and nothing else. */
+  async #ask(
+    waitMs: number,
+  ): Promise<{ readonly updates: readonly Update[] } | { readonly refusal: TelegramRefusal }> {
+    const { apiUrl, limits, token } = this.#polling;
     const api = new TelegramApi(apiUrl, token(this.#account));
     const ending = boundedSignal(this.#signal, limits.pollWaitMs * 1.5);
-    const timeout = Math.floor(limits.pollWaitMs / 1_000);
+    const timeout = Math.floor(waitMs / 1_000);
     const offset = this.#offset === undefined ? {} : { offset: this.#offset };
     const request = { timeout, allowed_updates: UPDATE_KINDS, ...offset };
     const got = await api.call("getUpdates", request, ending);
-    if (this.#signal.aborted) return GO_ON;
-    if ("result" in got) return this.#takeAll(Array.isArray(got.result) ? got.result : []);
-    log.warn({ ...this.fields, ...got.refusal }, "Telegram gives no updates");
-    return { afterFailure: true, ms: waitAfter(got.refusal, limits.pollBackoffMs.longest) };
+    if ("refusal" in got) return got;
+    return { updates: Array.isArray(got.result) ? got.result.filter(isUpdate) : [] };
   }
 
   async release(): Promise<void> {
@@ -116,9 +135,19 @@ class PolledBot {
     await leases.release(this.#account, holder).catch(() => undefined);
   }
 
-  #hold(): Promise<boolean> {
-    const { leases, holder, limits } = this.#polling;
-    return leases.take(this.#account, holder, limits.pollLeaseMs);
+  async #hold(): Promise<boolean> {
+    const { leases, holder, limits, clock } = this.#polling;
+    const askedMs = clock.monotonicMs();
+    const isHeld = await leases.take(this.#account, holder, limits.pollLeaseMs);
+    if (isHeld) this.#heldMs = askedMs;
+    return isHeld;
+  }
+
+  /** As long as there is enough of the lease nobody is asked. */
+  async #stillHold(): Promise<boolean> {
+    const { clock, limits } = this.#polling;
+    const isFresh = clock.monotonicMs() - this.#heldMs <= limits.pollLeaseMs / 3;
+    return isFresh || this.#hold();
   }
 
   #standBy(): Pause {
@@ -126,21 +155,36 @@ class PolledBot {
   }
 
   /** In order. What cannot be taken now is tried again before anything behind it. */
-  async #takeAll(updates: readonly unknown[]): Promise<Pause> {
-    let heldMs = this.#polling.clock.monotonicMs();
-    for (const update of updates) {
-      if (!isObject(update) || typeof update["update_id"] !== "number") continue;
-      const nowMs = this.#polling.clock.monotonicMs();
-      if (nowMs - heldMs > this.#polling.limits.pollLeaseMs / 3) {
-        if (!(await this.#hold())) return this.#standBy();
-        heldMs = nowMs;
+  async #takeAll(given: readonly Update[]): Promise<Pause> {
+    for (let waiting = given; waiting.length > 0; ) {
+      const { updates, readings } = await readAlbum(this.#readingAhead(), waiting);
+      // Those that are read, or the first.
+      const count = Math.max(1, readings.size);
+      for (const update of updates.slice(0, count)) {
+        if (!(await this.#stillHold())) return this.#standBy();
+        const event = readings.get(update.update_id) ?? this.#read(update);
+        if (!(await this.#takeOne(event, update.update_id))) return { afterFailure: true, ms: 0 };
       }
-      if (!(await this.#takeOne(update, update["update_id"]))) return { afterFailure: true, ms: 0 };
+      waiting = updates.slice(count);
     }
     return GO_ON;
   }
 
-  async #takeOne(update: JsonObject, updateId: number): Promise<boolean> {
+  #readingAhead(): ReadingAhead {
+    const { clock, limits } = this.#polling;
+    const again = async () => {
+      if (!(await this.#stillHold())) return undefined;
+      const got = await this.#ask(0);
+      return "updates" in got && got.updates.length > 0 ? got.updates : undefined;
+    };
+    return { clock, limits, signal: this.#signal, again, read: (update) => this.#read(update) };
+  }
+
+  #read(update: Update): Promise<InboundEvent> {
+    return this.#polling.read(this.#account, update, this.#signal);
+  }
+
+  async #takeOne(reading: Promise<InboundEvent>, updateId: number): Promise<boolean> {
     const { take, limits } = this.#polling;
     let { log } = this.#polling;
     const attributes = { "messaging.system": "telegram" };
@@ -148,10 +192,13 @@ class PolledBot {
       await withSpan(
         "telegram update",
         attributes,
-        (span) => {
+        async (span) => {
           const traceparent = traceparentOf(span);
           log = inTrace(log, traceparent);
-          return take(this.#account, update, traceparent, this.#signal);
+          const event = await reading;
+          // What was cut off in the middle of its files is another replica's to read.
+          this.#signal.throwIfAborted();
+          return take(this.#account, event, traceparent);
         },
         { kind: "consumer" },
       );
@@ -177,6 +224,10 @@ class PolledBot {
     this.#failing = { updateId, attempts };
     return attempts;
   }
+}
+
+function isUpdate(value: unknown): value is Update {
+  return isObject(value) && typeof value["update_id"] === "number";
 }
 
 /** A token that is refused, or a webhook that is set, is mended by people. */

@@ -2,8 +2,8 @@ import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/s
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { errorDetail, LanekeeperError, later, storeUnavailable } from "@lanekeeper/rpc";
 import { recordSpans } from "@lanekeeper/service/testing";
-import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { gate, startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
 import { MemoryLeases } from "../../testing/memory-stores.ts";
 import { GROUP, message, PRIVATE, update } from "../../testing/telegram.ts";
@@ -109,6 +109,89 @@ test("an update that a busy lane rejects holds up no other chat of its bot", asy
   lane.runner.refusal = undefined;
   telegram.updates.push(update(2, message(GROUP, { message_id: 1, text: "Hi" })));
   await soon(() => heard(lane)).toEqual([`${GROUP.id}/1`]);
+});
+
+describe("an album", () => {
+  const file = (id: number, more: object = {}) => {
+    const file_id = `docs/${id}.txt`;
+    telegram.files.set(file_id, Buffer.from(`file ${id}`));
+    const document = { file_id, file_unique_id: String(id), file_name: `${id}.txt` };
+    const album = { message_id: id, document, media_group_id: "13579", ...more };
+    telegram.updates.push(update(id, message(PRIVATE, album)));
+  };
+  /** Holds the download of a file. */
+  const slow = (id: number) => {
+    const hold = gate();
+    telegram.next(`file/docs/${id}.txt`, { gate: hold });
+    return hold;
+  };
+  const downloads = (id: number) => telegram.of(`file/docs/${id}.txt`).length;
+
+  test("is taken at once when all of its files are there, however long each takes", async () => {
+    const hold = slow(2);
+    for (const id of [1, 2, 3]) file(id);
+    const lane = await replica();
+    await soon(() => [1, 2, 3].map(downloads)).toEqual([1, 1, 1]);
+    expect(lane.runner.turns).toEqual([]);
+    expect(telegram.updates.unconfirmed).toHaveLength(3);
+    hold.open();
+    await soon(() => heard(lane)).toEqual([1, 2, 3].map((id) => `77/${id}`));
+    const files = lane.runner.turns.map(({ submit }) => submit.messages[0]?.parts[0]?.content);
+    expect(files).toMatchObject([1, 2, 3].map(() => ({ case: "file" })));
+    await soon(() => telegram.updates.unconfirmed).toEqual([]);
+  });
+
+  test("is one also where Telegram gives the first of it alone", async () => {
+    const [first, second] = [slow(1), slow(2)];
+    const lane = await replica();
+    await asked();
+    file(1);
+    await soon(() => downloads(1)).toBe(1);
+    for (const id of [2, 3]) file(id);
+    first.open();
+    await soon(() => [2, 3].map(downloads)).toEqual([1, 1]);
+    expect(lane.runner.turns).toEqual([]);
+    second.open();
+    await soon(() => heard(lane)).toEqual([1, 2, 3].map((id) => `77/${id}`));
+    expect([1, 2, 3].map(downloads)).toEqual([1, 1, 1]);
+  });
+
+  test("keeps its place among what others say meanwhile, and few files are fetched at once", async () => {
+    const holds = [1, 2, 4, 5].map(slow);
+    file(1);
+    file(2);
+    say(3);
+    for (const id of [4, 5, 6]) file(id);
+    say(7);
+    const lane = await replica({ albumReadsAtOnce: 4 });
+    await soon(() => [1, 2, 4, 5].map(downloads)).toEqual([1, 1, 1, 1]);
+    expect([downloads(6), lane.runner.turns.length]).toEqual([0, 0]);
+    for (const hold of holds) hold.open();
+    await soon(() => heard(lane)).toEqual([1, 2, 3, 4, 5, 6, 7].map((id) => `77/${id}`));
+  });
+
+  test("that is not all taken is confirmed as far as it is, and none of it is lost or taken twice", async () => {
+    for (const id of [1, 2]) file(id);
+    const lane = await replica({ maxUpdateAttempts: 1 });
+    lane.runner.refusal = storeUnavailable("away");
+    await soon(() => lane.log.text()).toContain("not taken yet");
+    expect(telegram.updates.unconfirmed).toHaveLength(2);
+    lane.runner.refusal = undefined;
+    await soon(() => heard(lane)).toEqual(["77/1", "77/2"]);
+  });
+
+  test("of one bot that is left in the middle is read by the next", async () => {
+    const hold = slow(1);
+    for (const id of [1, 2]) file(id);
+    const first = await replica();
+    await soon(() => downloads(1)).toBe(1);
+    lanes.splice(lanes.indexOf(first), 1);
+    await first[Symbol.asyncDispose]();
+    hold.open();
+    expect([first.runner.turns.length, telegram.updates.unconfirmed.length]).toEqual([0, 2]);
+    const second = await replica();
+    await soon(() => heard(second)).toEqual(["77/1", "77/2"]);
+  });
 });
 
 test("of two replicas one asks; when it leaves the other goes on where it was", async () => {

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EventTaker } from "@lanekeeper/adapter-kit";
 import { type Log, turnLog } from "@lanekeeper/service";
-import type { AccountDirectory } from "../account-directory.ts";
 import type { ChannelClients } from "../ports-for.ts";
 import { callerOf, takeFor } from "../take.ts";
 import type { TelegramAdapter } from "../telegram/adapter.ts";
@@ -14,14 +13,8 @@ interface Taking {
 }
 
 /** Takes updates that were asked for to their lanes, as if they had been posted. */
-export function takeUpdate(
-  taking: Taking,
-  adapter: TelegramAdapter,
-  accounts: Pick<AccountDirectory, "token">,
-): Polling["take"] {
-  return async (account, update, traceparent, signal) => {
-    const token = accounts.token(account);
-    const event = await adapter.readUpdate(update, { account: account.account, token, signal });
+export function takeUpdate(taking: Taking, adapter: TelegramAdapter): Polling["take"] {
+  return async (account, event, traceparent) => {
     const caller = callerOf(adapter, account, "adapter");
     // Nobody made a request: the label stands for this attempt.
     const requestId = randomUUID();
