@@ -243,6 +243,36 @@ test("a group goes on as one conversation when it becomes a supergroup, and is a
   await eventually(isThere, { what: "the second answer is in the supergroup" });
 });
 
+test("a channel in Slack goes on as one conversation under another id, and what waits is answered there", async () => {
+  const [old, fresh] = ["G0PARTNERS", "C0PARTNERS"];
+  const conversation = 1_769_861_000;
+  const say = async (event: number, text: string, more: object): Promise<number> => {
+    const { path, headers, body } = slackPost({ event, conversation, text }, more);
+    const url = `${lanekeeper.baseUrl}${path}`;
+    return (await fetch(url, { method: "POST", headers, body })).status;
+  };
+  const answers = () =>
+    slack.messages
+      .filter(({ channel }) => [old, fresh].includes(channel))
+      .map(({ text, channel }) => {
+        return `${channel} ${/user: (\w+)\s*$/.exec(text)?.[1]}`;
+      });
+  expect(await say(conversation, "First", { channel: old })).toBe(200);
+  await eventually(() => answers().length === 1, { what: "it is answered" });
+  // As long as nobody is let send there, the next answer waits.
+  slack.always("chat.postMessage", { answer: { ok: false, error: "ratelimited" } });
+  expect(await say(conversation + 1, "Second", { channel: old })).toBe(200);
+  const tried = slack.of("chat.postMessage").length;
+  await eventually(() => slack.of("chat.postMessage").length > tried, { what: "it was tried" });
+  slack.renamed.set(old, fresh);
+  const renamed = { type: "channel_id_changed", old_channel_id: old, new_channel_id: fresh };
+  expect(await say(conversation + 2, "", renamed)).toBe(200);
+  expect(await say(conversation + 3, "Third", { channel: fresh })).toBe(200);
+  slack.always("chat.postMessage", undefined);
+  await eventually(() => answers().length === 3, { what: "all are answered" });
+  expect(answers()).toEqual([`${old} First`, `${fresh} Second`, `${fresh} Third`]);
+});
+
 test("a direct conversation in Slack is its person's, by either id", async () => {
   const direct = { channel: "D0DIRECT01", channel_type: "im", thread_ts: undefined };
   const { path, headers, body } = slackPost(
