@@ -1,6 +1,7 @@
 import pg from "pg";
 import { urlWithSearchPath, urlWithSettings, whereIs } from "./connection-url.ts";
 import { DatabaseUnavailableError, sqlState } from "../errors.ts";
+import { aboutSettings, marked, refuseLostSettings } from "./kept-settings.ts";
 import { type Lease, lease } from "./lease.ts";
 import { LIMITS } from "../limits.ts";
 import { PoolClient } from "./pool-client.ts";
@@ -40,20 +41,23 @@ const LOOK_UPS = {
   enable_mergejoin: "off",
 };
 
-function urlOf({ url, schema, plans }: PoolOptions): string {
-  const planned = plans === "look-ups" ? urlWithSettings(url, LOOK_UPS) : url;
-  return schema === undefined ? planned : urlWithSearchPath(planned, [schema]);
+function urlOf({ url, schema, plans }: PoolOptions, statementTimeoutMs: number): string {
+  const settings = marked({
+    ...(plans === "look-ups" ? LOOK_UPS : {}),
+    statement_timeout: String(statementTimeoutMs),
+    idle_in_transaction_session_timeout: String(LIMITS.idleInTransactionTimeoutMs),
+  });
+  const set = urlWithSettings(url, settings);
+  return schema === undefined ? set : urlWithSearchPath(set, [schema]);
 }
 
 export function makePool(options: PoolOptions): pg.Pool {
   const statementTimeoutMs = options.statementTimeoutMs ?? LIMITS.statementTimeoutMs;
   const pool = new pg.Pool({
-    connectionString: urlOf(options),
+    connectionString: urlOf(options, statementTimeoutMs),
     max: options.poolSize,
     application_name: options.applicationName,
-    statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + LIMITS.answerTimeoutMs - LIMITS.statementTimeoutMs,
-    idle_in_transaction_session_timeout: LIMITS.idleInTransactionTimeoutMs,
     connectionTimeoutMillis: LIMITS.connectTimeoutMs,
     idleTimeoutMillis: LIMITS.idleConnectionMs,
     maxLifetimeSeconds: LIMITS.connectionLifetimeSeconds,
@@ -63,7 +67,7 @@ export function makePool(options: PoolOptions): pg.Pool {
     // Statements that nobody waits between go to the server together.
     pipeline: true,
     Client: PoolClient as unknown as new () => pg.ClientBase,
-    onConnect: refuseStandby,
+    onConnect: refuseUnfit,
   });
   // An "error" event that nobody listens to ends the process. The pool listens for its idle connections
   // only; one that breaks while checked out also rejects its statement, which is told there.
@@ -72,6 +76,11 @@ export function makePool(options: PoolOptions): pg.Pool {
   );
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
+}
+
+function refuseUnfit(client: pg.ClientBase): Promise<void> {
+  refuseStandby(client);
+  return refuseLostSettings(client);
 }
 
 /**
@@ -88,7 +97,7 @@ export async function acquire(pool: pg.Pool, url: string, withinMs: number): Pro
   try {
     return lease(await connected(pool, withinMs));
   } catch (cause) {
-    if (sqlState(cause) !== undefined) throw cause;
+    if (sqlState(cause) !== undefined) throw aboutSettings(cause);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DatabaseUnavailableError(
       `no connection to the database at ${whereIs(url)}: ${reason}`,
