@@ -16,8 +16,11 @@ export interface ApiBehaviour {
   readonly answer?: object;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The connection is cut: before the call has its effect, or after that, without an answer. */
-  readonly cut?: "before" | "after";
+  /** The connection is cut: before the call has its effect, or after that, in the midst of an answer or without one. */
+  readonly cut?: "before" | "during" | "after";
+  /** Answered with this text, as something does that stands before the platform; has no effect unless it `isDone`. */
+  readonly page?: string;
+  readonly isDone?: boolean;
   /** The call is recorded at once; its effect and its answer wait for this. */
   readonly gate?: Gate;
 }
@@ -69,14 +72,24 @@ export async function startApiServer(
 }
 
 async function behave(
-  { answer, status = 200, headers = {}, cut, gate }: ApiBehaviour,
+  { answer, status = 200, headers = {}, cut, gate, page, isDone = false }: ApiBehaviour,
   effect: () => Promise<object> | object,
   response: ServerResponse,
 ): Promise<void> {
   await gate?.opened;
   if (cut === "before") return void response.destroy();
+  if (page !== undefined) {
+    if (isDone) await effect();
+    response.writeHead(status, { "content-type": "text/html", ...headers });
+    response.end(page);
+    return;
+  }
   const said = answer ?? (status === 200 ? await effect() : {});
   if (cut === "after") return void response.destroy();
+  if (cut === "during") {
+    response.writeHead(status, { "content-type": "application/json", "content-length": "1000" });
+    return void response.write('{"ok":tr', () => response.destroy());
+  }
   const isFile = Buffer.isBuffer(said);
   const type = isFile ? "application/octet-stream" : "application/json";
   response.writeHead(status, { "content-type": type, ...headers });

@@ -78,6 +78,19 @@ test.each([
 });
 
 test.each([
+  ["a proxy's 403", "failed", 403, undefined],
+  ["a proxy's 407", "failed", 407, "<html>"],
+  ["what is too large for a proxy", "refused", 413, undefined],
+  ["a gateway's 502", "unknown", 502, undefined],
+  ["a page in place of an answer", "unknown", 200, undefined],
+  ["Telegram's own 403", "refused", 403, { ok: false, error_code: 403 }],
+  ["Telegram's own 401", "failed", 401, { ok: false, error_code: 401 }],
+  ["Telegram's own 500", "unknown", 500, { ok: false, error_code: 500 }],
+])("%s leaves a reply %s", (_what, kind, status, said) => {
+  expect(telegramAnswer(status, said, undefined, 1)).toMatchObject({ outcome: { kind } });
+});
+
+test.each([
   [[200, 201, 202, 204, 299], "sent"],
   [[300, 301, 302, 307, 308, 400, 401, 403, 404, 409, 410, 413, 422, 451], "refused"],
   [[408, 425, 429, 500, 502, 503, 504, 599], "failed"],

@@ -6,6 +6,8 @@ export interface Wanted {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly maxBytes: number;
+  /** Whether an answer of this Content-Type may be it; left out: of any. */
+  readonly isIts?: (contentType: string) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -14,10 +16,11 @@ export interface Wanted {
  * redirect is followed, since it would take a token along to another host.
  */
 export async function fetchBytes(wanted: Wanted): Promise<Uint8Array | undefined> {
-  const { url, headers = {}, maxBytes, signal } = wanted;
+  const { url, headers = {}, maxBytes, isIts = () => true, signal } = wanted;
   try {
     const answer = await fetch(url, { headers, signal, redirect: "error" });
-    if (answer.ok && answer.body !== null) return await readUpTo(answer.body, maxBytes);
+    const isFound = answer.ok && isIts(answer.headers.get("content-type") ?? "");
+    if (isFound && answer.body !== null) return await readUpTo(answer.body, maxBytes);
     await answer.body?.cancel();
     return undefined;
   } catch {

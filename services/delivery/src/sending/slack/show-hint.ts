@@ -27,8 +27,8 @@ export async function showSlackHint(
     signal,
   });
   if (answer.kind === "ok") return { kind: "shown" };
-  const { outcome, error } = answer;
-  if (outcome.kind === "refused") return { kind: "refused", error };
+  const { outcome, error, isTokenRefused = false } = answer;
+  if (outcome.kind === "refused" || isTokenRefused) return { kind: "refused", error };
   const retryAfterMs = outcome.kind === "failed" ? outcome.retryAfterMs : undefined;
   return { kind: "failed", error, retryAfterMs };
 }

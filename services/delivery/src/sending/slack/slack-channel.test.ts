@@ -105,7 +105,7 @@ test("a reset between two pieces lets no more of them out, and the rest is UNKNO
   expect(slack.messages).toHaveLength(1);
 });
 
-test.each(["channel_not_found", "not_in_channel", "invalid_auth", "is_archived", "missing_scope"])(
+test.each(["channel_not_found", "not_in_channel", "is_archived", "missing_scope"])(
   "%s is for good: a dead letter at the first attempt",
   async (error) => {
     slack.next(POST, { answer: { ok: false, error } });
@@ -113,6 +113,29 @@ test.each(["channel_not_found", "not_in_channel", "invalid_auth", "is_archived",
     expect(dead).toMatchObject({ attemptCount: 1, lastError: `Slack answered ${error}` });
   },
 );
+
+test.each(["invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"])(
+  "%s: replies wait for another token, in their order, and none of them dies",
+  async (error) => {
+    slack.always(POST, { answer: { ok: false, error } });
+    const ids = [await send("one"), await send("two")];
+    const tried = await eventually(async () => {
+      const { delivery: found } = await runner.getDelivery({ deliveryId: ids[0] ?? "" });
+      return (found?.attemptCount ?? 0) > 1 && found;
+    });
+    expect(tried.lastError).toBe(`Slack answered ${error}`);
+    slack.always(POST, undefined);
+    for (const id of ids) await untilState(runner, id, "SENT");
+    expect(texts()).toEqual(["one", "two"]);
+  },
+);
+
+test("what perhaps arrived waits for another token too, and is looked for then", async () => {
+  slack.next(POST, { cut: "after" });
+  slack.next("conversations.replies", { answer: { ok: false, error: "token_revoked" } });
+  await untilState(runner, await send("hello", OnUnknown.HOLD), "SENT");
+  expect(texts()).toEqual(["hello"]);
+});
 
 test("an error that holds more than text is told on one line, and ends its delivery", async () => {
   slack.next(POST, { answer: { ok: false, error: "odd\0\u001b[2J\nerror" } });

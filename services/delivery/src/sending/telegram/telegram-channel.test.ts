@@ -127,6 +127,27 @@ test("messages to a group keep their distance, whatever routes send there; other
   expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(PACE.groupMs);
 });
 
+test.each([
+  ["Unauthorized", 401],
+  ["Not Found", 404],
+])("%s: replies wait for another token, in their order", async (description, error_code) => {
+  const routeId = await chatRoute(runner, PLACE);
+  telegram.always(SEND, {
+    ...{ status: error_code, answer: { ok: false, error_code, description } },
+  });
+  const ids = [
+    await enqueueParts(runner, routeId, "t-1", [text("one")]),
+    await enqueueParts(runner, routeId, "t-2", [text("two")]),
+  ];
+  await eventually(async () => {
+    const { delivery: found } = await runner.getDelivery({ deliveryId: ids[0] ?? "" });
+    return (found?.attemptCount ?? 0) > 1 && found?.state === 1;
+  });
+  telegram.always(SEND, undefined);
+  for (const id of ids) await untilState(runner, id, "SENT");
+  expect(texts()).toEqual(["one", "two"]);
+});
+
 const MOVED = {
   status: 400,
   answer: {

@@ -126,8 +126,8 @@ async function showTyping(
   const call = { method: "sendChatAction", body, token: secret, signal };
   const answer = await callTelegram(deps, call);
   if (answer.kind === "ok") return { kind: "shown" };
-  const { outcome, description } = answer;
-  if (outcome.kind === "refused") return { kind: "refused", error: description };
+  const { outcome, description, isTokenRefused = false } = answer;
+  if (outcome.kind === "refused" || isTokenRefused) return { kind: "refused", error: description };
   const retryAfterMs = outcome.kind === "failed" ? outcome.retryAfterMs : undefined;
   return { kind: "failed", error: description, retryAfterMs };
 }

@@ -49,12 +49,15 @@ function namedFile({ name, mimetype, size }: JsonObject): NamedFile {
 
 async function bytesOf(file: JsonObject, how: SlackFiles): Promise<Uint8Array | undefined> {
   const isSmall = (namedFile(file).size ?? 0) <= MAX_FILE_BYTES;
-  return isSmall ? fetched(file["url_private"], how) : undefined;
+  return isSmall ? fetched(file, how) : undefined;
 }
 
-/** The token goes to Slack's hosts alone, whatever address an event has. */
+/**
+ * The token goes to Slack's hosts alone, whatever address an event has. Without the scope to read files Slack answers
+ * 200 with the page on which people sign in, which is no file but where one is a page itself.
+ */
 async function fetched(
-  address: unknown,
+  { url_private: address, mimetype }: JsonObject,
   { token, apiUrl, signal }: SlackFiles,
 ): Promise<Uint8Array | undefined> {
   if (token === "" || typeof address !== "string" || !URL.canParse(address)) return undefined;
@@ -62,5 +65,7 @@ async function fetched(
   const isSlacks = url.protocol === "https:" && /(^|\.)slack\.com$/.test(url.hostname);
   if (!isSlacks && url.origin !== apiUrl.origin) return undefined;
   const headers = { authorization: `Bearer ${token}` };
-  return fetchBytes({ url, headers, maxBytes: MAX_FILE_BYTES, signal });
+  const isPage = (type: unknown): boolean => /^text\/html\b/i.test(String(type));
+  const isIts = (contentType: string): boolean => isPage(mimetype) || !isPage(contentType);
+  return fetchBytes({ url, headers, maxBytes: MAX_FILE_BYTES, isIts, signal });
 }

@@ -176,6 +176,23 @@ test("a file of a message is fetched with the bot's token", async () => {
   expect(call?.headers.authorization).toBe(`Bearer ${CHANNEL_ENV.SLACK_BOT_TOKEN}`);
 });
 
+test("where Slack gives the page to sign in at in place of a file, the file is named, and the page is none", async () => {
+  const url_private = `${slack.origin}/files/a.png`;
+  const headers = { "content-type": "text/html; charset=utf-8" };
+  slack.always("/files/a.png", { headers, answer: { page: "Sign in to Slack" } });
+  const file = { id: "F1", name: "a.png", mimetype: "image/png", size: 22, url_private };
+  const shared = { subtype: "file_share", text: "Look" };
+  await post(slackCallback(slackMessage({ ...shared, files: [file] })));
+  expect(lane.runner.last.submit.messages[0]?.parts[1]).toMatchObject({
+    content: { case: "text", value: "[file: a.png, image/png, 22 bytes, not passed on]" },
+  });
+  const page = { ...file, name: "a.html", mimetype: "text/html" };
+  await post(slackCallback(slackMessage({ ...shared, ts: "2.2", files: [page] })));
+  expect(lane.runner.last.submit.messages[0]?.parts[1]).toMatchObject({
+    content: { case: "file" },
+  });
+});
+
 test("an app of several teams is served at one address, each team by its own account", async () => {
   addAccount(lane, { ...ACCOUNT, accountId: "T0OTHER", agentId: "helper" });
   const installedIn = (team_id: string) => {

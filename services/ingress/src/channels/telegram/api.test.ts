@@ -27,6 +27,17 @@ test("an answer is its result, or why there is none", async () => {
   expect(broken).toMatchObject({ refusal: { code: 0 } });
 });
 
+test.each([
+  [7, 7_000],
+  [1e300, 3_600_000],
+  [-5, 0],
+  ["7", undefined],
+])("a retry_after of %j is %j ms", async (retry_after, retryAfterMs) => {
+  const said = { ok: false, error_code: 429, parameters: { retry_after } };
+  const api = await apiThat((response) => response.end(JSON.stringify(said)));
+  expect(await call(api)).toMatchObject({ refusal: { code: 200, retryAfterMs } });
+});
+
 test("one without end is not read to its end", async () => {
   const api = await apiThat((response) => {
     const more = (): void => {

@@ -1,6 +1,9 @@
 import { isObject, type JsonObject } from "../../http/json-body.ts";
 import { fetchBytes, readUpTo } from "../fetch-bytes.ts";
 
+/** As delivery has it: a mistake of the other side must not silence a bot for days. */
+const MAX_RETRY_AFTER_MS = 60 * 60_000;
+
 /** Why a method of the Bot API gave nothing. */
 export interface TelegramRefusal {
   /** As Telegram says it; 0 where nobody answered. */
@@ -72,7 +75,8 @@ function resultOf(status: number, answer: unknown): TelegramResult {
 
 function retryAfterOf(parameters: unknown): number | undefined {
   const seconds = isObject(parameters) ? parameters["retry_after"] : undefined;
-  return typeof seconds === "number" ? seconds * 1_000 : undefined;
+  if (typeof seconds !== "number") return undefined;
+  return Math.min(Math.max(0, seconds * 1_000), MAX_RETRY_AFTER_MS);
 }
 
 function refused(code: number, description: string, retryAfterMs?: number): TelegramResult {
