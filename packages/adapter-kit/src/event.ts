@@ -64,6 +64,8 @@ export interface MessageEvent extends InConversation {
    * it, and never again in the conversation. They are answered together. Left out: it stands alone.
    */
   readonly groupId?: string;
+  /** How long the next of the group may take to come, up to 10 s; left out: a second. */
+  readonly groupQuietMs?: number;
   /** 1..256. */
   readonly parts: readonly PartInit[];
   /** What makes two events under one id the same: equal at every attempt of the provider. */

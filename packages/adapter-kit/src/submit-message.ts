@@ -1,3 +1,4 @@
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
@@ -76,6 +77,7 @@ async function submit(
       origin: {
         ...{ source: account.channel, senderId, externalMessageId: event.messageId },
         groupId: event.groupId ?? "",
+        ...quietOf(event),
         ...(name.case === "peer" ? { peer: name.value } : { rawKey: name.value }),
       },
       routeId: route?.routeId ?? "",
@@ -84,6 +86,10 @@ async function submit(
   );
   const { turnId, disposition, position } = accepted;
   return { kind: "turn", turnId, session: accepted.session, disposition, position, route };
+}
+
+function quietOf({ groupQuietMs }: MessageEvent) {
+  return groupQuietMs === undefined ? {} : { groupQuiet: durationFromMs(groupQuietMs) };
 }
 
 /** Who stands under the event's name; the first event reserves the session. */

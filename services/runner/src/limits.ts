@@ -335,6 +335,8 @@ export const LIMITS = {
    * it was fetched. All of an album's answers come so much later.
    */
   groupQuietMs: 1_000,
+  /** As its door may ask for, which fetches a file for 5 s at most: longer, and all who wait behind it wait too long. */
+  maxGroupQuietMs: 10_000,
   /** Under a bound on concurrent runs: lanes that one look for the next ones finds. */
   boundedPick: 16,
   /** A bound that was reached is not asked for again so soon, unless a slot is freed here. */

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { OnConflict, TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test, vi } from "vitest";
@@ -16,6 +18,8 @@ vi.setConfig({ testTimeout: 30_000 });
 const worlds = testWorlds();
 
 const ALBUM = { origin: { source: "telegram", groupId: "album-1" } };
+
+const SLOW = { origin: { ...ALBUM.origin, groupQuiet: durationFromMs(6_000) } };
 
 /** Ends once the test lets it, however it is asked to stop. */
 function stubbornAnswer(opened: Promise<void>): Behaviour {
@@ -61,13 +65,33 @@ test.concurrent("turns of one group that come apart are answered together, once,
   expect(await depthOf(a)).toBe(0);
 });
 
+test.concurrent("what says that the next of its group may take longer is waited for as long, and so are those behind it", async () => {
+  await using world = await worlds.start();
+  const replica = await world.replica();
+  await applyMain(replica);
+  // Several times the usual second apart, and far less than what each says.
+  const first = new Attached(replica, { submit: turnFor(world, "photo 1", SLOW) });
+  await eventually(() => first.kinds.includes("accepted"));
+  for (const [text, more] of [
+    ["photo 2", ALBUM],
+    ["photo 3", SLOW],
+  ] as const) {
+    await sleep(2_000);
+    await replica.client.submitTurn(turnFor(world, text, more));
+  }
+  expect((await first.ended).state).toBe(TurnState.COMPLETED);
+  expect(world.model.asked).toHaveLength(1);
+  expect(world.model.shown(0)).toEqual(["user: photo 1", "user: photo 2", "user: photo 3"]);
+});
+
 test.concurrent("who joined a turn that a group takes in is told the turn that answers in the end", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();
   await applyMain(replica);
   const attached: Attached[] = [];
   for (const onConflict of [OnConflict.ENQUEUE, OnConflict.ENQUEUE, OnConflict.COALESCE]) {
-    const submit = turnFor(world, `photo ${attached.length + 1}`, { ...ALBUM, onConflict });
+    // All of them are there before the first has waited enough, on a busy machine too.
+    const submit = turnFor(world, `photo ${attached.length + 1}`, { ...SLOW, onConflict });
     const one = new Attached(replica, { submit });
     await eventually(() => one.kinds.includes("accepted"));
     attached.push(one);

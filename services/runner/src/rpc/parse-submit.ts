@@ -124,6 +124,7 @@ function parseOrigin(origin: Origin | undefined): Origin {
   parseText("origin.sender_id", origin.senderId, LIMITS.senderIdBytes);
   parseText("origin.external_message_id", origin.externalMessageId, LIMITS.externalIdBytes);
   parseText("origin.group_id", origin.groupId, LIMITS.externalIdBytes);
+  parseSpan("origin.group_quiet", origin.groupQuiet, LIMITS.maxGroupQuietMs);
   return origin;
 }
 

@@ -85,6 +85,7 @@ const ABOVE: readonly [string, () => unknown, number | bigint][] = [
   ["origin.raw_key", origin({ rawKey: text(1_025) }), LIMITS.rawKeyBytes],
   ["origin.sender_id", origin({ senderId: text(257) }), LIMITS.senderIdBytes],
   ["origin.external_message_id", origin({ externalMessageId: text(513) }), LIMITS.externalIdBytes],
+  ["origin.group_quiet", origin({ groupQuiet: durationFromMs(10_001) }), LIMITS.maxGroupQuietMs],
   ["parameters", () => submit({ parameters: { x: text(262_144) } }), LIMITS.parametersBytes],
   [
     "max_wait",

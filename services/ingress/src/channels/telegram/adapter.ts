@@ -12,6 +12,20 @@ import { eventOf } from "./update.ts";
 /** A file that takes longer is named, not passed on; the rest of the time is the turn's acceptance. */
 const FETCH_MS = 5_000;
 
+/** Between Telegram's posts of an album, beside the fetching of its files; and the longest that is waited for. */
+const QUIET_MS = 1_000;
+const MAX_QUIET_MS = 10_000;
+
+/**
+ * Telegram posts the next of a chat once it has an answer to the last, so the next file of an album comes after it was
+ * fetched here: that takes about as long as this one did, or twice that.
+ */
+function withQuiet(event: InboundEvent, fetchedMs: number): InboundEvent {
+  if (event.kind !== "message" || event.groupId === undefined) return event;
+  const groupQuietMs = Math.min(MAX_QUIET_MS, Math.ceil(QUIET_MS + 2 * fetchedMs));
+  return { ...event, groupQuietMs };
+}
+
 /** What the adapter is made with. */
 export interface TelegramOptions {
   /** Where the Bot API is, with a slash at the end. */
@@ -51,7 +65,8 @@ export function telegramAdapter({ apiUrl, maxJsonDepth }: TelegramOptions): Tele
     read: async (raw, context) => {
       requireJson(raw.headers["content-type"], raw.headers["content-encoding"]);
       const update = parseJsonObject(raw.body, maxJsonDepth);
-      const event = await readUpdate(update, context);
+      const startedMs = performance.now();
+      const event = withQuiet(await readUpdate(update, context), performance.now() - startedMs);
       const { accountId } = context.account;
       return { kind: "event", event, accountId, scope: "adapter" };
     },

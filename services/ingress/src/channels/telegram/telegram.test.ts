@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
 import { errorDetail, later, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
-import { startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
+import { gate, startTelegramServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ask } from "../../testing/ask.ts";
 import { addAccount, CHANNEL_ENV, soon } from "../../testing/channels.ts";
@@ -86,6 +88,24 @@ describe("an update that is posted", () => {
     expect(lane.runner.last.submit.origin).toMatchObject({ groupId: "" });
     await post(hello);
     expect(lane.runner.last.submit.origin).toMatchObject({ groupId: "" });
+  });
+
+  test("of an album whose file took long says that the next may take longer", async () => {
+    telegram.files.set("docs/a.txt", Buffer.from("hi"));
+    const document = { file_id: "docs/a.txt", file_unique_id: "A", file_name: "a.txt" };
+    const hold = gate();
+    telegram.next("file/docs/a.txt", { gate: hold });
+    const posted = post(update(1, message(PRIVATE, { document, media_group_id: "13579" })));
+    await telegram.call("file/docs/a.txt", 0);
+    await sleep(300);
+    hold.open();
+    expect((await posted).status).toBe(200);
+    const { groupQuiet } = lane.runner.last.submit.origin ?? {};
+    const quietMs = groupQuiet === undefined ? 0 : durationMs(groupQuiet);
+    expect(quietMs).toBeGreaterThan(1_000 + 2 * 290);
+    expect(quietMs).toBeLessThanOrEqual(10_000);
+    await post(hello);
+    expect(lane.runner.last.submit.origin?.groupQuiet).toBeUndefined();
   });
 
   test("brings its file", async () => {

@@ -1,3 +1,4 @@
+import type { Origin } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { LIMITS } from "../../limits.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { originOf } from "../codec.ts";
@@ -36,21 +37,25 @@ UPDATE lanes SET depth = depth - (SELECT count(*) FROM tied) WHERE tenant = $1 A
 
 /**
  * Hands the turns of a group that wait right behind the active one to it, as if they had been steered into
- * it; one that waits between them ends it, so nothing is overtaken. Gives how many they are; 0 where the
+ * it; one that waits between them ends it, so nothing is overtaken. Gives where they came from; nothing where the
  * lane is not this run's any more.
  */
-export function gatherGroup(db: RunnerDatabase, host: Held, groupId: string): Promise<number> {
+export function gatherGroup(
+  db: RunnerDatabase,
+  host: Held,
+  groupId: string,
+): Promise<readonly Origin[]> {
   const { tenant, sessionKey, turnId, runId } = host;
   return db.transaction(async (sql) => {
     const lane = await lockLane(sql, tenant, sessionKey);
-    if (lane?.activeTurnId !== turnId || lane.holderRunId !== runId) return 0;
+    if (lane?.activeTurnId !== turnId || lane.holderRunId !== runId) return [];
     type Row = { readonly turnId: string; readonly origin: Buffer; readonly fits: boolean };
     const behind = await rows<Row>(sql, BEHIND, [tenant, turnId, runId, LIMITS.steersPerTurn]);
-    const end = behind.findIndex(
-      ({ origin, fits }) => !fits || originOf(origin).groupId !== groupId,
-    );
-    const ids = behind.slice(0, end === -1 ? undefined : end).map((row) => row.turnId);
+    const read = behind.map((row) => ({ ...row, origin: originOf(row.origin) }));
+    const end = read.findIndex(({ origin, fits }) => !fits || origin.groupId !== groupId);
+    const tied = read.slice(0, end === -1 ? undefined : end);
+    const ids = tied.map((row) => row.turnId);
     if (ids.length > 0) await sql.query(TIE, [tenant, sessionKey, turnId, ids]);
-    return ids.length;
+    return tied.map(({ origin }) => origin);
   });
 }
