@@ -19,6 +19,7 @@ export {
   keyBoundBy,
 } from "./key-bounds.ts";
 export { checkKeyPermission, type KeyCaller } from "./key-permission.ts";
+export { mintedAtMs, mintedKey } from "./minted-key.ts";
 export { type NormalizedKey, normalizeRawKey, type RawKeyInput } from "./normalize-raw-key.ts";
 export { parseCanonicalKey } from "./parse-canonical-key.ts";
 export { type CanonicalPeer, PEER_KINDS, type Peer } from "./peer.ts";

@@ -3,6 +3,7 @@ import { carryLeftThreads } from "./acts/carry-threads.ts";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
 import { readNowMs } from "./store/moments.ts";
+import { forgetMinted } from "./store/upkeep/forget-minted.ts";
 import { sweep } from "./store/upkeep/sweep.ts";
 
 /** What a replica does beside its calls, until the signal is aborted. Never rejects. */
@@ -70,10 +71,14 @@ async function carryLeft(context: IdentityContext): Promise<void> {
 }
 
 /** By the database's clock, as tokens and records are dated: a replica's own may be ahead by any time. */
-async function sweepOnce({ db, log }: IdentityContext, signal: AbortSignal): Promise<void> {
+async function sweepOnce(context: IdentityContext, signal: AbortSignal): Promise<void> {
+  const { db, replica, log } = context;
   try {
-    const rows = await sweep(db, await readNowMs(db), signal);
+    const nowMs = await readNowMs(db);
+    const rows = await sweep(db, nowMs, signal);
     if (rows > 0) log.debug({ rows }, "swept what was past retention");
+    const keys = await forgetMinted(db, replica, nowMs, signal);
+    if (keys > 0) log.info({ keys }, "minted keys went after their retention");
   } catch (err) {
     log.warn({ err }, "the sweep failed; the next one goes on");
   }

@@ -38,6 +38,18 @@ export const LIMITS = {
   /** What a caller over quota is told to wait: somebody has to act first. */
   quotaRetryMs: 60_000,
 
+  /**
+   * Keys that the system minted, counted from their last use: as long as anything is known that names one (runs,
+   * replies and their attempts, outcomes that a parent is told of).
+   */
+  mintedRetentionMs: 30 * 86_400_000,
+  /** A key whose id was minted longer ago may have gone, so it is not made: a day less, for clocks that differ. */
+  mintedMaxAgeMs: 29 * 86_400_000,
+  /** Who was told of a minted key's session has so long to come back with it. */
+  mintedGraceMs: 86_400_000,
+  /** Minted keys that one transaction looks at: their rows are locked for some 50 ms. */
+  mintedPageRows: 500,
+
   /** Calls of one commit. Past a few hundred the statement takes longer than the commit it saves. */
   maxBatch: 256,
   /** Commits in flight of one replica: one waits for the disk while the next takes its locks. */

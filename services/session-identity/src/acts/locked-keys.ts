@@ -1,5 +1,5 @@
 import { LanekeeperError } from "@lanekeeper/rpc";
-import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
+import { agentOf, type CanonicalKey, mintedAtMs } from "@lanekeeper/session-key";
 import type { KeyState } from "../domain/key-state.ts";
 import { LIMITS } from "../limits.ts";
 import { connectedKeys } from "../store/keys/connected-keys.ts";
@@ -66,7 +66,7 @@ async function connected(
   });
 }
 
-/** Makes the rows of keys that do not exist yet, so that they can be locked. */
+/** Makes the rows of keys that do not exist yet, so that they can be locked; none of the form of minted keys. */
 export async function makeRows(
   tx: Tx,
   writes: BatchWrites,
@@ -74,7 +74,8 @@ export async function makeRows(
   keys: readonly CanonicalKey[],
   source: string,
 ): Promise<void> {
-  const wanted = [...new Set(keys)].map((sessionKey) => ({
+  const makable = [...new Set(keys)].filter((key) => mintedAtMs(key) === undefined);
+  const wanted = makable.map((sessionKey) => ({
     ...{ tenant, sessionKey, agentId: agentOf(sessionKey), source },
     ruleSetVersion: writes.ruleSetVersion,
   }));

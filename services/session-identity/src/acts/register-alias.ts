@@ -1,6 +1,7 @@
-import type { CanonicalKey } from "@lanekeeper/session-key";
+import { type CanonicalKey, mintedAtMs } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { decideAlias, decideRemoveAlias } from "../domain/alias.ts";
+import { noSession } from "../domain/judge-run.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { holdsAllItMay } from "../domain/quota.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
@@ -22,7 +23,7 @@ export function registerAlias(
     await makeRows(tx, writes, tenant, [alias, target], "alias");
     const keys = await lockConnected(tx, tenant, [alias, target]);
     const [from, to] = [keys.row(alias), keys.row(target)];
-    if (from === undefined || to === undefined) return overQuota();
+    if (from === undefined || to === undefined) return notMade(from === undefined ? alias : target);
     const effects = decideAlias({ alias: from, target: to, pointers: keys.pointers(alias), note });
     if (isRefusal(effects)) return effects;
     const { now } = await lookUpRuns(tx, tenant, []);
@@ -30,6 +31,10 @@ export function registerAlias(
     return { ...from, aliasOf: target };
   };
   return act(context, work, { actor, operation: "register_alias", keys: [alias, target] });
+}
+
+function notMade(key: CanonicalKey): Refusal {
+  return mintedAtMs(key) === undefined ? overQuota() : noSession(key);
 }
 
 /** A key that an act needs could not be made. */

@@ -1,3 +1,4 @@
+import { type CanonicalKey, mintedAtMs } from "@lanekeeper/session-key";
 import { currentFence } from "./decision.ts";
 import { hasSession, type KeyState, type StandingKey } from "./key-state.ts";
 import type { Fence, RunRecord } from "./records.ts";
@@ -81,10 +82,14 @@ export function keyMoved(key: string, survivor: string): Refusal {
   });
 }
 
+const MINTED_GONE =
+  "no session stands under this key: one that is made for a task goes 30 days after its last use, and its name is not given again";
+
 /** An alias has no session of its own; the metadata tells where it leads. */
 export function noSession(key: string, state?: KeyState): Refusal {
   const leads = state?.aliasOf === undefined ? {} : { alias_of: state.aliasOf };
-  return refuse("NOT_FOUND", "no session stands under this key", {
+  const isMinted = mintedAtMs(key as CanonicalKey) !== undefined;
+  return refuse("NOT_FOUND", isMinted ? MINTED_GONE : "no session stands under this key", {
     resource_type: "session",
     resource_name: key,
     ...leads,

@@ -83,6 +83,8 @@ export interface KeyState {
   readonly ruleSetVersion: number;
   readonly source: string;
   readonly bindMs: number;
+  /** Of a key that the system minted: until then it stays at least. Undefined: it stays for ever. */
+  readonly keptUntilMs: number | undefined;
   readonly session: Standing | undefined;
 }
 
@@ -119,6 +121,7 @@ export function changedByRun(state: StandingKey, change: RunChange): StandingKey
     ruleSetVersion: state.ruleSetVersion,
     source: state.source,
     bindMs: state.bindMs,
+    keptUntilMs: state.keptUntilMs,
     session: {
       sessionId: session.sessionId,
       generation: session.generation,

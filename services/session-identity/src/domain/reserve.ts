@@ -1,5 +1,6 @@
 import { answered, currentFence, type Decision } from "./decision.ts";
 import { hasSession, type KeyState, revised, type StandingKey } from "./key-state.ts";
+import { keptLonger, keptUntil } from "./minted.ts";
 import type { Birth } from "./records.ts";
 
 /** First contact: what a key needs for its first session. */
@@ -8,6 +9,8 @@ export interface ReserveCommand {
   readonly internal: boolean;
   /** For the journal. */
   readonly rawKey: string;
+  /** When the key's id was minted, of a key that the system mints; undefined: of any other, and of its later uses. */
+  readonly mintedMs: number | undefined;
 }
 
 export interface ReserveFacts {
@@ -31,7 +34,7 @@ export type ReserveAnswer =
 
 export const ELSEWHERE: ReserveAnswer = { kind: "elsewhere" };
 
-/** Mints the first session of a key, or joins the one that is there. */
+/** Mints the first session of a key, or joins the one that is there; a minted key that would go soon is kept for it. */
 export function decideReserve(
   command: ReserveCommand,
   facts: ReserveFacts,
@@ -40,7 +43,7 @@ export function decideReserve(
   if (state.aliasOf !== undefined || state.movedTo !== undefined) {
     return answered(ELSEWHERE);
   }
-  if (hasSession(state)) return answered({ kind: "standing", state });
+  if (hasSession(state)) return joined(state, facts.nowMs);
   const next = born(command, facts);
   const { sessionId, generation } = next.session;
   const birth: Birth = {
@@ -57,6 +60,11 @@ export function decideReserve(
   );
 }
 
+function joined(state: StandingKey, nowMs: number): Decision<ReserveAnswer> {
+  const kept = keptLonger(state, nowMs);
+  return answered({ kind: "standing", state: kept }, kept === state ? {} : { state: kept });
+}
+
 function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
   const { state, nowMs, generationFloor } = facts;
   const first = generationFloor + 1n;
@@ -65,6 +73,7 @@ function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
     // A restored database has forgotten what watchers of a key's first life were told.
     revision: state.revision > generationFloor ? state.revision : generationFloor,
     internal: command.internal,
+    keptUntilMs: keptUntil(command.mintedMs, nowMs),
     session: {
       sessionId: facts.newSessionId,
       generation: first,

@@ -1,10 +1,11 @@
 import type { Ids } from "@lanekeeper/service";
+import { type CanonicalKey, mintedAtMs } from "@lanekeeper/session-key";
 import { decideBegin } from "../domain/begin-run.ts";
 import { answered, type Decision } from "../domain/decision.ts";
 import type { KeyState } from "../domain/key-state.ts";
 import { holdsAllItMay } from "../domain/quota.ts";
 import { isRefusal } from "../domain/refusal.ts";
-import { decideReserve } from "../domain/reserve.ts";
+import { decideReserve, ELSEWHERE } from "../domain/reserve.ts";
 import { decideRotate, type RotateAnswer } from "../domain/rotate.ts";
 import { decideWriteReply } from "../domain/write-reply.ts";
 import { decideWriteRun } from "../domain/write-run.ts";
@@ -88,15 +89,22 @@ export function decide(
   }
 }
 
+/** Whether a first contact makes the key's row: one of those that are minted is there, or has just gone. */
+export function isMade(sessionKey: CanonicalKey, { command }: AskOf<"reserve">): boolean {
+  return command.mintedMs !== undefined || mintedAtMs(sessionKey) === undefined;
+}
+
 /** The engine makes the row before it locks it, unless the tenant holds as many as it may. */
 function reserve(
-  { asker }: Command,
+  { asker, sessionKey }: Command,
   ask: AskOf<"reserve">,
   state: KeyState | undefined,
   found: Found,
   ids: Ids,
 ): Decision<Result> {
-  if (state === undefined) return refusedReserve(ask, "keys");
+  if (state === undefined) {
+    return isMade(sessionKey, ask) ? refusedReserve(ask, "keys") : answered(ELSEWHERE);
+  }
   const { nowMs, generationFloor, epochFloor } = found;
   return decideReserve(ask.command, {
     ...{ nowMs, state, newSessionId: ids.uuid(), principal: asker.principal },

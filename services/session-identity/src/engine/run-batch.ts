@@ -17,7 +17,7 @@ import { readMayBind } from "../store/names/may-bind.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
 import type { Command, Result } from "./command.ts";
 import type { EngineObserver } from "./engine-observer.ts";
-import { type AskOf, decide, refusedReserve, wantedBy } from "./decide.ts";
+import { type AskOf, decide, isMade, refusedReserve, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
 import { knownAfter, type Memory, writeKnown } from "./write-known.ts";
 
@@ -177,8 +177,8 @@ async function overtakenNames(
 }
 
 function newKeyOf({ tenant, sessionKey, ask }: Command, ruleSetVersion: number): NewKey[] {
-  if (ask.kind !== "reserve") return [];
-  const source = ask.binding?.source ?? "resolve";
+  if (ask.kind !== "reserve" || !isMade(sessionKey, ask)) return [];
+  const source = ask.binding?.source ?? (ask.command.mintedMs === undefined ? "resolve" : "mint");
   return [{ tenant, sessionKey, agentId: ask.agentId, source, ruleSetVersion }];
 }
 

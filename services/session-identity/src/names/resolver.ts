@@ -1,9 +1,22 @@
 import type { AbortState } from "@lanekeeper/postgres";
-import { hasReason, LanekeeperError, permissionDenied, storeUnavailable } from "@lanekeeper/rpc";
-import { type AgentId, agentOf, type CanonicalKey, isKeyRefusal } from "@lanekeeper/session-key";
+import {
+  hasReason,
+  invalid,
+  LanekeeperError,
+  permissionDenied,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
+import {
+  type AgentId,
+  agentOf,
+  type CanonicalKey,
+  isKeyRefusal,
+  mintedAtMs,
+} from "@lanekeeper/session-key";
 import { type Freshness, freshnessAt } from "../domain/freshness.ts";
 import { generationMismatch, noSession } from "../domain/judge-run.ts";
 import { hasSession, type KeyState, type StandingKey } from "../domain/key-state.ts";
+import { goesSoon, notToBeMade } from "../domain/minted.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
 import { type GivenName, keyError } from "../rpc/parse/key.ts";
@@ -27,6 +40,8 @@ export interface ResolveQuestion {
   readonly expectedSessionId: string | undefined;
   readonly expectedGeneration: bigint | undefined;
   readonly internal: boolean;
+  /** The key is minted for one task, if it is not there. */
+  readonly mint: boolean;
 }
 
 export interface Resolved {
@@ -79,8 +94,13 @@ export class Resolver {
       const looked = await this.lookUp(question.agent, question.name, caller);
       const standing = looked.found.target ?? looked.found.key;
       this.#checkAllowed(looked, standing, question, caller);
-      if (looked.bound && hasSession(standing)) return this.#answer(looked, standing, question);
+      const { nowMs } = looked.found;
+      const isThere = looked.bound && hasSession(standing);
+      if (isThere && (question.lookUpOnly || !goesSoon(standing, nowMs))) {
+        return this.#answer(looked, standing, question);
+      }
       if (question.lookUpOnly) throw refusalError(noSession(looked.key));
+      if (!isThere) checkMayMake(looked.key, question.mint, nowMs);
       await this.#reserve(looked, standing, question, caller);
     }
     throw storeUnavailable("the name changed each time that it was looked up; ask again");
@@ -113,7 +133,8 @@ export class Resolver {
     if (key === undefined) throw new Error("a name without key has a refusal");
     if (isKeyRefusal(key)) throw keyError(key);
     const own = plan.wanted.own !== "" && found.key?.sessionKey === plan.wanted.own;
-    const bound = found.binding !== undefined || own;
+    // Names of a minted key are read by the rules each time: a binding would outlive it.
+    const bound = found.binding !== undefined || own || found.key?.keptUntilMs !== undefined;
     const readKey = found.key?.sessionKey ?? found.binding?.sessionKey ?? plan.wanted.candidate;
     if (readKey === key) return { plan, found, tenant, key, bound };
     const blank = { ...plan.wanted, name: "", own: "", party: "", candidate: key };
@@ -188,10 +209,12 @@ export class Resolver {
     question: ResolveQuestion,
     caller: NameCaller,
   ): Promise<void> {
-    const binding = bound ? undefined : newBinding(plan, key, tenant, "resolve");
+    const mintedMs = question.mint ? mintedAtMs(sessionKey) : undefined;
+    const isNamed = bound || mintedMs !== undefined;
+    const binding = isNamed ? undefined : newBinding(plan, key, tenant, "resolve");
     const rawKey = plan.name.kind === "raw" ? plan.name.raw : plan.wanted.name;
     const agentId = found.target?.agentId ?? agentOf(sessionKey);
-    const command = { sessionKey, internal: question.internal, rawKey };
+    const command = { sessionKey, internal: question.internal, rawKey, mintedMs };
     granted(
       await this.#parts.engine.submit<"reserve">({
         ...{ tenant: caller.tenant, sessionKey, asker: caller.asker },
@@ -199,6 +222,13 @@ export class Resolver {
       }),
     );
   }
+}
+
+/** @throws NOT_FOUND, and INVALID_REQUEST for a name that is not minted */
+function checkMayMake(key: CanonicalKey, mint: boolean, nowMs: number): void {
+  if (mint && mintedAtMs(key) === undefined) throw invalid("raw_key", "is no key that is minted");
+  const refusal = notToBeMade(key, mint, nowMs);
+  if (refusal !== undefined) throw refusalError(refusal);
 }
 
 function ledByOf({ name, wanted, agentId }: NamePlan, { root, person }: NameFound) {

@@ -1,5 +1,6 @@
 import { storeUnavailable } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
+import { notToBeMade } from "../domain/minted.ts";
 import { holdsAllItMay } from "../domain/quota.ts";
 import { LIMITS } from "../limits.ts";
 import { checkMayUse, nameCaller } from "../names/caller.ts";
@@ -28,6 +29,8 @@ export function registerKey({
       checkMayUse(key, caller, tenant);
       if (looked.bound) return { binding: showBinding(bindingOf(plan, found, key)) };
       checkMayBind(key, tenant, plan.ruleSetVersion);
+      const refusal = notToBeMade(key, false, found.nowMs);
+      if (refusal !== undefined) throw refusalError(refusal);
       const binding = newBinding(plan, key, tenant, source);
       if (!(await bindName(db, binding, caller.asker, replica))) {
         throw refusalError(holdsAllItMay("names"));

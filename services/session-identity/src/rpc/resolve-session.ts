@@ -1,4 +1,5 @@
 import type { ResolveSessionRequest } from "@lanekeeper/protocol/lanekeeper/identity/v1/identity_service";
+import { isOutside, peerName, permissionDenied } from "@lanekeeper/rpc";
 import type { IdentityContext } from "../context.ts";
 import { nameCaller } from "../names/caller.ts";
 import type { ResolveQuestion } from "../names/resolver.ts";
@@ -12,6 +13,9 @@ import { showSession } from "./show/session.ts";
 export function resolveSession(context: IdentityContext): IdentityRoutes["resolveSession"] {
   return async (request, call) => {
     const question = parse(request);
+    if (question.mint && (isOutside(call) || peerName(call.peer) !== "runner")) {
+      throw permissionDenied("keys are minted by the runner alone");
+    }
     const { state, binding, freshness } = await deciding(
       context,
       call,
@@ -37,5 +41,6 @@ function parse(request: ResolveSessionRequest): ResolveQuestion {
     expectedSessionId: optionalUuid("expected_session_id", request.expectedSessionId),
     expectedGeneration: optionalPositive("expected_generation", request.expectedGeneration),
     internal: request.internal,
+    mint: request.mint,
   };
 }

@@ -21,7 +21,7 @@ export function asks(engine: Engine, tenant: string, key: string) {
         ...common,
         ask: {
           kind: "reserve",
-          command: { sessionKey, internal: false, rawKey: key },
+          command: { sessionKey, internal: false, rawKey: key, mintedMs: undefined },
           ...{ agentId: "main", binding: undefined, ledBy: undefined },
         },
       }),

@@ -54,6 +54,7 @@ export function blankKey(key = "agent:main:chat"): KeyState {
     ruleSetVersion: 1,
     source: "resolve",
     bindMs: 0,
+    keptUntilMs: undefined,
     session: undefined,
   };
 }

@@ -27,6 +27,8 @@ export interface KeyRow {
   readonly rule_set_version: number;
   readonly source: string;
   readonly bind_time: Moment;
+  /** Null: it stays for ever. Not there in changes that an earlier release wrote. */
+  readonly kept_until?: Moment | null;
   readonly session_id: string | null;
   readonly generation: Whole | null;
   readonly run_epoch: Whole;
@@ -65,6 +67,7 @@ export function stateOf(row: KeyRow): KeyState {
     ruleSetVersion: row.rule_set_version,
     source: row.source,
     bindMs: ms(row.bind_time),
+    keptUntilMs: row.kept_until ? ms(row.kept_until) : undefined,
     session: row.session_id === null ? undefined : standingOf(row, row.session_id),
   };
 }
@@ -123,6 +126,7 @@ export function rowOf(state: KeyState): KeyRow {
     rule_set_version: state.ruleSetVersion,
     source: state.source,
     bind_time: iso(state.bindMs),
+    kept_until: state.keptUntilMs === undefined ? null : iso(state.keptUntilMs),
     session_id: session?.sessionId ?? null,
     generation: session === undefined ? null : String(session.generation),
     run_epoch: String(session?.runEpoch ?? 0n),

@@ -13,6 +13,7 @@ const ACROSS_TENANTS: Readonly<Record<string, string>> = {
   session_changes_xid: "the feed reads what was committed since, once for all watchers",
   session_changes_pkey: "draws the order of changes",
   journal_pkey: "draws the order of decisions",
+  session_keys_kept_until: "the sweep looks for what is due, whosever it is",
 };
 
 test("every table has its tenant, and it is never null", async () => {

@@ -7,7 +7,7 @@ interface Swept {
   readonly retentionMs: number;
 }
 
-/** What goes after its retention. Keys, bindings and generations never do. */
+/** What goes after its retention. Keys, bindings and generations stay, but for those of minted keys (forget-minted.ts). */
 const SWEPT: readonly Swept[] = [
   { table: "journal", where: "last_time < $1", retentionMs: LIMITS.journalRetentionMs },
   {
