@@ -97,6 +97,15 @@ test("through the real services: a session is compacted by its run, and a subage
   const all = await runner.listTurns({ sessionKey: "agent:main:parent" });
   expect(all.turns.length).toBe(2);
   expect((await sink.post(0)).body).toContain("has answered");
+  // Its key was minted for the task, once, and nobody else makes one of that form.
+  const minted = /agent:main:subagent:[0-9a-f-]{36}/.exec(reply ?? "")?.[0] ?? "";
+  const named = (value: string) => ({ name: { case: "rawKey", value } }) as const;
+  const child = await identity.resolveSession({ ...named(minted), lookUpOnly: true });
+  expect(child.binding?.source).toBe("mint");
+  const other = minted.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
+  await expect(identity.resolveSession(named(other))).rejects.toMatchObject({
+    reason: "NOT_FOUND",
+  });
 
   // A file that a tool made goes where the answer goes.
   const { session } = await identity.resolveSession({

@@ -225,6 +225,15 @@ export const LIMITS = {
    * more recently are on their way: nearly all are told within a second.
    */
   undeliveredLookMs: 60_000,
+  /**
+   * A subagent's key is asked after first a day after session-identity may let it go (its `mintedRetentionMs`), and
+   * then once a day.
+   */
+  mintedLookMs: 31 * 86_400_000,
+  mintedAgainMs: 86_400_000,
+  /** Keys that are asked after at once, and how often in a sweep: 2 million a day. */
+  mintedPageKeys: 100,
+  mintedPages: 20,
   /** Rows of each kind that one sweep takes. */
   sweepBatch: 100,
   /** Between two removals of what is past its retention. */

@@ -4,6 +4,7 @@ import { LanekeeperError, later } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
 import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/nested/child-turns.ts";
+import { noteMintedKey } from "../store/nested/minted-keys.ts";
 import { findRequest, joinCutOff } from "../store/admission/find-request.ts";
 import { dropOldest } from "../store/admission/drop-oldest.ts";
 import { groupsAhead } from "../store/admission/groups-ahead.ts";
@@ -201,8 +202,11 @@ async function refuseLostParent(sql: Sql, turn: NewLaneTurn): Promise<void> {
 async function recordFamily(
   sql: Sql,
   { tenant, turnId }: StoredTurn,
-  { nested, childTurnId }: NewLaneTurn,
+  { nested, childTurnId, session: { sessionKey } }: NewLaneTurn,
 ): Promise<void> {
+  if (nested?.isMinted === true) {
+    await noteMintedKey(sql, { tenant, sessionKey }, LIMITS.mintedLookMs);
+  }
   if (nested?.tells !== undefined) {
     await insertChildTurn(sql, { ...nested.tells, tenant, childTurnId: turnId });
   }

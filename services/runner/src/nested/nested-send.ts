@@ -59,7 +59,7 @@ export async function submitNested(
   const { tenant, principal, signal } = from;
   const call = { tenant, principal, signal, within: from };
   const routeId = wait ? "" : await defaultRouteOf(parts.deps, call, session.sessionKey);
-  const sent = { source: "sessions_send", rawKey: message.key, routeId, tells };
+  const sent = { source: "sessions_send", rawKey: message.key, routeId, tells, isMinted: false };
   const turn = nestedTurn(parts, message, session, sent);
   return sendNested(parts, from, turn, wait ? timeoutMs : undefined);
 }
@@ -122,13 +122,14 @@ export interface Sent {
   readonly rawKey: string;
   readonly routeId: string;
   readonly tells: NestedTurn["tells"];
+  readonly isMinted: boolean;
 }
 
 export function nestedTurn(
   { deps }: Pick<NestedParts, "deps">,
   { from, text, onConflict }: Pick<SessionMessage, "from" | "text" | "onConflict">,
   session: NewLaneTurn["session"],
-  { source, rawKey, routeId, tells }: Sent,
+  { source, rawKey, routeId, tells, isMinted }: Sent,
 ): NewLaneTurn {
   const content = JSON.stringify([session.sessionKey, text]);
   return {
@@ -155,7 +156,7 @@ export function nestedTurn(
     parentTurnId: from.turnId,
     callChain: from.callChain,
     rootTurnId: from.rootTurnId,
-    nested: { ...sentBy(from), tells },
+    nested: { ...sentBy(from), isMinted, tells },
   };
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { invalid, LanekeeperError } from "@lanekeeper/rpc";
-import { parseAgentId } from "@lanekeeper/session-key";
+import { mintedKey, parseAgentId } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import type { ToolContext } from "../tools/tool.ts";
 import type { SessionMessageOutcome, SubagentTask } from "../tools/tool-deps.ts";
@@ -13,7 +13,8 @@ const SOURCE = "sessions_spawn";
 
 /**
  * Gives a task to an agent in a session of its own. The session's key is minted once per turn and step,
- * so that the turn's next run repeats the send without effect. Its reply goes through delivery, by a
+ * so that the turn's next run repeats the send without effect; session-identity lets it go once nobody has used it
+ * for long. Its reply goes through delivery, by a
  * route to the session that sends, and becomes a turn there, unless the sender waits and has it.
  * @throws HOP_LIMIT, INVALID_REQUEST, what delivery and session-identity refuse, and, where the sender
  * waits, WAIT_EXPIRED and the reason that the turn failed with.
@@ -34,20 +35,26 @@ export async function spawn(
   const routeId = await routeToParent(parts, from, session.sessionKey);
   const tells = tellsOf(from, { isRouted: routeId !== "", isAwaited: wait });
   const message = { from, text, onConflict: OnConflict.ENQUEUE };
-  const turn = nestedTurn(parts, message, session, { source: SOURCE, rawKey, routeId, tells });
+  const sent = { source: SOURCE, rawKey, routeId, tells, isMinted: true };
+  const turn = nestedTurn(parts, message, session, sent);
   return sendNested(parts, from, turn, wait ? timeoutMs : undefined);
 }
 
 /** @throws INVALID_REQUEST */
 function childKey({ turnId, step }: ToolContext, agentId: string): string {
-  if (parseAgentId(agentId) === undefined) throw invalid("agent_id", "is no agent id");
-  return `agent:${agentId}:subagent:${uuidFrom(`${turnId}/${step}`)}`;
+  const agent = parseAgentId(agentId);
+  if (agent === undefined) throw invalid("agent_id", "is no agent id");
+  return mintedKey(agent, uuidOf(turnId, step));
 }
 
-/** The same for the same text: a UUID of version 8, which is for values of one's own making. */
-function uuidFrom(text: string): string {
-  const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+/**
+ * The same for the same turn and step: a UUIDv7 (RFC 9562) of the turn's own time, which tells session-identity how
+ * old the name is, and in place of a random value the turn and step.
+ */
+function uuidOf(turnId: string, step: number): string {
+  const bytes = createHash("sha256").update(`${turnId}/${step}`).digest().subarray(0, 16);
+  bytes.write(turnId.replace("-", "").slice(0, 12), "hex");
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   const hex = bytes.toString("hex");
   return [
@@ -61,7 +68,7 @@ function uuidFrom(text: string): string {
 
 async function resolve({ deps }: NestedParts, from: ToolContext, value: string) {
   const { tenant, principal, signal } = from;
-  const request = { agentId: "", name: { case: "rawKey" as const, value } };
+  const request = { agentId: "", name: { case: "rawKey" as const, value }, mint: true };
   const call = { tenant, principal, signal, within: from };
   const { session } = await deps.identity.resolveSession(request, call);
   if (session?.ref !== undefined) return session.ref;

@@ -11,6 +11,7 @@ import type { Relay } from "../outbox/relay.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";
 import type { Runner } from "../lanes/runner.ts";
+import { forgetMintedKeys } from "./minted-keys.ts";
 import { Retention } from "./retention.ts";
 
 /** Tables that the statements of every turn look into. */
@@ -105,6 +106,11 @@ export class Sweeper {
       ),
       sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
       sweep("retention", () => this.#retention.sweep(), LIMITS.retentionSweepMs),
+      sweep(
+        "lanes of subagents",
+        () => forgetMintedKeys(parts.deps, () => this.#stopped),
+        LIMITS.retentionSweepMs,
+      ),
       {
         ...sweep("sizes", () => this.#retention.measure(), LIMITS.storedBytesEveryMs),
         atOnce: true,

@@ -70,6 +70,7 @@ export class IdentityStandIn implements AsyncDisposable {
   /** Turns whose runs were refused a key that another run held. */
   readonly foundBusy: string[] = [];
   readonly #keys = new Map<string, KeyRow>();
+  readonly #gone = new Set<string>();
   readonly #begun = new Map<string, Answer>();
   readonly #rotated = new Map<string, { fence: object; rotation: Rotation }>();
   readonly #ended = new Map<string, EndedRun>();
@@ -154,6 +155,12 @@ export class IdentityStandIn implements AsyncDisposable {
     if (isHeard) this.#tell({ tenant, event: { case: "merged", value } });
   }
 
+  /** A key that was minted goes after its retention: no name leads to it again. */
+  forget(tenant: string, sessionKey: string): void {
+    this.#keys.delete(`${tenant}\n${sessionKey}`);
+    this.#gone.add(`${tenant}\n${sessionKey}`);
+  }
+
   /** All leases run out, as after a pause of the whole world. */
   expireLeases(): void {
     for (const { active } of this.#keys.values()) {
@@ -181,6 +188,7 @@ export class IdentityStandIn implements AsyncDisposable {
     const at = `${tenant}\n${sessionKey}`;
     const found = this.#keys.get(at);
     if (found !== undefined) return found;
+    if (this.#gone.has(at)) throw notFound("session", sessionKey);
     const row = newRow(sessionKey);
     this.#keys.set(at, row);
     return row;

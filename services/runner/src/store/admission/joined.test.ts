@@ -185,6 +185,7 @@ describe("what joins another turn is answered as it would have been", () => {
       parentRunId: held.runId,
       rootTurnId: turn.turnId,
       nestedTurnsPerRequest: 256,
+      isMinted: false,
       tells: undefined,
     };
     const sent = { ...newTurn(held.sessionKey), routeId: "two", nested };

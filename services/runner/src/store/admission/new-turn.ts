@@ -54,6 +54,8 @@ export interface NestedTurn {
   readonly rootTurnId: string;
   /** Of the agent that sends; it holds where that is the root's, whose first send this is. */
   readonly nestedTurnsPerRequest: number;
+  /** Its key was minted for it. */
+  readonly isMinted: boolean;
   /** Undefined: its outcome is nobody's to hear of. */
   readonly tells: Omit<ChildTurn, "tenant" | "childTurnId"> | undefined;
 }

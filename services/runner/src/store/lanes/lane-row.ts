@@ -43,7 +43,9 @@ export async function lockOrCreateLane(
   await sql.query(CREATE_LANE, [tenant, sessionKey]);
   const made = await lockLane(sql, tenant, sessionKey);
   if (made === undefined)
-    throw new Error("a lane that was just made is gone; lanes are never removed");
+    throw new Error(
+      "a lane that was just made is gone; only idle ones of keys that went are removed",
+    );
   return made;
 }
 
