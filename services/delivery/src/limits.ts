@@ -10,6 +10,11 @@ export const LIMITS = {
   routesPerKey: 100,
   /** As long as replies are remembered: a place without any that nobody spoke from either gives way to a new one. */
   silentRouteMs: 30 * DAY_MS,
+  /** A subagent's key is asked after first a day after session-identity may let it go, and then once a day. */
+  lookAtKeyMs: 31 * DAY_MS,
+  lookAgainMs: DAY_MS,
+  /** Keys that are asked after at once. */
+  keysLookedAt: 100,
   /** What common servers and proxies take as a request line, with room to spare. */
   addressBytes: 2_048,
   /** A change a day for more than two years; who registers a new source each time loses the oldest. */

@@ -1,13 +1,16 @@
+import type { IdentityClient } from "@lanekeeper/client";
 import { analyzeOutgrown } from "@lanekeeper/postgres";
 import type { DeliveryMetrics } from "../metrics.ts";
 import type { Limits } from "../limits.ts";
 import { countBlocked, readBacklog } from "../store/deliveries/backlog.ts";
 import { removeExpired } from "../store/retention.ts";
 import { sweepUntold } from "../store/sending/untold.ts";
+import { forgetGoneKeys } from "./forget-gone-keys.ts";
 import type { Sweep } from "./sweeper.ts";
 import { type TellDeps, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SweepDeps extends TellDeps {
+  readonly identity: Pick<IdentityClient, "getSession" | "writeLifecycle">;
   readonly limits: Limits;
   readonly metrics: Pick<DeliveryMetrics, "backlog" | "blocked">;
 }
@@ -39,6 +42,11 @@ export function sweeps(deps: SweepDeps): readonly Sweep[] {
       run: async (signal) => {
         while (!signal.aborted && (await removeExpired(db, limits)));
       },
+    },
+    {
+      name: "gone keys",
+      everyMs: limits.retentionSweepMs,
+      run: (signal) => forgetGoneKeys(deps, signal),
     },
   ];
 }

@@ -11,6 +11,7 @@ import {
   type CallContext,
   type GrpcServer,
   LanekeeperError,
+  notFound,
   type Routes,
   type ServerStreamHandler,
   serveGrpc,
@@ -47,8 +48,9 @@ export class IdentityStandIn implements AsyncDisposable {
   watch: Watch = async function* () {};
   /** Replies of generations below it are stale. */
   oldestDeliverable = 1n;
-  /** What GetSession tells of any key. */
+  /** What GetSession tells of any key that is not gone. */
   currentGeneration = 1n;
+  readonly gone = new Set<string>();
   /** Fences that were looked at without writing. */
   readonly checked: string[] = [];
   /** Peers that were made one: `<agent> <peer> = <same as>`. */
@@ -109,6 +111,7 @@ export class IdentityStandIn implements AsyncDisposable {
       ...(Object.fromEntries(notServed) as Routes<typeof SessionIdentityService>),
       getSession: async ({ session }) => {
         const sessionKey = session.case === "sessionKey" ? session.value : "";
+        if (this.gone.has(sessionKey)) throw notFound("session", sessionKey);
         const generation = this.currentGeneration;
         return { session: { ref: { sessionKey, sessionId: CURRENT_SESSION_ID, generation } } };
       },

@@ -1,4 +1,4 @@
-import { OnFailure } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
+import { OnFailure, RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { placeDigest, type Place } from "../../domain/route-place.ts";
 import { bringAlong } from "./bring-along.ts";
 import { forgetSilent } from "./forget-silent.ts";
@@ -61,8 +61,9 @@ const INSERT = {
   name: "delivery_insert_route",
   text: `
 INSERT INTO routes (tenant, session_key, place, source, is_default, on_failure, on_unknown, route_id,
-  kind, account_id, address, thread_id, signing_secret, change_number, create_time, update_time)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, 2), coalesce($7, 1), $8, $9, $10, $11, $12, $13, 1, now(), now())
+  kind, account_id, address, thread_id, signing_secret, look_time, change_number, create_time, update_time)
+VALUES ($1, $2, $3, $4, $5, coalesce($6, 2), coalesce($7, 1), $8, $9, $10, $11, $12, $13,
+  now() + $14::float8 * interval '1 millisecond', 1, now(), now())
 RETURNING ${ROUTE_COLUMNS}`,
 };
 
@@ -70,6 +71,8 @@ export interface RouteBounds {
   readonly routesPerKey: number;
   /** A place that was silent for so long gives way to a new one, where the key has as many as it may. */
   readonly silentRouteMs: number;
+  /** Whether the key of a route to a parent, which was minted for a subagent, has gone is asked after so long. */
+  readonly lookAtKeyMs: number;
 }
 
 /**
@@ -92,7 +95,8 @@ export async function registerRoute(
     const route = { ...asked, address: await bringAlong(sql, asked) };
     const twin = await first<RouteRow>(sql, RENEW, wanted(route));
     const changed = twin ?? (await first<RouteRow>(sql, CHANGE, wanted(route)));
-    if (changed === undefined && !isFull) return record(sql, route, await insert(sql, route));
+    if (changed === undefined && !isFull)
+      return record(sql, route, await insert(sql, route, bounds));
     await sql.query(UNCOUNT, key);
     if (changed === undefined) return inPlaceOfSilent(sql, route, bounds);
     return twin ?? record(sql, route, await goesOn(sql, route, changed));
@@ -103,12 +107,13 @@ export async function registerRoute(
 async function inPlaceOfSilent(
   sql: Sql,
   route: NewRoute,
-  { silentRouteMs }: RouteBounds,
+  bounds: RouteBounds,
 ): Promise<RouteRow | undefined> {
+  const { silentRouteMs } = bounds;
   const gone = await forgetSilent(sql, route.tenant, route.sessionKey, silentRouteMs);
   if (gone === undefined) return undefined;
   const note = `registered in the place of route ${gone}, which was silent`;
-  return record(sql, route, await insert(sql, route), note);
+  return record(sql, route, await insert(sql, route, bounds), note);
 }
 
 /** Under its new policy it may not have to wait for anybody any more. */
@@ -132,9 +137,10 @@ async function record(
   return stored;
 }
 
-async function insert(sql: Sql, route: NewRoute): Promise<RouteRow> {
+async function insert(sql: Sql, route: NewRoute, { lookAtKeyMs }: RouteBounds): Promise<RouteRow> {
   const { routeId, kind, accountId, address, threadId, signingSecret } = route;
-  const rest = [routeId, kind, accountId, address, threadId, signingSecret];
+  const lookInMs = kind === RouteKind.PARENT_SESSION ? lookAtKeyMs : null;
+  const rest = [routeId, kind, accountId, address, threadId, signingSecret, lookInMs];
   const row = await first<RouteRow>(sql, INSERT, [...wanted(route), ...rest]);
   if (row === undefined) throw new Error("an insert returned no row");
   return row;
