@@ -94,6 +94,28 @@ test("a replica that is killed under 64 callers fails no call", async () => {
   expect([...counts.keys()].toSorted()).toEqual([dying.pid, staying.pid].toSorted());
 });
 
+test.each(Object.keys(CALLS))(
+  "%s is asked of another while a replica is stopped and not dead, and of both once it goes on",
+  async (name) => {
+    const [hanging, healthy] = [replica(0), replica(1)];
+    const client = connect(`127.0.0.1:${hanging.port},127.0.0.1:${healthy.port}`);
+    const answered = new Set<string | undefined>();
+    // Beyond the calls after which streams are opened.
+    for (let n = 0; n < 32 || answered.size < 2; n += 1) answered.add(await CALLS[name]?.(client));
+    hanging.process.kill("SIGSTOP");
+    onTestFinished(() => void hanging.process.kill("SIGCONT"));
+    const begunMs = performance.now();
+    const one = async () => CALLS[name]?.(client);
+    const meanwhile = await Promise.all(Array.from({ length: 50 }, one));
+    expect(new Set(meanwhile)).toEqual(new Set([healthy.pid]));
+    // A call has 10 s, and the connection ends after 18 s.
+    expect(performance.now() - begunMs).toBeLessThan(8_000);
+    hanging.process.kill("SIGCONT");
+    answered.clear();
+    while (answered.size < 2) answered.add(await CALLS[name]?.(client));
+  },
+);
+
 test("a name is looked up", async () => {
   const { port, pid } = replica(0);
   expect(await CALLS["resolveSession"]?.(connect(`dns:///localhost:${port}`))).toBe(pid);

@@ -20,6 +20,15 @@ export interface ExchangeClientLimits {
   readonly refusedMs: number;
   /** Between two looks at which replicas there are. */
   readonly refreshMs: number;
+  /**
+   * A replica that owes an answer and is not heard for so long is asked whether it is there. One that works
+   * answers that at once, however long its calls take: nobody is asked twice because he is busy.
+   */
+  readonly silentMs: number;
+  /** It is silent when it has not answered that within so long: what it has is asked of another. */
+  readonly answerMs: number;
+  /** What a silent replica had goes to the others within so long, not all in one moment. */
+  readonly spreadMs: number;
 }
 
 export const DEFAULT_EXCHANGE_CLIENT_LIMITS: ExchangeClientLimits = {
@@ -32,4 +41,8 @@ export const DEFAULT_EXCHANGE_CLIENT_LIMITS: ExchangeClientLimits = {
   maxRedialMs: 5_000,
   refusedMs: 60_000,
   refreshMs: 30_000,
+  // Together well below the 5 s of the shortest deadlines, and longer than a collection of garbage.
+  silentMs: 1_000,
+  answerMs: 1_000,
+  spreadMs: 200,
 };

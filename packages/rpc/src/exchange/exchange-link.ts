@@ -1,4 +1,4 @@
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import { backoffMs } from "../client/retry.ts";
 import { Code } from "../errors/code.ts";
 import type { RpcError } from "../errors/rpc-error.ts";
@@ -6,8 +6,9 @@ import type { ExchangeClientLimits } from "./exchange-client-limits.ts";
 import type { ExchangeShape } from "./exchange-shape.ts";
 import { ExchangeStream } from "./exchange-stream.ts";
 
-/** What stands behind a link: how to open its stream, and how to close its connection. */
+/** What stands behind a link: its connection, and how to open a stream in it. */
 export interface LinkTransport {
+  readonly channel: Client;
   open(): ClientDuplexStream<Buffer, Buffer>;
   close(): void;
 }
@@ -23,6 +24,9 @@ export class ExchangeLink {
   #notBeforeMs = 0;
   #replaceAtMs = 0;
   #usedMs = 0;
+  /** No stream is open, and one that was asked for was not opened in time. */
+  #isUnanswered = false;
+  #whenDialled: (() => void)[] = [];
 
   constructor(shape: ExchangeShape, limits: ExchangeClientLimits, transport: LinkTransport) {
     this.#shape = shape;
@@ -36,6 +40,36 @@ export class ExchangeLink {
     const stream = this.#stream?.usable ? this.#stream : undefined;
     if (stream === undefined || nowMs >= this.#replaceAtMs) this.#dial(nowMs);
     return stream !== undefined && stream.inFlight < this.#limits.maxInFlight ? stream : undefined;
+  }
+
+  /** Calls to this replica alone. */
+  get channel(): Client {
+    return this.#transport.channel;
+  }
+
+  /** The replica is known not to answer; from its first word on it is like any other. */
+  get isSilent(): boolean {
+    return this.#stream?.usable === true ? this.#stream.isSilent : this.#isUnanswered;
+  }
+
+  /** Asks the replica whether it is there: in its stream, or by opening one. True where that cannot be told. */
+  answers(nowMs: number): Promise<boolean> {
+    this.#usedMs = nowMs;
+    if (this.#stream?.usable === true) return this.#stream.answers();
+    this.#dial(nowMs);
+    if (this.#dialled === undefined) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      // What came while this process stood still is read before the immediate.
+      const timer = setTimeout(() => setImmediate(late), this.#limits.answerMs);
+      const late = () => {
+        this.#isUnanswered = this.#dialled !== undefined;
+        resolve(!this.#isUnanswered);
+      };
+      this.#whenDialled.push(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
   }
 
   closeIfIdle(nowMs: number): void {
@@ -57,23 +91,30 @@ export class ExchangeLink {
 
   #drop(): void {
     this.#dialled?.cancel();
-    this.#dialled = undefined;
+    this.#notDialling();
     this.#stream?.retire();
     this.#stream = undefined;
   }
 
   #dial(nowMs: number): void {
     if (this.#dialled !== undefined || nowMs < this.#notBeforeMs) return;
-    const stream: ExchangeStream = new ExchangeStream(this.#shape, this.#transport.open(), {
+    const duplex = this.#transport.open();
+    const stream: ExchangeStream = new ExchangeStream(this.#shape, this.#limits, duplex, {
       opened: () => this.#opened(stream),
       ended: (error) => this.#ended(stream, error),
     });
     this.#dialled = stream;
   }
 
+  #notDialling(): void {
+    this.#dialled = undefined;
+    this.#isUnanswered = false;
+    for (const tell of this.#whenDialled.splice(0)) tell();
+  }
+
   #opened(stream: ExchangeStream): void {
     if (this.#dialled !== stream) return;
-    this.#dialled = undefined;
+    this.#notDialling();
     this.#stream?.retire();
     this.#stream = stream;
     this.#failures = 0;
@@ -82,7 +123,7 @@ export class ExchangeLink {
 
   #ended(stream: ExchangeStream, error: RpcError): void {
     if (this.#dialled !== stream && this.#stream !== stream) return; // retired before: no failure
-    if (this.#dialled === stream) this.#dialled = undefined;
+    if (this.#dialled === stream) this.#notDialling();
     else this.#stream = undefined;
     this.#failures += 1;
     this.#notBeforeMs = Math.max(this.#notBeforeMs, Date.now() + this.#waitMs(error));

@@ -1,3 +1,4 @@
+import type { Client } from "@grpc/grpc-js";
 import type { ExchangeClientLimits } from "./exchange-client-limits.ts";
 import { ExchangeLink, type LinkTransport } from "./exchange-link.ts";
 import type { ExchangeShape } from "./exchange-shape.ts";
@@ -43,12 +44,43 @@ export class ExchangePool {
     if (this.#calls <= this.#limits.warmUpCalls) return undefined;
     const nowMs = Date.now();
     if (nowMs >= this.#refreshAtMs) void this.#refresh(nowMs);
+    let silent: ExchangeStream | undefined;
     for (let tried = 0; tried < this.#order.length; tried += 1) {
       const link = this.#order[(this.#calls + tried) % this.#order.length];
       const stream = link?.pick(nowMs);
-      if (stream !== undefined) return stream;
+      if (stream?.isSilent === false) return stream;
+      silent ??= stream;
     }
-    return undefined;
+    return this.hasAnswering ? undefined : silent;
+  }
+
+  /** There is a replica that is not known to be silent. */
+  get hasAnswering(): boolean {
+    return this.#order.some((link) => !link.isSilent);
+  }
+
+  /** A connection that leads round the replicas that are silent; undefined: none is, or all are. */
+  around(): Client | undefined {
+    if (!this.#order.some((link) => link.isSilent)) return undefined;
+    const answering = this.#order.filter((link) => !link.isSilent);
+    return answering[(this.#calls += 1) % answering.length]?.channel;
+  }
+
+  /** Asks all replicas whether they are there: true where one is silent, and another is not. */
+  async hasSilent(): Promise<boolean> {
+    const nowMs = Date.now();
+    if (this.#order.length === 0 && !this.#closed) await this.#refresh(nowMs);
+    if (this.#order.length < 2) return false;
+    const there = await Promise.all(this.#order.map((link) => link.answers(nowMs)));
+    return there.includes(false) && there.includes(true);
+  }
+
+  get spreadMs(): number {
+    return this.#limits.spreadMs;
+  }
+
+  get silentMs(): number {
+    return this.#limits.silentMs;
   }
 
   close(): void {

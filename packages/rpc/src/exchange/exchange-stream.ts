@@ -7,14 +7,23 @@ import { fromGrpcError, fromStatus } from "../errors/from-status.ts";
 import { hasReason } from "../errors/lanekeeper-error.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 import { cancelled, deadlineExceeded } from "../serve/deadline.ts";
-import { callFrame, cancelFrame, type OutgoingFrame } from "./frame-codec.ts";
+import type { ExchangeClientLimits } from "./exchange-client-limits.ts";
+import { callFrame, cancelFrame, type OutgoingFrame, pingFrame } from "./frame-codec.ts";
 import type { ExchangeShape, ResponseFrame } from "./exchange-shape.ts";
 import { grouped, groupsOf, readingMore } from "./grouped-frames.ts";
+import { Silence } from "./silence.ts";
 
 type Duplex = ClientDuplexStream<Buffer, Buffer>;
 
+/**
+ * Told, until it says true, that the replica is silent: another was asked. `giveUp` ends the call here, and
+ * has the replica told of it.
+ */
+export type OnSilent = (giveUp: () => void) => boolean;
+
 interface Pending {
   readonly deadlineMs: number;
+  onSilent: OnSilent | undefined;
   resolve(answer: Message): void;
   reject(error: RpcError): void;
 }
@@ -36,6 +45,9 @@ export class ExchangeStream {
   readonly #duplex: Duplex;
   readonly #pending = new Map<bigint, Pending>();
   readonly #events: StreamEvents;
+  readonly #silence: Silence;
+  /** Who asked whether the replica is there. */
+  #asking: ((isThere: boolean) => void)[] = [];
   #lastCallId = 0n;
   /** Frames of this tick, for a server that reads them together. */
   #outbox: Buffer[] = [];
@@ -45,10 +57,16 @@ export class ExchangeStream {
   #error: RpcError | undefined;
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(shape: ExchangeShape, duplex: Duplex, events: StreamEvents) {
+  constructor(
+    shape: ExchangeShape,
+    limits: Pick<ExchangeClientLimits, "silentMs" | "answerMs">,
+    duplex: Duplex,
+    events: StreamEvents,
+  ) {
     this.#shape = shape;
     this.#duplex = duplex;
     this.#events = events;
+    this.#silence = new Silence(limits, SWEEP_MS);
     duplex.on("metadata", () => events.opened());
     duplex.on("data", (bytes: Buffer) => this.#receive(bytes));
     duplex.on("error", (error: ServiceError) => this.#fail(fromGrpcError(error)));
@@ -63,17 +81,36 @@ export class ExchangeStream {
     return !this.#retired && this.#error === undefined;
   }
 
+  /** The replica owes answers and does not even say that it is there. */
+  get isSilent(): boolean {
+    return this.#silence.isSilent;
+  }
+
+  /** Asks the replica whether it is there. True where the stream breaks: its calls are told of that. */
+  answers(): Promise<boolean> {
+    if (!this.usable) return Promise.resolve(true);
+    if (this.isSilent) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      if (this.#asking.push(resolve) > 1) return;
+      this.#silence.asked();
+      this.#ping();
+      this.#sweepFrom(0);
+    });
+  }
+
   /** Sends one call. Rejects with its refusal, or UNAVAILABLE when the stream breaks first. */
   call(
     frame: Omit<OutgoingFrame, "callId" | "timeoutMs">,
     deadlineMs: number,
     signals: readonly AbortSignal[],
+    onSilent?: OnSilent,
   ): Promise<Message> {
     const callId = (this.#lastCallId += 1n);
     return new Promise((resolve, reject) => {
       const forget = onAbort(signals, () => this.#give(callId, abortError(signals) ?? cancelled()));
       this.#pending.set(callId, {
         deadlineMs,
+        onSilent,
         resolve: (answer) => {
           forget();
           resolve(answer);
@@ -127,7 +164,17 @@ export class ExchangeStream {
     this.#duplex.call?.sendMessageWithContext({}, message);
   }
 
+  #ping(): void {
+    this.#write(pingFrame((this.#lastCallId += 1n)));
+  }
+
+  #tellAsking(isThere: boolean): void {
+    for (const tell of this.#asking.splice(0)) tell(isThere);
+  }
+
   #receive(bytes: Buffer): void {
+    this.#silence.heard();
+    this.#tellAsking(true);
     let frame: ResponseFrame;
     try {
       frame = fromBinary(this.#shape.method.output, bytes) as unknown as ResponseFrame;
@@ -176,6 +223,7 @@ export class ExchangeStream {
     if (this.#error !== undefined) return;
     this.#error = error;
     clearInterval(this.#sweeper);
+    this.#tellAsking(true);
     const lost = new RpcError(Code.UNAVAILABLE, `the stream broke: ${error.message}`, {
       cause: error,
       remote: true,
@@ -196,9 +244,20 @@ export class ExchangeStream {
     for (const [callId, { deadlineMs }] of this.#pending) {
       if (deadlineMs <= now) this.#give(callId, deadlineExceeded());
     }
-    if (this.#pending.size > 0) return;
+    this.#listen();
+    if (this.#pending.size > 0 || this.#asking.length > 0) return;
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
+  }
+
+  #listen(): void {
+    if (this.#silence.look()) this.#ping();
+    if (!this.isSilent) return;
+    this.#tellAsking(false);
+    for (const [callId, pending] of this.#pending) {
+      const giveUp = () => this.#give(callId, cancelled());
+      if (pending.onSilent?.(giveUp) === true) pending.onSilent = undefined;
+    }
   }
 }
 

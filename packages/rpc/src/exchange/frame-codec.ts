@@ -75,6 +75,11 @@ function writeTimeout(writer: BinaryWriter, shape: ExchangeShape, timeoutMs: num
   writer.tag(field, WireType.LengthDelimited).bytes(duration);
 }
 
+/** Writes the frame that asks nothing: whoever is there answers it, with UNIMPLEMENTED. */
+export function pingFrame(callId: bigint): Buffer {
+  return asBuffer(new BinaryWriter().tag(CALL_ID, WireType.Varint).int64(callId).finish());
+}
+
 /** Writes the frame that cancels a call. */
 export function cancelFrame(shape: ExchangeShape, callId: bigint): Buffer {
   const writer = new BinaryWriter().tag(CALL_ID, WireType.Varint).int64(callId);

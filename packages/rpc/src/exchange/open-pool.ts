@@ -33,7 +33,6 @@ export function openPool(desc: DescService, options: PoolOptions): ExchangePool 
   });
 }
 
-/** The connection is the one that unary calls to this address use: grpc-js shares them. */
 function connect(
   { method }: ExchangeShape,
   options: PoolOptions,
@@ -42,6 +41,7 @@ function connect(
 ): LinkTransport {
   const channel = openChannel(address, options.tls, options.channelLimits, serverName);
   return {
+    channel,
     open: () => {
       const metadata = new Metadata();
       metadata.set(METADATA.authorization, options.credential.authorization);

@@ -8,6 +8,10 @@ export interface TcpProxy {
   connections(): number;
   /** From now on nothing passes, and nothing is closed: a peer behind a dead link. */
   blackhole(): void;
+  /** From now on what is sent waits: a peer that is stopped. */
+  hold(): void;
+  /** What waited passes, and all that follows. */
+  pass(): void;
   /** Closes all connections. */
   cut(): void;
 }
@@ -16,6 +20,7 @@ export async function tcpProxy(port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let opened = 0;
   let swallowing = false;
+  let held: (() => void)[] | undefined;
   const server = createServer((inside) => {
     opened += 1;
     const outside = connect(port, "127.0.0.1");
@@ -25,7 +30,9 @@ export async function tcpProxy(port: number): Promise<TcpProxy> {
     ] as const) {
       sockets.add(from);
       from.on("data", (bytes) => {
-        if (!swallowing) to.write(bytes);
+        if (swallowing) return;
+        if (held === undefined) to.write(bytes);
+        else held.push(() => to.write(bytes));
       });
       from.on("close", () => {
         sockets.delete(from);
@@ -49,6 +56,13 @@ export async function tcpProxy(port: number): Promise<TcpProxy> {
     connections: () => opened,
     blackhole: () => {
       swallowing = true;
+    },
+    hold: () => {
+      held = [];
+    },
+    pass: () => {
+      for (const write of held ?? []) write();
+      held = undefined;
     },
     cut,
   };

@@ -1060,7 +1060,7 @@ export type ExchangeRequest = Message<"lanekeeper.delivery.v1.ExchangeRequest"> 
   agents: string;
 
   /**
-   * What is asked.
+   * What is asked. Without it the frame is answered at once, with UNIMPLEMENTED: that tells that somebody is there.
    *
    * @generated from oneof lanekeeper.delivery.v1.ExchangeRequest.call
    */

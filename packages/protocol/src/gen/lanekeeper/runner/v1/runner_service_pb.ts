@@ -1262,7 +1262,7 @@ export type ExchangeRequest = Message<"lanekeeper.runner.v1.ExchangeRequest"> & 
   agents: string;
 
   /**
-   * What is asked.
+   * What is asked. Without it the frame is answered at once, with UNIMPLEMENTED: that tells that somebody is there.
    *
    * @generated from oneof lanekeeper.runner.v1.ExchangeRequest.call
    */
