@@ -11,10 +11,19 @@ export interface AliasFacts {
   readonly note: string;
 }
 
-/** Leads one key to another. One hop: the target is no alias, and nothing may lead to the alias. */
+/**
+ * Leads one key to another of its agent. One hop: the target is no alias, and nothing may lead to the alias. Across
+ * agents one agent would answer with the other's memory, as after a merge, which is refused likewise.
+ */
 export function decideAlias(facts: AliasFacts): ActEffects | Refusal {
   const { alias, target, pointers, note } = facts;
   if (alias.aliasOf === target.sessionKey) return NO_EFFECTS;
+  if (alias.agentId !== target.agentId) {
+    return refuse("AGENT_MISMATCH", "a key of one agent cannot lead to another's session", {
+      agent_id: alias.agentId,
+      target_agent_id: target.agentId,
+    });
+  }
   if (alias.aliasOf !== undefined)
     return conflict("the key is an alias already", alias, alias.aliasOf);
   if (hasSession(alias))

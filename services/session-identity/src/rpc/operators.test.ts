@@ -74,6 +74,26 @@ describe("aliases", () => {
     expect((await failure(back)).reason).toBe("ALIAS_CONFLICT");
   });
 
+  test("of another agent's key is none, since its sessions are that one's memory", async () => {
+    const { client, replica, tenant, open } = await start();
+    const cli = replica.client("cli");
+    const policies = [{ agentId: "main" }, { agentId: "other" }];
+    await cli.applyKeyPolicies({ defaultAgentId: "main", policies }, { tenant });
+    const theirs = "agent:other:home";
+    await open("home");
+    for (const [aliasSessionKey, sessionKey] of [
+      [key("nick"), theirs],
+      [theirs, key("home")],
+    ] as const) {
+      expect(await failure(client.registerAlias({ aliasSessionKey, sessionKey }))).toMatchObject({
+        reason: "AGENT_MISMATCH",
+      });
+    }
+    const name = { case: "rawKey", value: theirs } as const;
+    const unknown = await failure(client.resolveSession({ name, lookUpOnly: true }));
+    expect(unknown.reason).toBe("NOT_FOUND");
+  });
+
   test("first contact through an alias opens the target's session", async () => {
     const { client, open } = await start();
     await client.registerAlias({ aliasSessionKey: key("nick"), sessionKey: key("home") });

@@ -1460,7 +1460,7 @@ export type ExchangeRequest = Message<"lanekeeper.identity.v1.ExchangeRequest"> 
   agents: string;
 
   /**
-   * What is asked.
+   * What is asked. Without it the frame is answered at once, with UNIMPLEMENTED: that tells that somebody is there.
    *
    * @generated from oneof lanekeeper.identity.v1.ExchangeRequest.call
    */
@@ -1772,7 +1772,7 @@ export const SessionIdentityService: GenService<{
     output: typeof RegisterEquivalenceResponseSchema;
   },
   /**
-   * Leads one canonical key to another.
+   * Leads one canonical key to another of its agent; to another agent's: AGENT_MISMATCH.
    *
    * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.RegisterAlias
    */
