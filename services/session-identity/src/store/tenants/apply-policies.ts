@@ -3,6 +3,7 @@ import type { AgentPolicy, Tenant } from "../../names/tenant.ts";
 import type { Db, Tx } from "../db.ts";
 import { acceptedRow, type Asker } from "../journal/journal-rows.ts";
 import { readTenant } from "./read-tenant.ts";
+import { ms } from "../batch/values.ts";
 import { BatchWrites } from "../batch/write-batch.ts";
 
 export interface Policies {
@@ -31,8 +32,9 @@ export function applyPolicies(
     if (before.ruleSetVersion >= ruleSetVersion && isSame(before, next)) return before.version;
     const version = before.version + 1n;
     await insertPolicies(tx, tenant, version, next.policies);
-    await updateTenant(tx, tenant, version, { ...next, ruleSetVersion }, asker.principal);
-    await journalPolicies(tx, tenant, version, asker, replica);
+    const named = { ...next, ruleSetVersion };
+    const nowMs = await updateTenant(tx, tenant, version, named, asker.principal);
+    await journalPolicies(tx, { tenant, version, nowMs }, asker, replica);
     return version;
   });
 }
@@ -82,36 +84,37 @@ async function insertPolicies(
   );
 }
 
-/** The rule set only rises: a replica that knows an older one may apply policies, and binds nothing. */
+/**
+ * The rule set only rises: a replica that knows an older one may apply policies, and binds nothing. Gives the
+ * time from which they hold.
+ */
 async function updateTenant(
   tx: Tx,
   tenant: string,
   version: bigint,
   next: { readonly defaultAgentId: string; readonly ruleSetVersion: number },
   principal: string,
-): Promise<void> {
-  await tx.query(
+): Promise<number> {
+  const { rows } = await tx.query<{ readonly apply_time: Date }>(
     `update tenant_policies set version = $2, default_agent_id = $3,
        rule_set_version = greatest(rule_set_version, $4), apply_time = clock_timestamp(), principal = $5
-     where tenant = $1`,
+     where tenant = $1 returning apply_time`,
     [tenant, version, next.defaultAgentId, next.ruleSetVersion, principal],
   );
+  const [row] = rows;
+  if (row === undefined) throw new Error("the tenant's row was locked before");
+  return ms(row.apply_time);
 }
 
 async function journalPolicies(
   tx: Tx,
-  tenant: string,
-  version: bigint,
+  applied: { readonly tenant: string; readonly version: bigint; readonly nowMs: number },
   asker: Asker,
   replica: Replica,
 ): Promise<void> {
-  const about = {
-    tenant,
-    sessionKey: "",
-    nowMs: Date.now(),
-    ruleSetVersion: replica.rules.version,
-    asker,
-  };
+  const { tenant, version, nowMs } = applied;
+  const { version: ruleSetVersion } = replica.rules;
+  const about = { tenant, sessionKey: "", nowMs, ruleSetVersion, asker };
   const writes = new BatchWrites(replica);
   writes.journal(acceptedRow(about, { operation: "apply_policies", note: `version ${version}` }));
   await writes.flush(tx);
