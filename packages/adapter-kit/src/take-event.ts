@@ -103,7 +103,9 @@ interface Spoken {
  */
 function rejection(error: unknown, at: Spoken | undefined): LanekeeperError | undefined {
   if (at === undefined || !hasReason(error, "SESSION_BUSY")) return undefined;
-  return error.detail(SessionBusySchema) === undefined ? undefined : error;
+  // What names a bound was not rejected: the lane changed too fast to take it, and takes it a moment later.
+  const isRejected = error.metadata["bound"] === undefined;
+  return isRejected && error.detail(SessionBusySchema) !== undefined ? error : undefined;
 }
 
 const NO_ROOM: Partial<Record<Reason, string>> = {

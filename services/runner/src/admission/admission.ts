@@ -1,6 +1,6 @@
 import { BatcherOverloadedError, isUniqueViolation } from "@lanekeeper/postgres";
 import { Disposition, OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { LanekeeperError, later } from "@lanekeeper/rpc";
+import { LanekeeperError } from "@lanekeeper/rpc";
 import { needsSession, newInput } from "../domain/new-input.ts";
 import { LIMITS } from "../limits.ts";
 import { holdsTurn, insertChildTurn, tellChildTurn } from "../store/nested/child-turns.ts";
@@ -29,7 +29,7 @@ import { joinTurn } from "./join-turn.ts";
 import { spendOnNested } from "../nested/nested-budget.ts";
 import { refuseIfUnsent } from "../outbox/outbox-backlog.ts";
 import { RunAborted } from "../runs/run-abort.ts";
-import { refuseIfFull } from "./refuse-if-full.ts";
+import { laneChanges, refuseIfFull } from "./refuse-if-full.ts";
 import type { AdmissionResult, AdmissionOptions } from "./admission-result.ts";
 
 type Said = Pick<Admission, "seed" | "input">;
@@ -71,8 +71,8 @@ export async function admit(
     if (result !== undefined) return result;
     const known = await findRequest(deps.db, turn.tenant, turn.principal, turn.idempotencyKey);
     if (known !== undefined) return joined(deps, turn, known);
-    if (isOfLane(turn)) await refuseIfNoRoom(deps, turn, options);
-    if (attempt >= ATTEMPTS) throw later("SESSION_BUSY", "the lane changes too fast", 100);
+    if (isOfLane(turn)) await refuseIfNoRoom(deps, turn, options, attempt);
+    else if (attempt >= ATTEMPTS) throw new Error("a request's row comes and goes");
   }
 }
 
@@ -81,10 +81,12 @@ async function refuseIfNoRoom(
   deps: RunnerDeps,
   turn: NewLaneTurn,
   options: AdmissionOptions,
+  attempt: number,
 ): Promise<void> {
   try {
     await refuseIfUnsent(deps, turn);
     await refuseIfFull(deps, turn, options);
+    if (attempt >= ATTEMPTS) throw await laneChanges(deps, turn, attempt);
   } catch (refusal) {
     await askedAnew(deps, turn, refusal);
     throw refusal;

@@ -2,7 +2,7 @@ import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { SessionBusySchema } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { OnConflict } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { errorDetail, type LanekeeperError, later } from "@lanekeeper/rpc";
-import { readLane } from "../store/lanes/lane-row.ts";
+import { type LaneRow, readLane } from "../store/lanes/lane-row.ts";
 import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import type { AdmissionOptions } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
@@ -15,7 +15,10 @@ export async function refuseIfFull(
 ): Promise<void> {
   const lane = await readLane(deps.db, turn.tenant, turn.session.sessionKey);
   if (lane === undefined || (lane.holderRunId === undefined && lane.depth === 0)) return;
-  if (turn.onConflict === OnConflict.REJECT) throw await sessionBusy(deps, turn, lane);
+  if (turn.onConflict === OnConflict.REJECT) {
+    const why = lane.holderRunId === undefined ? "a turn waits in" : "a run holds";
+    throw await sessionBusy(deps, turn, lane, `${why} the session's lane`, 1_000);
+  }
   if (lane.depth < maxWaiting) return;
   throw later(
     "QUEUE_FULL",
@@ -27,14 +30,32 @@ export async function refuseIfFull(
   );
 }
 
+/**
+ * The lane was refused each time and would have taken the turn at each look at why: turns begin and end there as
+ * fast as it is asked. Its `bound` tells it from the refusal of an agent that rejects.
+ */
+export async function laneChanges(
+  deps: RunnerDeps,
+  turn: NewLaneTurn,
+  attempts: number,
+): Promise<LanekeeperError> {
+  const lane = await readLane(deps.db, turn.tenant, turn.session.sessionKey);
+  const why = `the session's lane changes too fast: it was asked ${attempts} times`;
+  const bound = { bound: "admission_attempts", limit: String(attempts) };
+  return sessionBusy(deps, turn, lane ?? NO_LANE, why, 100, bound);
+}
+
+type Lane = Pick<LaneRow, "depth" | "holderRunId" | "activeTurnId">;
+
+const NO_LANE: Lane = { depth: 0, holderRunId: undefined, activeTurnId: undefined };
+
 async function sessionBusy(
   deps: RunnerDeps,
   turn: NewLaneTurn,
-  lane: {
-    readonly depth: number;
-    readonly holderRunId: string | undefined;
-    readonly activeTurnId: string | undefined;
-  },
+  lane: Lane,
+  why: string,
+  retryAfterMs: number,
+  bound: Readonly<Record<string, string>> = {},
 ): Promise<LanekeeperError> {
   const { rows } = await deps.db.query<{ renewed_at: Date | null; age_ms: number }>(
     `SELECT renewed_at, extract(epoch FROM clock_timestamp() - renewed_at)::float8 * 1000 AS age_ms
@@ -51,9 +72,8 @@ async function sessionBusy(
     heartbeatAge: durationFromMs(Math.max(0, Math.round(rows[0]?.age_ms ?? 0))),
     depth: lane.depth,
   });
-  const why = lane.holderRunId === undefined ? "a turn waits in" : "a run holds";
-  return later("SESSION_BUSY", `${why} the session's lane`, 1_000, {
+  return later("SESSION_BUSY", why, retryAfterMs, {
     details: [detail],
-    metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth) },
+    metadata: { run_id: lane.holderRunId ?? "", depth: String(lane.depth), ...bound },
   });
 }

@@ -153,7 +153,9 @@ describe("an update that is posted", () => {
     expect([...lane.delivery.said.values()]).toMatchObject([
       { parts: [{ content: { value: expect.stringContaining("still being answered") } }] },
     ]);
-    lane.runner.refusal = later("SESSION_BUSY", "the lane changes too fast", 100);
+    const metadata = { bound: "admission_attempts", limit: "5" };
+    const changing = { details, metadata };
+    lane.runner.refusal = later("SESSION_BUSY", "the lane changes too fast", 100, changing);
     expect((await post(update(1001, message(PRIVATE, { text: "Hi" })))).status).toBe(409);
     expect(lane.delivery.said.size).toBe(1);
   });
