@@ -14,6 +14,8 @@ export interface RunnerMetrics {
   tookOver(how: (typeof TAKEOVERS)[number]): void;
   /** Runs of this replica. */
   running(count: number): void;
+  /** Statements of callers that wait for their share of this replica's connections. */
+  callersWaiting(count: number): void;
   /** Turns that wait in a lane, as seen when one was accepted. */
   laneDepth(depth: number): void;
   /** A run replaced older history by a summary. */
@@ -41,6 +43,10 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
   const ran = metrics.histogram("run_seconds", "How long runs took", ["outcome"], RUN_SECONDS);
   const takeovers = metrics.counter("takeovers_total", "Turns taken over from a dead run", ["how"]);
   const running = metrics.gauge("runs_active", "Runs of this replica");
+  const callers = metrics.gauge(
+    "callers_waiting_statements",
+    "Callers' statements that wait for their share of the connections",
+  );
   const depth = metrics.histogram("lane_depth_turns", "Turns before an accepted one", [], DEPTHS);
   const compactions = metrics.counter("compactions_total", "Sessions compacted by their run");
   const outbox = metrics.counter("outbox_handovers_total", "Replies handed to delivery", [
@@ -64,6 +70,7 @@ export function runnerMetrics(metrics: Metrics): RunnerMetrics {
     ran: (outcome, seconds) => ran.observe({ outcome }, seconds),
     tookOver: (how) => takeovers.inc({ how }),
     running: (count) => running.set(count),
+    callersWaiting: (count) => callers.set(count),
     laneDepth: (count) => depth.observe(count),
     compacted: () => compactions.inc(),
     handedOver: (result) => outbox.inc({ result }),

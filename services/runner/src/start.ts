@@ -28,14 +28,13 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
     const db = opened.use(openDatabase(service, config, { poolSize }));
     await checkSchema({ db, schema: SCHEMA, directory: MIGRATIONS });
     const stepsDb = opened.use(openDatabase(service, config, { poolSize, plans: "look-ups" }));
-    const { log, metrics } = service;
-    const hooks = { onCall: countCalls(metrics), onInternalError: logInternalErrors(log) };
-    const callersDb = shareOf(
-      db,
-      Math.max(1, Math.floor(poolSize * LIMITS.callersShare)),
-      LIMITS.callersWaitMs,
-    );
-    const store = { db, callersDb, steps: new TurnSteps(stepsDb), resent: new ResentTurns(db) };
+    const { log } = service;
+    const hooks = { onCall: countCalls(service.metrics), onInternalError: logInternalErrors(log) };
+    const metrics = runnerMetrics(service.metrics);
+    const share = Math.max(1, Math.floor(poolSize * LIMITS.callersShare));
+    const callersDb = shareOf(db, share, LIMITS.callersWaitMs, (n) => metrics.callersWaiting(n));
+    const steps = new TurnSteps(stepsDb);
+    const store = { db, callersDb, steps, resent: new ResentTurns(db), metrics };
     const deps = connect(service, config, store, hooks, opened);
     const running = opened.use(await serveRunner({ service, config, deps, hooks }));
     return { ...running, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
@@ -48,7 +47,7 @@ export async function startRunner(service: ServiceContext): Promise<RunningServi
 function connect(
   service: ServiceContext,
   config: RunnerConfig,
-  store: Pick<RunnerDeps, "db" | "callersDb" | "steps" | "resent">,
+  store: Pick<RunnerDeps, "db" | "callersDb" | "steps" | "resent" | "metrics">,
   hooks: RpcHooks,
   opened: Disposal,
 ): RunnerDeps {
@@ -59,7 +58,6 @@ function connect(
   const delivery = createDeliveryClient({ target: config.deliveryTarget, credential, tls, hooks });
   opened.defer(() => delivery.$close());
   const { clock, ids, log, instanceId: replica, settings } = service;
-  const metrics = runnerMetrics(service.metrics);
   const mcp = new McpPool(process.env, clock, log);
   opened.defer(() => mcp.close());
   const agents = configuredAgents(process.env, mcp);
@@ -71,7 +69,6 @@ function connect(
     ids,
     runIds: new RunIds(() => ids.uuid()),
     log,
-    metrics,
     replica,
     leaseMs: settings.leaseMs,
     keepConversationsMs: config.keepConversationsMs,

@@ -7,6 +7,11 @@ export class Turnstile {
     this.#free = places;
   }
 
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Gives the place back when called. @throws the signal's reason */
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();

@@ -57,6 +57,20 @@ test("so many are under way at once, and the others follow in their order, also 
   expect(begun.slice(4).toSorted()).toEqual(["e", "f", "itself"]);
 });
 
+test("how many wait is told as it changes, also when one has waited too long", async () => {
+  const { db, endOne } = heldDatabase();
+  const told: number[] = [];
+  const share = shareOf(db, 1, 20, (waiting) => told.push(waiting));
+  const first = share.query("a");
+  await Promise.allSettled([share.query("b"), share.query("c")]);
+  expect(told).toEqual([1, 2, 1, 0]);
+  endOne();
+  await first;
+  void share.query("d");
+  await settled();
+  expect(told).toEqual([1, 2, 1, 0]);
+});
+
 test("who has waited too long is told so as of an outage, and takes no place", async () => {
   const { db, begun, endOne } = heldDatabase();
   const share = shareOf(db, 1, 20);

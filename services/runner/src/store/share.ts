@@ -8,13 +8,29 @@ import type { RunnerDatabase } from "./sql.ts";
  * free.
  * @throws `DatabaseUnavailableError` for who has waited too long
  */
-export function shareOf(db: RunnerDatabase, atMost: number, waitMs: number): RunnerDatabase {
+export function shareOf(
+  db: RunnerDatabase,
+  atMost: number,
+  waitMs: number,
+  told: (waiting: number) => void = () => {},
+): RunnerDatabase {
   const turnstile = new Turnstile(atMost);
+  let waiting = 0;
+  const tell = () => {
+    if (turnstile.waiting === waiting) return;
+    waiting = turnstile.waiting;
+    told(waiting);
+  };
   const within = async <T>(work: () => Promise<T>): Promise<T> => {
     const giveUp = new AbortController();
     const message = `${atMost} statements are under way, as many as may of this kind`;
     const timer = setTimeout(() => giveUp.abort(new DatabaseUnavailableError(message)), waitMs);
-    const leave = await turnstile.enter(giveUp.signal).finally(() => clearTimeout(timer));
+    const entering = turnstile.enter(giveUp.signal);
+    tell();
+    const leave = await entering.finally(() => {
+      clearTimeout(timer);
+      tell();
+    });
     try {
       return await work();
     } finally {
