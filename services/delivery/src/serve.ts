@@ -102,12 +102,18 @@ export async function serveDelivery(parts: DeliveryParts): Promise<RunningDelive
   }
 }
 
+/** A process cannot give itself more threads once it runs. */
+const FEW_LOOK_UPS =
+  "names of webhooks are looked up one at a time for each tenant: set UV_THREADPOOL_SIZE=16 in this service's environment";
+
 /** Each kind of address is one entry here. */
 function channelsOf(parts: DeliveryParts, kept: KeptConnections): ReadonlyMap<number, Channel> {
   const { service: base, limits, resolve, allowedNetworks: allowed, db, runner } = parts;
   const { clock, version } = base;
   const api = { resolve, clock, limits, version, findToken: tokensFrom(db, parts.env) };
-  const lookUp = boundedLookUps(resolve, lookUpsPerTenant(parts.env));
+  const perTenant = lookUpsPerTenant(parts.env);
+  if (perTenant === 1) base.log.warn({ look_ups_per_tenant: perTenant }, FEW_LOOK_UPS);
+  const lookUp = boundedLookUps(resolve, perTenant);
   return new Map<number, Channel>([
     [RouteKind.WEBHOOK, webhookChannel({ lookUp, kept, allowed, clock, limits, version })],
     [RouteKind.SLACK, slackChannel({ ...api, baseUrl: parts.slackUrl })],
