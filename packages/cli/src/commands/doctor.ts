@@ -6,17 +6,12 @@ import { readOptional } from "../constellation/folder/small-file.ts";
 import { readState } from "../constellation/folder/state-file.ts";
 import { lookAtDatabase } from "../doctor/database.ts";
 import type { Finding } from "../doctor/finding.ts";
-import {
-  lookAtConfig,
-  lookAtDataDir,
-  lookAtPorts,
-  lookAtServices,
-  lookAtVariables,
-} from "../doctor/installation.ts";
+import { lookAtConfig, lookAtDataDir, lookAtVariables } from "../doctor/installation.ts";
 import { lookAtMachine } from "../doctor/machine.ts";
 import { lookAtReplicas } from "../doctor/replicas.ts";
 import { lookAtRoom } from "../doctor/room.ts";
 import { lookAtRunning } from "../doctor/running.ts";
+import { lookAtPorts, lookAtServices, singleServices } from "../doctor/services.ts";
 import { type Output, showJson } from "../output.ts";
 
 /**
@@ -43,15 +38,16 @@ async function examine(): Promise<Finding[]> {
   const state = holder === undefined ? undefined : await readState(dir);
   const clusterSecret =
     settings.clusterSecret?.reveal() ?? (await readOptional(dir.clusterSecretFile));
+  const singles = state === undefined ? await singleServices(settings) : [];
   return [
     ...lookAtMachine(process.env, !isExternal(settings)),
     ...lookAtVariables(),
     await lookAtDataDir(dir),
     ...(await lookAtRoom(dir)),
-    await lookAtRunning({ dir, holder, state, isExternal: isExternal(settings) }),
+    await lookAtRunning({ dir, holder, state, singles, isExternal: isExternal(settings) }),
     ...(await lookAtConfig(settings)),
     ...(await lookAtDatabase({ settings, clusterSecret, state })),
-    ...(state === undefined ? await lookAtPorts(settings) : await lookAtServices(state)),
+    ...(state === undefined ? await lookAtPorts(settings, singles) : await lookAtServices(state)),
     ...(await lookAtReplicas({
       ...{ env: process.env, state, clusterSecret, tls: () => tlsPaths(settings, "cli") },
     })),

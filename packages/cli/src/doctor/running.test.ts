@@ -6,7 +6,7 @@ import type { ConstellationState } from "../constellation/folder/state-file.ts";
 import { testFolder } from "../fixtures/folder.ts";
 import { lookAtRunning } from "./running.ts";
 
-const NOBODY = { holder: undefined, state: undefined };
+const NOBODY = { holder: undefined, state: undefined, singles: [] };
 
 test("that nothing runs is a problem where it was started, and a note where it never was", async () => {
   await using folder = await testFolder();
@@ -25,12 +25,16 @@ test("that nothing runs is a problem where it was started, and a note where it n
   expect(await looked(false)).toEqual(not);
   await writeFile(join(dir.logs, "ingress.log"), "");
   expect(await looked(true)).toEqual(not);
+  const singles = ["runner", "delivery"];
+  expect(await lookAtRunning({ ...NOBODY, dir, isExternal: true, singles })).toMatchObject({
+    ...{ verdict: "ok", text: "runner, delivery, started one by one" },
+  });
 });
 
 test("who runs is named, and whether it is ready", async () => {
   const dir = dataDirAt("/nowhere");
   const state = { url: "http://127.0.0.1:8080", ready: true } as ConstellationState;
-  const about = { dir, holder: 12, isExternal: false };
+  const about = { dir, holder: 12, isExternal: false, singles: [] };
   expect(await lookAtRunning({ ...about, state })).toMatchObject({
     ...{ verdict: "ok", text: "at http://127.0.0.1:8080, as process 12" },
   });

@@ -8,6 +8,8 @@ export interface RunningInput {
   /** The pid of who holds the data dir. */
   readonly holder: number | undefined;
   readonly state: ConstellationState | undefined;
+  /** The services that run and that no start has. */
+  readonly singles: readonly string[];
   /** The services bring no Postgres of their own: a data dir may be there for `migrate` alone. */
   readonly isExternal: boolean;
 }
@@ -17,7 +19,7 @@ export interface RunningInput {
  * there: who asks then has a complaint, or is about to.
  */
 export async function lookAtRunning(input: RunningInput): Promise<Finding> {
-  const { dir, holder, state } = input;
+  const { dir, holder, state, singles } = input;
   if (holder !== undefined && state?.ready === true) {
     return ok("running", `at ${state.url}, as process ${holder}`);
   }
@@ -27,6 +29,7 @@ export async function lookAtRunning(input: RunningInput): Promise<Finding> {
       `process ${holder} is at work and not ready: it starts, stops or migrates`,
     );
   }
+  if (singles.length > 0) return ok("running", `${singles.join(", ")}, started one by one`);
   if (!(await wasStarted(input))) return note("running", 'nothing runs here yet: "npm start"');
   return problem(
     "running",
