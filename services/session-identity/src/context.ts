@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Clock, Ids, Log, Metrics } from "@lanekeeper/service";
 import { Engine } from "./engine/engine.ts";
+import type { EngineObserver } from "./engine/engine-observer.ts";
 import { LIMITS } from "./limits.ts";
 import { createIdentityMetrics, type IdentityMetrics } from "./metrics.ts";
 import { LastSeen } from "./names/last-seen.ts";
@@ -56,6 +57,7 @@ export function createContext(options: ContextOptions): IdentityContext {
       batch: (size, durationMs) => metrics.batch(size, durationMs),
       byMemory: (written, outdated) => metrics.byMemory(written, outdated),
       changed: (what) => feed.nudge(what),
+      wentBack: tellLost(log),
     },
   );
   const reads = createReads(turnsDb);
@@ -79,6 +81,21 @@ export function createContext(options: ContextOptions): IdentityContext {
     [Symbol.asyncDispose]: close,
   };
 }
+
+/** Once for each start of the server: the keys that tell of it may be many. */
+function tellLost(log: Log): NonNullable<EngineObserver["wentBack"]> {
+  let toldOfMs: number | undefined;
+  return ({ tenant, sessionKey }, postmasterStartMs) => {
+    if (toldOfMs === postmasterStartMs) return;
+    toldOfMs = postmasterStartMs;
+    log.error({ tenant, session_key: sessionKey }, LOST);
+  };
+}
+
+const LOST =
+  "the database has lost what it had committed: a failover to a server that lagged behind, or a restore, under " +
+  "running services. Stop all of them and raise the fences before they go on: lanekeeper fence raise, " +
+  'docs/operations/README.md, "A failover of Postgres"';
 
 const USAGE_SHARDS = 64;
 

@@ -57,11 +57,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: "ack-before-commit",
     about: "callers are answered before the commit",
     file: `${identity}/engine/run-batch.ts`,
-    find: "context.db.transaction((tx) => inTransaction(tx, context, commands)),",
+    find: "context.db.transaction((tx) => inTransaction(tx, context, commands, outdated)),",
     put: `new Promise<BatchDone>((resolve, reject) => {
       context.db
         .transaction(async (tx) => {
-          resolve(await inTransaction(tx, context, commands));
+          resolve(await inTransaction(tx, context, commands, outdated));
           await new Promise((later) => setTimeout(later, 150));
         })
         .catch(reject);

@@ -1,5 +1,5 @@
 import type { FreshnessPolicy } from "../domain/freshness.ts";
-import type { StandingKey } from "../domain/key-state.ts";
+import { hasSession, type KeyState, type StandingKey } from "../domain/key-state.ts";
 import type { RunRecord } from "../domain/records.ts";
 import { LIMITS } from "../limits.ts";
 import { nameOf, type KeyName } from "../store/keys/lock-keys.ts";
@@ -23,6 +23,16 @@ export interface KnownPolicy {
   readonly version: bigint;
   /** Of the key's agent. */
   readonly policy: FreshnessPolicy | undefined;
+}
+
+/**
+ * A row that is older than what this replica has committed there: the database has lost that. Revisions only
+ * grow, also when fences are raised, by which generations do too.
+ */
+export function isBefore(state: KeyState | undefined, known: KnownKey | undefined): boolean {
+  if (known === undefined || state === undefined || !hasSession(state)) return false;
+  const isLater = state.session.generation > known.state.session.generation;
+  return !isLater && state.revision < known.state.revision;
 }
 
 /** The keys that were written last, of which there are at most `LIMITS.maxKnownKeys`. */

@@ -19,6 +19,7 @@ import type { Command, Result } from "./command.ts";
 import type { EngineObserver } from "./engine-observer.ts";
 import { type AskOf, decide, isMade, refusedReserve, wantedBy } from "./decide.ts";
 import { toAnswerJson } from "./rotate-request.ts";
+import { isBefore, type KnownKey } from "./known-keys.ts";
 import { knownAfter, type Memory, writeKnown } from "./write-known.ts";
 
 export interface BatchContext {
@@ -45,11 +46,11 @@ export async function runBatch(
 ): Promise<readonly Result[]> {
   const { observer } = context;
   const { results: written, tells, outdated } = await writeKnown(context, commands);
-  observer.byMemory?.(written.size, outdated);
+  observer.byMemory?.(written.size, outdated.size);
   tell(observer, tells);
   const rest = commands.filter((command) => !written.has(command));
   if (rest.length === 0) return inOrder(commands, written);
-  const locked = await runLocked(context, rest);
+  const locked = await runLocked(context, rest, outdated);
   tell(observer, locked.tells);
   const results = new Map(written);
   for (const [index, command] of rest.entries()) {
@@ -72,16 +73,21 @@ function inOrder(commands: readonly Command[], results: ReadonlyMap<Command, Res
 }
 
 /** Reads and locks the keys, and writes what is decided by that. */
-function runLocked(context: BatchContext, commands: readonly Command[]): Promise<BatchDone> {
+function runLocked(
+  context: BatchContext,
+  commands: readonly Command[],
+  outdated: ReadonlyMap<Command, KnownKey>,
+): Promise<BatchDone> {
   return retryOnDeadlock(() =>
-    context.db.transaction((tx) => inTransaction(tx, context, commands)),
+    context.db.transaction((tx) => inTransaction(tx, context, commands, outdated)),
   );
 }
 
 async function inTransaction(
   tx: Tx,
-  { ids, replica, memory }: BatchContext,
+  { ids, replica, memory, observer }: BatchContext,
   commands: readonly Command[],
+  outdated: ReadonlyMap<Command, KnownKey>,
 ): Promise<BatchDone> {
   const writes = new BatchWrites(replica);
   const nameless = await namesWithoutRoom(tx, commands);
@@ -99,6 +105,13 @@ async function inTransaction(
   ]);
   const states = commands.map(({ tenant, sessionKey }) => rows.get(nameOf(tenant, sessionKey)));
   if (found[0] !== undefined) memory.clock.note(found[0].nowMs);
+  for (const [index, command] of commands.entries()) {
+    const known = outdated.get(command) ?? memory.keys.get(command);
+    const [state, facts] = [states[index], found[index]];
+    if (facts !== undefined && isBefore(state, known)) {
+      observer.wentBack?.(command, facts.postmasterStartMs);
+    }
+  }
   const overtaken = await overtakenNames(tx, commands, states);
   const learnt: Learnt[] = [];
   const results = commands.map((command, index) => {

@@ -31,11 +31,11 @@ export interface KnownContext {
 export interface KnownDone {
   readonly results: ReadonlyMap<Command, Result>;
   readonly tells: Told;
-  /** Commands that were decided by what had changed meanwhile: they are to be decided anew. */
-  readonly outdated: number;
+  /** Commands that were decided by what had changed meanwhile, with that: they are to be decided anew. */
+  readonly outdated: ReadonlyMap<Command, KnownKey>;
 }
 
-const NOTHING: KnownDone = { results: new Map(), tells: "nothing", outdated: 0 };
+const NOTHING: KnownDone = { results: new Map(), tells: "nothing", outdated: new Map() };
 
 /** A command that was decided by memory. */
 interface Guess {
@@ -68,7 +68,8 @@ export async function writeKnown(
   const written = await writes.flush(db, guesses.map(lastSeen), at).catch(whyNone);
   const results = remember(memory, guesses, written);
   const tells = results.size > 0 && writes.tells ? "changes" : "nothing";
-  return { results, tells, outdated: guesses.length - results.size };
+  const outdated = guesses.filter(({ command }) => !results.has(command));
+  return { results, tells, outdated: new Map(outdated.map((one) => [one.command, one.known])) };
 }
 
 function note(
