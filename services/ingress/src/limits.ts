@@ -21,6 +21,7 @@ export interface IngressLimits {
   /** A turn as it goes on to the runner, messages and parameters; the same. */
   readonly maxTurnBytes: number;
   readonly maxPartsPerMessage: number;
+  readonly maxParametersBytes: number;
   readonly maxHeaderBytes: number;
   /** Of the HTTP port, and of the gRPC port as many; one more is closed at once. */
   readonly maxConnections: number;
@@ -149,6 +150,7 @@ export const DEFAULT_LIMITS: IngressLimits = {
   maxMessages: 1_000,
   maxTurnBytes: DEFAULT_SERVE_LIMITS.maxRequestBytes,
   maxPartsPerMessage: 256,
+  maxParametersBytes: 256 * 1024,
   // Node's own default; a key of 1,024 bytes is 3 KiB when each byte is percent-encoded.
   maxHeaderBytes: 16 * 1024,
   // A waiting caller holds a connection: lanes of many callers need thousands. Each is about 20 KiB.

@@ -2,7 +2,7 @@ import { type Caller, LanekeeperError, permissionDenied, type TracedWork } from 
 import { agentBoundBy, isAgentWithin } from "@lanekeeper/session-key";
 import type { Clock } from "@lanekeeper/service";
 import type { IngressLimits } from "../limits.ts";
-import { unknownAgent } from "../openai/agent.ts";
+import { modelOfAgent, unknownAgent } from "../openai/agent.ts";
 import { TenantCache } from "../tenant-cache.ts";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 
@@ -68,6 +68,19 @@ export class AgentDirectory {
     const isThere = ({ agentIds }: TenantAgents) => agentIds.includes(agentId);
     if (!isThere(await this.#having(isThere, caller.tenant, within)))
       throw unknownAgent(agentId, model);
+  }
+
+  /**
+   * That the agent is there which answers where a request names none: the tenant's default, if it has one. Asked
+   * before a name is resolved, so that what no agent could answer opens no session.
+   * @throws UNKNOWN_MODEL
+   */
+  async requireAnyDefault(tenant: string, within?: TracedWork): Promise<void> {
+    const isThere = ({ agentIds, defaultAgentId: id }: TenantAgents) =>
+      id === "" || agentIds.includes(id);
+    const agents = await this.#having(isThere, tenant, within);
+    const { defaultAgentId: id } = agents;
+    if (!isThere(agents)) throw unknownAgent(id, modelOfAgent(id));
   }
 
   /** The tenant's default agent. @throws AGENT_REQUIRED, PERMISSION_DENIED */

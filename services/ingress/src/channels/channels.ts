@@ -35,13 +35,14 @@ export interface RunningChannels extends AsyncDisposable {
 /** Opens the door of channels, and asks for the updates of accounts that are polled. */
 export function openChannels(
   parts: ChannelParts,
-  { clock, limits, log, credentials, settings }: IngressContext,
+  { clock, limits, log, credentials, settings, agents }: IngressContext,
   clients: Clients,
 ): RunningChannels {
   const { store, env, leases, holder, slackUrl, telegramUrl } = parts;
   const accounts = new AccountDirectory({ store, env, clock, limits });
   const adapters = channelAdapters({ ...limits, slackUrl, telegramUrl });
-  const taking = { taker: new EventTaker(() => clock.monotonicMs()), clients, log };
+  const taker = new EventTaker(() => clock.monotonicMs());
+  const taking = { taker, clients: { ...clients, agents }, log };
   const pollers = new Pollers({
     ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },
     refreshMs: limits.pollRefreshMs,

@@ -2,10 +2,14 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AdapterPorts, MovedPlace, Said } from "@lanekeeper/adapter-kit";
 import type { EdgeCallOptions } from "@lanekeeper/client";
 import type { Caller, CallOptions } from "@lanekeeper/rpc";
+import type { AgentDirectory } from "../agents/agent-directory.ts";
+import { requireAgentOf } from "../agents/require-agent-of.ts";
 import type { Clients } from "../clients.ts";
 
-/** The other services, as far as events need them. */
-export type ChannelClients = Pick<Clients, "delivery" | "identity" | "runner">;
+/** The other services, as far as events need them, and whom their tenants' events can be answered by. */
+export interface ChannelClients extends Pick<Clients, "delivery" | "identity" | "runner"> {
+  readonly agents: AgentDirectory;
+}
 
 /** For whom an account's event acts, and in whose trace. */
 type Acting = Caller & Pick<CallOptions, "within">;
@@ -16,11 +20,17 @@ export function portsFor(
   caller: Acting,
   { saysInPlace }: { readonly saysInPlace: boolean },
 ): AdapterPorts {
-  const { identity, runner, delivery } = clients;
+  const { identity, runner, delivery, agents } = clients;
   const as = (call: EdgeCallOptions = {}) => ({ ...caller, ...call });
   return {
     identity: {
-      resolveSession: (request, call) => identity.resolveSession(request, as(call)),
+      resolveSession: async (request, call) => {
+        const { agentId = "", name, lookUpOnly = false } = request;
+        const rawKey = name?.case === "rawKey" ? name.value : undefined;
+        // What stands already is only looked up, whoever answers there now.
+        if (!lookUpOnly) await requireAgentOf(agents, caller, { agentId, rawKey }, caller.within);
+        return identity.resolveSession(request, as(call));
+      },
       rotateSession: (request, call) => identity.rotateSession(request, as(call)),
       registerEquivalence: (request, call) => identity.registerEquivalence(request, as(call)),
     },

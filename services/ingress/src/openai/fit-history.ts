@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { SubmitTurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
-import { invalid, LanekeeperError } from "@lanekeeper/rpc";
+import { invalid, LanekeeperError, payloadTooLarge } from "@lanekeeper/rpc";
 import type { IngressLimits } from "../limits.ts";
 import type { TurnAsk } from "../turns/turn-ask.ts";
 import { leaveOutOldest } from "./leave-out-oldest.ts";
@@ -23,8 +23,9 @@ interface Came {
 export function fitHistory(
   ask: TurnAsk,
   came: Came,
-  limits: Pick<IngressLimits, "maxMessages" | "maxTurnBytes">,
+  limits: Pick<IngressLimits, "maxMessages" | "maxParametersBytes" | "maxTurnBytes">,
 ): TurnAsk {
+  refuseLargeParameters(ask, came, limits);
   const { messages, rawKey } = ask;
   const size = sizeOf(messages);
   const { maxMessages: count, maxTurnBytes } = limits;
@@ -40,6 +41,18 @@ export function fitHistory(
   const left = sizeOf(kept);
   if (!fits(left, room)) throw tooMuch(came.field, NOTHING_ELSE, left, room);
   return { ...ask, messages: kept };
+}
+
+/** The runner's bound; told here, before the name is resolved. As JSON no number grows by more than in a Struct. */
+function refuseLargeParameters(
+  { parameters }: TurnAsk,
+  { bodyBytes }: Came,
+  { maxParametersBytes: most }: Pick<IngressLimits, "maxParametersBytes">,
+): void {
+  if (bodyBytes * STRUCT_BYTES_PER_JSON_BYTE <= most) return;
+  const bytes = Buffer.byteLength(JSON.stringify(parameters));
+  if (bytes > most)
+    throw payloadTooLarge("what goes to the model beside the messages", most, bytes);
 }
 
 /** Names, keys and ids: those of headers have 16 KiB. */

@@ -4,6 +4,7 @@ import { captureLog, recordSpans } from "@lanekeeper/service/testing";
 import { createMetrics, systemClock } from "@lanekeeper/service";
 import { eventually } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { AgentDirectory } from "../agents/agent-directory.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { ingressMetrics } from "../metrics.ts";
 import { ask } from "../testing/ask.ts";
@@ -39,10 +40,12 @@ afterEach(async () => {
 /** One replica's part in it, with what is changed for a test. */
 function replica(change: Partial<DueRunner> = {}): DueRunner {
   const { identity, runner } = lane.clients;
+  const [clock, limits] = [systemClock, DEFAULT_LIMITS];
+  const agents = new AgentDirectory({ identity, runner, clock, limits });
   return {
-    ...{ store, identity, runner, clock: systemClock, log: captureLog().log },
+    ...{ store, agents, identity, runner, clock, log: captureLog().log },
     metrics: ingressMetrics(createMetrics("ingress", { ofProcess: false })),
-    limits: DEFAULT_LIMITS,
+    limits,
     ...change,
   };
 }

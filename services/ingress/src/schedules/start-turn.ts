@@ -4,11 +4,14 @@ import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
 import { type CallOptions, hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import type { AgentDirectory } from "../agents/agent-directory.ts";
+import { requireAgentOf } from "../agents/require-agent-of.ts";
 import { onConflictOf } from "./schedule-message.ts";
 import { keyFingerprint, rawKeyOf, type ScheduleSpec } from "./schedule.ts";
 
 /** What a schedule's turn needs. */
 export interface TurnStarting {
+  readonly agents: AgentDirectory;
   readonly identity: Pick<IdentityClient, "resolveSession">;
   readonly runner: Pick<RunnerClient, "findTurn" | "submitTurn">;
 }
@@ -68,11 +71,14 @@ async function findStarted(
 }
 
 async function submit(
-  { identity, runner }: TurnStarting,
+  { agents, identity, runner }: TurnStarting,
   { spec, idempotencyKey, about }: ScheduledTurn,
 ): Promise<StartedTurn> {
   const rawKey = rawKeyOf(spec.scheduleId);
   const name = { case: "rawKey", value: rawKey } as const;
+  const { tenant = "", within } = about;
+  const itself = { tenant, principal: "", scopes: [], agents: [], keyPrefixes: [] };
+  await requireAgentOf(agents, itself, { agentId: spec.agentId, rawKey }, within);
   const resolved = await identity.resolveSession({ agentId: spec.agentId, name }, about);
   const ref = resolved.session?.ref;
   if (ref === undefined) throw new LanekeeperError("INTERNAL", "session-identity named no session");

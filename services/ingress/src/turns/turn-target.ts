@@ -4,6 +4,7 @@ import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/ses
 import type { SubmitTurnRequestSchema } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { hasReason, invalid, LanekeeperError } from "@lanekeeper/rpc";
 import type { AgentDirectory } from "../agents/agent-directory.ts";
+import { requireAgentOf } from "../agents/require-agent-of.ts";
 import type { TurnAsk } from "./turn-ask.ts";
 import { callOptions, type TurnRequest } from "./turn-request.ts";
 
@@ -26,11 +27,12 @@ export async function targetOf(
 ): Promise<SubmitTarget> {
   const { agentId, model, rawKey } = ask;
   const { caller, within } = request;
-  if (agentId !== "") await deps.agents.require(caller, agentId, model, within);
   if (rawKey === undefined) {
+    if (agentId !== "") await deps.agents.require(caller, agentId, model, within);
     const value = agentId || (await deps.agents.requireDefault(caller, within));
     return { case: "statelessAgentId", value };
   }
+  await requireAgentOf(deps.agents, caller, { agentId, rawKey, model }, within);
   await requireSame(deps, request, ask);
   const value = await resolve(deps, request, { ...expectationOf(ask), agentId, rawKey });
   request.onSession(value);

@@ -53,7 +53,7 @@ export function eventOf(post: JsonObject, scene: PostScene): InboundEvent {
     eventId: eventIdOf(post, headerId),
     name: nameOf(post, account),
     place: placeOf(account),
-    senderId: textField(post, "sender_id", 256),
+    senderId: smallField(post, "sender_id", 256),
   };
   const sentAt = timeOf(post, scene.now);
   const command = textField(post, "command", 16);
@@ -66,7 +66,7 @@ export function eventOf(post: JsonObject, scene: PostScene): InboundEvent {
       isAbout: ({ acceptTime }) => acceptTime.getTime() <= untilMs,
     };
   }
-  const messageId = textField(post, "message_id", 256);
+  const messageId = smallField(post, "message_id", 512);
   return { ...common, kind: "message", messageId, parts: partsOf(post), content: body };
 }
 
@@ -131,6 +131,13 @@ function timeOf(post: JsonObject, now: Date): Date {
 function refuseOthers(path: string, object: JsonObject, known: ReadonlySet<string>): void {
   const other = Object.keys(object).find((name) => !known.has(name));
   if (other !== undefined) throw invalid(`${path}${other}`.slice(0, 200), "is not known here");
+}
+
+/** The same, within the runner's bound: what it refuses would have opened its session. */
+function smallField(object: JsonObject, name: string, maxBytes: number): string {
+  const value = textField(object, name, maxBytes);
+  if (Buffer.byteLength(value) <= maxBytes) return value;
+  throw invalid(name, `must be at most ${maxBytes} bytes`);
 }
 
 /** Empty where the field is missing. @throws INVALID_REQUEST */

@@ -13,7 +13,7 @@ import type { ScheduleStore } from "../../schedules/store.ts";
 export interface ScheduleRpcs extends TurnStarting {
   readonly store: Omit<ScheduleStore, "claim" | "settle" | "postpone">;
   readonly delivery: RouteJudge;
-  readonly agents: Pick<AgentDirectory, "require" | "requireDefault">;
+  readonly agents: AgentDirectory;
   readonly clock: Clock;
   readonly limits: Pick<
     IngressLimits,

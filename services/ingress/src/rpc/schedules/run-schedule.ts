@@ -13,7 +13,9 @@ import { requireSchedule, type ScheduleRpcs } from "./context.ts";
  * The turn's principal is the operator; it runs for the system, under the schedule's name.
  * @throws INVALID_REQUEST, NOT_FOUND, PERMISSION_DENIED, what the runner refuses with
  */
-export function runSchedule(rpcs: Pick<ScheduleRpcs, "store" | "identity" | "runner" | "limits">) {
+export function runSchedule(
+  rpcs: Pick<ScheduleRpcs, "store" | "agents" | "identity" | "runner" | "limits">,
+) {
   return async (
     request: RunScheduleRequest,
     call: CallContext,
