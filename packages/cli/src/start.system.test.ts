@@ -106,6 +106,22 @@ describe("lanekeeper start", () => {
     expect(program.output()).not.toContain((await readFile(key, "utf8")).trim());
   });
 
+  test("whoever asks a first start as soon as it takes requests is answered: it refused them, for want of an agent", async () => {
+    await using folder = await testFolder();
+    const dataDir = join(folder.path, "data");
+    const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir });
+    const program = runProgram({ args: ["start"], env });
+    const options = { timeoutMs: 120_000, what: "an answer", pollMs: 2 };
+    const { url } = await eventually(() => readState(dataDirAt(dataDir)), options);
+    const key = (await readFile(join(dataDir, "api-key"), "utf8")).trim();
+    // Nobody listens, then somebody answers.
+    const first = await eventually(() => ask(url, key, "hello").catch(() => undefined), options);
+    expect(first).toMatchObject({ status: 200 });
+    await eventually(() => /^curl .*\n/m.test(program.output()), options);
+    program.process.kill("SIGTERM");
+    expect((await program.ended).code).toBe(0);
+  });
+
   test("kill -9 of the supervisor leaves nothing running, and the next start finds everything", async () => {
     await using folder = await testFolder();
     const dataDir = join(folder.path, "data");

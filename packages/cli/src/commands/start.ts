@@ -2,9 +2,8 @@ import { fileURLToPath } from "node:url";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { readSettings, type Settings, tlsPaths } from "@lanekeeper/service";
 import { loadConfig } from "../config/load.ts";
-import { defaultConfig } from "../config/default.ts";
 import type { Config } from "../config/schema.ts";
-import { applyConfig, applyDefault } from "../constellation/apply-config.ts";
+import { type Configuring, configuring } from "../constellation/configuring.ts";
 import { banner, type BannerInput, readyDocument } from "../constellation/banner.ts";
 import { CLOSE_ALLOWANCE_MS, Constellation } from "../constellation/constellation.ts";
 import { type DataDir, openDataDir } from "../constellation/folder/data-dir.ts";
@@ -107,11 +106,9 @@ async function serve(serving: Serving): Promise<void> {
   const { settings, config, dir, request, tell, tellReady } = serving;
   const { constellation, ports, credentials } = serving;
   const { stop } = request;
-  await constellation.start();
-  const applied = await unlessStopped(
-    stop,
-    configure(config, { ports, credentials, settings, tell }),
-  );
+  const configuration = await configurationOf(serving);
+  await constellation.start(() => configuration.applyBehindIngress());
+  const applied = await unlessStopped(stop, configuration.applyAtIngress());
   await constellation.markReady();
   const model = config === undefined ? settings.model : undefined;
   tellReady({ ports, credentials, config: applied, model, logs: dir.logs });
@@ -119,18 +116,8 @@ async function serve(serving: Serving): Promise<void> {
   tell("draining; a second Ctrl-C ends everything at once");
 }
 
-interface Configure {
-  readonly ports: PortPlan;
-  readonly credentials: Credentials;
-  readonly settings: Settings;
-  readonly tell: (line: string) => void;
-}
-
-/** Resolves to what is in force; undefined where an operator has applied something else before. */
-async function configure(
-  config: Config | undefined,
-  { ports, credentials, settings, tell }: Configure,
-): Promise<Config | undefined> {
+async function configurationOf(serving: Serving): Promise<Configuring> {
+  const { settings, config, ports, credentials, tell } = serving;
   const targets = {
     identity: targetOf("session-identity", ports, process.env),
     runner: targetOf("runner", ports, process.env),
@@ -139,19 +126,7 @@ async function configure(
     clusterSecret: credentials.clusterSecret,
     tls: await tlsPaths(settings, "cli"),
   };
-  if (config !== undefined) {
-    await applyConfig(config, targets);
-    tell(`${settings.config} applied`);
-    return config;
-  }
-  const usual = defaultConfig(settings.model);
-  const isApplied = await applyDefault(usual, targets);
-  tell(
-    isApplied
-      ? "default configuration applied"
-      : "LANEKEEPER_CONFIG is not set: what was applied before stays",
-  );
-  return isApplied ? usual : undefined;
+  return configuring(config, { settings, targets, tell });
 }
 
 function given({ clusterSecret, apiKey }: Settings): Parameters<typeof openCredentials>[1] {

@@ -49,6 +49,7 @@ export const CLOSE_ALLOWANCE_MS = 7_000;
 /** Four services start in some 5 s on two cores; a small machine under load takes a minute. */
 const START_TIMEOUT_MS = 180_000;
 const TELL_WAIT_MS = 10_000;
+const BEHIND_INGRESS = SERVICE_NAMES.filter((name) => name !== "ingress");
 
 /** Database, services and guard of one data dir. Disposal stops all of it, in order. */
 export class Constellation implements AsyncDisposable {
@@ -65,16 +66,20 @@ export class Constellation implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Everything up to the moment when all services are ready. Rejects when `stop` is aborted. */
-  async start(): Promise<void> {
+  /**
+   * Everything up to the moment when all services are ready. Ingress is the door, and comes last: once those
+   * behind it are ready and `beforeIngress` is done. Rejects when `stop` is aborted.
+   */
+  async start(beforeIngress: () => Promise<void> = async () => {}): Promise<void> {
     const { tell, prepare } = this.#options;
     this.#openGuard();
     this.#database = this.#opened.use(await this.#openDatabase());
     tell(this.#database.about);
     const urls = await unlessStopped(this.#options.stop, prepare(this.#database));
-    const services = this.#startServices(urls);
-    tell(`starting ${SERVICE_NAMES.join(", ")}`);
-    await this.#untilReady();
+    const services = this.#openServices(urls);
+    await this.#startServices(services, BEHIND_INGRESS);
+    await unlessStopped(this.#options.stop, beforeIngress());
+    await this.#startServices(services, ["ingress"]);
     services.allReady();
     // Whoever was told that all is ready finds it written; what could not be written was told.
     await this.#written.catch(() => undefined);
@@ -113,7 +118,13 @@ export class Constellation implements AsyncDisposable {
     return openDatabase({ settings, dir, tell, stopping: stop, spawned, changed, moved });
   }
 
-  #startServices(urls: ServiceUrls): ServiceGroup {
+  async #startServices(group: ServiceGroup, names: readonly ServiceName[]): Promise<void> {
+    group.start(names);
+    this.#options.tell(`starting ${names.join(", ")}`);
+    await this.#untilReady(names);
+  }
+
+  #openServices(urls: ServiceUrls): ServiceGroup {
     const { tell, force, program, dir } = this.#options;
     const services = new ServiceGroup({
       spec: (name) => ({
@@ -132,7 +143,6 @@ export class Constellation implements AsyncDisposable {
     });
     this.#services = services;
     this.#opened.defer(() => services.stop(this.#graceMs(), force));
-    services.start();
     return services;
   }
 
@@ -144,7 +154,7 @@ export class Constellation implements AsyncDisposable {
     return serviceEnv(name, { base, dataDir: dir.path, ports, credentials, databaseUrl });
   }
 
-  async #untilReady(): Promise<void> {
+  async #untilReady(names: readonly ServiceName[]): Promise<void> {
     const { stop, ports, tell, dir } = this.#options;
     const waiting = new Map<ServiceName, readonly string[]>();
     const late = AbortSignal.timeout(START_TIMEOUT_MS);
@@ -153,7 +163,7 @@ export class Constellation implements AsyncDisposable {
     const teller = setInterval(() => tell(stillWaiting(waiting)), TELL_WAIT_MS);
     try {
       await Promise.all(
-        SERVICE_NAMES.map(async (name) => {
+        names.map(async (name) => {
           await untilReady(ports.services[name].admin, signal, (reasons) =>
             waiting.set(name, reasons),
           );

@@ -38,8 +38,8 @@ export class ServiceGroup {
     );
   }
 
-  start(): void {
-    for (const one of this.#processes.values()) one.start();
+  start(names: readonly ServiceName[]): void {
+    for (const name of names) this.#processes.get(name)?.start();
   }
 
   /** From now on whoever dies is started again, however often. */
