@@ -12,20 +12,29 @@ export interface Wanted {
 }
 
 /**
- * The bytes at an address, or undefined where they cannot be had: not found, too many, too late. No
- * redirect is followed, since it would take a token along to another host.
+ * The bytes at an address, or undefined where they cannot be had: not found, too many, too late. What is cut off, or
+ * fails at the other side, is asked for once more: who sent the file sends it once. No redirect is followed, since it
+ * would take a token along to another host.
  */
 export async function fetchBytes(wanted: Wanted): Promise<Uint8Array | undefined> {
+  const got = await fetchOnce(wanted);
+  if (got !== "failed" || wanted.signal.aborted) return got === "failed" ? undefined : got;
+  const again = await fetchOnce(wanted);
+  return again === "failed" ? undefined : again;
+}
+
+/** Failed: the next time may be better. */
+async function fetchOnce(wanted: Wanted): Promise<Uint8Array | "failed" | undefined> {
   const { url, headers = {}, maxBytes, isIts = () => true, signal } = wanted;
   try {
     const answer = await fetch(url, { headers, signal, redirect: "error" });
     const isFound = answer.ok && isIts(answer.headers.get("content-type") ?? "");
     if (isFound && answer.body !== null) return await readUpTo(answer.body, maxBytes);
     await answer.body?.cancel();
-    return undefined;
+    return answer.status >= 500 ? "failed" : undefined;
   } catch {
     // Whatever it was, its text may have the address, which may have a token in it.
-    return undefined;
+    return "failed";
   }
 }
 

@@ -107,9 +107,15 @@ class PolledBot {
   async round(): Promise<Pause> {
     const { limits, log } = this.#polling;
     if (!(await this.#hold())) return this.#standBy();
+    const askedMs = this.#polling.clock.monotonicMs();
     const got = await this.#ask(limits.pollWaitMs);
     if (this.#signal.aborted) return GO_ON;
-    if ("updates" in got) return this.#takeAll(got.updates);
+    if ("updates" in got && got.updates.length > 0) return this.#takeAll(got.updates);
+    if ("updates" in got) {
+      // Telegram holds a request that it has nothing for; what stands in its place may not.
+      const isHeld = this.#polling.clock.monotonicMs() - askedMs > limits.pollWaitMs / 2;
+      return isHeld ? GO_ON : { afterFailure: false, ms: limits.pollBackoffMs.first };
+    }
     log.warn({ ...this.fields, ...got.refusal }, "Telegram gives no updates");
     return { afterFailure: true, ms: waitAfter(got.refusal, limits.pollBackoffMs.longest) };
   }

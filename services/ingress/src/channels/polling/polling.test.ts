@@ -235,6 +235,40 @@ test("Telegram's refusals are said, and asking goes on", async () => {
   await soon(() => heard(lane)).toHaveLength(1);
 });
 
+test("a Telegram that holds no request, or answers with what are no updates, is not asked without a pause", async () => {
+  for (const answer of [{ ok: true, result: [] }, { ok: true }, { ok: true, result: [{}] }]) {
+    for (let at = 0; at < 4; at += 1) telegram.next("getUpdates", { answer });
+  }
+  const lane = await replica({ pollBackoffMs: { first: 100, longest: 100 } });
+  await telegram.call("getUpdates", 0);
+  const startedMs = performance.now();
+  await telegram.call("getUpdates", 12);
+  expect(performance.now() - startedMs).toBeGreaterThan(1_000);
+  say(1);
+  await soon(() => heard(lane)).toHaveLength(1);
+});
+
+test("a file that is cut off, or fails for once, is fetched again", async () => {
+  const document = (id: number) => {
+    const file_id = `docs/${id}.txt`;
+    telegram.files.set(file_id, Buffer.from(`file ${id}`));
+    return { file_id, file_unique_id: String(id), file_name: `${id}.txt` };
+  };
+  telegram.next("file/docs/1.txt", { cut: "during" });
+  telegram.next("file/docs/2.txt", { status: 502, page: "<html>" });
+  telegram.next("getFile", {});
+  telegram.next("getFile", {});
+  telegram.next("getFile", { status: 500, page: "<html>" });
+  for (const id of [1, 2, 3]) {
+    const more = { message_id: id, document: document(id) };
+    telegram.updates.push(update(id, message(PRIVATE, more)));
+  }
+  const lane = await replica();
+  await soon(() => lane.runner.turns.length).toBe(3);
+  const parts = lane.runner.turns.map(({ submit }) => submit.messages[0]?.parts[0]?.content.case);
+  expect(parts).toEqual(["file", "file", "file"]);
+});
+
 test("a database that is away is waited for", async () => {
   leases.isDown = true;
   const lane = await replica();

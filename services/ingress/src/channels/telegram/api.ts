@@ -47,13 +47,21 @@ export class TelegramApi {
     maxBytes: number,
     signal: AbortSignal,
   ): Promise<Uint8Array | undefined> {
-    const got = await this.call("getFile", { file_id: fileId }, signal);
+    const ask = () => this.call("getFile", { file_id: fileId }, signal);
+    const first = await ask();
+    // Once more, as for the bytes.
+    const got = hasFailed(first) && !signal.aborted ? await ask() : first;
     const path = "result" in got && isObject(got.result) ? got.result["file_path"] : undefined;
     if (typeof path !== "string" || !/^[\w./-]+$/.test(path) || path.includes(".."))
       return undefined;
     const url = new URL(`./file/bot${this.#token}/${path}`, this.#baseUrl);
     return fetchBytes({ url, maxBytes, signal });
   }
+}
+
+/** Nobody answered, or Telegram had a failure of its own. */
+function hasFailed(got: TelegramResult): boolean {
+  return "refusal" in got && (got.refusal.code === 0 || got.refusal.code >= 500);
 }
 
 /** A hundred updates at a time; messages have 4,096 characters, and what Telegram tells about them. */
