@@ -220,10 +220,11 @@ export const DEFAULT_LIMITS: IngressLimits = {
   albumFiles: 10,
   // The album, and as much of what others say meanwhile: with its file 1 MiB each.
   albumUpdates: 20,
-  albumReadsAtOnce: 4,
+  // An album at once: two rounds of the longest fetch (5 s) are well within the lease, three would not be.
+  albumReadsAtOnce: 10,
   // Telegram sends them at once, tens of milliseconds apart: others wait for so little of an album.
   albumQuietMs: 300,
-  // With the longest fetch of a file (5 s) on top, well within the lease.
+  // No look for more begins later: the longest fetch may come on top.
   albumWaitMs: 5 * SECOND_MS,
   pollRefreshMs: 5 * SECOND_MS,
   // About 1 KiB each: 10 s of 1,000 requests/s while the database restarts.
