@@ -1,5 +1,5 @@
 import { ChannelKind } from "@lanekeeper/protocol/lanekeeper/ingress/v1/channel";
-import { storeUnavailable } from "@lanekeeper/rpc";
+import { Code, RpcError, storeUnavailable } from "@lanekeeper/rpc";
 import { startSlackServer } from "@lanekeeper/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DEFAULT_LIMITS } from "../../limits.ts";
@@ -98,6 +98,14 @@ test("a channel's new id is told to delivery before both are one name, and comes
   expect(lane.delivery.moved).toMatchObject([
     { accountId: TEAM, address: "G0123456789", newAddress: "C0999999999" },
   ]);
+  expect(lane.identity.calls.map(({ method }) => method)).toEqual(["registerEquivalence"]);
+});
+
+test("a delivery of the release before, which knows of no moves, keeps no channel's names apart", async () => {
+  lane.delivery.moveRefusal = new RpcError(Code.UNIMPLEMENTED, "no such call");
+  const ids = { old_channel_id: "G0123456789", new_channel_id: "C0999999999" };
+  const renamed = slackCallback({ type: "channel_id_changed", ...ids });
+  expect((await post(renamed)).status).toBe(200);
   expect(lane.identity.calls.map(({ method }) => method)).toEqual(["registerEquivalence"]);
 });
 
