@@ -220,6 +220,15 @@ describe("a due time", () => {
     expect(seen.size).toBe(goes.length);
   });
 
+  test("of an agent that is gone opens no session, and is recorded", async () => {
+    await due("orphan", 0, { agentId: "helper" });
+    lane.runner.agentIds = ["main"];
+    const before = lane.identity.sessions.size;
+    await runDue(replica());
+    expect(await stored("orphan")).toMatchObject({ lastRun: { reason: "UNKNOWN_MODEL" } });
+    expect([lane.identity.sessions.size, keys()]).toEqual([before, []]);
+  });
+
   test.each([
     ["SESSION_BUSY", later("SESSION_BUSY", "the lane is busy", 1_000)],
     ["UNKNOWN_MODEL", new LanekeeperError("UNKNOWN_MODEL", "there is no such agent")],
