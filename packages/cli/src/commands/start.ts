@@ -125,6 +125,7 @@ async function configurationOf(serving: Serving): Promise<Configuring> {
     delivery: targetOf("delivery", ports, process.env),
     clusterSecret: credentials.clusterSecret,
     tls: await tlsPaths(settings, "cli"),
+    stop: serving.request.stop,
   };
   return configuring(config, { settings, targets, tell });
 }

@@ -25,6 +25,8 @@ export interface PeerTargets {
   readonly clusterSecret: string;
   /** The program's own certificate, for all but ingress, which is the edge; undefined: plain. */
   readonly tls: TlsPaths | undefined;
+  /** Ends what is asked: a program that is to end waits for no answer. */
+  readonly stop?: AbortSignal;
 }
 
 /** The program as a peer of the services: for what no outside credential may do. */
@@ -39,7 +41,7 @@ export interface Peer extends Disposable {
 const TIMEOUT_MS = 30_000;
 
 export function openPeer(targets: PeerTargets): Peer {
-  const { identity, runner, ingress, delivery, clusterSecret, tls } = targets;
+  const { identity, runner, ingress, delivery, clusterSecret, tls, stop } = targets;
   const credential = serviceCredential("cli", clusterSecret);
   const defaults = { timeoutMs: TIMEOUT_MS, principal: "cli" };
   const settings = { credential, tls, defaults, waitForReady: true };
@@ -50,8 +52,11 @@ export function openPeer(targets: PeerTargets): Peer {
     delivery: createDeliveryClient({ ...settings, target: delivery }),
   };
   const close = () => {
+    stop?.removeEventListener("abort", close);
     for (const client of Object.values(clients)) client.$close();
   };
+  if (stop?.aborted === true) close();
+  else stop?.addEventListener("abort", close);
   return { ...clients, [Symbol.dispose]: close };
 }
 
