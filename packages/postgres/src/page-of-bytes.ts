@@ -9,7 +9,7 @@ interface PageTerms {
   readonly select: string;
   /** By its columns. */
   readonly order: string;
-  /** A placeholder. */
+  /** A placeholder, or a number. */
   readonly maxBytes: string;
 }
 

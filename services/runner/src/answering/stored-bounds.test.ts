@@ -173,7 +173,7 @@ test.concurrent("a context reaches back through so many generations and no furth
   expect([texts[0], texts.at(-1)]).toEqual(["generation 7", "generation 70"]);
 });
 
-test.concurrent("a transcript of more messages and bytes than are read at once is read whole, in order", async () => {
+test("a transcript of more messages and bytes than are read at once is read whole, in order", async () => {
   await using world = await worlds.start();
   const replica = await world.replica();
   const sessionId = randomUUID();

@@ -1,3 +1,4 @@
+import { pageOfBytes } from "@lanekeeper/postgres";
 import type { Message } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { LIMITS } from "../../limits.ts";
 import { messageOf } from "../codec.ts";
@@ -33,13 +34,13 @@ export interface PageRow {
  */
 export function pageOfTranscript(newestFirst: string): string {
   return `
-SELECT array_agg(seq)::text || ';' || array_agg(octet_length(body))::text AS places,
+SELECT array_agg(seq)::text || ';' || array_agg("pageBytes")::text AS places,
   string_agg(body, ''::bytea) AS bodies
-FROM (
-  SELECT seq, body, sum(octet_length(body)) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING)
-    - octet_length(body) AS bytes_after
-  FROM (${newestFirst}) page
-) told WHERE bytes_after < ${LIMITS.transcriptPageBytes}`;
+FROM (${pageOfBytes({
+    select: `SELECT seq, body, octet_length(body) AS "pageBytes" FROM (${newestFirst}) newest`,
+    order: "seq DESC",
+    maxBytes: String(LIMITS.transcriptPageBytes),
+  })}) page`;
 }
 
 /** @param limit so many messages were selected at the most */
