@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
 import { type Database, createDatabase } from "./connections/database.ts";
 import type { PoolOptions } from "./connections/pool.ts";
@@ -17,6 +19,31 @@ export function testDatabase<Schema = Record<string, never>>(
     log: () => undefined,
     ...options,
   });
+}
+
+/**
+ * A server of ours before Postgres, at a URL like its own. `pass` has each connection, and opens the one behind it,
+ * which ends with it.
+ */
+export async function wayTo(
+  serverUrl: string,
+  pass: (socket: Socket, open: () => Socket) => void,
+): Promise<{ readonly url: string } & Disposable> {
+  const url = new URL(serverUrl);
+  const [port, host] = [Number(url.port), url.hostname];
+  const way = createServer((socket) => {
+    socket.on("error", () => undefined);
+    pass(socket, () => {
+      const on = connect(port, host);
+      on.on("error", () => socket.destroy());
+      socket.on("close", () => on.destroy());
+      return on;
+    });
+  });
+  way.listen(0, "127.0.0.1");
+  await once(way, "listening");
+  url.port = String((way.address() as AddressInfo).port);
+  return { url: url.href, [Symbol.dispose]: () => void way.close() };
 }
 
 /** A promise and the function that resolves it, to hold a step until the test lets it go. */

@@ -1,8 +1,6 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestServer, TEST_TIMEOUT_MS, testDatabase } from "../test-database.ts";
+import { startTestServer, TEST_TIMEOUT_MS, testDatabase, wayTo } from "../test-database.ts";
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
@@ -26,24 +24,15 @@ function withOnly(names: ReadonlySet<string>, startup: Buffer): Buffer {
 }
 
 /** As poolers do that are told to ignore what they do not keep themselves. */
-async function pooler() {
-  const { hostname, port } = new URL(server.url);
-  const way = createServer((socket) => {
-    const on = connect(Number(port), hostname);
-    for (const end of [socket, on]) end.on("error", () => undefined);
-    socket.on("close", () => on.destroy());
+const pooler = () =>
+  wayTo(server.url, (socket, connect) => {
+    const on = connect();
     on.on("close", () => socket.destroy());
     socket.once("data", (startup: Buffer) => {
       on.write(withOnly(new Set(["user", "database", "application_name"]), startup));
       socket.pipe(on).pipe(socket);
     });
   });
-  way.listen(0, "127.0.0.1");
-  await once(way, "listening");
-  const url = new URL(server.url);
-  url.port = String((way.address() as AddressInfo).port);
-  return { url: url.href, [Symbol.dispose]: () => void way.close() };
-}
 
 test("a connection has the settings that it asked for", { timeout: TEST_TIMEOUT_MS }, async () => {
   await using db = testDatabase({ url: server.url, schema: "runner", plans: "look-ups" });

@@ -1,9 +1,7 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
 import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isUnavailable } from "../errors.ts";
-import { startTestServer, TEST_TIMEOUT_MS, testDatabase } from "../test-database.ts";
+import { gate, startTestServer, TEST_TIMEOUT_MS, testDatabase, wayTo } from "../test-database.ts";
 
 let server: EmbeddedPostgres;
 beforeAll(async () => {
@@ -15,33 +13,18 @@ afterAll(async () => {
 
 /** A way to the server on which nothing goes on until it is opened. */
 async function slowWay() {
-  let open = (): void => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
+  const { opened, open } = gate();
   let connections = 0;
-  const { hostname, port } = new URL(server.url);
-  const way = createServer((socket) => {
+  const way = await wayTo(server.url, (socket, connect) => {
     connections += 1;
-    socket.on("error", () => undefined);
-    void opened.then(() => {
-      const on = connect(Number(port), hostname);
-      on.on("error", () => socket.destroy());
-      socket.on("close", () => on.destroy());
-      socket.pipe(on).pipe(socket);
-    });
+    void opened.then(() => socket.pipe(connect()).pipe(socket));
   });
-  way.listen(0, "127.0.0.1");
-  await once(way, "listening");
-  const url = new URL(server.url);
-  url.port = String((way.address() as AddressInfo).port);
   return {
-    url: url.href,
-    open: () => open(),
+    ...way,
+    open,
     get connections() {
       return connections;
     },
-    [Symbol.dispose]: () => void way.close(),
   };
 }
 
