@@ -2,30 +2,17 @@ import type { DeliveryClient } from "@lanekeeper/client";
 import { ProgressPhase } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { systemIds } from "@lanekeeper/service";
-import {
-  eventually,
-  gate,
-  type SlackServer,
-  startSlackServer,
-  startTelegramServer,
-  type TelegramServer,
-} from "@lanekeeper/testing";
+import { eventually, gate, type SlackServer, type TelegramServer } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import {
-  applyAccounts,
-  chatRoute,
-  enqueueParts,
-  SLACK,
-  TELEGRAM,
-  text,
-  TOKENS,
-} from "../testing/chat.ts";
-import { IdentityStandIn } from "../testing/identity-stand-in.ts";
+import { chatRoute, enqueueParts, SLACK, TELEGRAM, text } from "../testing/chat.ts";
+import { type ChatWorld, startChatWorld } from "../testing/chat-world.ts";
+import type { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { SESSION_ID, SESSION_KEY, untilState } from "../testing/replies.ts";
-import { QUICK, SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
+import type { TestDelivery } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
 
 let schemas: TestSchemas;
+let world: ChatWorld;
 let identity: IdentityStandIn;
 let telegram: TelegramServer;
 let slack: SlackServer;
@@ -37,24 +24,11 @@ beforeAll(async () => {
 });
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
-  identity = new IdentityStandIn(SECRET);
-  await identity.start();
-  telegram = await startTelegramServer(TOKENS.TELEGRAM_TOKEN);
-  slack = await startSlackServer(TOKENS.SLACK_TOKEN);
-  delivery = await startTestDelivery(await schemas.open(), identity, {
-    telegramUrl: new URL(`${telegram.origin}/`),
-    slackUrl: new URL(slack.apiUrl),
-    env: TOKENS,
-    limits: { ...QUICK, hintsAtOnce: 2, hintMs: 60_000 },
-  });
-  const tenant = systemIds.uuid();
-  await applyAccounts(delivery.as("cli", tenant));
-  runner = delivery.as("runner", tenant);
+  world = await startChatWorld(await schemas.open(), { hintsAtOnce: 2, hintMs: 60_000 });
+  ({ identity, slack, telegram, delivery } = world);
+  runner = world.as("runner");
 });
-afterEach(async () => {
-  await delivery[Symbol.asyncDispose]();
-  await Promise.all([identity, telegram, slack].map((one) => one[Symbol.asyncDispose]()));
-});
+afterEach(() => world[Symbol.asyncDispose]());
 
 const ACTION = "sendChatAction";
 const RUNNING = ProgressPhase.RUNNING;

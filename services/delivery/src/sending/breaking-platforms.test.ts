@@ -1,32 +1,15 @@
 import type { DeliveryClient } from "@lanekeeper/client";
-import { systemIds } from "@lanekeeper/service";
-import {
-  type ApiBehaviour,
-  type SlackServer,
-  startSlackServer,
-  startTelegramServer,
-  type TelegramServer,
-} from "@lanekeeper/testing";
+import type { ApiBehaviour, SlackServer, TelegramServer } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import {
-  applyAccounts,
-  chatRoute,
-  enqueueParts,
-  SLACK,
-  TELEGRAM,
-  text,
-  TOKENS,
-} from "../testing/chat.ts";
-import { IdentityStandIn } from "../testing/identity-stand-in.ts";
+import { chatRoute, enqueueParts, SLACK, TELEGRAM, text } from "../testing/chat.ts";
+import { type ChatWorld, startChatWorld } from "../testing/chat-world.ts";
 import { untilState } from "../testing/replies.ts";
-import { QUICK, SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
 
 let schemas: TestSchemas;
-let identity: IdentityStandIn;
+let world: ChatWorld;
 let slack: SlackServer;
 let telegram: TelegramServer;
-let delivery: TestDelivery;
 let runner: DeliveryClient;
 
 beforeAll(async () => {
@@ -34,26 +17,11 @@ beforeAll(async () => {
 });
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
-  identity = new IdentityStandIn(SECRET);
-  await identity.start();
-  slack = await startSlackServer(TOKENS.SLACK_TOKEN);
-  telegram = await startTelegramServer(TOKENS.TELEGRAM_TOKEN);
-  const pace = { directMs: 1, groupMs: 1 };
-  delivery = await startTestDelivery(await schemas.open(), identity, {
-    slackUrl: new URL(slack.apiUrl),
-    telegramUrl: new URL(`${telegram.origin}/`),
-    ...{ env: TOKENS, limits: { ...QUICK, telegramPace: pace } },
-  });
-  const tenant = systemIds.uuid();
-  await applyAccounts(delivery.as("cli", tenant));
-  runner = delivery.as("runner", tenant);
+  world = await startChatWorld(await schemas.open(), { telegramPace: { directMs: 1, groupMs: 1 } });
+  ({ slack, telegram } = world);
+  runner = world.as("runner");
 });
-afterEach(async () => {
-  await delivery[Symbol.asyncDispose]();
-  await identity[Symbol.asyncDispose]();
-  await slack[Symbol.asyncDispose]();
-  await telegram[Symbol.asyncDispose]();
-});
+afterEach(() => world[Symbol.asyncDispose]());
 
 const [ROUTES, REPLIES, BREAKS] = [3, 8, 30];
 

@@ -4,15 +4,17 @@ import { RedriveGeneration } from "@lanekeeper/protocol/lanekeeper/delivery/v1/d
 import { OnFailure, OnUnknown, RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { LanekeeperError } from "@lanekeeper/rpc";
 import { systemIds } from "@lanekeeper/service";
-import { eventually, gate, type SlackServer, startSlackServer } from "@lanekeeper/testing";
+import { eventually, gate, type SlackServer } from "@lanekeeper/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { applyAccounts, chatRoute, enqueueParts, SLACK, text, TOKENS } from "../testing/chat.ts";
-import { IdentityStandIn } from "../testing/identity-stand-in.ts";
+import { chatRoute, enqueueParts, SLACK, text } from "../testing/chat.ts";
+import { type ChatWorld, startChatWorld } from "../testing/chat-world.ts";
+import type { IdentityStandIn } from "../testing/identity-stand-in.ts";
 import { SESSION_KEY, untilState } from "../testing/replies.ts";
-import { QUICK, SECRET, startTestDelivery, type TestDelivery } from "../testing/test-delivery.ts";
+import type { TestDelivery } from "../testing/test-delivery.ts";
 import { startTestSchemas, type TestSchemas } from "../testing/test-schemas.ts";
 
 let schemas: TestSchemas;
+let world: ChatWorld;
 let identity: IdentityStandIn;
 let slack: SlackServer;
 let delivery: TestDelivery;
@@ -24,21 +26,11 @@ beforeAll(async () => {
 });
 afterAll(() => schemas[Symbol.asyncDispose]());
 beforeEach(async () => {
-  identity = new IdentityStandIn(SECRET);
-  await identity.start();
-  slack = await startSlackServer(TOKENS.SLACK_TOKEN);
-  delivery = await startTestDelivery(await schemas.open(), identity, {
-    ...{ slackUrl: new URL(slack.apiUrl), env: TOKENS, limits: { ...QUICK, routesPerMove: 2 } },
-  });
-  const tenant = systemIds.uuid();
-  await applyAccounts(delivery.as("cli", tenant));
-  [runner, ingress] = [delivery.as("runner", tenant), delivery.as("ingress", tenant)];
+  world = await startChatWorld(await schemas.open(), { routesPerMove: 2 });
+  ({ identity, slack, delivery } = world);
+  [runner, ingress] = [world.as("runner"), world.as("ingress")];
 });
-afterEach(async () => {
-  await delivery[Symbol.asyncDispose]();
-  await identity[Symbol.asyncDispose]();
-  await slack[Symbol.asyncDispose]();
-});
+afterEach(() => world[Symbol.asyncDispose]());
 
 const POST = "chat.postMessage";
 const [OLD, NEW] = ["G0OLD", "C0NEW"];
