@@ -18,6 +18,7 @@ import {
   unlessCalledOff,
   unlessStopped,
 } from "../constellation/processes/stop-request.ts";
+import { youngGenerationFlags } from "../constellation/processes/young-generation.ts";
 import { targetOf } from "../constellation/ports/targets.ts";
 import type { Output } from "../output.ts";
 
@@ -79,13 +80,17 @@ async function run(start: Start): Promise<void> {
   const ports = await planPorts(settings);
   const credentials = await openCredentials(dir, given(settings));
   const { stop, force } = request;
+  const flags = await youngGenerationFlags(process.env);
   await using constellation = new Constellation({
     settings,
     env: process.env,
     dir,
     ports,
     credentials,
-    program: { command: process.execPath, args: (service) => [PROGRAM, "start", service] },
+    program: {
+      command: process.execPath,
+      args: (service) => [...flags, PROGRAM, "start", service],
+    },
     prepare: (database) => prepareDatabase({ database, settings, credentials, tell }),
     tell,
     stop,
