@@ -3,7 +3,8 @@ import { destination } from "pino";
 
 /**
  * Lines go out together, as many as a page holds, and none waits longer than this: each write of its own wakes
- * a thread. What a killed process had not written yet is lost; one that ends by itself writes all.
+ * a thread, and so does one of nothing. What a killed process had not written yet is lost; one that ends by itself
+ * writes all.
  */
 const PAGE_BYTES = 4_096;
 const LATEST_MS = 50;
@@ -20,11 +21,48 @@ export type LogOutput = ReturnType<typeof destination>;
 /** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
 export function logOutput(fd: number, maxWaitingBytes = MAX_WAITING_BYTES): LogOutput {
   const output = destination({
-    ...{ dest: fd, sync: false, minLength: PAGE_BYTES, periodicFlush: LATEST_MS },
-    maxLength: maxWaitingBytes,
+    ...{ dest: fd, sync: false, minLength: PAGE_BYTES, maxLength: maxWaitingBytes },
   });
+  flushOnceWritten(output);
   outliveErrors(output);
   return output;
+}
+
+/** Sonic-boom's own periodic flush wakes a thread twenty times a second in a process that says nothing. */
+function flushOnceWritten(output: LogOutput): void {
+  const write = output.write.bind(output);
+  const [end, destroy] = [output.end.bind(output), output.destroy.bind(output)];
+  let waiting = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const schedule = (): void => {
+    timer ??= setTimeout(flush, LATEST_MS).unref();
+  };
+  function flush(): void {
+    timer = undefined;
+    if (waiting <= 0) return;
+    // While a write is under way it does nothing: what came since goes with the next.
+    schedule();
+    output.flush();
+  }
+  const gone = (bytes: number): void => {
+    waiting -= bytes;
+  };
+  // What is written at once, as behind a fatal line, is not told of: then it flushes for nothing from there on.
+  output.on("write", gone);
+  output.on("drop", (line: string) => gone(Buffer.byteLength(line)));
+  output.write = (line) => {
+    waiting += Buffer.byteLength(line);
+    schedule();
+    return write(line);
+  };
+  // Either writes what waits, or gives it up; an output that is destroyed throws where it is flushed.
+  const over = (work: () => void) => () => {
+    clearTimeout(timer);
+    waiting = 0;
+    work();
+  };
+  output.end = over(end);
+  output.destroy = over(destroy);
 }
 
 /** A reader that is slow gets so many tries, each after 100 ms (sonic-boom's pause), for what is written last. */
