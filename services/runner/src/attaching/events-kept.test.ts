@@ -27,7 +27,7 @@ test("what was said while the database was away reaches who is attached elsewher
   const { turnId } = await a.client.submitTurn(turnFor(world, "hello"));
   const reader = new Attached(b, { turnId });
   await eventually(() => reader.kinds.includes("runBegun"));
-  const stored = () => a.statements().get("runner_append_events") ?? 0;
+  const stored = () => a.statements().get("runner_append_events_one") ?? 0;
   const before = stored();
   isAway = true;
   first.open();

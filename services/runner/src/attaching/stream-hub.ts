@@ -1,18 +1,15 @@
 import { type Log, UnderWay } from "@lanekeeper/service";
-import { LIMITS } from "../limits.ts";
-import { appendEvents } from "../store/attaching/turn-events.ts";
 import type { RunnerDeps } from "../deps.ts";
-import { persist } from "../persist.ts";
-import { TurnStream } from "./turn-stream.ts";
+import { Portions } from "./portions.ts";
+import { StoredStream } from "./stored-stream.ts";
+import type { TurnStream } from "./turn-stream.ts";
 
-type HubDeps = Pick<RunnerDeps, "db" | "clock" | "log">;
+type HubDeps = Pick<RunnerDeps, "steps" | "clock" | "log">;
 
-/**
- * The streams of the turns that this replica has claimed. What is said in them reaches the database in
- * portions, so that a token costs no write of its own.
- */
+/** The streams of the turns that this replica has claimed. */
 export class StreamHub {
   readonly #deps: HubDeps;
+  readonly #portions: Portions;
   readonly #streams = new Map<string, StoredStream>();
   readonly #onOpen = new Map<string, Set<() => void>>();
   /** Ends that are being told. */
@@ -20,6 +17,7 @@ export class StreamHub {
 
   constructor(deps: HubDeps) {
     this.#deps = deps;
+    this.#portions = new Portions(deps.clock);
   }
 
   get(turnId: string): TurnStream | undefined {
@@ -38,9 +36,10 @@ export class StreamHub {
   }
 
   open(tenant: string, turnId: string, log: Log = this.#deps.log): StoredStream {
-    const { db, clock } = this.#deps;
+    const { steps, clock } = this.#deps;
     this.#streams.get(turnId)?.close();
-    const stored = new StoredStream({ db, clock, log }, tenant, turnId, () => {
+    const parts = { steps, clock, log, portions: this.#portions };
+    const stored = new StoredStream(parts, tenant, turnId, () => {
       if (this.#streams.get(turnId) === stored) this.#streams.delete(turnId);
       const { stream } = stored;
       if (stream.state === "ended" && stream.isRead) this.#telling.add(stream.unread());
@@ -53,60 +52,5 @@ export class StreamHub {
   /** Resolves once all who read of a turn that has ended here were told so. */
   told(): Promise<void> {
     return this.#telling.settled();
-  }
-}
-
-/** A stream with the timer that stores what was told. */
-export class StoredStream {
-  readonly stream: TurnStream;
-  readonly #deps: HubDeps;
-  readonly #tenant: string;
-  readonly #turnId: string;
-  readonly #onClose: () => void;
-  #timer: { cancel(): void } | undefined;
-  #writing: Promise<void> = Promise.resolve();
-
-  constructor(deps: HubDeps, tenant: string, turnId: string, onClose: () => void) {
-    this.#deps = deps;
-    this.#tenant = tenant;
-    this.#turnId = turnId;
-    this.#onClose = onClose;
-    this.stream = new TurnStream((bytes) => this.#due(bytes));
-  }
-
-  /** Stops storing and waits for a write under way: the rest goes with the turn's end. */
-  async settle(): Promise<void> {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    await this.#writing;
-  }
-
-  /** The turn is not this replica's any more, or has ended. */
-  close(): void {
-    this.#timer?.cancel();
-    this.stream.detach();
-    this.#onClose();
-  }
-
-  #due(pendingBytes: number): void {
-    if (pendingBytes >= LIMITS.streamFlushBytes) return this.#flush();
-    this.#timer ??= this.#deps.clock.setTimer(LIMITS.streamFlushMs, () => this.#flush());
-  }
-
-  #flush(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    const chunk = this.stream.takePending();
-    if (chunk === undefined) return;
-    this.#writing = this.#writing
-      // Those attached here have it; elsewhere what comes after it would follow a gap.
-      .then(() =>
-        persist(this.#deps, "store events", () =>
-          appendEvents(this.#deps.db, this.#tenant, this.#turnId, chunk),
-        ),
-      )
-      .catch((err: unknown) =>
-        this.#deps.log.warn({ err, turn_id: this.#turnId }, "events not stored"),
-      );
   }
 }

@@ -35,3 +35,24 @@ test("an answer without a body stays one", async () => {
   const fetchOf = async () => new Response(null, { status: 204 });
   expect((await boundedFetch(10, fetchOf)("http://127.0.0.1/")).status).toBe(204);
 });
+
+test("an answer that breaks off breaks off here too, with what broke it", async () => {
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.error(new Error("connection reset")),
+  });
+  const response = await boundedFetch(10, async () => new Response(body))("http://127.0.0.1/");
+  await expect(response.text()).rejects.toThrow("connection reset");
+});
+
+test("an answer that nobody reads on is let go, whether by its reader or for its length", async () => {
+  const reasons: unknown[] = [];
+  const endless = () =>
+    new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(new Uint8Array(8)),
+      cancel: (reason) => void reasons.push(reason),
+    });
+  const bounded = boundedFetch(10, async () => new Response(endless()));
+  await (await bounded("http://127.0.0.1/")).body?.cancel("left");
+  await expect((await bounded("http://127.0.0.1/")).text()).rejects.toThrow("more than 10 bytes");
+  expect(reasons).toEqual(["left", expect.objectContaining({ message: expect.any(String) })]);
+});

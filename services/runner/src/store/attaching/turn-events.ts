@@ -1,6 +1,7 @@
+import { type Column, UNHURRIED } from "@lanekeeper/postgres";
 import { LIMITS } from "../../limits.ts";
+import { batchStatement } from "../batch-statement.ts";
 import { rows, type Sql } from "../sql.ts";
-import { UNHURRIED } from "@lanekeeper/postgres";
 
 /** A portion of a turn's events. */
 export interface EventChunk {
@@ -10,21 +11,33 @@ export interface EventChunk {
   readonly body: Uint8Array;
 }
 
-const APPEND_EVENTS = {
-  name: "runner_append_events",
-  text: `
-WITH ${UNHURRIED}
-INSERT INTO turn_events (tenant, turn_id, first_seq, last_seq, body, create_time)
-SELECT $1, $2, $3, $4, $5, clock_timestamp() FROM unhurried ON CONFLICT DO NOTHING`,
-};
+/** What is to be stored of a turn. */
+export interface ChunkOfTurn extends EventChunk {
+  readonly tenant: string;
+  readonly turnId: string;
+}
 
-export async function appendEvents(
-  sql: Sql,
-  tenant: string,
-  turnId: string,
-  chunk: EventChunk,
-): Promise<void> {
-  await sql.query(APPEND_EVENTS, [tenant, turnId, chunk.firstSeq, chunk.lastSeq, chunk.body]);
+const COLUMNS: readonly Column<ChunkOfTurn>[] = [
+  { name: "tenant", type: "text", of: ({ tenant }) => tenant },
+  { name: "turn_id", type: "uuid", of: ({ turnId }) => turnId },
+  { name: "first_seq", type: "bigint", of: ({ firstSeq }) => firstSeq },
+  { name: "last_seq", type: "bigint", of: ({ lastSeq }) => lastSeq },
+  { name: "body", type: "bytea", of: ({ body }) => body },
+];
+
+const APPEND_EVENTS = batchStatement(
+  "runner_append_events",
+  COLUMNS,
+  ({ item }) => `
+WITH ${UNHURRIED}, ${item}
+INSERT INTO turn_events (tenant, turn_id, first_seq, last_seq, body, create_time)
+SELECT i.tenant, i.turn_id, i.first_seq, i.last_seq, i.body, clock_timestamp() FROM item i, unhurried
+ON CONFLICT DO NOTHING`,
+);
+
+/** Of different turns. What is there already stays as it is. */
+export async function appendEventsOfAll(sql: Sql, chunks: readonly ChunkOfTurn[]): Promise<void> {
+  await APPEND_EVENTS.rows(sql, chunks);
 }
 
 /** A turn that somebody follows from elsewhere. */

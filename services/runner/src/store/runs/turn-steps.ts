@@ -7,12 +7,13 @@ import { type Admitted, insertLaneTurns, lotOf } from "../admission/insert-lane-
 import type { LaneAdmission } from "../admission/new-turn.ts";
 import { type EndingOfRun, prepareAll, type PrepareResult } from "./prepare.ts";
 import { type Recent, type RecentOf, readRecentOfAll } from "../answering/read-recent.ts";
+import { appendEventsOfAll, type ChunkOfTurn } from "../attaching/turn-events.ts";
 import { type HeldTurn, renewAll } from "./renew.ts";
 import type { Sql } from "../sql.ts";
 import { laneName } from "../../domain/lane-name.ts";
 
 /**
- * The four writes of every turn, its one read and its renewals, each in groups: those that arrive while a statement is in flight
+ * The four writes of every turn, its one read, its renewals and what is told of it, each in groups: those that arrive while a statement is in flight
  * go together in the next, so that one round trip and one flush to disk serve all of them. A lane has
  * one call in a statement, save that turns which merely wait are admitted together. Each turn hangs on its own compare-and-set, so that one that is refused takes
  * nothing from the others; where a statement as a whole fails, its turns are tried one by one.
@@ -24,6 +25,7 @@ export class TurnSteps {
   readonly #finish: Batcher<EndOfTurn, Finished | undefined>;
   readonly #recent: Batcher<RecentOf, Recent>;
   readonly #renew: Batcher<HeldTurn, boolean>;
+  readonly #append: Batcher<ChunkOfTurn, undefined>;
 
   constructor(sql: Sql) {
     const { admissionsInFlight, stepsInFlight } = LIMITS;
@@ -58,6 +60,14 @@ export class TurnSteps {
       ({ turnId }) => turnId,
       stepsInFlight,
     );
+    this.#append = batcherOf(
+      async (chunks: readonly ChunkOfTurn[]) => {
+        await appendEventsOfAll(sql, chunks);
+        return chunks.map(() => undefined);
+      },
+      ({ turnId }) => turnId,
+      stepsInFlight,
+    );
   }
 
   /**
@@ -82,6 +92,11 @@ export class TurnSteps {
   /** Tells sweepers that the run lives. False: it holds the turn no more. */
   renew(held: HeldTurn): Promise<boolean> {
     return this.#renew.submit(held);
+  }
+
+  /** Stores what was told of a turn, for those who attach elsewhere or later. */
+  append(chunk: ChunkOfTurn): Promise<void> {
+    return this.#append.submit(chunk);
   }
 
   /** Stores a run's ending: step one of a commit. */
