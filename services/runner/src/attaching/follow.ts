@@ -15,6 +15,7 @@ import type { LanePositions } from "./lane-positions.ts";
 import type { StreamHub } from "./stream-hub.ts";
 import type { Tail, TailUpdate } from "./tail.ts";
 import { endedFrom } from "./turn-ended.ts";
+import type { ReadOptions } from "./turn-stream.ts";
 import { untilAny } from "./until-any.ts";
 
 export interface FollowParts {
@@ -33,19 +34,20 @@ type Followed = Pick<StoredTurn, "tenant" | "turnId" | "sessionKey">;
 
 /**
  * What a turn's caller is told, wherever it runs: from this replica's memory while it runs here, from
- * the table otherwise, across takeovers, up to `ended`.
+ * the table otherwise, across takeovers, up to `ended`. Who is patient is woken by no text that comes word by word.
  */
 export async function* follow(
   parts: FollowParts,
   turn: Followed,
   afterSeq: bigint,
   signal: AbortSignal,
+  options: ReadOptions = {},
 ): AsyncGenerator<Event> {
-  const told = new Told(parts, turn, afterSeq);
+  const told = new Told(parts, turn, afterSeq, options);
   for (let withinMs = 0; !told.isOver; ) {
     const stream = parts.hub.get(turn.turnId);
     if (stream !== undefined) {
-      for await (const event of stream.read(told.lastSeq, signal)) yield told.note(event);
+      for await (const event of stream.read(told.lastSeq, signal, options)) yield told.note(event);
       withinMs = 0;
       if (!told.isOver)
         yield* told.fromTail(await lookOrOpen(parts, told, withinMs, signal), signal);
@@ -88,6 +90,7 @@ async function lookOrOpen(
 class Told {
   readonly turn: Followed;
   readonly #parts: FollowParts;
+  readonly #options: ReadOptions;
   lastSeq: bigint;
   isOver = false;
   #position: number | undefined;
@@ -96,8 +99,9 @@ class Told {
   #hintAtMs: number | undefined;
   #isHinted = false;
 
-  constructor(parts: FollowParts, turn: Followed, afterSeq: bigint) {
+  constructor(parts: FollowParts, turn: Followed, afterSeq: bigint, options: ReadOptions) {
     this.#parts = parts;
+    this.#options = options;
     this.turn = turn;
     this.lastSeq = afterSeq;
   }
@@ -165,7 +169,7 @@ class Told {
   /** Each caller of a coalesced turn gets the outcome of the turn that answers it in the end. */
   async *#host(hostTurnId: string, signal: AbortSignal): AsyncGenerator<Event> {
     const host = { ...this.turn, turnId: hostTurnId };
-    for await (const event of follow(this.#parts, host, this.lastSeq, signal)) {
+    for await (const event of follow(this.#parts, host, this.lastSeq, signal, this.#options)) {
       yield this.note(answeredBy(hostTurnId, event));
     }
   }

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import type { AttachTurnResponse } from "@lanekeeper/protocol/lanekeeper/runner/v1/runner_service";
 import { firstStreamSeq } from "../domain/stream-seq.ts";
@@ -62,3 +63,42 @@ test("a later run's events are numbered behind its earlier ones'", async () => {
   stream.detach();
   expect(await all(stream)).toEqual([`again@${firstStreamSeq(2)}`]);
 });
+
+test("who waits for the whole answer is woken by no text, and gets it with what comes next", async () => {
+  const stream = new TurnStream();
+  const patient = stream.read(0n, never, { isPatient: true });
+  const busy = stream.read(0n, never);
+  const next = patient.next();
+  let isWoken = false;
+  void next.then(() => {
+    isWoken = true;
+  });
+  stream.emit(told("a "));
+  expect(shown((await busy.next()).value as AttachTurnResponse)).toBe("a @1");
+  stream.emit(told("b"));
+  expect(shown((await busy.next()).value as AttachTurnResponse)).toBe("b@2");
+  expect(isWoken).toBe(false);
+  stream.emit({ case: "toolActivity", value: {} });
+  expect(shown((await next).value as AttachTurnResponse)).toBe("a b@2");
+  expect(shown((await patient.next()).value as AttachTurnResponse)).toBe("toolActivity@3");
+  stream.end({ case: "ended", value: {} });
+  expect(shown((await patient.next()).value as AttachTurnResponse)).toBe("ended@4");
+  expect((await patient.next()).done).toBe(true);
+  await busy.return(undefined);
+});
+
+test.each([false, true])(
+  "a reader who leaves while it waits is let go (patient: %s)",
+  async (isPatient) => {
+    const stream = new TurnStream();
+    const leaving = new AbortController();
+    const reader = stream.read(0n, leaving.signal, { isPatient });
+    const next = reader.next();
+    expect(getEventListeners(leaving.signal, "abort")).toHaveLength(1);
+    leaving.abort(new Error("gone"));
+    await expect(next).rejects.toThrow("gone");
+    expect(stream.isRead).toBe(false);
+    expect(getEventListeners(leaving.signal, "abort")).toHaveLength(0);
+    await expect(stream.read(0n, leaving.signal).next()).rejects.toThrow("gone");
+  },
+);

@@ -12,6 +12,19 @@ type Event = NonNullable<MessageInitShape<typeof AttachTurnResponseSchema>["even
 
 const endOfTick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+/** How a stream is read. `isPatient`: text alone wakes the reader not; what comes later brings it along. */
+export interface ReadOptions {
+  readonly isPatient?: boolean;
+}
+
+interface Reader {
+  readonly isPatient: boolean;
+  /** Called once for each time that it waits. */
+  wake: () => void;
+}
+
+const awake = (): void => undefined;
+
 /** Open: the turn is claimed or runs here. Ended: `ended` was told. Detached: look elsewhere. */
 export type StreamState = "open" | "ended" | "detached";
 
@@ -24,13 +37,12 @@ export class TurnStream {
   readonly #events: AttachTurnResponse[] = [];
   /** Text that is no event yet. */
   #words: string[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #readers = new Set<Reader>();
   readonly #onPending: (bytes: number) => void;
   #nextSeq = firstStreamSeq(1);
   #stored = 0;
   #pendingBytes = 0;
   #state: StreamState = "open";
-  #readers = 0;
   readonly #unread: (() => void)[] = [];
 
   /** @param onPending told how much is not yet stored, with each event. */
@@ -63,7 +75,7 @@ export class TurnStream {
       this.#pendingBytes += 64;
     }
     this.#onPending(this.#pendingBytes);
-    this.#wake();
+    this.#wake(event.case === "textDelta");
   }
 
   /** The last event. It is told from the turn's row elsewhere, so it is not stored as an event. */
@@ -93,9 +105,16 @@ export class TurnStream {
   }
 
   /** Events after a number, as they come, until the stream ends or is detached. */
-  async *read(afterSeq: bigint, signal: AbortSignal): AsyncGenerator<AttachTurnResponse> {
+  async *read(
+    afterSeq: bigint,
+    signal: AbortSignal,
+    { isPatient = false }: ReadOptions = {},
+  ): AsyncGenerator<AttachTurnResponse> {
+    const reader: Reader = { isPatient, wake: awake };
+    const abort = (): void => wake(reader);
+    signal.addEventListener("abort", abort, { once: true });
+    this.#readers.add(reader);
     let at = 0;
-    this.#readers += 1;
     try {
       for (;;) {
         while (this.#hasMore(at)) {
@@ -104,18 +123,19 @@ export class TurnStream {
           yield* mergeDeltas(gathered.filter(({ streamSeq }) => streamSeq > afterSeq));
         }
         if (this.#state !== "open") return;
-        await this.#changed(signal);
+        await untilWoken(reader, signal);
         // A model's words come many at a time; what came by then is one message and not twenty.
         await endOfTick();
       }
     } finally {
-      this.#readers -= 1;
-      if (this.#readers === 0) for (const resolve of this.#unread.splice(0)) resolve();
+      signal.removeEventListener("abort", abort);
+      this.#readers.delete(reader);
+      if (!this.isRead) for (const resolve of this.#unread.splice(0)) resolve();
     }
   }
 
   get isRead(): boolean {
-    return this.#readers > 0;
+    return this.#readers.size > 0;
   }
 
   /** Resolves once nobody reads: of a stream that has ended all were told the end, or have left. */
@@ -151,28 +171,25 @@ export class TurnStream {
   #finish(state: StreamState): void {
     this.#gather();
     this.#state = state;
-    this.#wake();
+    this.#wake(false);
   }
 
-  #wake(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const resume of waiting) resume();
+  #wake(isText: boolean): void {
+    for (const reader of this.#readers) if (!isText || !reader.isPatient) wake(reader);
   }
+}
 
-  #changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const abort = (): void => {
-        this.#waiting.delete(resume);
-        reject(signal.reason);
-      };
-      const resume = (): void => {
-        signal.removeEventListener("abort", abort);
-        resolve();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      this.#waiting.add(resume);
-    });
-  }
+/** @throws the signal's reason */
+async function untilWoken(reader: Reader, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    reader.wake = resolve;
+  });
+  signal.throwIfAborted();
+}
+
+function wake(reader: Reader): void {
+  const resume = reader.wake;
+  reader.wake = awake;
+  resume();
 }

@@ -52,6 +52,7 @@ async function* attach(
       turn,
       request.afterStreamSeq,
       call.signal,
+      { isPatient: request.wholeAnswer },
     )) {
       isOver ||= event.event.case === "ended";
       if (!request.wholeAnswer || !isOnTheWay(event)) yield event;

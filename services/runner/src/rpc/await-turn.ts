@@ -31,6 +31,9 @@ export const awaitTurn: Handler<"awaitTurn"> = (context) => async (request, call
   return { accepted: acceptedMessage(result), ...(await outcome(context, result, waitMs, call)) };
 };
 
+/** Only what is not text is looked at. */
+const WHOLE = { isPatient: true };
+
 type Outcome = Pick<MessageInitShape<typeof AwaitTurnResponseSchema>, "ended" | "waited">;
 
 async function outcome(
@@ -47,7 +50,7 @@ async function outcome(
   let waitedMs: number | undefined;
   let ended: TurnEnded | undefined;
   try {
-    for await (const { event } of follow(context.followParts, turn, 0n, linked.signal)) {
+    for await (const { event } of follow(context.followParts, turn, 0n, linked.signal, WHOLE)) {
       if (event.case === "ended") ended = event.value;
       // A turn that is requeued begins again; it waited once.
       if (event.case === "runBegun") waitedMs ??= clock.monotonicMs() - acceptedMs;
