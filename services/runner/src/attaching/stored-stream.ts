@@ -43,11 +43,11 @@ export class StoredStream implements Portioned {
     const chunk = this.stream.takePending();
     if (chunk === undefined) return;
     const { steps, log } = this.#parts;
-    const of = { tenant: this.#tenant, turnId: this.#turnId };
+    const said = { tenant: this.#tenant, turnId: this.#turnId, chunk };
     this.#writing = this.#writing
       // Those attached here have it; elsewhere what comes after it would follow a gap.
-      .then(() => persist(this.#parts, "store events", () => steps.append({ ...of, ...chunk })))
-      .catch((err: unknown) => log.warn({ err, turn_id: of.turnId }, "events not stored"));
+      .then(() => persist(this.#parts, "store events", () => steps.append(said)))
+      .catch((err: unknown) => log.warn({ err, turn_id: said.turnId }, "events not stored"));
   }
 
   #due(pendingBytes: number): void {

@@ -12,17 +12,18 @@ export interface EventChunk {
 }
 
 /** What is to be stored of a turn. */
-export interface ChunkOfTurn extends EventChunk {
+export interface ChunkOfTurn {
   readonly tenant: string;
   readonly turnId: string;
+  readonly chunk: EventChunk;
 }
 
 const COLUMNS: readonly Column<ChunkOfTurn>[] = [
   { name: "tenant", type: "text", of: ({ tenant }) => tenant },
   { name: "turn_id", type: "uuid", of: ({ turnId }) => turnId },
-  { name: "first_seq", type: "bigint", of: ({ firstSeq }) => firstSeq },
-  { name: "last_seq", type: "bigint", of: ({ lastSeq }) => lastSeq },
-  { name: "body", type: "bytea", of: ({ body }) => body },
+  { name: "first_seq", type: "bigint", of: ({ chunk }) => chunk.firstSeq },
+  { name: "last_seq", type: "bigint", of: ({ chunk }) => chunk.lastSeq },
+  { name: "body", type: "bytea", of: ({ chunk }) => chunk.body },
 ];
 
 const APPEND_EVENTS = batchStatement(
