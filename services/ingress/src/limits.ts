@@ -77,7 +77,7 @@ export interface IngressLimits {
   readonly endedKeyRetentionMs: number;
   /** A tenant's agents are asked for again after this. */
   readonly agentsFreshMs: number;
-  /** An agent that is not among them makes the question be asked again, but no sooner than this. */
+  /** An agent that is not among them makes the question be asked again, but no sooner than this: who comes before waits. */
   readonly agentsRecheckMs: number;
   readonly maxCachedTenants: number;
   /** A tenant's settings are read again after this. */

@@ -37,6 +37,19 @@ export class TenantCache<T> {
     return isFresh ? entry.value : this.#ask(tenant, entry?.value, within);
   }
 
+  /**
+   * What was asked from now on, so that a change which was made before is in it. Nobody is asked sooner than `restMs`
+   * after the last time: who comes before that waits for it, together with all the others.
+   */
+  async getNew(tenant: string, restMs: number, within?: TracedWork): Promise<T> {
+    const { clock } = this.#options;
+    const entry = this.#entries.get(tenant);
+    const leftMs = entry === undefined ? 0 : entry.sinceMs + restMs - clock.monotonicMs();
+    // A timer may be a fraction of a millisecond early.
+    if (leftMs > 0) await clock.sleep(leftMs + 1);
+    return this.get(tenant, restMs, within);
+  }
+
   #ask(tenant: string, before: Promise<T> | undefined, within: TracedWork | undefined): Promise<T> {
     const { clock, ask, isBelievedAfter } = this.#options;
     const value = ask(tenant, within).catch((error: unknown) => {

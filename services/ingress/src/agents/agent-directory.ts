@@ -97,7 +97,7 @@ export class AgentDirectory {
     throw permissionDenied(message, { bound_by: by });
   }
 
-  /** What is not there yet by what is remembered is asked for again, at most every `agentsRecheckMs`. */
+  /** What is not there by what is remembered is asked for again, at most every `agentsRecheckMs`. */
   async #having(
     isThere: (agents: TenantAgents) => boolean,
     tenant: string,
@@ -105,7 +105,7 @@ export class AgentDirectory {
   ): Promise<TenantAgents> {
     const known = await this.#fresh(tenant, within);
     if (isThere(known)) return known;
-    return this.#cache.get(tenant, this.#limits.agentsRecheckMs, within);
+    return this.#cache.getNew(tenant, this.#limits.agentsRecheckMs, within);
   }
 
   #fresh(tenant: string, within: TracedWork | undefined): Promise<TenantAgents> {
