@@ -44,6 +44,6 @@ test("with session-identity itself, whatever is done to a lane, in whatever orde
   const identity = await startReplica(database.open());
   const policies = [{ agentId: "main" }];
   await identity.client("cli", { tenant: TENANT }).applyKeyPolicies({ policies });
-  await using world = await World.start({ url: database.url() }, identity.server.address);
+  await using world = await World.start(database.place(), identity.server.address);
   await playLane(world, keysOf(identity.client("ingress")), 5);
 });

@@ -1,5 +1,5 @@
-import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
+import { createDatabase, type Database } from "@lanekeeper/postgres";
+import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -17,19 +17,20 @@ import { settingsStore } from "./settings/store.ts";
 import { DEFAULT_SETTINGS } from "./settings/tenant-settings.ts";
 import { MIGRATIONS } from "./start.ts";
 
-let server: Awaited<ReturnType<typeof startThrowawayPostgres>>;
+let database: ThrowawayDatabase;
 let db: Database<unknown>;
 
 beforeAll(async () => {
-  server = await startThrowawayPostgres();
+  database = await startThrowawayDatabase();
+  await database.makeSchema(SCHEMA, MIGRATIONS);
   const log = (): void => undefined;
-  await migrate({ url: server.url, schema: SCHEMA, directory: MIGRATIONS, log });
-  db = createDatabase({ url: server.url, schema: SCHEMA, poolSize: 2, applicationName: "t", log });
+  const { url } = database;
+  db = createDatabase({ url, schema: SCHEMA, poolSize: 2, applicationName: "t", log });
 });
 
 afterAll(async () => {
   await db?.close();
-  await server?.stop();
+  await database?.stop();
 });
 
 describe("credentials in Postgres", () => {

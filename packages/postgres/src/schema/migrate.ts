@@ -6,6 +6,7 @@ import { LIMITS } from "../limits.ts";
 import { type Migration, readMigrations } from "./migration-file.ts";
 import {
   type AppliedMigration,
+  makeRecordTable,
   pendingMigrations,
   recordTable,
   refuseBreaking,
@@ -89,14 +90,7 @@ async function prepareSchema(client: pg.Client, schema: SqlName): Promise<void> 
   // CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to do.
   const { rowCount } = await client.query("SELECT FROM pg_namespace WHERE nspname = $1", [schema]);
   if (rowCount === 0) await client.query(`CREATE SCHEMA ${quoted(schema)}`);
-  await client.query(`
-    CREATE TABLE IF NOT EXISTS ${recordTable(schema)} (
-      version integer PRIMARY KEY,
-      name text NOT NULL,
-      checksum text NOT NULL,
-      breaking boolean NOT NULL,
-      applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-    )`);
+  await client.query(makeRecordTable(schema));
 }
 
 async function readApplied(client: pg.Client, schema: SqlName): Promise<AppliedMigration[]> {

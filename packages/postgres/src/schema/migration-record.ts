@@ -26,6 +26,17 @@ export function recordTable(schema: SqlName): string {
   return `${quoted(schema)}.schema_migrations`;
 }
 
+/** Makes that table where there is none yet. */
+export function makeRecordTable(schema: SqlName): string {
+  return `CREATE TABLE IF NOT EXISTS ${recordTable(schema)} (
+      version integer PRIMARY KEY,
+      name text NOT NULL,
+      checksum text NOT NULL,
+      breaking boolean NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    )`;
+}
+
 /** Throws `changed` when a file differs from what was applied under its number. */
 export function refuseChanged(
   schema: string,

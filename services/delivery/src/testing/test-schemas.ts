@@ -1,39 +1,35 @@
-import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, migrate } from "@lanekeeper/postgres";
+import { createDatabase } from "@lanekeeper/postgres";
+import { startThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { MIGRATIONS } from "../start.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 
-/** One throwaway server for a file's tests; each test gets a schema of its own. */
+/** One throwaway database for a file's tests; each test gets a schema of its own. */
 export interface TestSchemas extends AsyncDisposable {
-  /** A migrated schema behind a pool; closed with the server. */
+  /** A migrated schema behind a pool; closed with the database. */
   open(): Promise<DeliveryDatabase>;
-  readonly server: EmbeddedPostgres;
 }
 
 export async function startTestSchemas(): Promise<TestSchemas> {
-  const server = await startThrowawayPostgres();
+  const database = await startThrowawayDatabase();
   const opened: DeliveryDatabase[] = [];
   let count = 0;
   return {
-    server,
     async open() {
       const schema = `test_${++count}`;
-      const { url } = server;
-      const log = (): void => undefined;
-      await migrate({ url, schema, directory: MIGRATIONS, log });
+      await database.makeSchema(schema, MIGRATIONS);
       const db: DeliveryDatabase = createDatabase({
-        url,
+        url: database.url,
         schema,
         poolSize: 4,
         applicationName: schema,
-        log,
+        log: () => undefined,
       });
       opened.push(db);
       return db;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((db) => db.close()));
-      await server[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
     },
   };
 }

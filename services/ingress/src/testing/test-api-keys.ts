@@ -1,5 +1,5 @@
-import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
+import { createDatabase, type Database } from "@lanekeeper/postgres";
+import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll } from "vitest";
 import { SCHEMA } from "../config.ts";
 import { hashKey, SCOPES } from "../credentials/credential.ts";
@@ -33,7 +33,7 @@ export interface Told {
 
 /** Two replicas of ingress over one database of keys, for the tests of a file. */
 export class TestApiKeys {
-  #server: Awaited<ReturnType<typeof startThrowawayPostgres>> | undefined;
+  #database: ThrowawayDatabase | undefined;
   #db: Database<unknown> | undefined;
   #lane: TestIngress | undefined;
   #other: TestIngress | undefined;
@@ -45,7 +45,7 @@ export class TestApiKeys {
       await this.#lane?.[Symbol.asyncDispose]();
       await this.#other?.[Symbol.asyncDispose]();
       await this.#db?.close();
-      await this.#server?.stop();
+      await this.#database?.stop();
     });
   }
 
@@ -93,11 +93,11 @@ export class TestApiKeys {
   };
 
   async #start(): Promise<void> {
-    const server = await startThrowawayPostgres();
-    this.#server = server;
+    const database = await startThrowawayDatabase();
+    this.#database = database;
     const log = (): void => undefined;
-    const { url } = server;
-    await migrate({ url, schema: SCHEMA, directory: MIGRATIONS, log });
+    const { url } = database;
+    await database.makeSchema(SCHEMA, MIGRATIONS);
     const db = createDatabase({ url, schema: SCHEMA, poolSize: 4, applicationName: "t", log });
     this.#db = db;
     const credentials = credentialStore(db);

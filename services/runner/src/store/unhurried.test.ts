@@ -1,17 +1,16 @@
 import { createDatabase, UNHURRIED } from "@lanekeeper/postgres";
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startServer } from "../testing/world.ts";
 
-let server: EmbeddedPostgres;
+let database: ThrowawayDatabase;
 beforeAll(async () => {
-  server = await startServer();
+  database = await startThrowawayDatabase();
 });
-afterAll(() => server.stop());
+afterAll(() => database.stop());
 
 test("a statement that nobody waits for leaves its connection as hurried as before", async () => {
   const options = { poolSize: 1, applicationName: "test", log: () => undefined };
-  await using db = createDatabase<unknown>({ ...options, url: server.url });
+  await using db = createDatabase<unknown>({ ...options, url: database.url });
   await db.query("SET synchronous_commit = on");
   await db.query("CREATE TABLE written (setting text)");
   await db.query(

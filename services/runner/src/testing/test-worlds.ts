@@ -1,9 +1,9 @@
-import type { EmbeddedPostgres } from "@lanekeeper/embedded-postgres";
+import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll } from "vitest";
 import { applyMain } from "./requests.ts";
-import { type Replica, startServer, World } from "./world.ts";
+import { type Replica, World } from "./world.ts";
 
-/** Worlds of a test file, each with a schema of its own, on one server that runs from its first test to its last. */
+/** Worlds of a test file, each with a schema of its own, in one database that is there from its first test to its last. */
 export interface TestWorlds {
   start(): Promise<World>;
   /** One with a replica, and the agent `main`. */
@@ -11,14 +11,14 @@ export interface TestWorlds {
 }
 
 export function testWorlds(): TestWorlds {
-  let server: EmbeddedPostgres | undefined;
+  let database: ThrowawayDatabase | undefined;
   beforeAll(async () => {
-    server = await startServer();
+    database = await startThrowawayDatabase();
   });
-  afterAll(() => server?.stop());
+  afterAll(() => database?.stop());
   const start = (): Promise<World> => {
-    if (server === undefined) throw new Error("worlds start in tests, and in hooks before them");
-    return World.start(server);
+    if (database === undefined) throw new Error("worlds start in tests, and in hooks before them");
+    return World.start(database);
   };
   return {
     start,

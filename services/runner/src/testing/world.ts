@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
-import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, type Database, migrate } from "@lanekeeper/postgres";
+import { createDatabase, type Database } from "@lanekeeper/postgres";
+import type { ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import {
   createIdentityClient,
   createRunnerClient,
@@ -87,13 +87,10 @@ export class World implements AsyncDisposable {
   }
 
   /** `identityTarget`: of a session-identity that takes the stand-in's place. */
-  static async start(
-    server: Pick<EmbeddedPostgres, "url">,
-    identityTarget?: string,
-  ): Promise<World> {
+  static async start(database: ThrowawayDatabase, identityTarget?: string): Promise<World> {
     const schema = `runner_${randomBytes(6).toString("hex")}`;
-    await migrate({ url: server.url, schema, directory: MIGRATIONS, log: () => undefined });
-    const world = new World(server.url, schema);
+    await database.makeSchema(schema, MIGRATIONS);
+    const world = new World(database.url, schema);
     world.#opened.use(await world.identity.start());
     world.#identityTarget = identityTarget ?? world.identity.target;
     return world;
@@ -220,5 +217,3 @@ export class World implements AsyncDisposable {
     };
   }
 }
-
-export const startServer = (): Promise<EmbeddedPostgres> => startThrowawayPostgres();

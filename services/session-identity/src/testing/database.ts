@@ -1,5 +1,5 @@
-import { type EmbeddedPostgres, startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
-import { createDatabase, migrate } from "@lanekeeper/postgres";
+import { createDatabase } from "@lanekeeper/postgres";
+import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll } from "vitest";
 import { MIGRATIONS } from "../migrations.ts";
 import type { Db } from "../store/db.ts";
@@ -11,28 +11,30 @@ export const TEST_SCHEMA = "lanekeeper_identity";
 
 export interface TestDatabase {
   readonly url: () => string;
+  /** For a schema of another service beside that of session-identity. */
+  readonly place: () => ThrowawayDatabase;
   /** Another pool on the same database, as another replica has; closed at the end. */
   readonly open: (poolSize?: number) => Db;
 }
 
 /** A migrated throwaway database for the tests of one file. */
 export function testDatabase(): TestDatabase {
-  let server: EmbeddedPostgres | undefined;
+  let database: ThrowawayDatabase | undefined;
   const opened: Db[] = [];
-  const url = () => {
-    if (server === undefined) throw new Error("the server is started before the tests");
-    return server.url;
+  const place = () => {
+    if (database === undefined) throw new Error("the database is made before the tests");
+    return database;
   };
+  const url = () => place().url;
   beforeAll(async () => {
-    server = await startThrowawayPostgres();
-    const quiet = () => undefined;
-    await migrate({ url: server.url, schema: TEST_SCHEMA, directory: MIGRATIONS, log: quiet });
+    database = await startThrowawayDatabase();
+    await database.makeSchema(TEST_SCHEMA, MIGRATIONS);
   }, START_TIMEOUT_MS);
   afterAll(async () => {
     await Promise.all(opened.map((db) => db.close()));
-    await server?.stop();
+    await database?.stop();
   }, START_TIMEOUT_MS);
-  return { url, open: (poolSize = 4) => openPool(url(), poolSize, opened) };
+  return { url, place, open: (poolSize = 4) => openPool(url(), poolSize, opened) };
 }
 
 function openPool(url: string, poolSize: number, opened: Db[]): Db {

@@ -1,0 +1,1 @@
+export { startThrowawayDatabase, type ThrowawayDatabase } from "./throwaway-database.ts";

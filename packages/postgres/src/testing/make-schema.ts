@@ -1,0 +1,36 @@
+import type pg from "pg";
+import { readMigrations } from "../schema/migration-file.ts";
+import { makeRecordTable, recordTable } from "../schema/migration-record.ts";
+import { parseSqlName, quoted } from "../schema/sql-name.ts";
+
+/**
+ * What `migrate` makes of an empty database, by the same statements in the same order, but all of them in one
+ * message and one transaction, on a connection that is there: a third of the time, and tests make a schema each.
+ */
+export async function makeSchema(
+  client: pg.Client,
+  schema: string,
+  directory: string,
+): Promise<void> {
+  const name = parseSqlName(schema);
+  const migrations = await readMigrations(directory);
+  const records = migrations.map((migration) =>
+    [String(migration.version), migration.name, migration.checksum, String(migration.breaking)]
+      .map((value) => client.escapeLiteral(value))
+      .join(),
+  );
+  const statements = [
+    "BEGIN",
+    `CREATE SCHEMA ${quoted(name)}`,
+    makeRecordTable(name),
+    `SET LOCAL search_path = ${quoted(name)}`,
+    ...migrations.map(({ sql }) => sql),
+    ...records.map(
+      (values) =>
+        `INSERT INTO ${recordTable(name)} (version, name, checksum, breaking) VALUES (${values})`,
+    ),
+    "COMMIT",
+  ];
+  // A file may end with a comment.
+  await client.query(statements.join("\n;\n"));
+}

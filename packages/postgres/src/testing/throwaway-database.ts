@@ -1,0 +1,75 @@
+import { startThrowawayPostgres } from "@lanekeeper/embedded-postgres";
+import pg from "pg";
+import { makeSchema } from "./make-schema.ts";
+
+/** A database of a test file's own, empty at first. */
+export interface ThrowawayDatabase extends AsyncDisposable {
+  /** For the superuser. */
+  readonly url: string;
+  /** Makes a schema, and in it what the migrations of a folder make. */
+  makeSchema(schema: string, migrations: string): Promise<void>;
+  /** Ends all connections to it, and removes it. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes a database on a server that this process starts for the first of them and keeps: starting one takes ten times as
+ * long as making a database. Roles and settings are the server's, so a test that changes those, or ends the
+ * server, starts one of its own: `startThrowawayPostgres`.
+ */
+export async function startThrowawayDatabase(): Promise<ThrowawayDatabase> {
+  const { admin, url: serverUrl } = await (server ??= startServer());
+  count += 1;
+  const name = `test_${count}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  const url = urlOf(serverUrl, name);
+  const client = await connect(url);
+  let stopped: Promise<void> | undefined;
+  const remove = async () => {
+    await client.end();
+    await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  };
+  const stop = () => (stopped ??= remove());
+  return {
+    url,
+    makeSchema: (schema, migrations) => makeSchema(client, schema, migrations),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+interface Server {
+  readonly url: string;
+  readonly admin: pg.Pool;
+}
+
+/** Nobody stops it: it ends with this process, however that ends. */
+let server: Promise<Server> | undefined;
+let count = 0;
+
+async function startServer(): Promise<Server> {
+  const { url } = await startThrowawayPostgres();
+  // Its connection is open for as long as this process lives, and no reason for it to live on.
+  const admin = new pg.Pool({
+    connectionString: url,
+    max: 1,
+    idleTimeoutMillis: 0,
+    allowExitOnIdle: true,
+  });
+  admin.on("error", () => undefined);
+  return { url, admin };
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: "test-databases" });
+  // The statement that is under way rejects too; without a listener the event would end the process.
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+
+function urlOf(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
