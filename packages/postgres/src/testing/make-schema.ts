@@ -20,7 +20,6 @@ export async function makeSchema(
       .join(),
   );
   const statements = [
-    "BEGIN",
     `CREATE SCHEMA ${quoted(name)}`,
     makeRecordTable(name),
     `SET LOCAL search_path = ${quoted(name)}`,
@@ -29,8 +28,7 @@ export async function makeSchema(
       (values) =>
         `INSERT INTO ${recordTable(name)} (version, name, checksum, breaking) VALUES (${values})`,
     ),
-    "COMMIT",
   ];
-  // A file may end with a comment.
+  // Several statements in one message are one transaction. A file may end with a comment.
   await client.query(statements.join("\n;\n"));
 }

@@ -53,7 +53,7 @@ async function startServer(): Promise<Server> {
   const admin = new pg.Pool({
     connectionString: url,
     max: 1,
-    idleTimeoutMillis: 0,
+    idleTimeoutMillis: 3_600_000,
     allowExitOnIdle: true,
   });
   admin.on("error", () => undefined);
