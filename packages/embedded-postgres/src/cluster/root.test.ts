@@ -8,6 +8,7 @@ import { nativeFolder } from "../binaries/platform-package.ts";
 import { platformPackage, thisHost } from "../binaries/platform.ts";
 import { prepareRuntime } from "../binaries/runtime.ts";
 import { startEmbeddedPostgres } from "../server/start.ts";
+import { copyTemplate } from "./template.ts";
 import {
   type TestFolder,
   authenticationRequest,
@@ -66,6 +67,7 @@ describe.skipIf(!isRoot())(
 
     test("what root leaves in a user's data dir belongs to that user, who starts there again", async () => {
       const uid = 12_001;
+      await copyTemplate(folder.path);
       const first = await startEmbeddedPostgres({ dataDir: folder.path, log });
       await first.stop();
       for (const name of ["", ...(await readdir(folder.path, { recursive: true }))])

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EmbeddedPostgresError } from "../errors.ts";
 import { clusterFolder } from "../cluster/home.ts";
+import { copyTemplate } from "../cluster/template.ts";
 import { isRunning } from "./process-info.ts";
 import { startEmbeddedPostgres } from "./start.ts";
 import {
@@ -30,6 +31,11 @@ beforeEach(async () => {
 afterEach(async () => {
   await folder[Symbol.asyncDispose]();
 });
+
+/** A data dir as an earlier start left it, for tests of what is not about the first: making a database takes a second. */
+async function usedBefore(dataDir = folder.path): Promise<void> {
+  await copyTemplate(dataDir);
+}
 
 describe("startEmbeddedPostgres", () => {
   test("starts a server that asks for a password, on loopback only, and stops it", async () => {
@@ -60,6 +66,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("takes another port when the remembered one is busy", async () => {
+    await usedBefore();
     const first = await startEmbeddedPostgres({ dataDir: folder.path, log });
     await first.stop();
     const squatter = createServer();
@@ -83,6 +90,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("stop can be asked for twice, and the exit is told once as expected", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     const exits: unknown[] = [];
     server.onExit((exit) => exits.push(exit));
@@ -91,6 +99,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a server that ends by itself is told as unexpected, and its data dir can be started again", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     const exit = new Promise((resolve) => server.onExit(resolve));
     process.kill(server.pid, "SIGQUIT");
@@ -100,6 +109,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a start tells of the server's process before it is ready, and ends it when it is called off", async () => {
+    await usedBefore();
     const calledOff = new AbortController();
     const pids: number[] = [];
     const spawned = (pid: number) => {
@@ -114,6 +124,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a second start while the first lives is refused, and the first goes on", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     try {
       await expect(startEmbeddedPostgres({ dataDir: folder.path, log })).rejects.toMatchObject({
@@ -126,6 +137,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a second process is refused too, by the first one's pid", async () => {
+    await usedBefore();
     const other = await startInProcess(folder.path);
     try {
       const refused = startEmbeddedPostgres({ dataDir: folder.path, log });
@@ -138,6 +150,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("the server of a killed supervisor is stopped, and the data is there", async () => {
+    await usedBefore();
     const other = await startInProcess(folder.path);
     const identifier = await systemIdentifier(folder.path);
     await killHard(other.process);
@@ -150,6 +163,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("Ctrl-C, which goes to the whole process group, leaves the server to the drain", async () => {
+    await usedBefore();
     const other = await startInProcess(folder.path);
     const exited = once(other.process, "exit");
     process.kill(-(other.process.pid ?? 0), "SIGINT");
@@ -159,12 +173,14 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a process that exits without stopping it takes the server along", async () => {
+    await usedBefore();
     const other = await startInProcess(folder.path);
     other.process.kill("SIGTERM");
     await expect.poll(() => isRunning(other.serverPid)).toBe(false);
   });
 
   test("a killed server is recovered", async () => {
+    await usedBefore();
     const other = await startInProcess(folder.path);
     await killHard(other.process);
     process.kill(other.serverPid, "SIGKILL");
@@ -174,6 +190,8 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a stale lock whose pid now belongs to another program does not stop the start", async () => {
+    await usedBefore();
+    await usedBefore(join(folder.path, "another"));
     const first = await startEmbeddedPostgres({ dataDir: folder.path, log });
     const lockFile = join(clusterFolder(first.home), "postmaster.pid");
     const lock = await readFile(lockFile, "utf8");
@@ -194,6 +212,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a database of another major version is refused with both versions", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     await server.stop();
     await writeFile(join(clusterFolder(server.home), "PG_VERSION"), "17\n");
@@ -214,6 +233,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("a lost password is told, not replaced", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     await server.stop();
     await writeFile(join(folder.path, "postgres-password"), "");
@@ -223,6 +243,7 @@ describe("startEmbeddedPostgres", () => {
   });
 
   test("what stops the server from starting is quoted from its log", async () => {
+    await usedBefore();
     const server = await startEmbeddedPostgres({ dataDir: folder.path, log });
     await server.stop();
     const settings = join(clusterFolder(server.home), "postgresql.auto.conf");
