@@ -1,11 +1,7 @@
-import type { DescFile, DescService } from "@bufbuild/protobuf";
-import { toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import type { DescService } from "@bufbuild/protobuf";
 import type { Server, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
-
-type ReflectedPackage = ConstructorParameters<typeof ReflectionService>[0];
+import { reflectionOf } from "./reflection.ts";
 
 interface EndableCall {
   on(event: "close", listener: () => void): unknown;
@@ -26,9 +22,10 @@ export class BuiltinServices {
     this.#names = ["", ...services.map((desc) => desc.typeName)];
     this.#health = new HealthImplementation();
     this.setServing(true);
-    const tracked = { addService: this.#addTo(server) };
-    this.#health.addToServer(tracked);
-    new ReflectionService(reflectedPackage(services)).addToServer(tracked);
+    const addService = this.#addTo(server);
+    this.#health.addToServer({ addService });
+    for (const { definition, implementation } of reflectionOf(services))
+      addService(definition, implementation);
   }
 
   /** Answers for the server as a whole ("") and for each of its services. */
@@ -63,21 +60,4 @@ export class BuiltinServices {
     this.#streams.add(call);
     call.on("close", () => this.#streams.delete(call));
   }
-}
-
-/** Reflection wants encoded descriptors only; they hang on a package of no meaning. */
-function reflectedPackage(services: readonly DescService[]): ReflectedPackage {
-  const files = new Map<string, DescFile>();
-  for (const desc of services) collect(desc.file, files);
-  const fileDescriptorProtos = [...files.values()].map((file) =>
-    Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)),
-  );
-  const type = { format: "Protocol Buffer 3 DescriptorProto", type: {}, fileDescriptorProtos };
-  return { lanekeeper: type } as unknown as ReflectedPackage;
-}
-
-function collect(file: DescFile, into: Map<string, DescFile>): void {
-  if (into.has(file.proto.name)) return;
-  into.set(file.proto.name, file);
-  for (const dependency of file.dependencies) collect(dependency, into);
 }
