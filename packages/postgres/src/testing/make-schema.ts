@@ -1,4 +1,4 @@
-import type pg from "pg";
+import pg from "pg";
 import { readMigrations } from "../schema/migration-file.ts";
 import { makeRecordTable, recordTable } from "../schema/migration-record.ts";
 import { parseSqlName, quoted } from "../schema/sql-name.ts";
@@ -8,7 +8,7 @@ import { parseSqlName, quoted } from "../schema/sql-name.ts";
  * message and one transaction, on a connection that is there: a third of the time, and tests make a schema each.
  */
 export async function makeSchema(
-  client: pg.Client,
+  connection: Pick<pg.Pool, "query">,
   schema: string,
   directory: string,
 ): Promise<void> {
@@ -16,7 +16,7 @@ export async function makeSchema(
   const migrations = await readMigrations(directory);
   const records = migrations.map((migration) =>
     [String(migration.version), migration.name, migration.checksum, String(migration.breaking)]
-      .map((value) => client.escapeLiteral(value))
+      .map((value) => pg.escapeLiteral(value))
       .join(),
   );
   const statements = [
@@ -30,5 +30,5 @@ export async function makeSchema(
     ),
   ];
   // Several statements in one message are one transaction. A file may end with a comment.
-  await client.query(statements.join("\n;\n"));
+  await connection.query(statements.join("\n;\n"));
 }

@@ -23,16 +23,16 @@ export async function startThrowawayDatabase(): Promise<ThrowawayDatabase> {
   const name = `test_${count}`;
   await admin.query(`CREATE DATABASE ${name}`);
   const url = urlOf(serverUrl, name);
-  const client = await connect(url);
+  const connection = oneConnection(url);
   let stopped: Promise<void> | undefined;
   const remove = async () => {
-    await client.end();
+    await connection.end();
     await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
   };
   const stop = () => (stopped ??= remove());
   return {
     url,
-    makeSchema: (schema, migrations) => makeSchema(client, schema, migrations),
+    makeSchema: (schema, migrations) => makeSchema(connection, schema, migrations),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -49,23 +49,18 @@ let count = 0;
 
 async function startServer(): Promise<Server> {
   const { url } = await startThrowawayPostgres();
-  // Its connection is open for as long as this process lives, and no reason for it to live on.
-  const admin = new pg.Pool({
-    connectionString: url,
-    max: 1,
-    idleTimeoutMillis: 3_600_000,
-    allowExitOnIdle: true,
-  });
-  admin.on("error", () => undefined);
-  return { url, admin };
+  return { url, admin: oneConnection(url) };
 }
 
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: "test-databases" });
-  // The statement that is under way rejects too; without a listener the event would end the process.
-  client.on("error", () => undefined);
-  await client.connect();
-  return client;
+/** One that stays open, and for whose sake alone this process does not live on. Who comes meanwhile waits for it. */
+function oneConnection(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    ...{ connectionString: url, application_name: "test-databases" },
+    ...{ max: 1, idleTimeoutMillis: 3_600_000, allowExitOnIdle: true },
+  });
+  // An "error" event that nobody listens to ends the process.
+  pool.on("error", () => undefined);
+  return pool;
 }
 
 function urlOf(serverUrl: string, database: string): string {
