@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { copyTemplate } from "@lanekeeper/embedded-postgres";
 import {
   eventually,
   freeEnvironment,
@@ -83,6 +84,7 @@ describe("lanekeeper start", () => {
   test("tells a program each step, where everything is, and its end, a document on a line", async () => {
     await using folder = await testFolder();
     const dataDir = join(folder.path, "data");
+    await copyTemplate(dataDirAt(dataDir).postgres);
     const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dataDir });
     const program = runProgram({ args: ["start", "--json"], env });
     const documents = () =>
@@ -202,6 +204,7 @@ describe("lanekeeper start", () => {
     async (signal) => {
       await using folder = await testFolder();
       const dir = dataDirAt(join(folder.path, "data"));
+      await copyTemplate(dir.postgres);
       const env = freeEnvironment({ LANEKEEPER_DATA_DIR: dir.path });
       const npm = spawn("npm", ["start"], { cwd: ROOT, env, stdio: "ignore" });
       const isReady = async () => {

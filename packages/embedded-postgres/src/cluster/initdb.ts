@@ -15,7 +15,7 @@ export type InitOptions = {
   runtime: Runtime;
   account: Account | undefined;
   password: string;
-  /** False is for servers that are thrown away: no sync to disk, and passwords that are quick to check. */
+  /** False is for databases that are thrown away, whoever starts a server on them. */
   durable: boolean;
 };
 
@@ -87,6 +87,20 @@ async function runInitdb(options: InitOptions, draft: string, passwordFile: stri
   );
 }
 
+/**
+ * Who connects derives its key as often as `scram_iterations` says: 4096 times are a tenth of what a connection costs. The rest
+ * spares syncs, and processes of the server's own without work. What was committed survives a killed server
+ * all the same, though not a machine that loses its power.
+ */
+const THROWAWAY = [
+  "--no-sync",
+  "--set=scram_iterations=1",
+  "--set=fsync=off",
+  "--set=full_page_writes=off",
+  "--set=io_method=sync",
+  "--set=max_logical_replication_workers=0",
+];
+
 async function initdb(
   { runtime, account, durable }: InitOptions,
   draft: string,
@@ -106,8 +120,7 @@ async function initdb(
     `--lc-ctype=${characterType}`,
     `--set=max_connections=${LIMITS.maxConnections}`,
     "--no-instructions",
-    // Who connects derives its key that often; 4096 times are a tenth of what a connection costs.
-    ...(durable ? [] : ["--no-sync", "--set=scram_iterations=1"]),
+    ...(durable ? [] : THROWAWAY),
   ];
   const timeoutMs = LIMITS.initdbTimeoutMs;
   const result = await runCommand(program, args, { account, timeoutMs });

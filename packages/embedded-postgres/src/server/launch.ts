@@ -95,13 +95,14 @@ async function spawnServer(
   }
 }
 
+/** Besides what the database itself has been told. */
 const THROWAWAY_SETTINGS = [
   ["fsync", "off"],
   ["synchronous_commit", "off"],
   ["full_page_writes", "off"],
-  // Processes of the server's own that have nothing to do in tests, five of them; vacuum would come when it likes.
   ["io_method", "sync"],
   ["max_logical_replication_workers", "0"],
+  // It would come when it likes.
   ["autovacuum", "off"],
 ];
 
