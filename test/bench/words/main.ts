@@ -15,7 +15,7 @@ import type { Heard, HearJob } from "./listeners.ts";
 import { SIZES } from "./sizes.ts";
 import type { TalkJob } from "./talker.ts";
 
-/** Twice what was measured when it was set would be a step that each word makes and that it did not make before. */
+/** 6.1 when it was set; 8.5 before what many turns say was stored together. */
 const MOST_CPU = 8;
 
 /** What one round took. */
