@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** Time, as a service sees it. Tests pass a `ManualClock` from `@lanekeeper/service/testing`. */
 export interface Clock {
   /** Wall clock; may jump. For what people read and what is stored. */
@@ -48,6 +50,9 @@ export function sleepOn(
       timer.cancel();
       reject(signal?.reason);
     };
-    signal?.addEventListener("abort", abort, { once: true });
+    if (signal === undefined) return;
+    // Many may sleep on one signal, such as that of a process' end; each lets go of it when it wakes.
+    setMaxListeners(0, signal);
+    signal.addEventListener("abort", abort, { once: true });
   });
 }

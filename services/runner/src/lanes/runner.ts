@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { inTrace, UnderWay } from "@lanekeeper/service";
 import { agentOf, type CanonicalKey } from "@lanekeeper/session-key";
 import { claimHead } from "../store/lanes/claim-head.ts";
@@ -52,8 +51,6 @@ export class Runner {
 
   constructor(parts: Collaborators) {
     this.#parts = parts;
-    // Each claim that waits for the database listens to it.
-    setMaxListeners(0, this.#ending.signal);
     this.#open = new OpenRuns(parts);
     this.#bounded = new BoundedLanes({
       deps: parts.deps,
