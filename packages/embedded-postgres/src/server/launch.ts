@@ -95,13 +95,9 @@ async function spawnServer(
   }
 }
 
-/** Besides what the database itself has been told. */
+/** Besides what the database itself was told when it was made. */
 const THROWAWAY_SETTINGS = [
-  ["fsync", "off"],
   ["synchronous_commit", "off"],
-  ["full_page_writes", "off"],
-  ["io_method", "sync"],
-  ["max_logical_replication_workers", "0"],
   // It would come when it likes.
   ["autovacuum", "off"],
 ];
