@@ -13,10 +13,11 @@ import type { Sql } from "../sql.ts";
 import { laneName } from "../../domain/lane-name.ts";
 
 /**
- * The four writes of every turn, its one read, its renewals and what is told of it, each in groups: those that arrive while a statement is in flight
- * go together in the next, so that one round trip and one flush to disk serve all of them. A lane has
- * one call in a statement, save that turns which merely wait are admitted together. Each turn hangs on its own compare-and-set, so that one that is refused takes
- * nothing from the others; where a statement as a whole fails, its turns are tried one by one.
+ * The four writes of every turn, its one read, its renewals and what is told of it, each in groups: those that arrive
+ * while a statement is in flight go together in the next, so that one round trip and one flush to disk serve all of
+ * them. A lane has one call in a statement, save that turns which merely wait are admitted together. Each turn hangs on
+ * its own compare-and-set, so that one that is refused takes nothing from the others; where a statement as a whole
+ * fails, its turns are tried one by one.
  */
 export class TurnSteps {
   readonly #admit: Batcher<LaneAdmission, Admitted | undefined>;
