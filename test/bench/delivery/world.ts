@@ -2,7 +2,7 @@ import { createDeliveryClient, createIdentityClient } from "@lanekeeper/client";
 import { Disposal } from "@lanekeeper/service";
 import { startConstellation } from "@lanekeeper/testing";
 import { startDurablePostgres } from "../shared/durable-postgres.ts";
-import { cpuOf, cpuOfServer, type CpuSeconds } from "../shared/processes.ts";
+import { cpuOf, cpuOfAll, cpuOfServer, type CpuSeconds } from "../shared/processes.ts";
 import type { Flags } from "./flags.ts";
 import { type Least, openLeast } from "./least/least.ts";
 import { makeTargets, type Target } from "./replies.ts";
@@ -51,11 +51,8 @@ export async function openWorld(opened: Disposal, { sizes, cpuProf }: Flags): Pr
     "who hands over": await cpuOf(process.pid),
   });
   const services = async (): Promise<CpuSeconds> => {
-    const pids = await lane.pids();
-    return {
-      delivery: await cpuOf(pids.delivery ?? 0),
-      "session-identity": await cpuOf(pids["session-identity"] ?? 0),
-    };
+    const { delivery: own, "session-identity": fence } = await lane.pids();
+    return cpuOfAll({ delivery: own, "session-identity": fence });
   };
   const cpu = {
     ours: async () => ({ ...(await services()), ...(await around()) }),

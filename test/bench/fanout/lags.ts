@@ -1,3 +1,5 @@
+import { quantilesOf } from "../shared/ratios.ts";
+
 /** How long subscribers waited for changes. */
 export class Lags {
   readonly #asked = new Map<string, number>();
@@ -19,7 +21,6 @@ export class Lags {
 
   /** Between 0 and 1; in milliseconds. */
   percentile(part: number): number {
-    const sorted = this.#ms.toSorted((a, b) => a - b);
-    return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+    return quantilesOf(this.#ms)(part);
   }
 }

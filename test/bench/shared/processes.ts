@@ -32,6 +32,13 @@ export async function cpuOf(pid: number): Promise<number> {
   return (await ofProcess(pid))?.own ?? Number.NaN;
 }
 
+/** Of processes by their names; of one that does not run it is not a number. */
+export async function cpuOfAll(pids: Readonly<Record<string, number | null>>): Promise<CpuSeconds> {
+  const seconds: Record<string, number> = {};
+  for (const [name, pid] of Object.entries(pids)) seconds[name] = await cpuOf(pid ?? 0);
+  return seconds;
+}
+
 /** A Postgres server: the postmaster, its backends, and those that have ended. */
 export async function cpuOfServer(postmaster: number): Promise<number> {
   const server = await ofProcess(postmaster);

@@ -11,6 +11,13 @@ export function spreadOf(values: readonly number[]): Spread {
   return { min: at(0), median: at(Math.floor(sorted.length / 2)), max: at(sorted.length - 1) };
 }
 
+/** What stands so far along the values once they are in order: 0.5 gives the median, 1 the largest. NaN: there are none. */
+export function quantilesOf(values: readonly number[]): (part: number) => number {
+  const sorted = Float64Array.from(values).sort();
+  return (part) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}
+
 /** Ours and the baseline as they were measured one right after the other. */
 export interface Round {
   readonly ours: number;

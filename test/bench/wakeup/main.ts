@@ -11,6 +11,7 @@ import { startCluster } from "../../chaos/world/cluster.ts";
 import { openDoors } from "../../chaos/world/doors.ts";
 import { AGENT, applyTenants, TENANTS } from "../../chaos/world/tenants.ts";
 import { runBench } from "../shared/bench.ts";
+import { quantilesOf } from "../shared/ratios.ts";
 import { handOver } from "./handovers.ts";
 import { idleStatements } from "./idle.ts";
 
@@ -62,8 +63,7 @@ async function measure(opened: Disposal): Promise<boolean> {
 
 /** Gives the median. */
 function tell(what: string, ms: readonly number[]): number {
-  const sorted = ms.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  const at = quantilesOf(ms);
   const [median, p99] = [at(0.5), at(0.99)];
   console.log(
     `${what}: median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, of ${ms.length} turns`,

@@ -1,6 +1,7 @@
 // Callers in a process of their own, each hearing one streamed answer after another, with the `openai` package.
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
+import { quantilesOf } from "../shared/ratios.ts";
 import { serveJobs } from "../shared/worker.ts";
 import { latenessOf } from "./word.ts";
 
@@ -31,8 +32,7 @@ async function hear({ callers, answers, spreadMs }: HearJob): Promise<Heard> {
     for (let answer = 0; answer < answers; answer += 1) await hearOne(`words-${caller}`, late);
   });
   await Promise.all(all);
-  late.sort((a, b) => a - b);
-  const at = (part: number) => late[Math.floor(late.length * part)] ?? Number.NaN;
+  const at = quantilesOf(late);
   return { words: late.length, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 

@@ -7,7 +7,7 @@ import type { Disposal } from "@lanekeeper/service";
 import { startConstellation, type TestConstellation } from "@lanekeeper/testing";
 import { runBench, tellRows } from "../shared/bench.ts";
 import { startDurablePostgres } from "../shared/durable-postgres.ts";
-import { cpuOf, cpuOfServer } from "../shared/processes.ts";
+import { cpuOf, cpuOfAll, cpuOfServer, type CpuSeconds } from "../shared/processes.ts";
 import type { Round } from "../shared/ratios.ts";
 import { comparison, milliseconds, type Row } from "../shared/row.ts";
 import { startWorker, type WorkerProcess } from "../shared/worker-process.ts";
@@ -41,7 +41,7 @@ async function measure(opened: Disposal): Promise<boolean> {
   const ours = await worker("./listeners.ts", through);
   const bare = await worker("./listeners.ts", { BENCH_URL: modelUrl });
   const services = async () => ({
-    ...(await ofServices(lane)),
+    ...(await cpuOfAll(await lane.pids())),
     postgres: await cpuOfServer(postgres.pid),
   });
   const reader = async () => ({ "openai package": await cpuOf(bare.pid) });
@@ -89,7 +89,7 @@ async function hear(listeners: WorkerProcess, answers: number): Promise<Heard> {
 
 async function spend(
   listeners: WorkerProcess,
-  seconds: () => Promise<Readonly<Record<string, number>>>,
+  seconds: () => Promise<CpuSeconds>,
 ): Promise<Measured> {
   const before = await seconds();
   const heard = await hear(listeners, 1);
@@ -100,13 +100,6 @@ async function spend(
     heard,
     cpu: Object.fromEntries(Object.keys(after).map((name) => [name, perThousand(name)])),
   };
-}
-
-async function ofServices(lane: TestConstellation): Promise<Readonly<Record<string, number>>> {
-  const seconds: Record<string, number> = {};
-  for (const [name, pid] of Object.entries(await lane.pids()))
-    seconds[name] = await cpuOf(pid ?? 0);
-  return seconds;
 }
 
 function tell(who: string, { cpu, heard }: Measured): void {

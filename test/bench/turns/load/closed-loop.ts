@@ -1,3 +1,4 @@
+import { quantilesOf } from "../../shared/ratios.ts";
 import { keyName } from "../names.ts";
 import type { LoadJob, Measured } from "./jobs.ts";
 
@@ -25,8 +26,7 @@ export async function closedLoop(job: LoadJob, call: Call): Promise<Measured> {
   const startMs = performance.now();
   await Promise.all(Array.from({ length: job.callers }, callOn));
   const seconds = (performance.now() - startMs) / 1_000;
-  const sorted = Float64Array.from(latenciesMs).sort();
-  const at = (part: number) => sorted[Math.floor(sorted.length * part)] ?? Number.NaN;
+  const at = quantilesOf(latenciesMs);
   return {
     ...{ turns: job.turns, failures, turnIds },
     perSecond: job.turns / seconds,

@@ -8,7 +8,7 @@ import type { Flags } from "../flags.ts";
 import type { LoadJob, Measured } from "../load/jobs.ts";
 import { type Least, openLeast } from "../least/least.ts";
 import { AGENT, CONTEXT_TOKENS, HOT_WAITING, knownKeys, TENANT } from "../names.ts";
-import { cpuOf, cpuOfServer, type CpuSeconds } from "../../shared/processes.ts";
+import { cpuOf, cpuOfAll, cpuOfServer, type CpuSeconds } from "../../shared/processes.ts";
 
 /** What graphile-worker's task saw since it was started. */
 export interface GraphileAudit {
@@ -60,7 +60,7 @@ export async function openWorld(opened: Disposal, { cpuProf, sizes }: Flags): Pr
     },
     cpu: {
       ours: async () => ({
-        ...(await cpuSeconds(constellation)),
+        ...(await cpuOfAll(await constellation.pids())),
         ...(await cpuAround(postgres.pid, callers)),
       }),
       least: async () => ({
@@ -120,13 +120,6 @@ async function configure(constellation: TestConstellation): Promise<void> {
       },
     ],
   });
-}
-
-async function cpuSeconds(constellation: TestConstellation): Promise<CpuSeconds> {
-  const pids = await constellation.pids();
-  const seconds: Record<string, number> = {};
-  for (const [name, pid] of Object.entries(pids)) seconds[name] = await cpuOf(pid ?? 0);
-  return seconds;
 }
 
 async function cpuAround(postmaster: number, callers: WorkerProcess): Promise<CpuSeconds> {
