@@ -10,6 +10,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
+import type { ErasedKey, Erasure } from "./erasure_pb.ts";
+import { file_lanekeeper_identity_v1_erasure } from "./erasure_pb.ts";
 import type { JournalEntry } from "./journal_pb.ts";
 import { file_lanekeeper_identity_v1_journal } from "./journal_pb.ts";
 import type { DmScope, KeyBinding, Peer, PeerEquivalence, PersonLink, RuleStep } from "./key_pb.ts";
@@ -26,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lanekeeper/identity/v1/identity_service.proto.
  */
 export const file_lanekeeper_identity_v1_identity_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci1sYW5la2VlcGVyL2lkZW50aXR5L3YxL2lkZW50aXR5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuaWRlbnRpdHkudjEi4gEKFVJlc29sdmVTZXNzaW9uUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIRCgdyYXdfa2V5GAIgASgJSAASLAoEcGVlchgDIAEoCzIcLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckgAEhQKDGxvb2tfdXBfb25seRgEIAEoCBIbChNleHBlY3RlZF9zZXNzaW9uX2lkGAUgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKAMSEAoIaW50ZXJuYWwYByABKAgSDAoEbWludBgIIAEoCEIGCgRuYW1lIn8KFlJlc29sdmVTZXNzaW9uUmVzcG9uc2USMAoHc2Vzc2lvbhgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbhIzCgdiaW5kaW5nGAIgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nInAKE05vcm1hbGl6ZUtleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIAEIGCgRuYW1lIogBChROb3JtYWxpemVLZXlSZXNwb25zZRITCgtzZXNzaW9uX2tleRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIvCgVzdGVwcxgDIAMoCzIgLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUnVsZVN0ZXASGAoQcnVsZV9zZXRfdmVyc2lvbhgEIAEoBSKVAQoRRXhwbGFpbktleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIABIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCUIGCgRuYW1lIpUDChJFeHBsYWluS2V5UmVzcG9uc2USLwoFc3RlcHMYASADKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1bGVTdGVwEiMKB3JlZnVzYWwYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1cxIzCgdiaW5kaW5nGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nEj0KDGVxdWl2YWxlbmNlcxgEIAMoCzInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckVxdWl2YWxlbmNlEjAKB3Nlc3Npb24YBSABKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb24SMwoJcm90YXRpb25zGAYgAygLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbhI1Cgdqb3VybmFsGAcgAygLMiQubGFuZWtlZXBlci5pZGVudGl0eS52MS5Kb3VybmFsRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAggASgJIpsDChRSb3RhdGVTZXNzaW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhMKC3Nlc3Npb25fa2V5GAIgASgJEjYKBnJlYXNvbhgDIAEoDjImLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUm90YXRpb25SZWFzb24SHQoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoA0gAEi4KBW93bmVyGAUgASgLMh0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5GZW5jZUgAEjkKDHF1ZXVlZF90dXJucxgGIAEoDjIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUXVldWVkVHVybnMSPwoPcGVuZGluZ19yZXBsaWVzGAcgASgOMiYubGFuZWtlZXBlci5pZGVudGl0eS52MS5QZW5kaW5nUmVwbGllcxIZChFzb3VyY2Vfc2Vzc2lvbl9pZBgIIAEoCRIeChZzb3VyY2VfdGhyb3VnaF90dXJuX2lkGAkgASgJEgwKBG5vdGUYCiABKAlCDgoMcHJlY29uZGl0aW9uIqkBChVSb3RhdGVTZXNzaW9uUmVzcG9uc2USMgoIcm90YXRpb24YASABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJvdGF0aW9uEiwKBWZlbmNlGAIgASgLMh0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5GZW5jZRIuCgllbmRlZF9ydW4YAyABKAsyGy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1biJLChFHZXRTZXNzaW9uUmVxdWVzdBIVCgtzZXNzaW9uX2tleRgBIAEoCUgAEhQKCnNlc3Npb25faWQYAiABKAlIAEIJCgdzZXNzaW9uInoKEkdldFNlc3Npb25SZXNwb25zZRIwCgdzZXNzaW9uGAEgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uEjIKCHJvdGF0aW9uGAIgASgLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbiKAAQoTTGlzdFNlc3Npb25zUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIaChJzZXNzaW9uX2tleV9wcmVmaXgYAiABKAkSFAoMcnVubmluZ19vbmx5GAMgASgIEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJImIKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEjEKCHNlc3Npb25zGAEgAygLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChRMaXN0Um90YXRpb25zUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJlChVMaXN0Um90YXRpb25zUmVzcG9uc2USMwoJcm90YXRpb25zGAEgAygLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkinQEKEkxpc3RKb3VybmFsUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEg8KB3R1cm5faWQYBCABKAkSFAoMcmVmdXNlZF9vbmx5GAUgASgIEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJImUKE0xpc3RKb3VybmFsUmVzcG9uc2USNQoHZW50cmllcxgBIAMoCzIkLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuSm91cm5hbEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ/ChJSZWdpc3RlcktleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIABIOCgZzb3VyY2UYBCABKAlCBgoEbmFtZSJKChNSZWdpc3RlcktleVJlc3BvbnNlEjMKB2JpbmRpbmcYASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLktleUJpbmRpbmcimQEKGlJlZ2lzdGVyRXF1aXZhbGVuY2VSZXF1ZXN0EhAKCGFnZW50X2lkGAEgASgJEioKBHBlZXIYAiABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXISLQoHc2FtZV9hcxgDIAEoCzIcLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlchIOCgZzb3VyY2UYBCABKAkikgEKG1JlZ2lzdGVyRXF1aXZhbGVuY2VSZXNwb25zZRI8CgtlcXVpdmFsZW5jZRgBIAEoCzInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckVxdWl2YWxlbmNlEjUKBm1lcmdlZBgCIAEoCzIlLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbk1lcmdlZCJUChRSZWdpc3RlckFsaWFzUmVxdWVzdBIZChFhbGlhc19zZXNzaW9uX2tleRgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIMCgRub3RlGAMgASgJIkwKFVJlZ2lzdGVyQWxpYXNSZXNwb25zZRIzCgdiaW5kaW5nGAEgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nIj0KElJlbW92ZUFsaWFzUmVxdWVzdBIZChFhbGlhc19zZXNzaW9uX2tleRgBIAEoCRIMCgRub3RlGAIgASgJIjMKE1JlbW92ZUFsaWFzUmVzcG9uc2USHAoUcHJldmlvdXNfc2Vzc2lvbl9rZXkYASABKAkiiwEKD0xpbmtQZWVyUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIqCgRwZWVyGAIgASgLMhwubGFuZWtlZXBlci5pZGVudGl0eS52MS5QZWVyEg4KBnBlcnNvbhgDIAEoCRIcChRzdXJ2aXZvcl9zZXNzaW9uX2tleRgEIAEoCRIMCgRub3RlGAUgASgJIpABChBMaW5rUGVlclJlc3BvbnNlEjAKBGxpbmsYASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlcnNvbkxpbmsSEwoLc2Vzc2lvbl9rZXkYAiABKAkSNQoGbWVyZ2VkGAMgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkIokBChRNZXJnZVNlc3Npb25zUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhMKC3Nlc3Npb25fa2V5GAIgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAMgASgJEhwKFGludGVycnVwdF9hY3RpdmVfcnVuGAQgASgIEgwKBG5vdGUYBSABKAkigQEKFU1lcmdlU2Vzc2lvbnNSZXNwb25zZRI1CgZtZXJnZWQYASABKAsyJS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25NZXJnZWQSMQoIc3Vydml2b3IYAiABKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb24ipAEKCUtleVBvbGljeRIQCghhZ2VudF9pZBgBIAEoCRIxCghkbV9zY29wZRgCIAEoDjIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRG1TY29wZRItCgppZGxlX2FmdGVyGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGRhaWx5X2F0GAQgASgJEhEKCXRpbWVfem9uZRgFIAEoCSJoChdBcHBseUtleVBvbGljaWVzUmVxdWVzdBIYChBkZWZhdWx0X2FnZW50X2lkGAEgASgJEjMKCHBvbGljaWVzGAIgAygLMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlQb2xpY3kiKwoYQXBwbHlLZXlQb2xpY2llc1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAMiFwoVR2V0S2V5UG9saWNpZXNSZXF1ZXN0IqgBChZHZXRLZXlQb2xpY2llc1Jlc3BvbnNlEhgKEGRlZmF1bHRfYWdlbnRfaWQYASABKAkSMwoIcG9saWNpZXMYAiADKAsyIS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLktleVBvbGljeRIPCgd2ZXJzaW9uGAMgASgDEi4KCmFwcGx5X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjYKElJhaXNlRmVuY2VzUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBG5vdGUYAiABKAkiKAoTUmFpc2VGZW5jZXNSZXNwb25zZRIRCglrZXlfY291bnQYASABKAMi7QQKD0V4Y2hhbmdlUmVxdWVzdBIPCgdjYWxsX2lkGAEgASgDEioKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEwoLdHJhY2VwYXJlbnQYAyABKAkSDgoGdGVuYW50GAQgASgJEhEKCXByaW5jaXBhbBgFIAEoCRISCgpyZXF1ZXN0X2lkGAYgASgJEg4KBnNjb3BlcxgHIAEoCRIUCgxrZXlfcHJlZml4ZXMYCCABKAkSDgoGYWdlbnRzGAkgASgJEjQKBmNhbmNlbBgKIAEoCzIiLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQ2FuY2VsQ2FsbEgAEkgKD3Jlc29sdmVfc2Vzc2lvbhgLIAEoCzItLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVzb2x2ZVNlc3Npb25SZXF1ZXN0SAASPAoJYmVnaW5fcnVuGAwgASgLMicubGFuZWtlZXBlci5pZGVudGl0eS52MS5CZWdpblJ1blJlcXVlc3RIABJICg93cml0ZV9saWZlY3ljbGUYDSABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldyaXRlTGlmZWN5Y2xlUmVxdWVzdEgAEkAKC2NoZWNrX2ZlbmNlGA4gASgLMikubGFuZWtlZXBlci5pZGVudGl0eS52MS5DaGVja0ZlbmNlUmVxdWVzdEgAEjUKBG1vcmUYDyADKAsyJy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkV4Y2hhbmdlUmVxdWVzdBISCgpyZWFkc19tb3JlGBAgASgIQgYKBGNhbGwiDAoKQ2FuY2VsQ2FsbCK2AwoQRXhjaGFuZ2VSZXNwb25zZRIPCgdjYWxsX2lkGAEgASgDEiMKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIABJJCg9yZXNvbHZlX3Nlc3Npb24YAyABKAsyLi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlc29sdmVTZXNzaW9uUmVzcG9uc2VIABI9CgliZWdpbl9ydW4YBCABKAsyKC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJlZ2luUnVuUmVzcG9uc2VIABJJCg93cml0ZV9saWZlY3ljbGUYBSABKAsyLi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldyaXRlTGlmZWN5Y2xlUmVzcG9uc2VIABJBCgtjaGVja19mZW5jZRgGIAEoCzIqLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQ2hlY2tGZW5jZVJlc3BvbnNlSAASEgoKcmVhZHNfbW9yZRgOIAEoCBI2CgRtb3JlGA8gAygLMigubGFuZWtlZXBlci5pZGVudGl0eS52MS5FeGNoYW5nZVJlc3BvbnNlQggKBnJlc3VsdDL4EgoWU2Vzc2lvbklkZW50aXR5U2VydmljZRJvCg5SZXNvbHZlU2Vzc2lvbhItLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVzb2x2ZVNlc3Npb25SZXF1ZXN0Gi4ubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZXNvbHZlU2Vzc2lvblJlc3BvbnNlEm4KDE5vcm1hbGl6ZUtleRIrLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTm9ybWFsaXplS2V5UmVxdWVzdBosLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTm9ybWFsaXplS2V5UmVzcG9uc2UiA5ACARJoCgpFeHBsYWluS2V5EikubGFuZWtlZXBlci5pZGVudGl0eS52MS5FeHBsYWluS2V5UmVxdWVzdBoqLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXhwbGFpbktleVJlc3BvbnNlIgOQAgESbAoNUm90YXRlU2Vzc2lvbhIsLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUm90YXRlU2Vzc2lvblJlcXVlc3QaLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJvdGF0ZVNlc3Npb25SZXNwb25zZRJdCghCZWdpblJ1bhInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQmVnaW5SdW5SZXF1ZXN0GigubGFuZWtlZXBlci5pZGVudGl0eS52MS5CZWdpblJ1blJlc3BvbnNlEm8KDldyaXRlTGlmZWN5Y2xlEi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5Xcml0ZUxpZmVjeWNsZVJlcXVlc3QaLi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldyaXRlTGlmZWN5Y2xlUmVzcG9uc2USaAoKQ2hlY2tGZW5jZRIpLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQ2hlY2tGZW5jZVJlcXVlc3QaKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkNoZWNrRmVuY2VSZXNwb25zZSIDkAIBEmgKCkdldFNlc3Npb24SKS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkdldFNlc3Npb25SZXF1ZXN0GioubGFuZWtlZXBlci5pZGVudGl0eS52MS5HZXRTZXNzaW9uUmVzcG9uc2UiA5ACARJuCgxMaXN0U2Vzc2lvbnMSKy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlIgOQAgEScQoNTGlzdFJvdGF0aW9ucxIsLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlzdFJvdGF0aW9uc1JlcXVlc3QaLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpc3RSb3RhdGlvbnNSZXNwb25zZSIDkAIBEmsKC0xpc3RKb3VybmFsEioubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0Sm91cm5hbFJlcXVlc3QaKy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpc3RKb3VybmFsUmVzcG9uc2UiA5ACARJuCg1XYXRjaFNlc3Npb25zEiwubGFuZWtlZXBlci5pZGVudGl0eS52MS5XYXRjaFNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuV2F0Y2hTZXNzaW9uc1Jlc3BvbnNlMAESZgoLUmVnaXN0ZXJLZXkSKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlZ2lzdGVyS2V5UmVxdWVzdBorLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVnaXN0ZXJLZXlSZXNwb25zZRJ+ChNSZWdpc3RlckVxdWl2YWxlbmNlEjIubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZWdpc3RlckVxdWl2YWxlbmNlUmVxdWVzdBozLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVnaXN0ZXJFcXVpdmFsZW5jZVJlc3BvbnNlEmwKDVJlZ2lzdGVyQWxpYXMSLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlZ2lzdGVyQWxpYXNSZXF1ZXN0Gi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZWdpc3RlckFsaWFzUmVzcG9uc2USZgoLUmVtb3ZlQWxpYXMSKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlbW92ZUFsaWFzUmVxdWVzdBorLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVtb3ZlQWxpYXNSZXNwb25zZRJdCghMaW5rUGVlchInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlua1BlZXJSZXF1ZXN0GigubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaW5rUGVlclJlc3BvbnNlEmwKDU1lcmdlU2Vzc2lvbnMSLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLk1lcmdlU2Vzc2lvbnNSZXF1ZXN0Gi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5NZXJnZVNlc3Npb25zUmVzcG9uc2USdQoQQXBwbHlLZXlQb2xpY2llcxIvLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQXBwbHlLZXlQb2xpY2llc1JlcXVlc3QaMC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkFwcGx5S2V5UG9saWNpZXNSZXNwb25zZRJ0Cg5HZXRLZXlQb2xpY2llcxItLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuR2V0S2V5UG9saWNpZXNSZXF1ZXN0Gi4ubGFuZWtlZXBlci5pZGVudGl0eS52MS5HZXRLZXlQb2xpY2llc1Jlc3BvbnNlIgOQAgESZgoLUmFpc2VGZW5jZXMSKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJhaXNlRmVuY2VzUmVxdWVzdBorLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmFpc2VGZW5jZXNSZXNwb25zZRJhCghFeGNoYW5nZRInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXhjaGFuZ2VSZXF1ZXN0GigubGFuZWtlZXBlci5pZGVudGl0eS52MS5FeGNoYW5nZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_lanekeeper_identity_v1_journal, file_lanekeeper_identity_v1_key, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch]);
+  fileDesc("Ci1sYW5la2VlcGVyL2lkZW50aXR5L3YxL2lkZW50aXR5X3NlcnZpY2UucHJvdG8SFmxhbmVrZWVwZXIuaWRlbnRpdHkudjEi4gEKFVJlc29sdmVTZXNzaW9uUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIRCgdyYXdfa2V5GAIgASgJSAASLAoEcGVlchgDIAEoCzIcLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckgAEhQKDGxvb2tfdXBfb25seRgEIAEoCBIbChNleHBlY3RlZF9zZXNzaW9uX2lkGAUgASgJEhsKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKAMSEAoIaW50ZXJuYWwYByABKAgSDAoEbWludBgIIAEoCEIGCgRuYW1lIn8KFlJlc29sdmVTZXNzaW9uUmVzcG9uc2USMAoHc2Vzc2lvbhgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbhIzCgdiaW5kaW5nGAIgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nInAKE05vcm1hbGl6ZUtleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIAEIGCgRuYW1lIogBChROb3JtYWxpemVLZXlSZXNwb25zZRITCgtzZXNzaW9uX2tleRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCRIvCgVzdGVwcxgDIAMoCzIgLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUnVsZVN0ZXASGAoQcnVsZV9zZXRfdmVyc2lvbhgEIAEoBSKVAQoRRXhwbGFpbktleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIABIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCUIGCgRuYW1lIpUDChJFeHBsYWluS2V5UmVzcG9uc2USLwoFc3RlcHMYASADKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1bGVTdGVwEiMKB3JlZnVzYWwYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1cxIzCgdiaW5kaW5nGAMgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nEj0KDGVxdWl2YWxlbmNlcxgEIAMoCzInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckVxdWl2YWxlbmNlEjAKB3Nlc3Npb24YBSABKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb24SMwoJcm90YXRpb25zGAYgAygLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbhI1Cgdqb3VybmFsGAcgAygLMiQubGFuZWtlZXBlci5pZGVudGl0eS52MS5Kb3VybmFsRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAggASgJIpsDChRSb3RhdGVTZXNzaW9uUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhMKC3Nlc3Npb25fa2V5GAIgASgJEjYKBnJlYXNvbhgDIAEoDjImLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUm90YXRpb25SZWFzb24SHQoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgEIAEoA0gAEi4KBW93bmVyGAUgASgLMh0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5GZW5jZUgAEjkKDHF1ZXVlZF90dXJucxgGIAEoDjIjLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUXVldWVkVHVybnMSPwoPcGVuZGluZ19yZXBsaWVzGAcgASgOMiYubGFuZWtlZXBlci5pZGVudGl0eS52MS5QZW5kaW5nUmVwbGllcxIZChFzb3VyY2Vfc2Vzc2lvbl9pZBgIIAEoCRIeChZzb3VyY2VfdGhyb3VnaF90dXJuX2lkGAkgASgJEgwKBG5vdGUYCiABKAlCDgoMcHJlY29uZGl0aW9uIqkBChVSb3RhdGVTZXNzaW9uUmVzcG9uc2USMgoIcm90YXRpb24YASABKAsyIC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJvdGF0aW9uEiwKBWZlbmNlGAIgASgLMh0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5GZW5jZRIuCgllbmRlZF9ydW4YAyABKAsyGy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJ1biJLChFHZXRTZXNzaW9uUmVxdWVzdBIVCgtzZXNzaW9uX2tleRgBIAEoCUgAEhQKCnNlc3Npb25faWQYAiABKAlIAEIJCgdzZXNzaW9uInoKEkdldFNlc3Npb25SZXNwb25zZRIwCgdzZXNzaW9uGAEgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uEjIKCHJvdGF0aW9uGAIgASgLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbiKAAQoTTGlzdFNlc3Npb25zUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIaChJzZXNzaW9uX2tleV9wcmVmaXgYAiABKAkSFAoMcnVubmluZ19vbmx5GAMgASgIEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJImIKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEjEKCHNlc3Npb25zGAEgAygLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJSChRMaXN0Um90YXRpb25zUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJlChVMaXN0Um90YXRpb25zUmVzcG9uc2USMwoJcm90YXRpb25zGAEgAygLMiAubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkinQEKEkxpc3RKb3VybmFsUmVxdWVzdBITCgtzZXNzaW9uX2tleRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhAKCHRyYWNlX2lkGAMgASgJEg8KB3R1cm5faWQYBCABKAkSFAoMcmVmdXNlZF9vbmx5GAUgASgIEhEKCXBhZ2Vfc2l6ZRgGIAEoBRISCgpwYWdlX3Rva2VuGAcgASgJImUKE0xpc3RKb3VybmFsUmVzcG9uc2USNQoHZW50cmllcxgBIAMoCzIkLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuSm91cm5hbEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ/ChJSZWdpc3RlcktleVJlcXVlc3QSEAoIYWdlbnRfaWQYASABKAkSEQoHcmF3X2tleRgCIAEoCUgAEiwKBHBlZXIYAyABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXJIABIOCgZzb3VyY2UYBCABKAlCBgoEbmFtZSJKChNSZWdpc3RlcktleVJlc3BvbnNlEjMKB2JpbmRpbmcYASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLktleUJpbmRpbmcimQEKGlJlZ2lzdGVyRXF1aXZhbGVuY2VSZXF1ZXN0EhAKCGFnZW50X2lkGAEgASgJEioKBHBlZXIYAiABKAsyHC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlZXISLQoHc2FtZV9hcxgDIAEoCzIcLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlchIOCgZzb3VyY2UYBCABKAkikgEKG1JlZ2lzdGVyRXF1aXZhbGVuY2VSZXNwb25zZRI8CgtlcXVpdmFsZW5jZRgBIAEoCzInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUGVlckVxdWl2YWxlbmNlEjUKBm1lcmdlZBgCIAEoCzIlLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuU2Vzc2lvbk1lcmdlZCJUChRSZWdpc3RlckFsaWFzUmVxdWVzdBIZChFhbGlhc19zZXNzaW9uX2tleRgBIAEoCRITCgtzZXNzaW9uX2tleRgCIAEoCRIMCgRub3RlGAMgASgJIkwKFVJlZ2lzdGVyQWxpYXNSZXNwb25zZRIzCgdiaW5kaW5nGAEgASgLMiIubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlCaW5kaW5nIj0KElJlbW92ZUFsaWFzUmVxdWVzdBIZChFhbGlhc19zZXNzaW9uX2tleRgBIAEoCRIMCgRub3RlGAIgASgJIjMKE1JlbW92ZUFsaWFzUmVzcG9uc2USHAoUcHJldmlvdXNfc2Vzc2lvbl9rZXkYASABKAkiiwEKD0xpbmtQZWVyUmVxdWVzdBIQCghhZ2VudF9pZBgBIAEoCRIqCgRwZWVyGAIgASgLMhwubGFuZWtlZXBlci5pZGVudGl0eS52MS5QZWVyEg4KBnBlcnNvbhgDIAEoCRIcChRzdXJ2aXZvcl9zZXNzaW9uX2tleRgEIAEoCRIMCgRub3RlGAUgASgJIpABChBMaW5rUGVlclJlc3BvbnNlEjAKBGxpbmsYASABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlBlcnNvbkxpbmsSEwoLc2Vzc2lvbl9rZXkYAiABKAkSNQoGbWVyZ2VkGAMgASgLMiUubGFuZWtlZXBlci5pZGVudGl0eS52MS5TZXNzaW9uTWVyZ2VkIokBChRNZXJnZVNlc3Npb25zUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhMKC3Nlc3Npb25fa2V5GAIgASgJEhwKFHN1cnZpdm9yX3Nlc3Npb25fa2V5GAMgASgJEhwKFGludGVycnVwdF9hY3RpdmVfcnVuGAQgASgIEgwKBG5vdGUYBSABKAkigQEKFU1lcmdlU2Vzc2lvbnNSZXNwb25zZRI1CgZtZXJnZWQYASABKAsyJS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb25NZXJnZWQSMQoIc3Vydml2b3IYAiABKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlNlc3Npb24iZQoPRXJhc2VLZXlSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSEwoLc2Vzc2lvbl9rZXkYAiABKAkSGwoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoAxIMCgRub3RlGAQgASgJIkQKEEVyYXNlS2V5UmVzcG9uc2USMAoHZXJhc3VyZRgBIAEoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXJhc3VyZSInChFHZXRFcmFzdXJlUmVxdWVzdBISCgplcmFzdXJlX2lkGAEgASgJIkYKEkdldEVyYXN1cmVSZXNwb25zZRIwCgdlcmFzdXJlGAEgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5FcmFzdXJlIlQKE0xpc3RFcmFzdXJlc1JlcXVlc3QSFgoOdW5kZXJfd2F5X29ubHkYASABKAgSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYgoUTGlzdEVyYXN1cmVzUmVzcG9uc2USMQoIZXJhc3VyZXMYASADKAsyHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkVyYXN1cmUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIkYKF0xpc3RFcmFzdXJlc1RvRG9SZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRIYChBhZnRlcl9lcmFzdXJlX2lkGAIgASgJIk0KGExpc3RFcmFzdXJlc1RvRG9SZXNwb25zZRIxCghlcmFzdXJlcxgBIAMoCzIfLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXJhc3VyZSJpChRSZXBvcnRFcmFzdXJlUmVxdWVzdBISCgplcmFzdXJlX2lkGAEgASgJEi8KBGFsc28YAiADKAsyIS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkVyYXNlZEtleRIMCgRkb25lGAMgASgIIkkKFVJlcG9ydEVyYXN1cmVSZXNwb25zZRIwCgdlcmFzdXJlGAEgASgLMh8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5FcmFzdXJlIqQBCglLZXlQb2xpY3kSEAoIYWdlbnRfaWQYASABKAkSMQoIZG1fc2NvcGUYAiABKA4yHy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkRtU2NvcGUSLQoKaWRsZV9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIQCghkYWlseV9hdBgEIAEoCRIRCgl0aW1lX3pvbmUYBSABKAkiaAoXQXBwbHlLZXlQb2xpY2llc1JlcXVlc3QSGAoQZGVmYXVsdF9hZ2VudF9pZBgBIAEoCRIzCghwb2xpY2llcxgCIAMoCzIhLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuS2V5UG9saWN5IisKGEFwcGx5S2V5UG9saWNpZXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgDIhcKFUdldEtleVBvbGljaWVzUmVxdWVzdCKoAQoWR2V0S2V5UG9saWNpZXNSZXNwb25zZRIYChBkZWZhdWx0X2FnZW50X2lkGAEgASgJEjMKCHBvbGljaWVzGAIgAygLMiEubGFuZWtlZXBlci5pZGVudGl0eS52MS5LZXlQb2xpY3kSDwoHdmVyc2lvbhgDIAEoAxIuCgphcHBseV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI2ChJSYWlzZUZlbmNlc1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRub3RlGAIgASgJIigKE1JhaXNlRmVuY2VzUmVzcG9uc2USEQoJa2V5X2NvdW50GAEgASgDIu0ECg9FeGNoYW5nZVJlcXVlc3QSDwoHY2FsbF9pZBgBIAEoAxIqCgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKC3RyYWNlcGFyZW50GAMgASgJEg4KBnRlbmFudBgEIAEoCRIRCglwcmluY2lwYWwYBSABKAkSEgoKcmVxdWVzdF9pZBgGIAEoCRIOCgZzY29wZXMYByABKAkSFAoMa2V5X3ByZWZpeGVzGAggASgJEg4KBmFnZW50cxgJIAEoCRI0CgZjYW5jZWwYCiABKAsyIi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkNhbmNlbENhbGxIABJICg9yZXNvbHZlX3Nlc3Npb24YCyABKAsyLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlc29sdmVTZXNzaW9uUmVxdWVzdEgAEjwKCWJlZ2luX3J1bhgMIAEoCzInLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQmVnaW5SdW5SZXF1ZXN0SAASSAoPd3JpdGVfbGlmZWN5Y2xlGA0gASgLMi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5Xcml0ZUxpZmVjeWNsZVJlcXVlc3RIABJACgtjaGVja19mZW5jZRgOIAEoCzIpLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQ2hlY2tGZW5jZVJlcXVlc3RIABI1CgRtb3JlGA8gAygLMicubGFuZWtlZXBlci5pZGVudGl0eS52MS5FeGNoYW5nZVJlcXVlc3QSEgoKcmVhZHNfbW9yZRgQIAEoCEIGCgRjYWxsIgwKCkNhbmNlbENhbGwitgMKEEV4Y2hhbmdlUmVzcG9uc2USDwoHY2FsbF9pZBgBIAEoAxIjCgVlcnJvchgCIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASSQoPcmVzb2x2ZV9zZXNzaW9uGAMgASgLMi4ubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZXNvbHZlU2Vzc2lvblJlc3BvbnNlSAASPQoJYmVnaW5fcnVuGAQgASgLMigubGFuZWtlZXBlci5pZGVudGl0eS52MS5CZWdpblJ1blJlc3BvbnNlSAASSQoPd3JpdGVfbGlmZWN5Y2xlGAUgASgLMi4ubGFuZWtlZXBlci5pZGVudGl0eS52MS5Xcml0ZUxpZmVjeWNsZVJlc3BvbnNlSAASQQoLY2hlY2tfZmVuY2UYBiABKAsyKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkNoZWNrRmVuY2VSZXNwb25zZUgAEhIKCnJlYWRzX21vcmUYDiABKAgSNgoEbW9yZRgPIAMoCzIoLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXhjaGFuZ2VSZXNwb25zZUIICgZyZXN1bHQymxcKFlNlc3Npb25JZGVudGl0eVNlcnZpY2USbwoOUmVzb2x2ZVNlc3Npb24SLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlc29sdmVTZXNzaW9uUmVxdWVzdBouLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVzb2x2ZVNlc3Npb25SZXNwb25zZRJuCgxOb3JtYWxpemVLZXkSKy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLk5vcm1hbGl6ZUtleVJlcXVlc3QaLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLk5vcm1hbGl6ZUtleVJlc3BvbnNlIgOQAgESaAoKRXhwbGFpbktleRIpLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuRXhwbGFpbktleVJlcXVlc3QaKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkV4cGxhaW5LZXlSZXNwb25zZSIDkAIBEmwKDVJvdGF0ZVNlc3Npb24SLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJvdGF0ZVNlc3Npb25SZXF1ZXN0Gi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5Sb3RhdGVTZXNzaW9uUmVzcG9uc2USXQoIQmVnaW5SdW4SJy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkJlZ2luUnVuUmVxdWVzdBooLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQmVnaW5SdW5SZXNwb25zZRJvCg5Xcml0ZUxpZmVjeWNsZRItLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuV3JpdGVMaWZlY3ljbGVSZXF1ZXN0Gi4ubGFuZWtlZXBlci5pZGVudGl0eS52MS5Xcml0ZUxpZmVjeWNsZVJlc3BvbnNlEmgKCkNoZWNrRmVuY2USKS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkNoZWNrRmVuY2VSZXF1ZXN0GioubGFuZWtlZXBlci5pZGVudGl0eS52MS5DaGVja0ZlbmNlUmVzcG9uc2UiA5ACARJoCgpHZXRTZXNzaW9uEikubGFuZWtlZXBlci5pZGVudGl0eS52MS5HZXRTZXNzaW9uUmVxdWVzdBoqLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuR2V0U2Vzc2lvblJlc3BvbnNlIgOQAgESbgoMTGlzdFNlc3Npb25zEisubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiwubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZSIDkAIBEnEKDUxpc3RSb3RhdGlvbnMSLC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpc3RSb3RhdGlvbnNSZXF1ZXN0Gi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0Um90YXRpb25zUmVzcG9uc2UiA5ACARJrCgtMaXN0Sm91cm5hbBIqLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlzdEpvdXJuYWxSZXF1ZXN0GisubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0Sm91cm5hbFJlc3BvbnNlIgOQAgESbgoNV2F0Y2hTZXNzaW9ucxIsLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuV2F0Y2hTZXNzaW9uc1JlcXVlc3QaLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLldhdGNoU2Vzc2lvbnNSZXNwb25zZTABEmYKC1JlZ2lzdGVyS2V5EioubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZWdpc3RlcktleVJlcXVlc3QaKy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlZ2lzdGVyS2V5UmVzcG9uc2USfgoTUmVnaXN0ZXJFcXVpdmFsZW5jZRIyLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVnaXN0ZXJFcXVpdmFsZW5jZVJlcXVlc3QaMy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlZ2lzdGVyRXF1aXZhbGVuY2VSZXNwb25zZRJsCg1SZWdpc3RlckFsaWFzEiwubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZWdpc3RlckFsaWFzUmVxdWVzdBotLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVnaXN0ZXJBbGlhc1Jlc3BvbnNlEmYKC1JlbW92ZUFsaWFzEioubGFuZWtlZXBlci5pZGVudGl0eS52MS5SZW1vdmVBbGlhc1JlcXVlc3QaKy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlbW92ZUFsaWFzUmVzcG9uc2USXQoITGlua1BlZXISJy5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkxpbmtQZWVyUmVxdWVzdBooLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlua1BlZXJSZXNwb25zZRJsCg1NZXJnZVNlc3Npb25zEiwubGFuZWtlZXBlci5pZGVudGl0eS52MS5NZXJnZVNlc3Npb25zUmVxdWVzdBotLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTWVyZ2VTZXNzaW9uc1Jlc3BvbnNlEl0KCEVyYXNlS2V5EicubGFuZWtlZXBlci5pZGVudGl0eS52MS5FcmFzZUtleVJlcXVlc3QaKC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkVyYXNlS2V5UmVzcG9uc2USaAoKR2V0RXJhc3VyZRIpLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuR2V0RXJhc3VyZVJlcXVlc3QaKi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkdldEVyYXN1cmVSZXNwb25zZSIDkAIBEm4KDExpc3RFcmFzdXJlcxIrLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlzdEVyYXN1cmVzUmVxdWVzdBosLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlzdEVyYXN1cmVzUmVzcG9uc2UiA5ACARJ6ChBMaXN0RXJhc3VyZXNUb0RvEi8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5MaXN0RXJhc3VyZXNUb0RvUmVxdWVzdBowLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuTGlzdEVyYXN1cmVzVG9Eb1Jlc3BvbnNlIgOQAgESbAoNUmVwb3J0RXJhc3VyZRIsLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmVwb3J0RXJhc3VyZVJlcXVlc3QaLS5sYW5la2VlcGVyLmlkZW50aXR5LnYxLlJlcG9ydEVyYXN1cmVSZXNwb25zZRJ1ChBBcHBseUtleVBvbGljaWVzEi8ubGFuZWtlZXBlci5pZGVudGl0eS52MS5BcHBseUtleVBvbGljaWVzUmVxdWVzdBowLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuQXBwbHlLZXlQb2xpY2llc1Jlc3BvbnNlEnQKDkdldEtleVBvbGljaWVzEi0ubGFuZWtlZXBlci5pZGVudGl0eS52MS5HZXRLZXlQb2xpY2llc1JlcXVlc3QaLi5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkdldEtleVBvbGljaWVzUmVzcG9uc2UiA5ACARJmCgtSYWlzZUZlbmNlcxIqLmxhbmVrZWVwZXIuaWRlbnRpdHkudjEuUmFpc2VGZW5jZXNSZXF1ZXN0GisubGFuZWtlZXBlci5pZGVudGl0eS52MS5SYWlzZUZlbmNlc1Jlc3BvbnNlEmEKCEV4Y2hhbmdlEicubGFuZWtlZXBlci5pZGVudGl0eS52MS5FeGNoYW5nZVJlcXVlc3QaKC5sYW5la2VlcGVyLmlkZW50aXR5LnYxLkV4Y2hhbmdlUmVzcG9uc2UoATABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_lanekeeper_identity_v1_erasure, file_lanekeeper_identity_v1_journal, file_lanekeeper_identity_v1_key, file_lanekeeper_identity_v1_lifecycle, file_lanekeeper_identity_v1_session, file_lanekeeper_identity_v1_watch]);
 
 /**
  * Asking twice is the same question: there is no request id.
@@ -1186,6 +1188,284 @@ export const MergeSessionsResponseSchema: GenMessage<MergeSessionsResponse> = /*
   messageDesc(file_lanekeeper_identity_v1_identity_service, 27);
 
 /**
+ * Erases a conversation. What stands under its key now is reset, with queued turns skipped and unsent replies
+ * suppressed; a run that holds it ends.
+ *
+ * @generated from message lanekeeper.identity.v1.EraseKeyRequest
+ */
+export type EraseKeyRequest = Message<"lanekeeper.identity.v1.EraseKeyRequest"> & {
+  /**
+   * Required, 1..128 visible ASCII characters; kept with its answer for 24 h.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Canonical. An alias or a key that was merged away: the conversation it leads to. Not there: NOT_FOUND.
+   *
+   * @generated from field: string session_key = 2;
+   */
+  sessionKey: string;
+
+  /**
+   * If set and not the current one: GENERATION_MISMATCH.
+   *
+   * @generated from field: int64 expected_generation = 3;
+   */
+  expectedGeneration: bigint;
+
+  /**
+   * Who and why, at most 500 characters; kept with the erasure, so it should name nobody.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.EraseKeyRequest.
+ * Use `create(EraseKeyRequestSchema)` to create a new message.
+ */
+export const EraseKeyRequestSchema: GenMessage<EraseKeyRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 28);
+
+/**
+ * It is being erased.
+ *
+ * @generated from message lanekeeper.identity.v1.EraseKeyResponse
+ */
+export type EraseKeyResponse = Message<"lanekeeper.identity.v1.EraseKeyResponse"> & {
+  /**
+   * As it stands. The one that is under way, where nobody has spoken under the key since it was asked for. A tenant
+   * with 1,000 under way: QUOTA.
+   *
+   * @generated from field: lanekeeper.identity.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.EraseKeyResponse.
+ * Use `create(EraseKeyResponseSchema)` to create a new message.
+ */
+export const EraseKeyResponseSchema: GenMessage<EraseKeyResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 29);
+
+/**
+ * One erasure.
+ *
+ * @generated from message lanekeeper.identity.v1.GetErasureRequest
+ */
+export type GetErasureRequest = Message<"lanekeeper.identity.v1.GetErasureRequest"> & {
+  /**
+   * Which; not there: NOT_FOUND. A credential that is bound to agents or keys repeats its EraseKey instead.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.GetErasureRequest.
+ * Use `create(GetErasureRequestSchema)` to create a new message.
+ */
+export const GetErasureRequestSchema: GenMessage<GetErasureRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 30);
+
+/**
+ * One erasure.
+ *
+ * @generated from message lanekeeper.identity.v1.GetErasureResponse
+ */
+export type GetErasureResponse = Message<"lanekeeper.identity.v1.GetErasureResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: lanekeeper.identity.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.GetErasureResponse.
+ * Use `create(GetErasureResponseSchema)` to create a new message.
+ */
+export const GetErasureResponseSchema: GenMessage<GetErasureResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 31);
+
+/**
+ * Erasures of the tenant.
+ *
+ * @generated from message lanekeeper.identity.v1.ListErasuresRequest
+ */
+export type ListErasuresRequest = Message<"lanekeeper.identity.v1.ListErasuresRequest"> & {
+  /**
+   * Only those that are not ERASED.
+   *
+   * @generated from field: bool under_way_only = 1;
+   */
+  underWayOnly: boolean;
+
+  /**
+   * 1..500; 0: 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ListErasuresRequest.
+ * Use `create(ListErasuresRequestSchema)` to create a new message.
+ */
+export const ListErasuresRequestSchema: GenMessage<ListErasuresRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 32);
+
+/**
+ * A page of erasures.
+ *
+ * @generated from message lanekeeper.identity.v1.ListErasuresResponse
+ */
+export type ListErasuresResponse = Message<"lanekeeper.identity.v1.ListErasuresResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated lanekeeper.identity.v1.Erasure erasures = 1;
+   */
+  erasures: Erasure[];
+
+  /**
+   * Empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ListErasuresResponse.
+ * Use `create(ListErasuresResponseSchema)` to create a new message.
+ */
+export const ListErasuresResponseSchema: GenMessage<ListErasuresResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 33);
+
+/**
+ * What the calling service has not reported as done.
+ *
+ * @generated from message lanekeeper.identity.v1.ListErasuresToDoRequest
+ */
+export type ListErasuresToDoRequest = Message<"lanekeeper.identity.v1.ListErasuresToDoRequest"> & {
+  /**
+   * 1..100; 0: 50.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Those that follow this one; empty: from the oldest.
+   *
+   * @generated from field: string after_erasure_id = 2;
+   */
+  afterErasureId: string;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ListErasuresToDoRequest.
+ * Use `create(ListErasuresToDoRequestSchema)` to create a new message.
+ */
+export const ListErasuresToDoRequestSchema: GenMessage<ListErasuresToDoRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 34);
+
+/**
+ * A page of it.
+ *
+ * @generated from message lanekeeper.identity.v1.ListErasuresToDoResponse
+ */
+export type ListErasuresToDoResponse = Message<"lanekeeper.identity.v1.ListErasuresToDoResponse"> & {
+  /**
+   * Oldest first; none: there are no more. Delivery is given one once the runner is done with it, since that has found
+   * all of its keys by then, and before that too, to begin with.
+   *
+   * @generated from field: repeated lanekeeper.identity.v1.Erasure erasures = 1;
+   */
+  erasures: Erasure[];
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ListErasuresToDoResponse.
+ * Use `create(ListErasuresToDoResponseSchema)` to create a new message.
+ */
+export const ListErasuresToDoResponseSchema: GenMessage<ListErasuresToDoResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 35);
+
+/**
+ * What a service has found and removed. A repeat changes nothing.
+ *
+ * @generated from message lanekeeper.identity.v1.ReportErasureRequest
+ */
+export type ReportErasureRequest = Message<"lanekeeper.identity.v1.ReportErasureRequest"> & {
+  /**
+   * Which, of the call's tenant.
+   *
+   * @generated from field: string erasure_id = 1;
+   */
+  erasureId: string;
+
+  /**
+   * Keys of tasks that were given away in the conversation, which are erased with it; 1,000 a call, 10,000 in all.
+   * The runner only; each of the form of minted keys.
+   *
+   * @generated from field: repeated lanekeeper.identity.v1.ErasedKey also = 2;
+   */
+  also: ErasedKey[];
+
+  /**
+   * The calling service has nothing of it any more. Before it is `settled`, and of delivery before the runner has said
+   * so: INVALID_REQUEST. Once the runner has said so it adds no keys.
+   *
+   * @generated from field: bool done = 3;
+   */
+  done: boolean;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ReportErasureRequest.
+ * Use `create(ReportErasureRequestSchema)` to create a new message.
+ */
+export const ReportErasureRequestSchema: GenMessage<ReportErasureRequest> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 36);
+
+/**
+ * It is noted.
+ *
+ * @generated from message lanekeeper.identity.v1.ReportErasureResponse
+ */
+export type ReportErasureResponse = Message<"lanekeeper.identity.v1.ReportErasureResponse"> & {
+  /**
+   * As it stands.
+   *
+   * @generated from field: lanekeeper.identity.v1.Erasure erasure = 1;
+   */
+  erasure?: Erasure | undefined;
+};
+
+/**
+ * Describes the message lanekeeper.identity.v1.ReportErasureResponse.
+ * Use `create(ReportErasureResponseSchema)` to create a new message.
+ */
+export const ReportErasureResponseSchema: GenMessage<ReportErasureResponse> = /*@__PURE__*/
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 37);
+
+/**
  * How one agent's keys are made and how long its sessions stay fresh.
  *
  * @generated from message lanekeeper.identity.v1.KeyPolicy
@@ -1232,7 +1512,7 @@ export type KeyPolicy = Message<"lanekeeper.identity.v1.KeyPolicy"> & {
  * Use `create(KeyPolicySchema)` to create a new message.
  */
 export const KeyPolicySchema: GenMessage<KeyPolicy> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 28);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 38);
 
 /**
  * The tenant's policies as a whole.
@@ -1260,7 +1540,7 @@ export type ApplyKeyPoliciesRequest = Message<"lanekeeper.identity.v1.ApplyKeyPo
  * Use `create(ApplyKeyPoliciesRequestSchema)` to create a new message.
  */
 export const ApplyKeyPoliciesRequestSchema: GenMessage<ApplyKeyPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 29);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 39);
 
 /**
  * They are in force.
@@ -1281,7 +1561,7 @@ export type ApplyKeyPoliciesResponse = Message<"lanekeeper.identity.v1.ApplyKeyP
  * Use `create(ApplyKeyPoliciesResponseSchema)` to create a new message.
  */
 export const ApplyKeyPoliciesResponseSchema: GenMessage<ApplyKeyPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 30);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 40);
 
 /**
  * The tenant's policies.
@@ -1296,7 +1576,7 @@ export type GetKeyPoliciesRequest = Message<"lanekeeper.identity.v1.GetKeyPolici
  * Use `create(GetKeyPoliciesRequestSchema)` to create a new message.
  */
 export const GetKeyPoliciesRequestSchema: GenMessage<GetKeyPoliciesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 31);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 41);
 
 /**
  * As they are in force.
@@ -1338,7 +1618,7 @@ export type GetKeyPoliciesResponse = Message<"lanekeeper.identity.v1.GetKeyPolic
  * Use `create(GetKeyPoliciesResponseSchema)` to create a new message.
  */
 export const GetKeyPoliciesResponseSchema: GenMessage<GetKeyPoliciesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 32);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 42);
 
 /**
  * After a restore from backup.
@@ -1366,7 +1646,7 @@ export type RaiseFencesRequest = Message<"lanekeeper.identity.v1.RaiseFencesRequ
  * Use `create(RaiseFencesRequestSchema)` to create a new message.
  */
 export const RaiseFencesRequestSchema: GenMessage<RaiseFencesRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 33);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 43);
 
 /**
  * Nothing that was valid before is accepted any more.
@@ -1387,7 +1667,7 @@ export type RaiseFencesResponse = Message<"lanekeeper.identity.v1.RaiseFencesRes
  * Use `create(RaiseFencesResponseSchema)` to create a new message.
  */
 export const RaiseFencesResponseSchema: GenMessage<RaiseFencesResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 34);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 44);
 
 /**
  * One call. It has its own deadline, trace, tenant and permission. Calls of one moment may come together,
@@ -1526,7 +1806,7 @@ export type ExchangeRequest = Message<"lanekeeper.identity.v1.ExchangeRequest"> 
  * Use `create(ExchangeRequestSchema)` to create a new message.
  */
 export const ExchangeRequestSchema: GenMessage<ExchangeRequest> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 35);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 45);
 
 /**
  * Names a call by the frame's call_id.
@@ -1541,7 +1821,7 @@ export type CancelCall = Message<"lanekeeper.identity.v1.CancelCall"> & {
  * Use `create(CancelCallSchema)` to create a new message.
  */
 export const CancelCallSchema: GenMessage<CancelCall> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 36);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 46);
 
 /**
  * The answer to one call.
@@ -1623,7 +1903,7 @@ export type ExchangeResponse = Message<"lanekeeper.identity.v1.ExchangeResponse"
  * Use `create(ExchangeResponseSchema)` to create a new message.
  */
 export const ExchangeResponseSchema: GenMessage<ExchangeResponse> = /*@__PURE__*/
-  messageDesc(file_lanekeeper_identity_v1_identity_service, 37);
+  messageDesc(file_lanekeeper_identity_v1_identity_service, 47);
 
 /**
  * Who is this key now? May this write happen? What happened to this key, and why?
@@ -1810,6 +2090,57 @@ export const SessionIdentityService: GenService<{
     methodKind: "unary";
     input: typeof MergeSessionsRequestSchema;
     output: typeof MergeSessionsResponseSchema;
+  },
+  /**
+   * Erases a conversation: at once it begins anew, with nothing of what was said; the services then remove all of it,
+   * and its names go unless somebody has spoken under them since.
+   *
+   * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.EraseKey
+   */
+  eraseKey: {
+    methodKind: "unary";
+    input: typeof EraseKeyRequestSchema;
+    output: typeof EraseKeyResponseSchema;
+  },
+  /**
+   * Reads one erasure.
+   *
+   * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.GetErasure
+   */
+  getErasure: {
+    methodKind: "unary";
+    input: typeof GetErasureRequestSchema;
+    output: typeof GetErasureResponseSchema;
+  },
+  /**
+   * Lists erasures, newest first.
+   *
+   * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.ListErasures
+   */
+  listErasures: {
+    methodKind: "unary";
+    input: typeof ListErasuresRequestSchema;
+    output: typeof ListErasuresResponseSchema;
+  },
+  /**
+   * Lists what runner and delivery have to remove, of all tenants, oldest first. Services only.
+   *
+   * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.ListErasuresToDo
+   */
+  listErasuresToDo: {
+    methodKind: "unary";
+    input: typeof ListErasuresToDoRequestSchema;
+    output: typeof ListErasuresToDoResponseSchema;
+  },
+  /**
+   * Tells what the calling service has found and removed. Runner and delivery only.
+   *
+   * @generated from rpc lanekeeper.identity.v1.SessionIdentityService.ReportErasure
+   */
+  reportErasure: {
+    methodKind: "unary";
+    input: typeof ReportErasureRequestSchema;
+    output: typeof ReportErasureResponseSchema;
   },
   /**
    * Stores the tenant's key policies as a new version.
