@@ -23,6 +23,7 @@ export interface IdentityContext extends AsyncDisposable {
   readonly resolver: Resolver;
   readonly feed: Feed;
   readonly clock: Clock;
+  readonly ids: Ids;
   readonly log: Log;
   readonly metrics: IdentityMetrics;
   readonly replica: Replica;
@@ -76,7 +77,7 @@ export function createContext(options: ContextOptions): IdentityContext {
     await lastSeen.flush();
   };
   return {
-    ...{ db, slowDb, engine, reads, resolver, feed, clock, log, metrics, replica },
+    ...{ db, slowDb, engine, reads, resolver, feed, clock, ids, log, metrics, replica },
     flushLastSeen: () => lastSeen.flush(),
     [Symbol.asyncDispose]: close,
   };

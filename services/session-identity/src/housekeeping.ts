@@ -1,4 +1,5 @@
 import { analyzeOutgrown } from "@lanekeeper/postgres";
+import { endErasures } from "./acts/end-erasures.ts";
 import { carryLeftThreads } from "./acts/carry-threads.ts";
 import { sweepPauseMs, type IdentityContext } from "./context.ts";
 import { LIMITS } from "./limits.ts";
@@ -21,6 +22,12 @@ export async function keepHouse(context: IdentityContext, signal: AbortSignal): 
       () => LIMITS.carryEveryMs,
       signal,
       () => carryLeft(context),
+    ),
+    every(
+      context,
+      () => LIMITS.endErasuresEveryMs,
+      signal,
+      () => endRemoved(context, signal),
     ),
     every(
       context,
@@ -67,6 +74,14 @@ async function carryLeft(context: IdentityContext): Promise<void> {
     await carryLeftThreads(context);
   } catch (err) {
     context.log.warn({ err }, "threads could not be carried; they are tried again");
+  }
+}
+
+async function endRemoved(context: IdentityContext, signal: AbortSignal): Promise<void> {
+  try {
+    await endErasures(context, signal);
+  } catch (err) {
+    context.log.warn({ err }, "erasures could not be ended; they are tried again");
   }
 }
 

@@ -50,6 +50,25 @@ export const LIMITS = {
   /** Minted keys that one transaction looks at: their rows are locked for some 50 ms. */
   mintedPageRows: 500,
 
+  /**
+   * No call lasts longer than this, so what had read a key before its erasure began has stored what it brings:
+   * ingress' longest request that admits a turn, a relay's, a channel's.
+   */
+  erasureSettleMs: 300_000,
+  /** Erasures of a tenant at the same time: each is read every ten seconds by each runner and delivery. */
+  maxErasuresUnderWay: 1_000,
+  /** Keys of one: its own, at most a thousand that lead to it, and of tasks that were given away. Some 2 MiB. */
+  maxErasedKeys: 11_000,
+  /** Keys of tasks in one report, and erasures in one answer, whose keys take at most so many bytes together. */
+  maxReportedKeys: 1_000,
+  maxErasuresToDo: 100,
+  maxErasuresBytes: 2 * 1_048_576,
+  /** Erasures that a replica ends in one go, and how often it looks for some. */
+  erasuresAtOnce: 100,
+  endErasuresEveryMs: 10_000,
+  /** An audit asks what was erased in the last year. */
+  erasureRetentionMs: 400 * 86_400_000,
+
   /** Calls of one commit. Past a few hundred the statement takes longer than the commit it saves. */
   maxBatch: 256,
   /** Commits in flight of one replica: one waits for the disk while the next takes its locks. */

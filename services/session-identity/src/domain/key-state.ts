@@ -85,6 +85,8 @@ export interface KeyState {
   readonly bindMs: number;
   /** Of a key that the system minted: until then it stays at least. Undefined: it stays for ever. */
   readonly keptUntilMs: number | undefined;
+  /** The erasure that takes the key away, unless somebody comes back to it before. */
+  readonly erasureId: string | undefined;
   readonly session: Standing | undefined;
 }
 
@@ -122,6 +124,7 @@ export function changedByRun(state: StandingKey, change: RunChange): StandingKey
     source: state.source,
     bindMs: state.bindMs,
     keptUntilMs: state.keptUntilMs,
+    erasureId: state.erasureId,
     session: {
       sessionId: session.sessionId,
       generation: session.generation,

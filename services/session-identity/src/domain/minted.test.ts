@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { runIdFor } from "../testing/calls.ts";
 import { blankKey } from "../testing/states.ts";
-import { goesSoon, keptLonger, keptUntil, notToBeMade } from "./minted.ts";
+import { goesSoon, keptForUse } from "./going.ts";
+import { keptUntil, notToBeMade } from "./minted.ts";
 import { isRefusal } from "./refusal.ts";
 
 const DAY_MS = 86_400_000;
@@ -28,7 +29,7 @@ test("a name that was made is made no more once its key may have gone, whatever 
 test("keeping a key longer never shortens it, and gives whoever is answered a day", () => {
   fc.assert(
     fc.property(aMoment, (keptUntilMs) => {
-      const kept = keptLonger({ ...blankKey(), keptUntilMs }, NOW);
+      const kept = keptForUse({ ...blankKey(), keptUntilMs }, NOW);
       expect(kept.keptUntilMs).toBeGreaterThanOrEqual(keptUntilMs);
       expect(kept.keptUntilMs).toBeGreaterThanOrEqual(NOW + LIMITS.mintedGraceMs);
       expect(goesSoon(kept, NOW)).toBe(false);

@@ -1,24 +1,12 @@
 import { type CanonicalKey, mintedAtMs } from "@lanekeeper/session-key";
 import { LIMITS } from "../limits.ts";
 import { noSession } from "./judge-run.ts";
-import type { KeyState } from "./key-state.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Until when a new key stays at least; undefined: for ever. An id of a clock that is ahead tells a time to come. */
 export function keptUntil(mintedMs: number | undefined, nowMs: number): number | undefined {
   if (mintedMs === undefined) return undefined;
   return Math.max(mintedMs, nowMs) + LIMITS.mintedRetentionMs;
-}
-
-/** Whether a key may go before whoever is told of its session now has come to use it. */
-export function goesSoon({ keptUntilMs }: Pick<KeyState, "keptUntilMs">, nowMs: number): boolean {
-  return keptUntilMs !== undefined && keptUntilMs < nowMs + LIMITS.mintedGraceMs;
-}
-
-/** The same key, and one that would go soon kept for who uses it now: twice as long, so that it is written once. */
-export function keptLonger<State extends KeyState>(state: State, nowMs: number): State {
-  if (!goesSoon(state, nowMs)) return state;
-  return { ...state, keptUntilMs: nowMs + 2 * LIMITS.mintedGraceMs };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { answered, currentFence, type Decision } from "./decision.ts";
+import { keptForUse } from "./going.ts";
 import { hasSession, type KeyState, revised, type StandingKey } from "./key-state.ts";
-import { keptLonger, keptUntil } from "./minted.ts";
+import { keptUntil } from "./minted.ts";
 import type { Birth } from "./records.ts";
 
 /** First contact: what a key needs for its first session. */
@@ -19,9 +20,13 @@ export interface ReserveFacts {
   readonly state: KeyState;
   readonly newSessionId: string;
   readonly principal: string;
-  /** The floors at which new keys start, raised after a restore from backup. */
+  /**
+   * The floors at which new keys start, raised after a restore from backup, and by each key of the tenant that was
+   * erased: a name that comes back goes on behind what it had.
+   */
   readonly generationFloor: bigint;
   readonly epochFloor: bigint;
+  readonly revisionFloor: bigint;
 }
 
 /**
@@ -34,7 +39,7 @@ export type ReserveAnswer =
 
 export const ELSEWHERE: ReserveAnswer = { kind: "elsewhere" };
 
-/** Mints the first session of a key, or joins the one that is there; a minted key that would go soon is kept for it. */
+/** Mints the first session of a key, or joins the one that is there; a key that would go soon is kept for it. */
 export function decideReserve(
   command: ReserveCommand,
   facts: ReserveFacts,
@@ -61,17 +66,16 @@ export function decideReserve(
 }
 
 function joined(state: StandingKey, nowMs: number): Decision<ReserveAnswer> {
-  const kept = keptLonger(state, nowMs);
+  const kept = keptForUse(state, nowMs);
   return answered({ kind: "standing", state: kept }, kept === state ? {} : { state: kept });
 }
 
 function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
-  const { state, nowMs, generationFloor } = facts;
+  const { state, nowMs, generationFloor, revisionFloor } = facts;
   const first = generationFloor + 1n;
   return revised({
     ...state,
-    // A restored database has forgotten what watchers of a key's first life were told.
-    revision: state.revision > generationFloor ? state.revision : generationFloor,
+    revision: state.revision > revisionFloor ? state.revision : revisionFloor,
     internal: command.internal,
     keptUntilMs: keptUntil(command.mintedMs, nowMs),
     session: {

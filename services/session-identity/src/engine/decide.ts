@@ -20,7 +20,7 @@ export function wantedBy({ tenant, sessionKey, ask }: Command): Wanted {
   const key = { tenant, sessionKey };
   switch (ask.kind) {
     case "reserve":
-      return key;
+      return { ...key, floors: true };
     case "begin":
       return {
         ...{ ...key, runId: ask.command.runId, policyAgentId: ask.agentId },
@@ -105,10 +105,10 @@ function reserve(
   if (state === undefined) {
     return isMade(sessionKey, ask) ? refusedReserve(ask, "keys") : answered(ELSEWHERE);
   }
-  const { nowMs, generationFloor, epochFloor } = found;
+  const { nowMs, generationFloor, epochFloor, revisionFloor } = found;
   return decideReserve(ask.command, {
     ...{ nowMs, state, newSessionId: ids.uuid(), principal: asker.principal },
-    ...{ generationFloor, epochFloor },
+    ...{ generationFloor, epochFloor, revisionFloor },
   });
 }
 

@@ -1,20 +1,21 @@
 import { retryOnDeadlock } from "@lanekeeper/postgres";
 import type { Ids } from "@lanekeeper/service";
-import type { Decision, Effects } from "../domain/decision.ts";
+import type { Decision } from "../domain/decision.ts";
 import { hasSession, type KeyState } from "../domain/key-state.ts";
 import { isRefusal, type Refusal } from "../domain/refusal.ts";
 import { ELSEWHERE } from "../domain/reserve.ts";
 import { LIMITS } from "../limits.ts";
 import type { Replica } from "../replica.ts";
 import type { Db, Tx } from "../store/db.ts";
-import { acceptedRow, type JournalAbout, refusedRow } from "../store/journal/journal-rows.ts";
+import { refusedRow } from "../store/journal/journal-rows.ts";
 import { lockKeys, nameOf } from "../store/keys/lock-keys.ts";
 import { type Found, lookUp } from "../store/batch/look-up.ts";
-import { makeKeys, type NewKey } from "../store/keys/make-keys.ts";
+import { makeKeys, type NewKey, tenantsWithRoom } from "../store/keys/make-keys.ts";
 import { readCauses } from "../store/keys/read-causes.ts";
 import { readStillLed } from "../store/keys/read-leads.ts";
 import { readMayBind } from "../store/names/may-bind.ts";
 import { BatchWrites, type Told } from "../store/batch/write-batch.ts";
+import { applyEffects } from "./apply-effects.ts";
 import type { Command, Result } from "./command.ts";
 import type { EngineObserver } from "./engine-observer.ts";
 import { type AskOf, decide, isMade, refusedReserve, wantedBy } from "./decide.ts";
@@ -112,7 +113,10 @@ async function inTransaction(
       observer.wentBack?.(command, facts.postmasterStartMs);
     }
   }
-  const overtaken = await overtakenNames(tx, commands, states);
+  const overtaken = new Set([
+    ...(await overtakenNames(tx, commands, states)),
+    ...(await goneMeanwhile(tx, commands, states)),
+  ]);
   const learnt: Learnt[] = [];
   const results = commands.map((command, index) => {
     const facts = found[index];
@@ -189,6 +193,25 @@ async function overtakenNames(
   return new Set(named.filter((_, place) => still[place] === false).map(({ command }) => command));
 }
 
+/**
+ * First contacts that found a row, which then went with its erasure before it was locked; where the tenant has no room
+ * none was made.
+ */
+async function goneMeanwhile(
+  tx: Tx,
+  commands: readonly Command[],
+  states: readonly (KeyState | undefined)[],
+): Promise<readonly Command[]> {
+  const missing = commands.filter(
+    ({ sessionKey, ask }, index) =>
+      states[index] === undefined && ask.kind === "reserve" && isMade(sessionKey, ask),
+  );
+  if (missing.length === 0) return [];
+  const tenants = missing.map(({ tenant }) => tenant);
+  const withRoom = await tenantsWithRoom(tx, tenants, LIMITS.maxKeysPerTenant);
+  return missing.filter(({ tenant }) => withRoom.has(tenant));
+}
+
 function newKeyOf({ tenant, sessionKey, ask }: Command, ruleSetVersion: number): NewKey[] {
   if (ask.kind !== "reserve" || !isMade(sessionKey, ask)) return [];
   const source = ask.binding?.source ?? (ask.command.mintedMs === undefined ? "resolve" : "mint");
@@ -213,24 +236,9 @@ function record(
     }
     return refusal;
   }
-  apply(writes, about, decision.effects);
+  applyEffects(writes, about, decision.effects);
   recordRequest(writes, command, decision, nowMs);
   return decision.answer;
-}
-
-/** Notes what a decision changes, to be written. */
-function apply(writes: BatchWrites, about: JournalAbout, effects: Effects): void {
-  const { tenant } = about;
-  const rotated = effects.generations !== undefined && effects.generations.length > 0;
-  const told = effects.told === true ? { rotated } : undefined;
-  if (effects.state !== undefined) writes.key(effects.state, told);
-  for (const run of effects.newRuns ?? []) writes.newRun(tenant, run);
-  for (const run of effects.runs ?? []) writes.run(tenant, run);
-  for (const event of effects.events ?? []) writes.event(tenant, event);
-  for (const reply of effects.newReplies ?? []) writes.newReply(tenant, reply);
-  for (const reply of effects.replies ?? []) writes.reply(tenant, reply);
-  for (const begun of effects.generations ?? []) writes.generation(tenant, begun);
-  for (const draft of effects.journal ?? []) writes.journal(acceptedRow(about, draft));
 }
 
 /** What is known by more than its own id: a name by the ledger, a rotation by its request id. */

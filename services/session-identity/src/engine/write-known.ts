@@ -136,6 +136,7 @@ function foundOf(ask: Ask, known: KnownKey, nowMs: number): Found {
     runIdsFromMs: known.runIdsFromMs,
     generationFloor: 0n,
     epochFloor: 0n,
+    revisionFloor: 0n,
     run: ask.kind === "begin" ? undefined : known.activeRun,
     activeRun: undefined,
     event: undefined,

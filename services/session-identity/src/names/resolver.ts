@@ -14,9 +14,10 @@ import {
   mintedAtMs,
 } from "@lanekeeper/session-key";
 import { type Freshness, freshnessAt } from "../domain/freshness.ts";
+import { goesSoon } from "../domain/going.ts";
 import { generationMismatch, noSession } from "../domain/judge-run.ts";
 import { hasSession, type KeyState, type StandingKey } from "../domain/key-state.ts";
-import { goesSoon, notToBeMade } from "../domain/minted.ts";
+import { notToBeMade } from "../domain/minted.ts";
 import type { Engine } from "../engine/engine.ts";
 import { LIMITS } from "../limits.ts";
 import { type GivenName, keyError } from "../rpc/parse/key.ts";

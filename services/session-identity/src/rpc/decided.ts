@@ -56,7 +56,14 @@ export async function deciding<Answer>(
 }
 
 /** Operations that people look for in a log even when all went well. */
-const NOTABLE = new Set(["rotate", "merge", "register_alias", "remove_alias", "link_peer"]);
+const NOTABLE = new Set([
+  "rotate",
+  "merge",
+  "erase",
+  "register_alias",
+  "remove_alias",
+  "link_peer",
+]);
 
 /**
  * One line for each decision: refusals and what operators do at info, the rest at debug. Gives the

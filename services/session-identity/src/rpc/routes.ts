@@ -6,10 +6,14 @@ import { ALLOW } from "./allow.ts";
 import { applyKeyPolicies } from "./apply-key-policies.ts";
 import { beginRun } from "./begin-run.ts";
 import { checkFence } from "./check-fence.ts";
+import { eraseKey } from "./erase-key.ts";
 import { explainKey } from "./explain-key.ts";
+import { getErasure } from "./get-erasure.ts";
 import { getKeyPolicies } from "./get-key-policies.ts";
 import { getSession } from "./get-session.ts";
 import type { IdentityRoutes } from "./handler.ts";
+import { listErasures } from "./list-erasures.ts";
+import { listErasuresToDo } from "./list-erasures-to-do.ts";
 import { listJournal } from "./list-journal.ts";
 import { listRotations } from "./list-rotations.ts";
 import { listSessions } from "./list-sessions.ts";
@@ -21,6 +25,7 @@ import { registerAlias } from "./register-alias.ts";
 import { registerEquivalence } from "./register-equivalence.ts";
 import { registerKey } from "./register-key.ts";
 import { removeAlias } from "./remove-alias.ts";
+import { reportErasure } from "./report-erasure.ts";
 import { resolveSession } from "./resolve-session.ts";
 import { rotateSession } from "./rotate-session.ts";
 import { watchSessions } from "./watch-sessions.ts";
@@ -48,6 +53,11 @@ export function identityRoutes(context: IdentityContext): IdentityRoutes {
     removeAlias: removeAlias(context),
     linkPeer: linkPeer(context),
     mergeSessions: mergeSessions(context),
+    eraseKey: eraseKey(context),
+    getErasure: getErasure(context),
+    listErasures: listErasures(context),
+    listErasuresToDo: listErasuresToDo(context),
+    reportErasure: reportErasure(context),
     raiseFences: raiseFences(context),
   };
   const routes = { ...stored(unary), watchSessions: watchSessions(context) };

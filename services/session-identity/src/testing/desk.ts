@@ -44,7 +44,7 @@ export class Desk {
 
   reserve(): void {
     const facts = { nowMs: this.nowMs, state: this.state, newSessionId: this.#id(), principal: "" };
-    const floors = { generationFloor: 0n, epochFloor: 0n };
+    const floors = { generationFloor: 0n, epochFloor: 0n, revisionFloor: 0n };
     const { sessionKey } = this.state;
     const command = { sessionKey, internal: false, rawKey: "chat", mintedMs: undefined };
     this.#apply(decideReserve(command, { ...facts, ...floors }));

@@ -55,6 +55,7 @@ export function blankKey(key = "agent:main:chat"): KeyState {
     source: "resolve",
     bindMs: 0,
     keptUntilMs: undefined,
+    erasureId: undefined,
     session: undefined,
   };
 }

@@ -24,13 +24,17 @@ export interface Wanted {
   readonly sourceSessionId?: string | undefined;
   readonly countSending?: boolean;
   readonly policyAgentId?: string;
+  /** Of the tenant, beside those of the whole history. */
+  readonly floors?: boolean;
 }
 
 export interface Found {
   readonly nowMs: number;
   readonly postmasterStartMs: number;
+  /** At which a new key starts; those of the tenant are told where `floors` were wanted. */
   readonly generationFloor: bigint;
   readonly epochFloor: bigint;
+  readonly revisionFloor: bigint;
   /** Ms since 1970; undefined: fences were never raised. */
   readonly runIdsFromMs: number | undefined;
   readonly run: RunRecord | undefined;
@@ -59,8 +63,16 @@ interface FoundRow {
   readonly request?: { readonly fingerprint: string; readonly answer: unknown } | null;
   readonly source?: { readonly session_key: string; readonly agent_id: string } | null;
   readonly sending_count?: bigint;
+  readonly floors?: FloorsRow | null;
   /** Null: the tenant has none. */
   readonly policy?: { readonly version: string; readonly policy: PolicyRow | null } | null;
+}
+
+/** Int8 as text. */
+interface FloorsRow {
+  readonly generation: string;
+  readonly run_epoch: string;
+  readonly revision: string;
 }
 
 interface PolicyRow {
@@ -155,6 +167,14 @@ const PARTS: readonly Part[] = [
           where k.tenant = t.tenant and k.agent_id = w.policy_agent and k.version = t.version))
         from tenant_policies t where t.tenant = w.tenant)`,
   },
+  {
+    name: "floors",
+    isWanted: ({ floors }) => floors === true,
+    columns: [],
+    text: `(select json_build_object('generation', f.generation::text, 'run_epoch', f.run_epoch::text,
+          'revision', f.revision::text)
+        from tenant_floors f where f.tenant = w.tenant)`,
+  },
 ];
 
 /** A statement that looks up some of the parts. */
@@ -212,12 +232,15 @@ export async function lookUp(query: Query, wanted: readonly Wanted[]): Promise<r
 }
 
 function foundOf(row: FoundRow): Found {
-  const { run, active_run: activeRun, event, reply, source, policy } = row;
+  const { run, active_run: activeRun, event, reply, source, policy, floors } = row;
+  const generationFloor = row.generation_floor;
   return {
     nowMs: row.now_ms,
     postmasterStartMs: row.start_ms,
-    generationFloor: row.generation_floor,
-    epochFloor: row.epoch_floor,
+    generationFloor: larger(generationFloor, floors?.generation),
+    epochFloor: larger(row.epoch_floor, floors?.run_epoch),
+    // A restored database has forgotten what watchers of a key's first life were told.
+    revisionFloor: larger(generationFloor, floors?.revision),
     runIdsFromMs: row.run_ids_from_ms ?? undefined,
     run: run ? runOf(run) : undefined,
     activeRun: activeRun ? runOf(activeRun) : undefined,
@@ -229,6 +252,12 @@ function foundOf(row: FoundRow): Found {
     policy: policy?.policy ? policyOf(policy.policy) : undefined,
     policyVersion: policy === undefined ? undefined : BigInt(policy?.version ?? 0),
   };
+}
+
+function larger(floor: bigint, other: string | undefined): bigint {
+  if (other === undefined) return floor;
+  const value = BigInt(other);
+  return value > floor ? value : floor;
 }
 
 function policyOf(row: PolicyRow): FreshnessPolicy {

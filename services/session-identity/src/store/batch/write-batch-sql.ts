@@ -29,7 +29,7 @@ const OF_TURNS = {
     written_keys as (
       update session_keys k set
         revision = x.revision, internal = x.internal, alias_of = x.alias_of, moved_to = x.moved_to,
-        absorbed = x.absorbed, kept_until = x.kept_until,
+        absorbed = x.absorbed, kept_until = x.kept_until, erasure_id = x.erasure_id,
         session_id = x.session_id, generation = x.generation, run_epoch = x.run_epoch,
         parent_session_id = x.parent_session_id,
         oldest_runnable_generation = x.oldest_runnable_generation,

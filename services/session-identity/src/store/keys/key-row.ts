@@ -29,6 +29,8 @@ export interface KeyRow {
   readonly bind_time: Moment;
   /** Null: it stays for ever. Not there in changes that an earlier release wrote. */
   readonly kept_until?: Moment | null;
+  /** Not there in changes that an earlier release wrote. */
+  readonly erasure_id?: string | null;
   readonly session_id: string | null;
   readonly generation: Whole | null;
   readonly run_epoch: Whole;
@@ -68,6 +70,7 @@ export function stateOf(row: KeyRow): KeyState {
     source: row.source,
     bindMs: ms(row.bind_time),
     keptUntilMs: row.kept_until ? ms(row.kept_until) : undefined,
+    erasureId: row.erasure_id ?? undefined,
     session: row.session_id === null ? undefined : standingOf(row, row.session_id),
   };
 }
@@ -127,6 +130,7 @@ export function rowOf(state: KeyState): KeyRow {
     source: state.source,
     bind_time: iso(state.bindMs),
     kept_until: state.keptUntilMs === undefined ? null : iso(state.keptUntilMs),
+    erasure_id: state.erasureId ?? null,
     session_id: session?.sessionId ?? null,
     generation: session === undefined ? null : String(session.generation),
     run_epoch: String(session?.runEpoch ?? 0n),

@@ -47,3 +47,20 @@ export async function makeKeys(
   ]);
   return rows.map(({ tenant }) => tenant);
 }
+
+const WITH_ROOM = {
+  name: "tenants_with_room",
+  text: `
+    select distinct w.tenant from unnest($1::text[]) as w(tenant)
+    where coalesce((select sum(u.key_count) from tenant_usage u where u.tenant = w.tenant), 0) < $2::bigint`,
+};
+
+/** Those of the tenants that may hold another key. */
+export async function tenantsWithRoom(
+  query: Query,
+  tenants: readonly string[],
+  maxKeysPerTenant: number,
+): Promise<ReadonlySet<string>> {
+  const { rows } = await query.query<{ tenant: string }>(WITH_ROOM, [tenants, maxKeysPerTenant]);
+  return new Set(rows.map(({ tenant }) => tenant));
+}

@@ -7,7 +7,8 @@ interface Swept {
   readonly retentionMs: number;
 }
 
-/** What goes after its retention. Keys, bindings and generations stay, but for those of minted keys (forget-minted.ts). */
+/** What goes after its retention. Keys, bindings and generations stay, but for those of minted keys (forget-minted.ts)
+ * and of conversations that were erased (erasures/forget-keys.ts). */
 const SWEPT: readonly Swept[] = [
   { table: "journal", where: "last_time < $1", retentionMs: LIMITS.journalRetentionMs },
   {
@@ -21,6 +22,7 @@ const SWEPT: readonly Swept[] = [
     retentionMs: LIMITS.journalRetentionMs,
   },
   { table: "lifecycle_events", where: "create_time < $1", retentionMs: LIMITS.eventRetentionMs },
+  { table: "erasures", where: "end_time < $1", retentionMs: LIMITS.erasureRetentionMs },
   { table: "requests", where: "create_time < $1", retentionMs: LIMITS.requestRetentionMs },
   {
     table: "session_changes",
