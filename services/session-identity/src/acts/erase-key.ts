@@ -12,9 +12,10 @@ import { type Found, lookUp } from "../store/batch/look-up.ts";
 import type { BatchWrites } from "../store/batch/write-batch.ts";
 import type { Tx } from "../store/db.ts";
 import { countUnderWay, readErasure } from "../store/erasures/read-erasures.ts";
+import { isOnlyBound } from "../store/erasures/is-only-bound.ts";
 import { insertErasure } from "../store/erasures/write-erasures.ts";
 import { act, type Actor } from "./act.ts";
-import { lockConnected } from "./locked-keys.ts";
+import { lockConnected, makeRows } from "./locked-keys.ts";
 
 export interface EraseCommand {
   readonly requestId: string;
@@ -43,6 +44,10 @@ export function eraseKey(
   const { requestId, fingerprint, sessionKey } = command;
   const { tenant } = actor;
   const work = async (tx: Tx, writes: BatchWrites) => {
+    // A name that was registered is one that may go; what stands under it is a row of its key.
+    if (await isOnlyBound(tx, tenant, sessionKey)) {
+      await makeRows(tx, writes, tenant, [sessionKey], "erase");
+    }
     const keys = await lockConnected(tx, tenant, [sessionKey]);
     const state = keys.standing(sessionKey);
     const found = await lookUpErasing(tx, tenant, state, requestId);

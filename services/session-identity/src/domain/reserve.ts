@@ -78,6 +78,7 @@ function born(command: ReserveCommand, facts: ReserveFacts): StandingKey {
     revision: state.revision > revisionFloor ? state.revision : revisionFloor,
     internal: command.internal,
     keptUntilMs: keptUntil(command.mintedMs, nowMs),
+    erasureId: undefined,
     session: {
       sessionId: facts.newSessionId,
       generation: first,

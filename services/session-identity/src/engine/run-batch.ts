@@ -115,7 +115,7 @@ async function inTransaction(
   }
   const overtaken = new Set([
     ...(await overtakenNames(tx, commands, states)),
-    ...(await goneMeanwhile(tx, commands, states)),
+    ...(await goneMeanwhile(tx, opening, rows)),
   ]);
   const learnt: Learnt[] = [];
   const results = commands.map((command, index) => {
@@ -199,12 +199,12 @@ async function overtakenNames(
  */
 async function goneMeanwhile(
   tx: Tx,
-  commands: readonly Command[],
-  states: readonly (KeyState | undefined)[],
+  opening: readonly Command[],
+  rows: ReadonlyMap<string, KeyState>,
 ): Promise<readonly Command[]> {
-  const missing = commands.filter(
-    ({ sessionKey, ask }, index) =>
-      states[index] === undefined && ask.kind === "reserve" && isMade(sessionKey, ask),
+  const missing = opening.filter(
+    ({ tenant, sessionKey, ask }) =>
+      ask.kind === "reserve" && isMade(sessionKey, ask) && !rows.has(nameOf(tenant, sessionKey)),
   );
   if (missing.length === 0) return [];
   const tenants = missing.map(({ tenant }) => tenant);

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { RotationReason } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { createDatabase } from "@lanekeeper/postgres";
 import { expect, onTestFinished, test } from "vitest";
@@ -33,6 +34,9 @@ test("a database that cannot be reached is STORE_UNAVAILABLE at every call, neve
     linkPeer: () => cli.linkPeer({ peer, person: "ada" }, now),
     mergeSessions: () =>
       cli.mergeSessions({ requestId: "m", sessionKey: KEY, survivorSessionKey: `${KEY}2` }, now),
+    eraseKey: () => cli.eraseKey({ requestId: "e", sessionKey: KEY }, now),
+    getErasure: () => cli.getErasure({ erasureId: randomUUID() }, now),
+    listErasures: () => cli.listErasures({}, now),
     applyKeyPolicies: () => cli.applyKeyPolicies({ policies: [{ agentId: "main" }] }, now),
     getKeyPolicies: () => cli.getKeyPolicies({}, now),
     raiseFences: () => cli.raiseFences({ requestId: "f" }, now),

@@ -13,6 +13,8 @@ const ACROSS_TENANTS: Readonly<Record<string, string>> = {
   session_changes_xid: "the feed reads what was committed since, once for all watchers",
   session_changes_pkey: "draws the order of changes",
   journal_pkey: "draws the order of decisions",
+  erasures_under_way: "services ask what they have to remove, whosever it is",
+  erasures_end_time: "the sweep looks for what is past its retention, whosever it is",
   session_keys_kept_until: "the sweep looks for what is due, whosever it is",
 };
 
