@@ -225,7 +225,7 @@ test("two replicas end an erasure once", async () => {
   await removeAll(erasing, erasureId);
   const other = await startReplica(erasing.db);
   const ended = await Promise.all([endNow(erasing), endNow({ replica: other })]);
-  expect(ended.sort()).toEqual([0, 1]);
+  expect(ended.toSorted((a, b) => a - b)).toEqual([0, 1]);
   expect(await usage(erasing)).toEqual({ keys: 0, names: 0 });
 });
 
