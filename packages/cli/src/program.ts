@@ -18,6 +18,7 @@ export function program(output: Output): Command {
   addTrace(lanekeeper, output);
   const sessions = lanekeeper.command("sessions").description("conversations and their decisions");
   addSessions(sessions, output);
+  addErasures(sessions, output);
   addStreams(sessions, output);
   addDeliveries(
     lanekeeper.command("deliveries").description("replies on their way, and dead letters"),
@@ -112,6 +113,21 @@ function addSessions(sessions: Command, output: Output): void {
   list(sessions.command("rotations").argument("<name>", "a session key, or any other name of it"))
     .description("its generations, newest first")
     .action(async (name: string, options) => (await load()).listRotations(name, options, output));
+}
+
+function addErasures(sessions: Command, output: Output): void {
+  const load = () => import("./commands/erase.ts");
+  json(sessions.command("erase").argument("<name>", "a session key, or any other name of it"))
+    .description("remove what was said in a conversation, and its names, for good")
+    .option("--yes", "without it only what would go is told")
+    .option("--wait", "come back once nothing of it is left, after some six minutes")
+    .option("--expect-generation <n>", "refuse if another one stands there", int64)
+    .option("--note <text>", "who and why; it is kept, so it should name nobody")
+    .action(async (name: string, options) => (await load()).eraseSession(name, options, output));
+  list(sessions.command("erasures"))
+    .description("conversations that are or were erased, newest first")
+    .option("--under-way", "only those of which something is left")
+    .action(async (options) => (await load()).listErasures(options, output));
 }
 
 function addStreams(sessions: Command, output: Output): void {

@@ -76,6 +76,16 @@ export function operationsGuide(guide: Guide): void {
       expect((await second.ended).code).toBe("SUPERSEDED");
     });
 
+    test("a conversation is erased: what would go is told, then it begins anew", async () => {
+      const before = await guide.resolve("demo:ada");
+      const said = await paste("A conversation to be erased");
+      expect(said).toMatch(/^session id {2}[0-9a-f-]{36}$/m);
+      expect(said).toMatch(/^key {9}agent:main:demo:ada through generation \d+$/m);
+      expect(said).toMatch(/agent:main:demo:ada {2}being removed \(.*by bootstrap: ticket 8$/m);
+      const after = await guide.resolve("demo:ada");
+      expect(after.generation).toBe(String(BigInt(before.generation) + 1n));
+    });
+
     test("how full a runner is, and by whom, is told", async () => {
       const told = await untilTold("Everybody waits", '"tenant":"default"');
       expect(told).toMatch(/^lanekeeper_runs_active\{service="runner"\} \d+$/m);
