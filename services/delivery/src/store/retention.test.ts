@@ -37,6 +37,10 @@ test("what is past its retention goes, and nothing else", async () => {
   await store.db.query(
     `UPDATE deliveries SET end_time = now() - interval '15 days' WHERE turn_id = 'fresh'`,
   );
+  await store.db.query(
+    `INSERT INTO dead_letter_acts SELECT tenant, delivery_id, 1, 1, 'p', turn_id, 4, 1, now() FROM deliveries
+     WHERE turn_id IN ('dead', 'fresh')`,
+  );
   await store.db.query(`UPDATE attempts SET start_time = now() - interval '31 days' WHERE delivery_id =
     (SELECT delivery_id FROM deliveries WHERE turn_id = 'old')`);
   expect(await removeExpired(store.db, { ...QUICK, retentionBatch: 1 })).toBe(true);
@@ -46,6 +50,8 @@ test("what is past its retention goes, and nothing else", async () => {
   );
   expect(left.rows.map(({ turn_id }) => turn_id)).toEqual(["fresh", "open"]);
   const attempts = await store.db.query<{ n: number }>("SELECT count(*)::int AS n FROM attempts");
-  // One is under way.
-  expect(attempts.rows[0]?.n).toBe(2);
+  // One is under way, and that of the dead letter went with it.
+  expect(attempts.rows[0]?.n).toBe(1);
+  const acts = await store.db.query("SELECT note FROM dead_letter_acts");
+  expect(acts.rows).toEqual([{ note: "fresh" }]);
 });
