@@ -149,6 +149,18 @@ export const LIMITS = {
 
   /** How soon the planner is told of tables that have outgrown its knowledge: one look at a catalogue. */
   statisticsEveryMs: SECOND_MS,
+  /** Who asked to be forgotten waits; what is left is told after five minutes, so a look costs little beside. */
+  erasureSweepMs: 10 * SECOND_MS,
+  /** What session-identity gives at once, and so many in one look; the next look goes on from there. */
+  erasuresPerPage: 100,
+  erasuresPerSweep: 1_000,
+  /** Replies, or keys, of a statement: some ten milliseconds under the locks of the routes. */
+  erasedPerStatement: 500,
+  /**
+   * Whoever comes back marks the key at session-identity and registers its route then. So long before an erasure was
+   * read a call may have begun that has registered a route and did not mark the key.
+   */
+  comesBackMs: MINUTE_MS,
   retentionSweepMs: 10 * MINUTE_MS,
   retentionBatch: 5_000,
   deadLetterRetentionMs: 14 * DAY_MS,

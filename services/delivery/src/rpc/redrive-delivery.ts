@@ -4,12 +4,19 @@ import {
   type RedriveDeliveryRequest,
   type RedriveDeliveryResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery_service";
-import { type CallContext, invalid, LanekeeperError, storeUnavailable } from "@lanekeeper/rpc";
+import {
+  type CallContext,
+  invalid,
+  LanekeeperError,
+  notFound,
+  storeUnavailable,
+} from "@lanekeeper/rpc";
 import { inTrace } from "@lanekeeper/service";
 import type { DeliveryContext } from "../context.ts";
 import { tellOutcomes } from "../sending/tell-outcomes.ts";
 import { readRedriveId } from "../store/dead-letters/read-redrive-id.ts";
 import { type Redrive, redrive } from "../store/dead-letters/redrive.ts";
+import { readRoute } from "../store/routes/configure-route.ts";
 import { parseId, parseNote } from "./fields.ts";
 import { findDelivery, requireDead } from "./find-delivery.ts";
 import { deliveryMessage } from "./messages.ts";
@@ -74,10 +81,11 @@ async function settleBefore(
   throw storeUnavailable(message, undefined, "session-identity");
 }
 
-/** @throws INVALID_REQUEST where somebody else was quicker */
-async function carryOut(context: DeliveryContext, wanted: Redrive): Promise<void> {
-  if (await redrive(context.db, wanted)) return;
-  const { db } = context;
-  if ((await readRedriveId(db, wanted.tenant, wanted.deliveryId)) === wanted.requestId) return;
-  throw invalid("delivery_id", `${wanted.deliveryId} is no dead letter any more`);
+/** @throws INVALID_REQUEST where somebody else was quicker, NOT_FOUND where its route was erased */
+async function carryOut({ db }: DeliveryContext, wanted: Redrive): Promise<void> {
+  if (await redrive(db, wanted)) return;
+  const { tenant, deliveryId, routeId, requestId } = wanted;
+  if ((await readRedriveId(db, tenant, deliveryId)) === requestId) return;
+  if ((await readRoute(db, tenant, routeId)) === undefined) throw notFound("route", routeId);
+  throw invalid("delivery_id", `${deliveryId} is no dead letter any more`);
 }

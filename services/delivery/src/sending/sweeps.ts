@@ -1,6 +1,8 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import { analyzeOutgrown } from "@lanekeeper/postgres";
+import type { Clock } from "@lanekeeper/service";
 import type { DeliveryMetrics } from "../metrics.ts";
+import { erasureSweep } from "../erasing/erasure-sweep.ts";
 import type { Limits } from "../limits.ts";
 import { countBlocked, readBacklog } from "../store/deliveries/backlog.ts";
 import { removeExpired } from "../store/retention.ts";
@@ -10,8 +12,12 @@ import type { Sweep } from "./sweeper.ts";
 import { type TellDeps, tellOutcomes } from "./tell-outcomes.ts";
 
 export interface SweepDeps extends TellDeps {
-  readonly identity: Pick<IdentityClient, "getSession" | "writeLifecycle">;
+  readonly identity: Pick<
+    IdentityClient,
+    "getSession" | "writeLifecycle" | "listErasuresToDo" | "reportErasure"
+  >;
   readonly limits: Limits;
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly metrics: Pick<DeliveryMetrics, "backlog" | "blocked">;
 }
 
@@ -48,6 +54,7 @@ export function sweeps(deps: SweepDeps): readonly Sweep[] {
       everyMs: limits.retentionSweepMs,
       run: (signal) => forgetGoneKeys(deps, signal),
     },
+    { name: "erasures", everyMs: limits.erasureSweepMs, run: erasureSweep(deps) },
   ];
 }
 

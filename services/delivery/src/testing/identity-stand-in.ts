@@ -22,6 +22,7 @@ import type {
   WatchSessionsRequestSchema,
   WatchSessionsResponseSchema,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/watch";
+import { ErasuresStandIn } from "./erasures-stand-in.ts";
 
 type Watch = ServerStreamHandler<
   typeof WatchSessionsRequestSchema,
@@ -53,6 +54,7 @@ export class IdentityStandIn implements AsyncDisposable {
   readonly gone = new Set<string>();
   /** Fences that were looked at without writing. */
   readonly checked: string[] = [];
+  readonly erasures = new ErasuresStandIn();
   /** Peers that were made one: `<agent> <peer> = <same as>`. */
   readonly equivalences: string[] = [];
   /** Called before each is taken; what it throws is the answer. */
@@ -77,7 +79,7 @@ export class IdentityStandIn implements AsyncDisposable {
           desc: SessionIdentityService,
           routes: this.#routes(),
           allow: allowAll(SessionIdentityService, "delivery"),
-          tenantless: ["watchSessions"],
+          tenantless: ["watchSessions", "listErasuresToDo"],
         }),
       ],
       host: "127.0.0.1",
@@ -127,6 +129,8 @@ export class IdentityStandIn implements AsyncDisposable {
         this.equivalences.push(`${agentId} ${peer?.peerId} = ${sameAs?.peerId}`);
         return {};
       },
+      listErasuresToDo: async (request) => this.erasures.list(request),
+      reportErasure: async (request, { tenant }) => this.erasures.report(request, tenant),
       watchSessions: (request, call) => {
         this.watches.push({ request, tenant: call.tenant });
         return this.watch(request, call);

@@ -89,12 +89,12 @@ WHERE r.tenant = $1 AND r.route_id = $2`,
 
 /**
  * Makes a dead letter PENDING again, at its old place on the route. False: it is none, or this request
- * has been carried out, or an attempt of it is not settled at session-identity.
+ * has been carried out, or an attempt of it is not settled at session-identity, or the route is there no more.
  */
 export function redrive(db: DeliveryDatabase, wanted: Redrive): Promise<boolean> {
   const { tenant, deliveryId, routeId, session } = wanted;
   return db.transaction(async (sql) => {
-    await sql.query(LOCK_ROUTE, [tenant, routeId]);
+    if ((await first(sql, LOCK_ROUTE, [tenant, routeId])) === undefined) return false;
     const before = await first<Pick<ActRow, "previousState" | "previousGeneration">>(sql, REDRIVE, [
       ...[tenant, deliveryId, wanted.requestId, wanted.expireMs],
       ...[session?.sessionId ?? null, session?.generation ?? null],

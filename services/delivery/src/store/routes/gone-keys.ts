@@ -57,19 +57,30 @@ DELETE FROM route_counts
 WHERE tenant = $1 AND session_key = $2 AND route_count <= $3 AND NOT EXISTS (SELECT FROM counted)`,
 };
 
+/** The lock under which a key's routes are made and removed. */
+export async function lockRouteCount(sql: Sql, { tenant, sessionKey }: RoutedKey): Promise<void> {
+  await sql.query(LOCK_COUNT, [tenant, sessionKey]);
+}
+
+/** So many of a key's routes are there no more. */
+export async function uncountRoutes(
+  sql: Sql,
+  { tenant, sessionKey }: RoutedKey,
+  count: number,
+): Promise<void> {
+  if (count > 0) await sql.query(FORGET_COUNT, [tenant, sessionKey, count]);
+}
+
 /**
  * Removes the routes of a key that has gone for good, with their history, but for those that a reply is kept of.
  * Gives how many. The count's row is locked first, as where a route is registered.
  */
-export function forgetRoutesOf(
-  db: DeliveryDatabase,
-  { tenant, sessionKey }: RoutedKey,
-): Promise<number> {
+export function forgetRoutesOf(db: DeliveryDatabase, key: RoutedKey): Promise<number> {
   return db.transaction(async (sql) => {
-    await sql.query(LOCK_COUNT, [tenant, sessionKey]);
-    const gone = await first<{ readonly count: number }>(sql, FORGET, [tenant, sessionKey]);
+    await lockRouteCount(sql, key);
+    const gone = await first<{ readonly count: number }>(sql, FORGET, [key.tenant, key.sessionKey]);
     const count = gone?.count ?? 0;
-    if (count > 0) await sql.query(FORGET_COUNT, [tenant, sessionKey, count]);
+    await uncountRoutes(sql, key, count);
     return count;
   });
 }
