@@ -20,6 +20,8 @@ export type Identity = Pick<
   | "getSession"
   | "listRotations"
   | "watchSessions"
+  | "listErasuresToDo"
+  | "reportErasure"
 >;
 
 /** What the runner asks of delivery. */

@@ -255,6 +255,21 @@ export const LIMITS = {
    */
   minKeepConversationsDays: 2,
   maxKeepConversationsDays: 36_500,
+  /** Between two looks at what is to be erased, jittered by half: delivery looks as often, and nobody waits. */
+  erasuresLookMs: 10_000,
+  /** Erasures of one answer, as many as session-identity gives. */
+  erasuresPage: 100,
+  /** And of one look, some ms each; the next goes on behind them. */
+  erasuresPerLook: 1_000,
+  /** Keys of an erasure that one statement looks at, and that one report takes. */
+  erasureKeysPage: 1_000,
+  /** Statements that take something away of one erasure in a look, some 50 ms each: others wait behind it. */
+  erasureStatements: 100,
+  /**
+   * An ended turn is erased so much later: whoever follows it from another replica has seen its end, and the last
+   * portion of what it said is stored.
+   */
+  erasedTurnRestMs: 5_000,
   /** Sessions that were just restored, forked or merged, some KiB each; more is an operator's script. */
   errandsWaiting: 1_000,
   /** How often the tables of conversations are measured: they grow by the hour. */

@@ -12,6 +12,7 @@ import type { NewTurn } from "../store/admission/new-turn.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import type { AdmissionResult } from "./admission-result.ts";
 import type { RunnerDeps } from "../deps.ts";
+import { turnErased } from "./turn-erased.ts";
 
 /**
  * A retry without a key of the client's own joins the turn whose caller was cut off; made again by a door that
@@ -48,7 +49,8 @@ function saidBy({ tenant, principal, fingerprint, session }: NewTurn): Said {
 /**
  * What a turn's tool sends is known by its turn and step: made again it says the same, though its key may have been
  * merged into another meanwhile.
- * @throws IDEMPOTENCY_MISMATCH: the request under that key was another.
+ * @throws IDEMPOTENCY_MISMATCH: the request under that key was another. NOT_FOUND: its turn was erased with its
+ * conversation, and nothing is run in its place.
  */
 export async function joined(
   deps: RunnerDeps,
@@ -56,8 +58,8 @@ export async function joined(
   known: KnownRequest,
 ): Promise<AdmissionResult> {
   const found = await readTurn(deps.db, turn.tenant, known.turnId);
-  if (found === undefined) throw new Error(`turn ${known.turnId} is remembered and not there`);
-  const isSentAgain = turn.nested !== undefined && found.parentTurnId === turn.parentTurnId;
+  const isSentAgain =
+    turn.nested !== undefined && (found === undefined || found.parentTurnId === turn.parentTurnId);
   if (!isSentAgain && !Buffer.from(known.fingerprint).equals(turn.fingerprint)) {
     throw new LanekeeperError(
       "IDEMPOTENCY_MISMATCH",
@@ -65,6 +67,7 @@ export async function joined(
       { metadata: { other_turn_id: known.turnId } },
     );
   }
+  if (found === undefined) throw turnErased(known.turnId);
   const disposition = Disposition.JOINED;
   const joined = { disposition, position: 0, claimedRunId: undefined, stopped: undefined };
   // Nobody else can have the key: a door repeats its submission, since the answer was lost, for its only caller.
@@ -82,7 +85,9 @@ export async function joinedToTeller(
   { tenant, childTurnId = "" }: NewTurn,
 ): Promise<AdmissionResult> {
   const child = await readChildTurn(db, tenant, childTurnId);
-  const turn = await readTurn(db, tenant, child?.toldTurnId ?? child?.parentTurnId ?? "");
+  // Erased meanwhile, with the conversation that was to hear of it.
+  if (child === undefined) throw notFound("turn", childTurnId);
+  const turn = await readTurn(db, tenant, child.toldTurnId ?? child.parentTurnId);
   if (turn === undefined) throw notFound("turn", childTurnId);
   const disposition = Disposition.JOINED;
   return { turn, disposition, position: 0, claimedRunId: undefined, stopped: undefined };

@@ -17,7 +17,9 @@ import type { NewLaneTurn } from "../store/admission/new-turn.ts";
 import { readTurn } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import type { RunnerDeps } from "../deps.ts";
+import { refuseErasedParent } from "./erased-parent.ts";
 import { routeOfOutcome } from "./route-of-outcome.ts";
+import { SPAWNED } from "./spawn.ts";
 
 type OutcomeDeps = Pick<RunnerDeps, "db" | "identity" | "delivery">;
 
@@ -32,7 +34,10 @@ export interface OutcomeOptions {
   readonly reply: Message | "withheld" | undefined;
 }
 
-/** A turn of the parent's session, wherever that is now, with what became of its child. */
+/**
+ * A turn of the parent's session, wherever that is now, with what became of its child.
+ * @throws NOT_FOUND: the turn, or who was to hear of it, is not there any more
+ */
 export async function outcomeTurn(
   deps: OutcomeDeps,
   child: ChildTurn,
@@ -42,6 +47,7 @@ export async function outcomeTurn(
   const turn = await readTurn(deps.db, tenant, childTurnId);
   if (turn === undefined) throw notFound("turn", childTurnId);
   const session = await parentOf(deps, child, turn);
+  await refuseErasedParent(deps, child, session);
   const { idempotencyKey, fingerprint, reply } = options;
   return {
     tenant,
@@ -131,7 +137,7 @@ const WITHHELD =
   "has answered, and its session was reset before the answer was sent here: the answer does not come.";
 
 function nameOf({ sessionKey, origin, turnId }: StoredTurn): string {
-  const what = origin.source === "sessions_spawn" ? "The subagent" : "The session";
+  const what = origin.source === SPAWNED ? "The subagent" : "The session";
   return `${what} ${sessionKey ?? ""} (turn ${turnId})`;
 }
 

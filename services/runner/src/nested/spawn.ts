@@ -9,7 +9,8 @@ import type { SessionMessageOutcome, SubagentTask } from "../tools/tool-deps.ts"
 import { refuseSpentChain, refuseSpentRequest } from "./nested-budget.ts";
 import { nestedTurn, type NestedParts, sendNested, tellsOf } from "./nested-send.ts";
 
-const SOURCE = "sessions_spawn";
+/** The source of turns that are such tasks. */
+export const SPAWNED = "sessions_spawn";
 
 /**
  * Gives a task to an agent in a session of its own. The session's key is minted once per turn and step,
@@ -35,7 +36,7 @@ export async function spawn(
   const routeId = await routeToParent(parts, from, session.sessionKey);
   const tells = tellsOf(from, { isRouted: routeId !== "", isAwaited: wait });
   const message = { from, text, onConflict: OnConflict.ENQUEUE };
-  const sent = { source: SOURCE, rawKey, routeId, tells, isMinted: true };
+  const sent = { source: SPAWNED, rawKey, routeId, tells, isMinted: true };
   const turn = nestedTurn(parts, message, session, sent);
   return sendNested(parts, from, turn, wait ? timeoutMs : undefined);
 }
@@ -86,7 +87,7 @@ async function routeToParent(
   const kind = RouteKind.PARENT_SESSION;
   const address = session.sessionKey;
   const { route } = await deps.delivery.registerRoute(
-    { sessionKey, kind, address, source: SOURCE },
+    { sessionKey, kind, address, source: SPAWNED },
     { tenant, principal, signal, within: from },
   );
   if (route !== undefined) return route.routeId;

@@ -10,6 +10,7 @@ import { expiredTurns, idleLanes, staleTurns } from "../store/recovery/sweep.ts"
 import type { Relay } from "../outbox/relay.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 import type { Collaborators } from "../collaborators.ts";
+import { Erasures } from "../erasing/erasures.ts";
 import type { Runner } from "../lanes/runner.ts";
 import { forgetMintedKeys } from "./minted-keys.ts";
 import { Retention } from "./retention.ts";
@@ -48,13 +49,19 @@ interface Chore {
 export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #retention: Retention;
+  readonly #erasures: Erasures;
   readonly #timers = new Map<string, { cancel(): void }>();
   readonly #busy = new Set<Promise<void>>();
   #stopped = false;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
-    this.#retention = new Retention(options.parts.deps);
+    const { parts, runner } = options;
+    this.#retention = new Retention(parts.deps);
+    this.#erasures = new Erasures({
+      ...parts,
+      onFreed: (tenant, sessionKey) => runner.pump(tenant, sessionKey, true),
+    });
   }
 
   start(): void {
@@ -67,6 +74,7 @@ export class Sweeper {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retention.stop();
+    this.#erasures.stop();
     for (const timer of this.#timers.values()) timer.cancel();
     await Promise.all(this.#busy);
   }
@@ -105,6 +113,7 @@ export class Sweeper {
         parts.deps.leaseMs / (2 * LIMITS.heartbeatsPerLease),
       ),
       sweep("statistics", async () => void (await analyzeOutgrown(parts.deps.db, TURN_TABLES))),
+      sweep("erasures", () => this.#erasures.look(), LIMITS.erasuresLookMs),
       sweep("retention", () => this.#retention.sweep(), LIMITS.retentionSweepMs),
       sweep(
         "lanes of subagents",

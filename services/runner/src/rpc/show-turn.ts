@@ -1,21 +1,10 @@
-import { notFound } from "@lanekeeper/rpc";
 import type { RunnerContext } from "../context.ts";
 import { readPosition } from "../store/lanes/read-position.ts";
-import { readRuns, readTurn } from "../store/attaching/read-turn.ts";
+import { readRuns } from "../store/attaching/read-turn.ts";
 import type { StoredTurn } from "../store/turn-row.ts";
 import { turnMessage, type TurnInit } from "./turn-message.ts";
 
-/** One turn with its runs and its place. @throws NOT_FOUND */
-export async function showTurn(
-  context: RunnerContext,
-  tenant: string,
-  turnId: string,
-): Promise<TurnInit> {
-  const turn = await readTurn(context.deps.db, tenant, turnId);
-  if (turn === undefined) throw notFound("turn", turnId);
-  return showStored(context, turn);
-}
-
+/** One turn with its runs and its place. */
 export async function showStored({ deps }: RunnerContext, turn: StoredTurn): Promise<TurnInit> {
   const { tenant, turnId, sessionKey, state } = turn;
   const [runs, found] = await Promise.all([

@@ -66,6 +66,9 @@ export function armedIdentity(identity: Identity, arm: Arm, isOver = never): Ide
     getSession: (request, options) => identity.getSession(request, options),
     listRotations: (request, options) => identity.listRotations(request, options),
     watchSessions: (request, options) => identity.watchSessions(request, options),
+    listErasuresToDo: (request, options) => identity.listErasuresToDo(request, options),
+    reportErasure: (request, options) =>
+      arm.around("reportErasure", () => identity.reportErasure(request, options), isOver),
     writeLifecycle: (request, options) =>
       arm.around(
         request.event?.case ?? "",

@@ -22,6 +22,7 @@ import {
   serviceTokenAuthenticator,
   storeUnavailable,
 } from "@lanekeeper/rpc";
+import { ErasuresStandIn, type StoodErasure } from "./erasures-stand-in.ts";
 import {
   type ActiveRun,
   deliverable,
@@ -65,6 +66,7 @@ export class IdentityStandIn implements AsyncDisposable {
     readonly outcome: number;
     readonly errorMessage: string;
   }[] = [];
+  readonly erasures = new ErasuresStandIn();
   readonly granted: { readonly runId: string; readonly turnId: string }[] = [];
 
   /** Turns whose runs were refused a key that another run held. */
@@ -93,7 +95,7 @@ export class IdentityStandIn implements AsyncDisposable {
           desc: SessionIdentityService,
           routes: this.#routes(),
           allow: allowAll(SessionIdentityService, "runner"),
-          tenantless: ["watchSessions"],
+          tenantless: ["watchSessions", "listErasuresToDo"],
         }),
       ],
       host: "127.0.0.1",
@@ -137,6 +139,13 @@ export class IdentityStandIn implements AsyncDisposable {
     const row = this.#key(tenant, sessionKey);
     row.epoch += 1n;
     row.active = undefined;
+  }
+
+  /** Begins the erasure of a conversation, which is reset. */
+  erase(tenant: string, sessionKey: string): StoodErasure {
+    const { generation } = this.#key(tenant, sessionKey);
+    this.rotate(tenant, sessionKey, { skipsQueued: true });
+    return this.erasures.add(tenant, [{ sessionKey, throughGeneration: generation }]);
   }
 
   /** Merges a key into another. */
@@ -260,14 +269,20 @@ export class IdentityStandIn implements AsyncDisposable {
       removeAlias: never,
       linkPeer: never,
       mergeSessions: never,
-      eraseKey: never,
-      getErasure: never,
-      listErasures: never,
-      listErasuresToDo: async () => ({ erasures: [] }),
-      reportErasure: never,
       applyKeyPolicies: never,
       getKeyPolicies: never,
       raiseFences: never,
+      eraseKey: never,
+      getErasure: never,
+      listErasures: never,
+      listErasuresToDo: async (request) => {
+        this.#refuseWhenDown();
+        return this.erasures.toDo(request);
+      },
+      reportErasure: async (request, { tenant }) => {
+        this.#refuseWhenDown();
+        return this.erasures.report(tenant, request);
+      },
       async *exchange() {},
     };
   }

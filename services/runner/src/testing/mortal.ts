@@ -89,6 +89,9 @@ export function mortalIdentity(identity: Identity, life: Life, hooks: IdentityHo
     getSession: (request, options) => life.guard(() => identity.getSession(request, options)),
     listRotations: (request, options) => life.guard(() => identity.listRotations(request, options)),
     watchSessions: (request, options) => identity.watchSessions(request, options),
+    listErasuresToDo: (request, options) =>
+      life.guard(() => identity.listErasuresToDo(request, options)),
+    reportErasure: (request, options) => life.guard(() => identity.reportErasure(request, options)),
     writeLifecycle: (request, options) => {
       const event = request.event?.case;
       hooks.beforeWrite?.(event);

@@ -27,17 +27,19 @@ export function findRequest(
 const FIND_CUT_OFF = {
   name: "runner_find_cut_off",
   text: `
-SELECT t.turn_id AS "turnId", i.fingerprint
-FROM idempotency i JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
-WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated AND t.caller_gone
-  AND t.session_key IS NOT DISTINCT FROM $4
-  AND (t.end_time IS NULL
-    OR t.end_time > clock_timestamp() - ${LIMITS.retriesComeWithinMs} * interval '1 ms')
-  AND ($5::float8 IS NULL OR t.accept_time >= clock_timestamp() - $5 * interval '1 ms')
+SELECT i.turn_id AS "turnId", i.fingerprint
+FROM idempotency i LEFT JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
+WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated
+  AND (t.caller_gone AND t.session_key IS NOT DISTINCT FROM $4 OR t.turn_id IS NULL)
+  AND (t.turn_id IS NOT NULL AND t.end_time IS NULL
+    OR coalesce(t.end_time, i.create_time) > clock_timestamp() - ${LIMITS.retriesComeWithinMs} * interval '1 ms')
+  AND ($5::float8 IS NULL
+    OR coalesce(t.accept_time, i.create_time) >= clock_timestamp() - $5 * interval '1 ms')
   AND NOT EXISTS (
     SELECT FROM idempotency j JOIN turns later ON later.tenant = j.tenant AND later.turn_id = j.turn_id
     WHERE j.tenant = $1 AND j.principal = $2 AND j.fingerprint = $3 AND j.is_generated
-      AND later.session_key IS NOT DISTINCT FROM $4 AND later.accept_time > t.caller_gone_time)
+      AND later.session_key IS NOT DISTINCT FROM $4
+      AND later.accept_time > CASE WHEN t.turn_id IS NULL THEN i.create_time ELSE t.caller_gone_time END)
 ORDER BY i.turn_id DESC LIMIT 1`,
 };
 
@@ -53,7 +55,7 @@ export interface Said {
 /**
  * The last turn that says the same and whose caller was cut off; of those that run or ended a while ago at most.
  * Where the same was accepted anew after that, a retry is of what was asked then; and of what was asked so long
- * ago at most, if that is known.
+ * ago at most, if that is known. Of requests whose turn was erased those are left here whose caller was cut off.
  */
 export function findCutOff(
   sql: Sql,
@@ -67,6 +69,11 @@ export function findCutOff(
 const FORGET_CUT_OFF = {
   name: "runner_forget_cut_off",
   text: `
+WITH erased AS (
+  UPDATE idempotency i SET is_generated = false
+  WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated
+    AND NOT EXISTS (SELECT FROM turns t WHERE t.tenant = i.tenant AND t.turn_id = i.turn_id)
+)
 UPDATE turns t SET caller_gone = false FROM idempotency i
 WHERE i.tenant = $1 AND i.principal = $2 AND i.fingerprint = $3 AND i.is_generated
   AND t.tenant = i.tenant AND t.turn_id = i.turn_id AND t.caller_gone

@@ -91,15 +91,15 @@ const FORGET_EVENTS = {
   text: `
 DELETE FROM turn_events e USING (
   SELECT e.tenant, e.turn_id, e.first_seq FROM turn_events e
-  JOIN turns t ON t.tenant = e.tenant AND t.turn_id = e.turn_id
+  LEFT JOIN turns t ON t.tenant = e.tenant AND t.turn_id = e.turn_id
   WHERE e.create_time < clock_timestamp() - $1 * interval '1 ms'
-    AND t.end_time < clock_timestamp() - $1 * interval '1 ms'
+    AND (t.turn_id IS NULL OR t.end_time < clock_timestamp() - $1 * interval '1 ms')
   LIMIT $2
 ) old
 WHERE e.tenant = old.tenant AND e.turn_id = old.turn_id AND e.first_seq = old.first_seq`,
 };
 
-/** Removes events of turns that ended long ago. Gives how many rows. */
+/** Removes events of turns that ended long ago, or that are gone. Gives how many rows. */
 export async function forgetEvents(sql: Sql, olderThanMs: number, limit: number): Promise<number> {
   return (await sql.query(FORGET_EVENTS, [olderThanMs, limit])).rowCount;
 }
@@ -109,8 +109,9 @@ const FORGET_REQUESTS = {
   text: `
 DELETE FROM idempotency i USING (
   SELECT i.tenant, i.principal, i.key FROM idempotency i
-  JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
-  WHERE i.create_time < clock_timestamp() - $1 * interval '1 ms' AND t.end_time IS NOT NULL
+  LEFT JOIN turns t ON t.tenant = i.tenant AND t.turn_id = i.turn_id
+  WHERE i.create_time < clock_timestamp() - $1 * interval '1 ms'
+    AND (t.turn_id IS NULL OR t.end_time IS NOT NULL)
     AND NOT EXISTS (SELECT FROM turns h
       WHERE h.tenant = t.tenant AND h.turn_id = t.into_turn_id AND h.end_time IS NULL)
   LIMIT $2
@@ -120,7 +121,7 @@ WHERE i.tenant = old.tenant AND i.principal = old.principal AND i.key = old.key`
 
 /**
  * Removes the memory of requests that were settled long ago: whoever joined another turn, which takes its place in
- * the lane, is with that one. Gives how many rows.
+ * the lane, is with that one. That of a turn which was erased with its conversation is as old. Gives how many rows.
  */
 export async function forgetRequests(
   sql: Sql,
