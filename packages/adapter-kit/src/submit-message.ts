@@ -3,7 +3,7 @@ import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/ses
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition, type Turn } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
-import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import { hasReason, isNotFound, LanekeeperError } from "@lanekeeper/rpc";
 import type { Deadline } from "./deadline.ts";
 import type { AdapterAccount, EventName, MessageEvent, ReplyPlace } from "./event.ts";
 import { contentFingerprint, idempotencyKey } from "./event-ids.ts";
@@ -50,7 +50,8 @@ async function findTurn(
   try {
     return (await ports.runner.findTurn({ idempotencyKey, fingerprint }, deadline.call)).turn;
   } catch (error) {
-    if (hasReason(error, "NOT_FOUND")) return undefined;
+    // Of one whose turn was erased it tells that the turn is gone.
+    if (isNotFound(error, "request")) return undefined;
     throw error;
   }
 }

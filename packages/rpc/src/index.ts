@@ -41,6 +41,7 @@ export {
   draining,
   invalid,
   later,
+  isNotFound,
   notFound,
   payloadTooLarge,
   permissionDenied,

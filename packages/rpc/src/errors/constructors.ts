@@ -1,5 +1,5 @@
 import type { ServiceName } from "../auth/service-name.ts";
-import { LanekeeperError, type LanekeeperErrorOptions } from "./lanekeeper-error.ts";
+import { hasReason, LanekeeperError, type LanekeeperErrorOptions } from "./lanekeeper-error.ts";
 import { serviceMetadata, silentService } from "./silent-service.ts";
 
 /** INVALID_REQUEST for one field. */
@@ -14,6 +14,11 @@ export function invalid(field: string, description: string): LanekeeperError {
 export function notFound(what: string, name: string): LanekeeperError {
   const metadata = { resource_type: what, resource_name: name };
   return new LanekeeperError("NOT_FOUND", `no ${what} named ${name}`, { metadata });
+}
+
+/** Whether a thing of this kind is not there. */
+export function isNotFound(error: unknown, what: string): boolean {
+  return hasReason(error, "NOT_FOUND") && error.metadata["resource_type"] === what;
 }
 
 /** UNAUTHENTICATED: no credential, or none that is known. */

@@ -3,7 +3,7 @@ import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/ses
 import { Role } from "@lanekeeper/protocol/lanekeeper/runner/v1/message";
 import { Disposition } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import type { IdentityClient, RunnerClient } from "@lanekeeper/client";
-import { type CallOptions, hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import { type CallOptions, hasReason, isNotFound, LanekeeperError } from "@lanekeeper/rpc";
 import type { AgentDirectory } from "../agents/agent-directory.ts";
 import { requireAgentOf } from "../agents/require-agent-of.ts";
 import { onConflictOf } from "./schedule-message.ts";
@@ -65,7 +65,8 @@ async function findStarted(
     const { turnId, session } = turn;
     return { turnId, session, disposition: Disposition.JOINED };
   } catch (error) {
-    if (hasReason(error, "NOT_FOUND")) return;
+    // Of one whose turn was erased it tells that the turn is gone.
+    if (isNotFound(error, "request")) return;
     throw error;
   }
 }

@@ -36,6 +36,8 @@ export const holdTurn: Script = () => undefined;
 /** Runner as far as ingress calls it, in memory. */
 export class StandInRunner {
   readonly turns: StandInTurn[] = [];
+  /** Those that went with their conversation. */
+  readonly erased = new Set<StandInTurn>();
   readonly calls: {
     readonly method: string;
     readonly call: CallContext;
@@ -89,7 +91,8 @@ export class StandInRunner {
       findTurn: async (request, call) => {
         this.#note("findTurn", request, call);
         const turn = this.#known(request.idempotencyKey, request.fingerprint);
-        if (turn === undefined) throw notFound("turn", request.idempotencyKey);
+        if (turn !== undefined && this.erased.has(turn)) throw notFound("turn", turn.turnId);
+        if (turn === undefined) throw notFound("request", request.idempotencyKey);
         const { turnId, session } = turn;
         return { turn: session ? { turnId, session } : { turnId } };
       },

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import { hasReason, LanekeeperError } from "@lanekeeper/rpc";
+import { hasReason, isNotFound, LanekeeperError } from "@lanekeeper/rpc";
 import { TurnClass } from "@lanekeeper/protocol/lanekeeper/identity/v1/lifecycle";
 import type { SessionRef } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type {
@@ -142,7 +142,8 @@ async function findTurn(deps: Opening, request: TurnRequest): Promise<Turn | und
     const found = await deps.runner.findTurn({ idempotencyKey, fingerprint }, callOptions(request));
     return found.turn;
   } catch (error) {
-    if (hasReason(error, "NOT_FOUND")) return undefined;
+    // Of one whose turn was erased it tells that the turn is gone.
+    if (isNotFound(error, "request")) return undefined;
     throw error;
   }
 }

@@ -65,6 +65,17 @@ describe("an Idempotency-Key", () => {
   });
 });
 
+test("a repeat of a request whose turn was erased is told so, and its name is not resolved again", async () => {
+  const once = keyed({ "idempotency-key": "k-1" });
+  await ask(lane, once);
+  lane.runner.erased.add(lane.runner.last);
+  const { status, json, headers } = await ask(lane, once);
+  expect([status, json]).toMatchObject([404, { error: { code: "NOT_FOUND" } }]);
+  expect(headers["x-should-retry"]).toBe("false");
+  expect(lane.identity.calls).toHaveLength(1);
+  expect(lane.runner.turns).toHaveLength(1);
+});
+
 describe("a turn without an answer", () => {
   test.each([
     [TurnState.SUPERSEDED, "", 409, "SUPERSEDED"],

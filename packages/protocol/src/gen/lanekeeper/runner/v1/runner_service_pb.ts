@@ -38,7 +38,8 @@ export const file_lanekeeper_runner_v1_runner_service: GenFile = /*@__PURE__*/
 export type SubmitTurnRequest = Message<"lanekeeper.runner.v1.SubmitTurnRequest"> & {
   /**
    * Required: the caller's Idempotency-Key, the provider's event id, or a fresh id. 1..255 visible
-   * ASCII characters, unique per tenant and principal. Not the label x-request-id.
+   * ASCII characters, unique per tenant and principal. Not the label x-request-id. A repeat of a request whose turn
+   * was erased with its conversation runs nothing: NOT_FOUND, of a `turn`.
    *
    * @generated from field: string idempotency_key = 1;
    */
@@ -692,7 +693,8 @@ export const ReportCutOffResponseSchema: GenMessage<ReportCutOffResponse> = /*@_
   messageDesc(file_lanekeeper_runner_v1_runner_service, 11);
 
 /**
- * A turn by its key.
+ * A turn by its key. The key was never used: NOT_FOUND, whose resource_type is `request`; the turn was erased with its
+ * conversation: `turn`.
  *
  * @generated from message lanekeeper.runner.v1.FindTurnRequest
  */

@@ -378,7 +378,7 @@ export type Turn = Message<"lanekeeper.runner.v1.Turn"> & {
   usage?: Usage | undefined;
 
   /**
-   * Session keys of the chain of nested sends, outermost first.
+   * Session keys of the chain of nested sends, outermost first. One that was erased is empty.
    *
    * @generated from field: repeated string call_chain = 25;
    */
