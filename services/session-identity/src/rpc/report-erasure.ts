@@ -10,7 +10,7 @@ import { readShown } from "./get-erasure.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { holderOf } from "./list-erasures-to-do.ts";
 import { sessionKey } from "./parse/key.ts";
-import { positive, uuid } from "./parse/text.ts";
+import { uuid } from "./parse/text.ts";
 
 export function reportErasure(context: IdentityContext): IdentityRoutes["reportErasure"] {
   return async (request, call) => {
@@ -38,7 +38,8 @@ function keysOfTasks(given: readonly ProtoErasedKey[]): readonly ErasedKey[] {
     if (mintedAtMs(key) === undefined) {
       throw invalid(`also[${index}].session_key`, "is no key that is minted for a task");
     }
-    const field = `also[${index}].through_generation`;
-    return { sessionKey: key, throughGeneration: positive(field, one.throughGeneration) };
+    const { throughGeneration } = one;
+    if (throughGeneration < 0n) throw invalid(`also[${index}].through_generation`, "at least 0");
+    return { sessionKey: key, throughGeneration };
   });
 }
