@@ -77,6 +77,22 @@ test("asked for by any of its names, a conversation goes with all that lead to i
   );
 });
 
+test("no reply of what was merged into it goes out any more", async () => {
+  const { cli, ingress, delivery } = await start();
+  await ingress.resolveSession(rawName("chat"));
+  const { session } = await ingress.resolveSession(rawName("other"));
+  const other = "agent:main:other";
+  await cli.mergeSessions({ requestId: "m-1", sessionKey: other, survivorSessionKey: KEY });
+  const send = () => {
+    const value = { session: session?.ref, turnId: "turn-1", deliveryId: randomUUID() };
+    const event = { case: "sending", value: { attempt: 1 } } as const;
+    return delivery.writeLifecycle({ writer: { case: "reply", value }, eventSeq: 1n, event });
+  };
+  await send();
+  await cli.eraseKey({ requestId: "r-1", sessionKey: KEY });
+  expect((await failure(send())).reason).toBe("STALE_GENERATION");
+});
+
 test("what cannot be erased is told why, and nothing changes", async () => {
   const { db, tenant, cli, ingress } = await start();
   const requestId = randomUUID();

@@ -120,6 +120,7 @@ async function begin(
   const { sessionKey } = state;
   const { ruleSetVersion } = writes;
   applyEffects(writes, { tenant, sessionKey, nowMs, ruleSetVersion, asker }, erasing.effects);
+  for (const merged of erasing.silenced) writes.key(merged, undefined);
   await insertErasure(tx, erasing.erasure);
   return { erasureId: erasing.erasure.erasureId };
 }

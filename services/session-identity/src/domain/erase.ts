@@ -1,6 +1,6 @@
 import type { Effects, JournalDraft } from "./decision.ts";
 import { type Erasure, erasedWith } from "./erasure.ts";
-import { hasSession, type KeyState } from "./key-state.ts";
+import { hasSession, type KeyState, type StandingKey, withSession } from "./key-state.ts";
 import type { RunRecord } from "./records.ts";
 import { isRefusal, type Refusal } from "./refusal.ts";
 import { decideRotate } from "./rotate.ts";
@@ -25,6 +25,8 @@ export interface EraseFacts {
 export interface Erasing {
   readonly erasure: Erasure;
   readonly effects: Effects;
+  /** Keys that were merged into it, whose replies are judged by their own numbers: none goes out any more. */
+  readonly silenced: readonly StandingKey[];
 }
 
 /**
@@ -47,7 +49,12 @@ export function decideErase(facts: EraseFacts): Erasing | Refusal {
       state: { ...(reset.state ?? state), erasureId },
       journal: [...(reset.journal ?? []), draftOf(state, note)],
     },
+    silenced: pointers.filter(hasSession).map(silenced),
   };
+}
+
+function silenced(merged: StandingKey): StandingKey {
+  return withSession(merged, { oldestDeliverable: merged.session.generation + 1n });
 }
 
 function effectsOfReset(facts: EraseFacts): Effects | Refusal {
