@@ -26,6 +26,25 @@ test("int8 is a bigint, alone and in arrays, and timestamptz a Date", async () =
   ]);
 });
 
+const BYTES = ["ab", undefined, "", ',"\\{}NULL'];
+
+test.each([
+  ["hex", "$1::bytea[]", (bytes: unknown[]) => bytes],
+  ["escape", "$1::bytea[]", (bytes: unknown[]) => bytes],
+  ["hex", "ARRAY[$1::bytea[], $1::bytea[]]", (bytes: unknown[]) => [bytes, bytes]],
+  ["hex", "($1::bytea[])[5:6]", () => []],
+  ["hex", "array_append('[0:0]={a}'::bytea[], NULL)", () => [Buffer.from("a"), null]],
+])("with bytea_output = %s, %s is an array of buffers", async (output, array, expected) => {
+  await using db = testDatabase({ url: server.url, poolSize: 1 });
+  await db.query(`SET bytea_output = ${output}`);
+  const bytes = BYTES.map((text) => (text === undefined ? null : Buffer.from(text)));
+  const { rows } = await db.query(
+    `SELECT ${array} AS bytes, coalesce($1::bytea[], '{}') IS NULL AS no`,
+    [bytes],
+  );
+  expect(rows).toEqual([{ bytes: expected(bytes), no: false }]);
+});
+
 test("bigints go out as parameters without loss", async () => {
   await using db = testDatabase({ url: server.url });
   const sent = [9_223_372_036_854_775_807n, -1n];
