@@ -58,8 +58,10 @@ async function make({ root, entry, cache, change = (_, text) => text }) {
     // Modules of ES are strict; what is older does not mind.
     banner: { js: '(function (require, module, exports) { "use strict";' },
     footer: { js: "})" },
-    // All is read as single bytes.
+    // All is read as single bytes, at every start: a third of them would be spaces. Lines stay short for traces.
     charset: "ascii",
+    minifyWhitespace: true,
+    lineLimit: 200,
     legalComments: "none",
     sourcemap: "external",
     tsconfigRaw: {},
