@@ -7,6 +7,7 @@ import { test } from "vitest";
 import type { Keys } from "../../services/runner/src/testing/lane/keys.ts";
 import { playLane } from "../../services/runner/src/testing/lane/play.ts";
 import { TENANT } from "../../services/runner/src/testing/requests.ts";
+import { schemasOfRunner } from "../../services/runner/src/testing/test-worlds.ts";
 import { World } from "../../services/runner/src/testing/world.ts";
 import { testDatabase } from "../../services/session-identity/src/testing/database.ts";
 import {
@@ -44,6 +45,7 @@ test("with session-identity itself, whatever is done to a lane, in whatever orde
   const identity = await startReplica(database.open());
   const policies = [{ agentId: "main" }];
   await identity.client("cli", { tenant: TENANT }).applyKeyPolicies({ policies });
-  await using world = await World.start(database.place(), identity.server.address);
+  await using schemas = schemasOfRunner(database.place());
+  await using world = await World.start(await schemas.lend(), identity.server.address);
   await playLane(world, keysOf(identity.client("ingress")), 5);
 });

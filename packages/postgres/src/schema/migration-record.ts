@@ -22,8 +22,11 @@ export class SchemaVersionError extends Error {
   }
 }
 
+/** The table of them. */
+export const RECORDS = "schema_migrations";
+
 export function recordTable(schema: SqlName): string {
-  return `${quoted(schema)}.schema_migrations`;
+  return `${quoted(schema)}.${RECORDS}`;
 }
 
 /** Makes that table where there is none yet. */

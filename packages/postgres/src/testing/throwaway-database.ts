@@ -8,6 +8,8 @@ export interface ThrowawayDatabase extends AsyncDisposable {
   readonly url: string;
   /** Makes a schema, and in it what the migrations of a folder make. */
   makeSchema(schema: string, migrations: string): Promise<void>;
+  /** The superuser's statements, on one connection. */
+  ask<Row extends object>(statements: string, params?: readonly unknown[]): Promise<Row[]>;
   /** Ends all connections to it, and removes it. */
   stop(): Promise<void>;
 }
@@ -33,6 +35,9 @@ export async function startThrowawayDatabase(): Promise<ThrowawayDatabase> {
   return {
     url,
     makeSchema: (schema, migrations) => makeSchema(connection, schema, migrations),
+    ask: async <Row extends object>(statements: string, params?: readonly unknown[]) =>
+      (await connection.query<Row>(statements, params === undefined ? undefined : [...params]))
+        .rows,
     stop,
     [Symbol.asyncDispose]: stop,
   };

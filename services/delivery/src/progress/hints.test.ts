@@ -28,7 +28,10 @@ beforeEach(async () => {
   ({ identity, slack, telegram, delivery } = world);
   runner = world.as("runner");
 });
-afterEach(() => world[Symbol.asyncDispose]());
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  await schemas.giveBack();
+});
 
 const ACTION = "sendChatAction";
 const RUNNING = ProgressPhase.RUNNING;

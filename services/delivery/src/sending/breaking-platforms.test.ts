@@ -21,7 +21,10 @@ beforeEach(async () => {
   ({ slack, telegram } = world);
   runner = world.as("runner");
 });
-afterEach(() => world[Symbol.asyncDispose]());
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  await schemas.giveBack();
+});
 
 const [ROUTES, REPLIES, BREAKS] = [3, 8, 30];
 

@@ -30,7 +30,10 @@ beforeEach(async () => {
   ({ identity, slack, delivery } = world);
   [runner, ingress] = [world.as("runner"), world.as("ingress")];
 });
-afterEach(() => world[Symbol.asyncDispose]());
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  await schemas.giveBack();
+});
 
 const POST = "chat.postMessage";
 const [OLD, NEW] = ["G0OLD", "C0NEW"];

@@ -1,34 +1,32 @@
-import { createDatabase } from "@lanekeeper/postgres";
-import { startThrowawayDatabase } from "@lanekeeper/postgres/testing";
+import { type LentSchema, lentSchemas, startThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { MIGRATIONS } from "../start.ts";
 import type { DeliveryDatabase } from "../store/sql.ts";
 
-/** One throwaway database for a file's tests; each test gets a schema of its own. */
+/** One throwaway database for a file's tests; each test has a schema to itself. */
 export interface TestSchemas extends AsyncDisposable {
-  /** A migrated schema behind a pool; closed with the database. */
+  /** An empty, migrated schema behind a pool. */
   open(): Promise<DeliveryDatabase>;
+  /** Those that were opened are not used any more: to be called once what works on them has ended. */
+  giveBack(): Promise<void>;
 }
 
 export async function startTestSchemas(): Promise<TestSchemas> {
   const database = await startThrowawayDatabase();
-  const opened: DeliveryDatabase[] = [];
-  let count = 0;
+  const schemas = lentSchemas(database, { prefix: "test", migrations: MIGRATIONS });
+  const lent: LentSchema[] = [];
+  const giveBack = async () => {
+    await Promise.all(lent.splice(0).map((schema) => schema.giveBack()));
+  };
   return {
-    async open() {
-      const schema = `test_${++count}`;
-      await database.makeSchema(schema, MIGRATIONS);
-      const db: DeliveryDatabase = createDatabase({
-        url: database.url,
-        schema,
-        poolSize: 4,
-        applicationName: schema,
-        log: () => undefined,
-      });
-      opened.push(db);
-      return db;
+    open: async () => {
+      const schema = await schemas.lend();
+      lent.push(schema);
+      return schema.open();
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(opened.map((db) => db.close()));
+    giveBack,
+    [Symbol.asyncDispose]: async () => {
+      await giveBack();
+      await schemas[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };

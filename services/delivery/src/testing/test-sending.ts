@@ -30,6 +30,7 @@ export function testSending() {
     await Promise.all(replicas.splice(0).map((replica) => replica[Symbol.asyncDispose]()));
     await identity[Symbol.asyncDispose]();
     await sink[Symbol.asyncDispose]();
+    await schemas.giveBack();
   });
 
   /** A replica that ends with its test. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { endAttempt } from "../domain/attempt-ending.ts";
 import type { SendOutcome } from "../domain/send-outcome.ts";
@@ -26,6 +26,7 @@ export function testStore() {
     db = await schemas.open();
     steps = stepsOf(1_000);
   });
+  afterEach(() => schemas.giveBack());
 
   async function route(address?: string): Promise<string> {
     const stored = await registerRoute(db, newRoute(address), LIMITS);

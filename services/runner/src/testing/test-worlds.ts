@@ -1,5 +1,11 @@
-import { startThrowawayDatabase, type ThrowawayDatabase } from "@lanekeeper/postgres/testing";
+import {
+  type LentSchemas,
+  lentSchemas,
+  startThrowawayDatabase,
+} from "@lanekeeper/postgres/testing";
+import type { ThrowawayDatabase } from "@lanekeeper/postgres/testing";
 import { afterAll, beforeAll } from "vitest";
+import { MIGRATIONS } from "../config.ts";
 import { applyMain } from "./requests.ts";
 import { type Replica, World } from "./world.ts";
 
@@ -12,13 +18,18 @@ export interface TestWorlds {
 
 export function testWorlds(): TestWorlds {
   let database: ThrowawayDatabase | undefined;
+  let schemas: LentSchemas | undefined;
   beforeAll(async () => {
     database = await startThrowawayDatabase();
+    schemas = schemasOfRunner(database);
   });
-  afterAll(() => database?.stop());
-  const start = (): Promise<World> => {
-    if (database === undefined) throw new Error("worlds start in tests, and in hooks before them");
-    return World.start(database);
+  afterAll(async () => {
+    await schemas?.[Symbol.asyncDispose]();
+    await database?.stop();
+  });
+  const start = async (): Promise<World> => {
+    if (schemas === undefined) throw new Error("worlds start in tests, and in hooks before them");
+    return World.start(await schemas.lend());
   };
   return {
     start,
@@ -29,4 +40,8 @@ export function testWorlds(): TestWorlds {
       return { world, replica };
     },
   };
+}
+
+export function schemasOfRunner(database: ThrowawayDatabase): LentSchemas {
+  return lentSchemas(database, { prefix: "runner", migrations: MIGRATIONS });
 }

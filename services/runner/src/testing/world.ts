@@ -1,7 +1,5 @@
-import { randomBytes } from "node:crypto";
-
-import { createDatabase, type Database } from "@lanekeeper/postgres";
-import type { ThrowawayDatabase } from "@lanekeeper/postgres/testing";
+import type { Database } from "@lanekeeper/postgres";
+import type { LentSchema } from "@lanekeeper/postgres/testing";
 import {
   createIdentityClient,
   createRunnerClient,
@@ -11,7 +9,6 @@ import {
 import { serviceCredential } from "@lanekeeper/rpc";
 import { createMetrics, Disposal, Secret, systemClock, systemIds } from "@lanekeeper/service";
 import { captureLog, testSettings } from "@lanekeeper/service/testing";
-import { MIGRATIONS } from "../config.ts";
 import type { RunnerContext } from "../context.ts";
 import { runnerMetrics } from "../metrics.ts";
 import type { Tool } from "../tools/tool.ts";
@@ -74,23 +71,20 @@ export class World implements AsyncDisposable {
   /** Awaited before an agent has its tools, as where their servers are slow. */
   toolsReady: Promise<void> = Promise.resolve();
   readonly db: Database<unknown>;
-  readonly #url: string;
-  readonly #schema: string;
+  readonly #schema: LentSchema;
   readonly #opened = new Disposal();
   #identityTarget = "";
   #count = 0;
 
-  private constructor(url: string, schema: string) {
-    this.#url = url;
+  private constructor(schema: LentSchema) {
     this.#schema = schema;
-    this.db = this.#opened.use(this.#database());
+    this.#opened.defer(() => schema.giveBack());
+    this.db = this.#opened.use(schema.open<unknown>());
   }
 
   /** `identityTarget`: of a session-identity that takes the stand-in's place. */
-  static async start(database: ThrowawayDatabase, identityTarget?: string): Promise<World> {
-    const schema = `runner_${randomBytes(6).toString("hex")}`;
-    await database.makeSchema(schema, MIGRATIONS);
-    const world = new World(database.url, schema);
+  static async start(schema: LentSchema, identityTarget?: string): Promise<World> {
+    const world = new World(schema);
     world.#opened.use(await world.identity.start());
     world.#identityTarget = identityTarget ?? world.identity.target;
     return world;
@@ -150,7 +144,9 @@ export class World implements AsyncDisposable {
   /** A replica in a process of its own, armed to end or to stop at a point. */
   async process(order: Pick<ReplicaOrder, "at" | "signal"> & { leaseMs?: number }) {
     const { leaseMs = 60_000, at, signal } = order;
-    const place = { databaseUrl: this.#url, schema: this.#schema, secret: SECRET };
+    this.#schema.spoil();
+    const { url: databaseUrl, name: schema } = this.#schema;
+    const place = { databaseUrl, schema, secret: SECRET };
     const identityTarget = this.#identityTarget;
     const replica = await SpawnedReplica.start({ ...place, identityTarget, leaseMs, at, signal });
     return this.#opened.use(replica);
@@ -166,16 +162,6 @@ export class World implements AsyncDisposable {
     return this.#opened[Symbol.asyncDispose]();
   }
 
-  #database(): Database<unknown> {
-    return createDatabase<unknown>({
-      url: this.#url,
-      schema: this.#schema,
-      poolSize: 4,
-      applicationName: "test",
-      log: () => undefined,
-    });
-  }
-
   #deps(
     replica: string,
     life: Life,
@@ -183,7 +169,7 @@ export class World implements AsyncDisposable {
     opened: Disposal,
     options: ReplicaOptions,
   ): RunnerDeps {
-    const db = opened.use(this.#database());
+    const db = opened.use(this.#schema.open<unknown>());
     const credential = serviceCredential("runner", SECRET);
     const identity = createIdentityClient({ target: this.#identityTarget, credential });
     opened.defer(() => identity.$close());

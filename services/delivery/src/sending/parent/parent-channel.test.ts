@@ -69,6 +69,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();
+  await schemas.giveBack();
 });
 
 test("a subagent's answer becomes a system turn of its parent, with its files, by the delivery's id", async () => {

@@ -47,6 +47,7 @@ afterEach(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();
   await slack[Symbol.asyncDispose]();
+  await schemas.giveBack();
   expect(shown).not.toContain(TOKENS.SLACK_TOKEN);
 });
 

@@ -54,6 +54,7 @@ afterEach(async () => {
   await delivery[Symbol.asyncDispose]();
   await identity[Symbol.asyncDispose]();
   await telegram[Symbol.asyncDispose]();
+  await schemas.giveBack();
   expect(shown).not.toContain(TOKENS.TELEGRAM_TOKEN);
 });
 
