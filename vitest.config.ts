@@ -42,13 +42,14 @@ export default defineConfig({
         },
       },
       {
-        // A constellation of six processes each, after everything else.
+        // A constellation of six processes each, after everything else. As in `unit`, modules are loaded once a process.
         test: {
           ...PATIENT,
           name: "system",
           include: ["test/**/*.test.ts", "packages/*/src/**/*.system.test.ts"],
           maxWorkers: 2,
           hookTimeout: 180_000,
+          isolate: false,
           sequence: { groupOrder: 2 },
         },
       },
