@@ -8,6 +8,8 @@ import type { TestConstellation } from "@lanekeeper/testing";
 const ROOT = join(import.meta.dirname, "../..");
 /** What a machine with nothing but Node lacks. */
 const PROGRAMS = join(import.meta.dirname, "programs");
+/** What finds a program of this repository without looking for it. */
+const QUICK = join(PROGRAMS, "quick");
 /** With http_proxy set curl and buf would send even loopback through it. */
 export const NO_PROXY = { no_proxy: "127.0.0.1", NO_PROXY: "127.0.0.1" };
 
@@ -24,7 +26,7 @@ export interface Document {
 /** Reads a page, for a constellation that listens elsewhere and has another data dir than it says. */
 export function openDocument(path: string, constellation: TestConstellation): Document {
   const text = readFileSync(join(ROOT, path), "utf8");
-  const env = environment(constellation);
+  const env = environment(constellation, path === "README.md" ? [] : [QUICK]);
   return {
     blocks: (language, heading) => {
       const fence = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g");
@@ -64,7 +66,10 @@ function replaceAll(text: string, replacing: Readonly<Record<string, string>>): 
   return Object.entries(replacing).reduce((done, [from, to]) => done.replaceAll(from, to), text);
 }
 
-function environment({ baseUrl, dataDir, targets, apiKey }: TestConstellation) {
+function environment(
+  { baseUrl, dataDir, targets, apiKey }: TestConstellation,
+  first: readonly string[],
+) {
   return {
     ...process.env,
     LANEKEEPER_URL: baseUrl,
@@ -73,7 +78,9 @@ function environment({ baseUrl, dataDir, targets, apiKey }: TestConstellation) {
     LANEKEEPER_CLUSTER_SECRET: readFileSync(join(dataDir, "cluster-secret"), "utf8").trim(),
     LANEKEEPER_IDENTITY_TARGET: targets["session-identity"],
     ...NO_PROXY,
-    PATH: [join(ROOT, "node_modules/.bin"), process.env["PATH"], PROGRAMS].join(delimiter),
+    PATH: [...first, join(ROOT, "node_modules/.bin"), process.env["PATH"], PROGRAMS].join(
+      delimiter,
+    ),
   };
 }
 
