@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import {
   createDeliveryClient,
   createIdentityClient,
@@ -12,6 +14,7 @@ import {
   startModelServer,
   startWebhookSink,
 } from "@lanekeeper/testing";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openAi, say } from "../support/client.ts";
 import { spoken } from "../support/transcript.ts";
@@ -117,3 +120,65 @@ test("whoever speaks under the name right after finds an empty conversation, and
   await untilNone("replies", () => deliveriesOf(sessionKey));
   expect(await routesOf(sessionKey)).toBe(1);
 });
+
+/** As if an hour had passed since all that has to do with erasures and routes. */
+async function anHourPasses(): Promise<void> {
+  const folder = join(lanekeeper.dataDir, "postgres");
+  const read = async (name: string) => (await readFile(join(folder, name), "utf8")).trim();
+  const [port, password] = [Number(await read("postgres-port")), await read("postgres-password")];
+  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password });
+  await client.connect();
+  try {
+    for (const [table, time] of [
+      ["lanekeeper_identity.erasures", "create_time"],
+      ["lanekeeper_identity.key_bindings", "first_seen_time"],
+      ["lanekeeper_delivery.routes", "update_time"],
+    ]) {
+      await client.query(`UPDATE ${table} SET ${time} = ${time} - interval '1 hour'`);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+test("in the end its key and names are gone, though processes died; one to which somebody came back stays", async () => {
+  const [gone, kept] = [await conversation("erase:4"), await conversation("erase:5")];
+  const ids = await Promise.all([gone, kept].map(async (key) => erasureIdOf(await erase(key))));
+  model.next({ text: "hello" });
+  await say(openAi(lanekeeper), "erase:5", "me again");
+  await anHourPasses();
+  for (const service of ["runner", "delivery", "session-identity"] as const) {
+    await lanekeeper.kill(service);
+  }
+  const states = () =>
+    Promise.all(
+      ids.map(async (erasureId) => {
+        const { erasure } = await lanekeeper.call(`${IDENTITY}/GetErasure`, { erasureId });
+        const { state, returned = false, keys = [] } = erasure as Record<string, unknown>;
+        return { state, returned, keys };
+      }),
+    );
+  const isOver = async () =>
+    (await states()).every(({ state }) => state === "ERASURE_STATE_ERASED");
+  await eventually(isOver, { what: "both are erased", timeoutMs: 110_000 });
+  const ended = { state: "ERASURE_STATE_ERASED", keys: [] };
+  expect(await states()).toEqual([
+    { ...ended, returned: false },
+    { ...ended, returned: true },
+  ]);
+
+  const find = (value: string) =>
+    identity.resolveSession({ name: { case: "rawKey", value }, lookUpOnly: true });
+  await expect(find("erase:4")).rejects.toThrow("no session");
+  expect((await find("erase:5")).session?.ref?.generation).toBe(2n);
+  expect([await routesOf(gone), await routesOf(kept)]).toEqual([0, 1]);
+  expect(await spoken(lanekeeper, kept)).toEqual(["user: me again", "assistant: hello"]);
+  model.next({ text: "welcome" });
+  const shown = model.requests.length;
+  await say(openAi(lanekeeper), "erase:4", "who am I?");
+  expect(JSON.stringify(await model.request(shown))).not.toContain("4711");
+});
+
+function erasureIdOf(answer: Record<string, unknown>): string {
+  return (answer["erasure"] as { erasureId: string }).erasureId;
+}

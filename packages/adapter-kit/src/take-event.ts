@@ -11,7 +11,7 @@ import { KnownSame } from "./known-same.ts";
 import type { Outcome, RegisteredRoute } from "./outcome.ts";
 import type { AdapterPorts } from "./ports.ts";
 import { isSaidInPlace, runCommand } from "./run-command.ts";
-import { register, submitMessage } from "./submit-message.ts";
+import { register, resolve, submitMessage } from "./submit-message.ts";
 
 /** Through whom an event came, and for whom the ports act. */
 export interface EventSource {
@@ -84,6 +84,8 @@ async function command(
   const { place, command: name, eventId } = event;
   const isSaid = session !== undefined && place !== undefined && isSaidInPlace({ ports, event });
   if (isSaid) {
+    // The answer is part of the conversation: where that was being erased, somebody has come back to it.
+    await resolve(ports, account, event.name, deadline);
     const { routeId } = await register(ports, account, session, place, deadline);
     const requestId = requestIdOf(idempotencyKey(account, eventId));
     await say(ports, { requestId, session, routeId, text }, deadline);

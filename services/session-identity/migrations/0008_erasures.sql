@@ -6,6 +6,8 @@ create table erasures (
   keys jsonb not null,
   principal text not null,
   note text not null,
+  -- Replies whose send was claimed when it began.
+  perhaps_sent_count integer not null,
   create_time timestamptz not null,
   -- When each of those who hold what was said had nothing of it any more.
   runner_time timestamptz,

@@ -18,8 +18,10 @@ test("a bound that is gone ends its process", () => {
   expect(() => shortened("something else", bound)).toThrow("is not found");
 });
 
-/** API keys that were ended, and keys of subagents. */
-const OF_WHAT_A_SOAK_HAS_NOT = new Set(["endedKeyRetentionMs", "mintedRetentionMs"]);
+/** API keys that were ended, keys of subagents, and conversations that were erased. */
+const OF_WHAT_A_SOAK_HAS_NOT = new Set([
+  ...["endedKeyRetentionMs", "mintedRetentionMs", "erasureRetentionMs"],
+]);
 
 test("every bound of a service that is called retention is shortened", async () => {
   const shortened = new Set(SHORT_RETENTION.map(({ file, name }) => `${file} ${name}`));

@@ -40,15 +40,18 @@ export async function eraseSession(
   const operator = await openOperator();
   const sessionKey = await canonicalKey(operator, name);
   if (!options.yes) throw await onlyTold(operator, sessionKey, output);
-  const { erasure } = await operator.call(METHODS.eraseKey, {
+  const request = {
     requestId: randomUUID(),
     sessionKey,
     expectedGeneration: options.expectGeneration ?? 0n,
     note: options.note ?? "lanekeeper sessions erase",
-  });
+  };
+  // A repeat tells how far it is, also to who may not read all erasures of the tenant.
+  const ask = async () => (await operator.call(METHODS.eraseKey, request)).erasure;
+  const erasure = await ask();
   if (erasure === undefined) throw new Error("an erasure is told");
   if (!options.json) tell(erasure, output);
-  const now = options.wait ? await untilErased(operator, erasure, options, output) : erasure;
+  const now = options.wait ? await untilErased(ask, erasure, options, output) : erasure;
   if (options.json) showJson(output, toJson(ErasureSchema, now));
 }
 
@@ -74,7 +77,7 @@ function tell(erasure: Erasure, output: Output): void {
 
 /** A line for each step. */
 async function untilErased(
-  operator: Operator,
+  ask: () => Promise<Erasure | undefined>,
   begun: Erasure,
   { json }: EraseOptions,
   output: Output,
@@ -86,8 +89,7 @@ async function untilErased(
     if (now.state === ErasureState.ERASED) return now;
     told = progress;
     await sleep(LOOK_EVERY_MS);
-    const { erasureId } = begun;
-    now = (await operator.call(METHODS.getErasure, { erasureId })).erasure ?? now;
+    now = (await ask()) ?? now;
   }
 }
 

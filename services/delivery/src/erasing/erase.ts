@@ -24,7 +24,7 @@ export interface Looked {
  */
 export async function erase(
   deps: EraseDeps,
-  erasure: Pick<Erasure, "tenant" | "keys" | "returned">,
+  erasure: Pick<Erasure, "tenant" | "keys" | "returned" | "settled">,
   ageMs: () => number,
   signal: AbortSignal,
 ): Promise<Looked> {
@@ -53,14 +53,15 @@ export async function erase(
  */
 async function eraseKey(
   { db, limits }: EraseDeps,
-  { tenant, returned }: Pick<Erasure, "tenant" | "returned">,
+  { tenant, returned, settled }: Pick<Erasure, "tenant" | "returned" | "settled">,
   { sessionKey, throughGeneration }: ErasedKey,
   ageMs: () => number,
   signal: AbortSignal,
 ): Promise<Looked> {
   const { erasedPerStatement: limit, comesBackMs } = limits;
   const replies = await removeReplies(db, { tenant, sessionKey, throughGeneration }, limit, signal);
-  if (returned) return { replies: replies.removed, routes: 0, left: replies.left };
+  // Who comes back in its five minutes has the route as it was: its id and secret are known elsewhere.
+  if (returned || !settled) return { replies: replies.removed, routes: 0, left: replies.left };
   const quietMs = ageMs() + comesBackMs;
   const routes = await removeRoutes(db, { tenant, sessionKey, quietMs, limit });
   return {

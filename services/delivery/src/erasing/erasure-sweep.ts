@@ -77,9 +77,10 @@ async function removeAndTell(
 ): Promise<void> {
   const { tenant, erasureId, settled, runnerTime } = erasure;
   const { replies, routes, left } = await erase(deps, erasure, ageMs, signal);
-  const level = replies + routes > 0 ? "info" : "debug";
+  const isTold = replies + routes > 0 || (settled && left > 0);
+  const level = isTold ? "info" : "debug";
   const fields = { tenant, erasure_id: erasureId, replies, routes, left };
-  deps.log[level](fields, "what an erased conversation had here was removed");
+  deps.log[level](fields, "an erasure was looked at");
   if (left > 0 || !settled || runnerTime === undefined) return;
   await deps.identity.reportErasure({ erasureId, done: true }, { tenant, signal });
 }

@@ -57,8 +57,8 @@ export class Erasures {
     try {
       const isDone = await conversation.remove();
       const about = { tenant, erasure_id, ...conversation.removed, done: isDone };
-      if (conversation.hasRemoved) log.info(about, "what was said in a conversation was erased");
-      else log.debug(about, "an erasure was looked at");
+      const isTold = conversation.hasRemoved || (erasure.settled && !isDone);
+      log[isTold ? "info" : "debug"](about, "an erasure was looked at");
     } catch (err) {
       if (isUnavailable(err)) throw err;
       const about = { err, tenant, erasure_id, ...conversation.removed };

@@ -178,6 +178,27 @@ test("a look at a conversation that is erased is no return", async () => {
   expect((await stateOf(erasing, erasureId)).returned).toBe(false);
 });
 
+test("who is refused has not come back", async () => {
+  const erasing = await start();
+  await erasing.ingress.resolveSession(rawName("chat"));
+  const erasureId = await erase(erasing, KEY);
+  const wrong = { ...rawName("chat"), expectedGeneration: 1n };
+  const refused = await failure(erasing.ingress.resolveSession(wrong));
+  expect(refused.reason).toBe("GENERATION_MISMATCH");
+  expect((await stateOf(erasing, erasureId)).returned).toBe(false);
+});
+
+test("a key to which a name was bound meanwhile stays", async () => {
+  const erasing = await start();
+  await erasing.ingress.resolveSession(rawName("chat"));
+  const erasureId = await erase(erasing, KEY);
+  const { binding } = await erasing.ingress.registerKey(rawName("Agent:main:chat"));
+  expect(binding?.sessionKey).toBe(KEY);
+  await removeAll(erasing, erasureId);
+  await endNow(erasing);
+  expect(await stateOf(erasing, erasureId)).toMatchObject({ returned: true });
+});
+
 test("a key that another name leads to by now stays", async () => {
   const erasing = await start();
   await erasing.ingress.resolveSession(rawName("chat"));

@@ -3,6 +3,7 @@ import { type Erasure, hasReturned } from "../domain/erasure.ts";
 import { LIMITS } from "../limits.ts";
 import type { Tx } from "../store/db.ts";
 import { removedErasures } from "../store/erasures/read-erasures.ts";
+import { isBoundSince } from "../store/erasures/bound-names.ts";
 import { forgetKeys } from "../store/erasures/forget-keys.ts";
 import { endErasure, lockErasure } from "../store/erasures/write-erasures.ts";
 import { act } from "./act.ts";
@@ -49,13 +50,14 @@ async function endOne(
   return going === undefined ? "kept" : "gone";
 }
 
-/** The key with what leads to it, locked; undefined: somebody came back, or another name leads there since. */
+/** The key with what leads to it, locked; undefined: somebody came back, or another name leads there by now. */
 async function lockGoing(tx: Tx, erasure: Erasure) {
   const own = erasure.keys[0]?.sessionKey;
   if (own === undefined) return undefined;
   const keys = await lockConnected(tx, erasure.tenant, [own]);
   const state = keys.row(own);
   if (hasReturned(erasure, state)) return undefined;
+  if (await isBoundSince(tx, erasure, own)) return undefined;
   const erased = new Set(erasure.keys.map(({ sessionKey }) => sessionKey));
   const leading = keys.pointers(own).map(({ sessionKey }) => sessionKey);
   return leading.every((key) => erased.has(key)) ? [own, ...leading] : undefined;

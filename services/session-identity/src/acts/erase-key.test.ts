@@ -108,8 +108,8 @@ test("what cannot be erased is told why, and nothing changes", async () => {
     "INVALID_REQUEST",
   );
   await db.query(
-    `insert into erasures (tenant, erasure_id, keys, principal, note, create_time)
-     select $1, gen_random_uuid(), '[]', '', '', now() from generate_series(1, $2)`,
+    `insert into erasures (tenant, erasure_id, keys, principal, note, perhaps_sent_count, create_time)
+     select $1, gen_random_uuid(), '[]', '', '', 0, now() from generate_series(1, $2)`,
     [tenant, LIMITS.maxErasuresUnderWay],
   );
   expect((await failure(cli.eraseKey({ requestId, sessionKey: KEY }))).reason).toBe("QUOTA");
@@ -202,8 +202,8 @@ test("more keys of tasks than an erasure keeps are left out, and a page of erasu
     ...[erasureId, JSON.stringify(keys.slice(0, 2_000))],
   ]);
   await db.query(
-    `insert into erasures (tenant, erasure_id, keys, principal, note, create_time)
-     select tenant, gen_random_uuid(), keys, '', '', now() from erasures where erasure_id = $1`,
+    `insert into erasures (tenant, erasure_id, keys, principal, note, perhaps_sent_count, create_time)
+     select tenant, gen_random_uuid(), keys, '', '', 0, now() from erasures where erasure_id = $1`,
     [erasureId],
   );
   const first = await cli.listErasures({});

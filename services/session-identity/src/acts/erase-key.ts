@@ -12,7 +12,7 @@ import { type Found, lookUp } from "../store/batch/look-up.ts";
 import type { BatchWrites } from "../store/batch/write-batch.ts";
 import type { Tx } from "../store/db.ts";
 import { countUnderWay, readErasure } from "../store/erasures/read-erasures.ts";
-import { isOnlyBound } from "../store/erasures/is-only-bound.ts";
+import { isOnlyBound } from "../store/erasures/bound-names.ts";
 import { insertErasure } from "../store/erasures/write-erasures.ts";
 import { act, type Actor } from "./act.ts";
 import { lockConnected, makeRows } from "./locked-keys.ts";

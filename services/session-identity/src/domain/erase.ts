@@ -42,7 +42,7 @@ export function decideErase(facts: EraseFacts): Erasing | Refusal {
     erasure: {
       ...{ tenant, erasureId, keys: erasedWith(state, pointers), principal, note },
       ...{ createMs: nowMs, runnerMs: undefined, deliveryMs: undefined, endMs: undefined },
-      returned: undefined,
+      ...{ returned: undefined, perhapsSentCount: facts.sendingCount },
     },
     effects: {
       ...reset,

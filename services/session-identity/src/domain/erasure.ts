@@ -16,6 +16,8 @@ export interface Erasure {
   readonly keys: readonly ErasedKey[];
   readonly principal: string;
   readonly note: string;
+  /** Replies whose send was claimed when it began. */
+  readonly perhapsSentCount: number;
   readonly createMs: number;
   /** When the runner, and when delivery, had nothing of it any more. */
   readonly runnerMs: number | undefined;
@@ -34,17 +36,15 @@ export function erasedWith(own: KeyState, pointers: readonly KeyState[]): readon
 }
 
 /**
- * Whether somebody came back to the key that an erasure is to take away: it was resolved for use, was rotated once
- * more, or has a run. Its first session stands there anew one generation behind what is erased.
+ * Whether somebody came back to the key that an erasure is to take away: it was resolved for use or rotated, which
+ * takes the erasure's mark away, or has a run. That fences were raised is nobody's return.
  */
 export function hasReturned({ erasureId, keys }: Erasure, state: KeyState | undefined): boolean {
   if (state === undefined) return false;
   if (state.erasureId !== erasureId || state.movedTo !== undefined) return true;
-  const through = keys[0]?.throughGeneration ?? 0n;
-  if (!hasSession(state)) return state.aliasOf !== undefined || through > 0n;
-  const { generation, activeRun, lastRun, used } = state.session;
-  const isAnew = through > 0n && generation === through + 1n;
-  return !isAnew || activeRun !== undefined || lastRun !== undefined || used;
+  if (!hasSession(state))
+    return state.aliasOf !== undefined || (keys[0]?.throughGeneration ?? 0n) > 0n;
+  return state.session.activeRun !== undefined || state.session.lastRun !== undefined;
 }
 
 /** Whether whatever had read the key before the erasure has ended. */

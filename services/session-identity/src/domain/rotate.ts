@@ -159,7 +159,9 @@ function parentOf(command: RotateCommand, state: StandingKey): string | undefine
  */
 export function rotated(state: StandingKey, rotation: Rotation, owner: boolean): StandingKey {
   const { session } = state;
-  return withSession(state, {
+  // Who rotates a key goes on with it.
+  const going = { ...state, erasureId: undefined };
+  return withSession(going, {
     sessionId: rotation.sessionId,
     generation: rotation.generation,
     parentSessionId: rotation.parentSessionId,

@@ -97,8 +97,9 @@ export class Resolver {
       this.#checkAllowed(looked, standing, question, caller);
       const { nowMs } = looked.found;
       const isThere = looked.bound && hasSession(standing);
+      if (isThere) checkExpected(standing, question);
       if (isThere && (question.lookUpOnly || !goesSoon(standing, nowMs))) {
-        return this.#answer(looked, standing, question);
+        return this.#answer(looked, standing);
       }
       if (question.lookUpOnly) throw refusalError(noSession(looked.key));
       if (!isThere) checkMayMake(looked.key, question.mint, nowMs);
@@ -161,13 +162,7 @@ export class Resolver {
     if (!hasSession(standing) && isExpecting(question)) throw nothingExpected(key, question);
   }
 
-  #answer(
-    { plan, found, tenant, key }: LookedUp,
-    state: StandingKey,
-    question: ResolveQuestion,
-  ): Resolved {
-    const expected = mismatch(state, question);
-    if (expected !== undefined) throw refusalError(generationMismatch(state, expected));
+  #answer({ plan, found, tenant, key }: LookedUp, state: StandingKey): Resolved {
     const policy = tenant.policies.get(state.agentId);
     const binding = bindingOf(plan, found, key);
     const { tenant: tenantName } = plan.wanted;
@@ -265,6 +260,12 @@ function isStill(tenant: Tenant, found: NameFound): boolean {
 
 function isExpecting({ expectedSessionId, expectedGeneration }: ResolveQuestion): boolean {
   return expectedSessionId !== undefined || expectedGeneration !== undefined;
+}
+
+/** @throws GENERATION_MISMATCH, before anything is written for who asks in vain */
+function checkExpected(state: StandingKey, question: ResolveQuestion): void {
+  const expected = mismatch(state, question);
+  if (expected !== undefined) throw refusalError(generationMismatch(state, expected));
 }
 
 function mismatch(state: StandingKey, question: ResolveQuestion): bigint | string | undefined {

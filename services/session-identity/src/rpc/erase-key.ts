@@ -22,7 +22,7 @@ export function eraseKey(context: IdentityContext): IdentityRoutes["eraseKey"] {
     const result = await erase(context, actor, command);
     const about = { session_key: command.sessionKey, generation: command.expectedGeneration };
     const { erasureId } = decided(context, call, "erase", about, result);
-    return { erasure: await readShown(context, call.tenant, erasureId) };
+    return { erasure: await readShown(context, call.tenant, erasureId, call) };
   };
 }
 

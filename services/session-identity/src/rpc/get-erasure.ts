@@ -1,4 +1,5 @@
 import { notFound } from "@lanekeeper/rpc";
+import type { KeyBounds } from "@lanekeeper/session-key";
 import type { IdentityContext } from "../context.ts";
 import { readErasure } from "../store/erasures/read-erasures.ts";
 import type { IdentityRoutes } from "./handler.ts";
@@ -13,8 +14,13 @@ export function getErasure(context: IdentityContext): IdentityRoutes["getErasure
 }
 
 /** @throws NOT_FOUND */
-export async function readShown({ db }: IdentityContext, tenant: string, erasureId: string) {
+export async function readShown(
+  { db }: IdentityContext,
+  tenant: string,
+  erasureId: string,
+  bounds?: KeyBounds,
+) {
   const found = await readErasure(db, tenant, erasureId);
   if (found === undefined) throw notFound("erasure", erasureId);
-  return showErasure(found);
+  return showErasure(found, bounds);
 }

@@ -12,7 +12,7 @@ export function listErasuresToDo({ db }: IdentityContext): IdentityRoutes["listE
     const limit = pageSize(request.pageSize, LIMITS.maxErasuresToDo);
     const after = optionalUuid("after_erasure_id", request.afterErasureId);
     const found = await erasuresToDo(db, holderOf(call), after, limit);
-    return { erasures: thatFit(found).map(showErasure) };
+    return { erasures: thatFit(found).map((one) => showErasure(one)) };
   };
 }
 

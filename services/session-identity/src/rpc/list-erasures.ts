@@ -14,7 +14,7 @@ export function listErasures({ db }: IdentityContext): IdentityRoutes["listErasu
     const last = page.at(-1);
     const more = found.length > page.length && last !== undefined;
     return {
-      erasures: page.map(showErasure),
+      erasures: page.map((one) => showErasure(one)),
       nextPageToken: more ? pageToken(question, last.erasure.erasureId) : "",
     };
   };

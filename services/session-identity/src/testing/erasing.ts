@@ -26,10 +26,15 @@ export async function erase({ cli }: Pick<Erasing, "cli">, sessionKey: string): 
   return erasure.erasureId;
 }
 
-/** As if it had begun so long ago that nothing of before is under way. */
+/** As if it had begun so long ago that nothing of before is under way, with all that was bound before and since. */
 export async function settle(db: Db, erasureId: string): Promise<void> {
   await db.query(
-    "update erasures set create_time = create_time - $2 * interval '1 millisecond' where erasure_id = $1",
+    `with e as (
+       update erasures set create_time = create_time - $2 * interval '1 millisecond'
+       where erasure_id = $1 returning tenant
+     )
+     update key_bindings b set first_seen_time = b.first_seen_time - $2 * interval '1 millisecond'
+     from e where b.tenant = e.tenant`,
     [erasureId, LIMITS.erasureSettleMs],
   );
 }

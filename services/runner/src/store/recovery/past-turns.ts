@@ -19,6 +19,8 @@ export const isInUse = (ms: string): string => `(
     AND c.child_turn_id IN (t.turn_id, t.child_turn_id))
   OR EXISTS (SELECT FROM turns k WHERE k.tenant = t.tenant AND k.parent_turn_id = t.turn_id
     AND (k.end_time IS NULL
+      -- Of a task that it gave away something stands yet, such as what is remembered of it: found by this turn only.
+      OR split_part(k.session_key, ':', 3) = 'subagent'
       OR EXISTS (SELECT FROM child_turns c WHERE c.tenant = k.tenant AND c.child_turn_id = k.turn_id)))
   OR EXISTS (SELECT FROM nested_counts n WHERE n.tenant = t.tenant AND n.root_turn_id = t.turn_id))`;
 

@@ -4,21 +4,22 @@ import {
   type ErasureSchema,
   ErasureState,
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/erasure";
+import { isKeyWithin, type KeyBounds } from "@lanekeeper/session-key";
 import { isSettledAt } from "../../domain/erasure.ts";
 import { LIMITS } from "../../limits.ts";
 import type { StandingErasure } from "../../store/erasures/erasure-row.ts";
 
-export function showErasure({
-  erasure,
-  returned,
-  nowMs,
-}: StandingErasure): MessageInitShape<typeof ErasureSchema> {
-  const { erasureId, tenant, keys, principal, note, createMs } = erasure;
+/** With the keys that lie within the bounds: tasks may have been given to agents that a credential does not know of. */
+export function showErasure(
+  { erasure, returned, nowMs }: StandingErasure,
+  bounds?: KeyBounds,
+): MessageInitShape<typeof ErasureSchema> {
+  const { erasureId, tenant, keys, principal, note, perhapsSentCount, createMs } = erasure;
   const { runnerMs, deliveryMs, endMs } = erasure;
   return {
-    ...{ erasureId, tenant, returned, principal, note },
+    ...{ erasureId, tenant, returned, principal, note, perhapsSentCount },
     state: endMs === undefined ? ErasureState.REMOVING : ErasureState.ERASED,
-    keys: [...keys],
+    keys: keys.filter(({ sessionKey }) => bounds === undefined || isKeyWithin(sessionKey, bounds)),
     settled: isSettledAt(erasure, nowMs),
     createTime: timestampFromMs(createMs),
     ...(runnerMs === undefined ? {} : { runnerTime: timestampFromMs(runnerMs) }),

@@ -15,6 +15,7 @@ export interface ErasureRow {
   readonly keys: readonly ErasedKeyJson[];
   readonly principal: string;
   readonly note: string;
+  readonly perhaps_sent_count: number;
   readonly create_time: Moment;
   readonly runner_time: Moment | null;
   readonly delivery_time: Moment | null;
@@ -45,6 +46,7 @@ export function erasureOf(row: ErasureRow): Erasure {
     })),
     principal: row.principal,
     note: row.note,
+    perhapsSentCount: row.perhaps_sent_count,
     createMs: ms(row.create_time),
     runnerMs: row.runner_time === null ? undefined : ms(row.runner_time),
     deliveryMs: row.delivery_time === null ? undefined : ms(row.delivery_time),

@@ -6,14 +6,14 @@ import type { Holder } from "./read-erasures.ts";
 const INSERT = {
   name: "insert_erasure",
   text: `
-    insert into erasures (tenant, erasure_id, keys, principal, note, create_time)
-    values ($1, $2, $3::jsonb, $4, $5, $6)`,
+    insert into erasures (tenant, erasure_id, keys, principal, note, perhaps_sent_count, create_time)
+    values ($1, $2, $3::jsonb, $4, $5, $6, $7)`,
 };
 
 export async function insertErasure(tx: Tx, erasure: Erasure): Promise<void> {
-  const { tenant, erasureId, keys, principal, note, createMs } = erasure;
+  const { tenant, erasureId, keys, principal, note, perhapsSentCount, createMs } = erasure;
   await tx.query(INSERT, [
-    ...[tenant, erasureId, keysJson(keys), principal, note, new Date(createMs)],
+    ...[tenant, erasureId, keysJson(keys), principal, note, perhapsSentCount, new Date(createMs)],
   ]);
 }
 

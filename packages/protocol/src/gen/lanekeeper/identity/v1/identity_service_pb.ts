@@ -1237,7 +1237,7 @@ export const EraseKeyRequestSchema: GenMessage<EraseKeyRequest> = /*@__PURE__*/
  */
 export type EraseKeyResponse = Message<"lanekeeper.identity.v1.EraseKeyResponse"> & {
   /**
-   * As it stands. The one that is under way, where nobody has spoken under the key since it was asked for. A tenant
+   * As it stands, with the keys that the credential may reach. The one that is under way, where nobody has spoken under the key since it was asked for. A tenant
    * with 1,000 under way: QUOTA.
    *
    * @generated from field: lanekeeper.identity.v1.Erasure erasure = 1;
@@ -1259,7 +1259,8 @@ export const EraseKeyResponseSchema: GenMessage<EraseKeyResponse> = /*@__PURE__*
  */
 export type GetErasureRequest = Message<"lanekeeper.identity.v1.GetErasureRequest"> & {
   /**
-   * Which; not there: NOT_FOUND. A credential that is bound to agents or keys repeats its EraseKey instead.
+   * Which; not there: NOT_FOUND. A credential that is bound to agents or keys repeats its
+   * EraseKey with the same request id instead.
    *
    * @generated from field: string erasure_id = 1;
    */

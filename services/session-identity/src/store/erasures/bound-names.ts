@@ -1,4 +1,5 @@
 import type { CanonicalKey } from "@lanekeeper/session-key";
+import type { Erasure } from "../../domain/erasure.ts";
 import type { Query } from "../db.ts";
 
 const IS_ONLY_BOUND = {
@@ -16,4 +17,21 @@ export async function isOnlyBound(
   sessionKey: CanonicalKey,
 ): Promise<boolean> {
   return (await query.query(IS_ONLY_BOUND, [tenant, sessionKey])).rowCount > 0;
+}
+
+const IS_BOUND_SINCE = {
+  name: "is_bound_since",
+  text: `
+    select from key_bindings b where b.tenant = $1 and b.session_key = $2 and b.first_seen_time > $3
+    limit 1`,
+};
+
+/** Whether a name was bound to the key after its erasure began: somebody means to use it. */
+export async function isBoundSince(
+  query: Query,
+  { tenant, createMs }: Erasure,
+  sessionKey: CanonicalKey,
+): Promise<boolean> {
+  const params = [tenant, sessionKey, new Date(createMs)];
+  return (await query.query(IS_BOUND_SINCE, params)).rowCount > 0;
 }
