@@ -36,8 +36,6 @@ export const ATTEMPTS: Readonly<Record<string, Attempt>> = {
     ...{ requestId: randomUUID(), sessionKey, survivorSessionKey: "agent:main:mine:1" },
   }),
   EraseKey: ({ sessionKey }) => ({ requestId: randomUUID(), sessionKey }),
-  GetErasure: () => ({ erasureId: randomUUID() }),
-  ListErasures: () => ({}),
   GetKeyPolicies: () => ({}),
   SubmitTurn: ({ sessionKey, sessionId }) => ({
     ...{ idempotencyKey: randomUUID(), fingerprint: "AAAA", turnClass: "TURN_CLASS_PERSON" },
