@@ -7,6 +7,7 @@ import {
   type DeliveryClient,
   type IdentityClient,
 } from "@lanekeeper/client";
+import { createDatabase } from "@lanekeeper/postgres";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import {
   eventually,
@@ -14,7 +15,6 @@ import {
   startModelServer,
   startWebhookSink,
 } from "@lanekeeper/testing";
-import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openAi, say } from "../support/client.ts";
 import { spoken } from "../support/transcript.ts";
@@ -125,19 +125,16 @@ test("whoever speaks under the name right after finds an empty conversation, and
 async function anHourPasses(): Promise<void> {
   const folder = join(lanekeeper.dataDir, "postgres");
   const read = async (name: string) => (await readFile(join(folder, name), "utf8")).trim();
-  const [port, password] = [Number(await read("postgres-port")), await read("postgres-password")];
-  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password });
-  await client.connect();
-  try {
-    for (const [table, time] of [
-      ["lanekeeper_identity.erasures", "create_time"],
-      ["lanekeeper_identity.key_bindings", "first_seen_time"],
-      ["lanekeeper_delivery.routes", "update_time"],
-    ]) {
-      await client.query(`UPDATE ${table} SET ${time} = ${time} - interval '1 hour'`);
-    }
-  } finally {
-    await client.end();
+  const [port, password] = [await read("postgres-port"), await read("postgres-password")];
+  const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+  const log = () => undefined;
+  await using db = createDatabase<unknown>({ url, poolSize: 1, applicationName: "test", log });
+  for (const [table, time] of [
+    ["lanekeeper_identity.erasures", "create_time"],
+    ["lanekeeper_identity.key_bindings", "first_seen_time"],
+    ["lanekeeper_delivery.routes", "update_time"],
+  ]) {
+    await db.query(`UPDATE ${table} SET ${time} = ${time} - interval '1 hour'`);
   }
 }
 
