@@ -191,6 +191,9 @@ test("commands are answered in the chat, of the generation that stands there the
   expect((await command(1001, "/new")).json).toEqual({});
   await command(1001, "/new");
   await command(1002, "/status");
+  // Whoever is answered in a conversation that is being erased has come back to it: no look alone.
+  const resolved = lane.identity.calls.filter(({ method }) => method === "resolveSession");
+  expect(resolved.at(-1)).toMatchObject({ request: { lookUpOnly: false } });
   const said = [...lane.delivery.said.values()];
   expect(said).toMatchObject([
     {
