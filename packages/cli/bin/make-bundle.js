@@ -2,25 +2,19 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { isBuiltin } from "node:module";
+import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build, stop } from "esbuild";
-import { CODE_SUFFIX } from "./code-cache.js";
 import { OPTIONS } from "./esbuild-options.js";
 import { hashFiles } from "./hash-files.js";
-import { originsOf } from "./origins.js";
-import { SCRIPT } from "./run-bundle.js";
 
-/** From when another took its place: a program that runs may read of its bundle where a line was written. */
+/** From when another took its place: a program that runs may load a file of a bundle yet. */
 const KEEP_MS = 24 * 60 * 60 * 1_000;
-/** Loaded by their names, which are looked up from the cache: what most never need, and what is not installed. */
-const OUTSIDE = ["@opentelemetry/sdk-node", "pg-native"];
+/** Marks a question of our own, which is not to be asked again. */
+const RESOLVED = {};
 /** What a bundle depends on besides the program's own modules. */
-const MAKERS = ["make-bundle.js", "esbuild-options.js", "origins.js", "mappings.js"];
-const MAIN = "main.mjs";
-const RUNS = `import { runBundle } from ${JSON.stringify(new URL("run-bundle.js", import.meta.url).href)};
-export default runBundle(import.meta.dirname);
-`;
+const MAKERS = ["make-bundle.js", "esbuild-options.js"];
 
 /**
  * See `bundle`. What is written once is never changed: processes that start at once each write one.
@@ -42,39 +36,35 @@ async function make({ root, entry, cache, change = (_, text) => text }) {
   const texts = new Map();
   const name = randomUUID();
   const folder = join(cache, name);
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...OPTIONS,
-    // What is not of ES cannot go into modules of ES without changing what it sees.
-    format: "cjs",
     absWorkingDir: root,
     entryPoints: [entry],
-    outfile: join(folder, SCRIPT),
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
+    // What a module imports when it needs it stays a file of its own.
+    splitting: true,
     platform: "node",
     // A library's name leads where Node goes by it, and not to what is meant for bundles.
     conditions: [],
-    external: OUTSIDE,
-    mainFields: ["main"],
-    // Modules of ES are strict; what is older does not mind.
-    banner: { js: '(function (require, module, exports) { "use strict";' },
-    footer: { js: "})" },
-    // All is read as single bytes, at every start: a third of them would be spaces. Lines stay short for traces.
-    charset: "ascii",
-    minifyWhitespace: true,
-    lineLimit: 200,
-    legalComments: "none",
-    sourcemap: "external",
+    sourcemap: "linked",
     tsconfigRaw: {},
     plugins: [modules(root, texts, change)],
+    metafile: true,
     write: false,
     logLevel: "silent",
   }).finally(stop);
   const sources = inputs(root, texts);
-  const files = filesOf(folder, outputFiles);
+  const files = new Map(
+    outputFiles.map(({ path, contents }) => [relative(folder, path), contents]),
+  );
+  const isMain = ([, { entryPoint }]) => entryPoint === entry;
+  const [main] = Object.entries(metafile.outputs).find(isMain);
   const latest = {
     entry,
     folder: name,
-    main: MAIN,
+    main: relative(folder, join(root, main)),
     sources: [...sources.keys()],
     sourcesHash: hashFiles(root, sources.keys(), (path) => sources.get(path)),
     files: [...files.keys()],
@@ -85,18 +75,8 @@ async function make({ root, entry, cache, change = (_, text) => text }) {
   await writeFile(`${folder}.json`, JSON.stringify(latest));
   await keepLatest(cache);
   await rename(`${folder}.json`, join(cache, "latest.json"));
-  await removeOld(cache, name);
+  await removeOld(cache);
   return join(folder, latest.main);
-}
-
-/** What is kept of what esbuild has made: the script, where its lines were written, and the module that runs it. */
-function filesOf(folder, outputFiles) {
-  const [map, script] = ["map", "js"].map((kind) =>
-    outputFiles.find(({ path }) => path.endsWith(`.${kind}`)),
-  );
-  const { sources, mappings } = JSON.parse(map.text);
-  const origins = originsOf({ sources: sources.map((path) => resolve(folder, path)), mappings });
-  return new Map([[SCRIPT, script.contents], [MAIN, Buffer.from(RUNS)], ...origins]);
 }
 
 /** Reads the modules of the program into `texts`, by their paths. */
@@ -104,35 +84,37 @@ function modules(root, texts, change) {
   return {
     name: "modules of the program",
     setup(build) {
-      build.onLoad({ filter: /\.[cm]?[tj]s$/ }, async ({ path }) => {
+      build.onResolve({ filter: /^[^./]/ }, async ({ path, kind, resolveDir, pluginData }) => {
+        if (kind === "entry-point" || pluginData === RESOLVED || isBuiltin(path)) return undefined;
+        const found = await build.resolve(path, { kind, resolveDir, pluginData: RESOLVED });
+        return isModule(found.path) ? found : outside(root, path, found.path);
+      });
+      build.onLoad({ filter: /\.(ts|js)$/ }, async ({ path }) => {
         const text = await readFile(path);
         texts.set(relative(root, path), text);
+        // A module's own files are where it was written.
+        const url = JSON.stringify(pathToFileURL(path).href);
         const changed = change(relative(root, path), text.toString());
-        const contents = inPlace(path, changed);
+        const contents = changed.replaceAll("import.meta.url", url);
         return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
       });
     },
   };
 }
 
-/** A module's own files are where it was written. */
-function inPlace(path, text) {
-  if (isModule(path)) return text.replaceAll("import.meta.url", quoted(pathToFileURL(path).href));
-  return text
-    .replace(/(?<![\w$.])__dirname\b/g, () => quoted(dirname(path)))
-    .replace(/(?<![\w$.])__filename\b/g, () => quoted(path));
-}
-
-function quoted(text) {
-  return JSON.stringify(text);
-}
-
-/** Of ES. */
+/** CommonJS does not go into a module of ES without changing what it sees. */
 function isModule(path) {
-  if (/\.[cm][tj]s$/.test(path)) return path.at(-3) === "m";
   return (
     path !== "" && JSON.parse(readFileSync(manifestOf(dirname(path)), "utf8")).type === "module"
   );
+}
+
+/** A library that is loaded by its name, which is looked up from the cache. */
+function outside(root, specifier, path) {
+  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  const isFound = path === "" || path.startsWith(join(root, "node_modules", name, sep));
+  if (isFound) return { path: specifier, external: true };
+  return { errors: [{ text: `${path} is not where ${name} would be looked for` }] };
 }
 
 function manifestOf(folder) {
@@ -163,18 +145,10 @@ async function keepLatest(cache) {
   }
 }
 
-async function removeOld(cache, latest) {
+async function removeOld(cache) {
   for (const name of await readdir(cache)) {
     const path = join(cache, name);
     const { mtimeMs } = await stat(path);
     if (Date.now() - mtimeMs > KEEP_MS) await rm(path, { recursive: true, force: true });
-    // Who runs has read it.
-    else if (name !== latest) await removeCode(path);
   }
-}
-
-async function removeCode(folder) {
-  const names = await readdir(folder).catch(() => []);
-  const code = names.filter((name) => name.endsWith(CODE_SUFFIX));
-  await Promise.all(code.map((name) => rm(join(folder, name), { force: true })));
 }

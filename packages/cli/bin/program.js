@@ -15,8 +15,10 @@ const PROGRAM = {
  * @returns what its main module exports
  */
 export async function load(options = PROGRAM) {
+  // Traces of errors name lines as they were written.
+  process.setSourceMapsEnabled(true);
   const path = await bundle(options).catch(() => undefined);
-  if (path !== undefined) return (await import(pathToFileURL(path).href)).default;
+  if (path !== undefined) return import(pathToFileURL(path).href);
   await import("./typescript.js");
   return import(pathToFileURL(`${options.root}/${options.entry}`).href);
 }

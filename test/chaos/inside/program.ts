@@ -2,7 +2,5 @@
 import { obey } from "./obey.ts";
 
 obey();
-// What the product loads comes after that.
-export const ended = import("../../../packages/cli/src/main.ts").then(({ main }) =>
-  main(process.argv),
-);
+const { main } = await import("../../../packages/cli/src/main.ts");
+await main(process.argv);

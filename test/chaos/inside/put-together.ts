@@ -24,5 +24,5 @@ export async function putTogether(folder: string, mutant?: string): Promise<read
     cache: join(folder, "program"),
     change: (of, text) => patches.filter(({ file }) => file === of).reduce(planted, text),
   });
-  return [path];
+  return ["--enable-source-maps", path];
 }

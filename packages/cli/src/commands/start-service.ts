@@ -1,9 +1,7 @@
 import { SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 
-const MAIN_MODULES: Readonly<
-  Record<ServiceName, () => Promise<{ readonly ended: Promise<number> }>>
-> = {
+const MAIN_MODULES: Readonly<Record<ServiceName, () => Promise<unknown>>> = {
   "session-identity": () => import("../../../../services/session-identity/src/main.ts"),
   runner: () => import("../../../../services/runner/src/main.ts"),
   delivery: () => import("../../../../services/delivery/src/main.ts"),
@@ -21,6 +19,5 @@ export async function startService(name: string): Promise<void> {
       `There is no service ${name}: start one of ${SERVICE_NAMES.join(", ")}, or, without a name, all of them.`,
     );
   }
-  const { ended } = await MAIN_MODULES[service]();
-  await ended;
+  await MAIN_MODULES[service]();
 }
