@@ -1,12 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  createDeliveryClient,
-  createIdentityClient,
-  type DeliveryClient,
-  type IdentityClient,
-} from "@lanekeeper/client";
+import type { DeliveryClient, IdentityClient } from "@lanekeeper/client";
 import { createDatabase } from "@lanekeeper/postgres";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import {
@@ -16,11 +11,13 @@ import {
   startWebhookSink,
 } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AsRunner, asRunner } from "../support/as-runner.ts";
 import { openAi, say } from "../support/client.ts";
 import { spoken } from "../support/transcript.ts";
 
 let model: Awaited<ReturnType<typeof startModelServer>>;
 let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
+let peers: AsRunner;
 let identity: IdentityClient;
 let delivery: DeliveryClient;
 
@@ -28,16 +25,11 @@ beforeAll(async () => {
   model = await startModelServer();
   const env = { LANEKEEPER_WEBHOOK_ALLOW_PRIVATE: "127.0.0.0/8" };
   lanekeeper = await startConstellation({ model, env });
-  const peer = {
-    credential: lanekeeper.credential("runner"),
-    defaults: { tenant: "default", principal: "test" },
-  };
-  identity = createIdentityClient({ ...peer, target: lanekeeper.targets["session-identity"] });
-  delivery = createDeliveryClient({ ...peer, target: lanekeeper.targets.delivery });
+  peers = asRunner(lanekeeper);
+  ({ identity, delivery } = peers);
 });
 afterAll(async () => {
-  identity?.$close();
-  delivery?.$close();
+  peers?.[Symbol.dispose]();
   await lanekeeper?.stop();
   await model?.[Symbol.asyncDispose]();
 });

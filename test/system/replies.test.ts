@@ -1,11 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import {
-  createDeliveryClient,
-  createIdentityClient,
-  type DeliveryClient,
-  type IdentityClient,
-} from "@lanekeeper/client";
+import type { DeliveryClient, IdentityClient } from "@lanekeeper/client";
 import { DeliveryState } from "@lanekeeper/protocol/lanekeeper/delivery/v1/delivery";
 import { RouteKind } from "@lanekeeper/protocol/lanekeeper/delivery/v1/route";
 import { Decision } from "@lanekeeper/protocol/lanekeeper/identity/v1/journal";
@@ -19,8 +14,10 @@ import {
 } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import { eventually, gate, startConstellation, startWebhookSink } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AsRunner, asRunner } from "../support/as-runner.ts";
 
 let lanekeeper: Awaited<ReturnType<typeof startConstellation>>;
+let peers: AsRunner;
 let identity: IdentityClient;
 let delivery: DeliveryClient;
 
@@ -39,16 +36,11 @@ beforeAll(async () => {
     LANEKEEPER_DELIVERY_LEASE_MS: "6000",
   };
   lanekeeper = await startConstellation({ config: CONFIG, env });
-  const peer = {
-    credential: lanekeeper.credential("runner"),
-    defaults: { tenant: "default", principal: "test" },
-  };
-  identity = createIdentityClient({ ...peer, target: lanekeeper.targets["session-identity"] });
-  delivery = createDeliveryClient({ ...peer, target: lanekeeper.targets.delivery });
+  peers = asRunner(lanekeeper);
+  ({ identity, delivery } = peers);
 });
 afterAll(async () => {
-  identity?.$close();
-  delivery?.$close();
+  peers?.[Symbol.dispose]();
   await lanekeeper?.stop();
 });
 

@@ -51,6 +51,7 @@ export {
 } from "./errors/constructors.ts";
 export { fromGrpcError, fromStatus } from "./errors/from-status.ts";
 export { isRetryable } from "./errors/is-retryable.ts";
+export { isUnimplemented } from "./errors/is-unimplemented.ts";
 export {
   type FieldViolation,
   hasReason,

@@ -9,6 +9,7 @@ import { context } from "@opentelemetry/api";
 import { decodeMessage, encodeMessage, rawBytes } from "../codec.ts";
 import { Code } from "../errors/code.ts";
 import { fromGrpcError } from "../errors/from-status.ts";
+import { isUnimplemented } from "../errors/is-unimplemented.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 import type { ExchangePool } from "../exchange/exchange-pool.ts";
 import type { ExchangeStream, OnSilent } from "../exchange/exchange-stream.ts";
@@ -121,7 +122,7 @@ async function framed<O extends DescMessage>(
   try {
     return (await stream.call(frame, deadlineMs, signals, onSilent)) as MessageShape<O>;
   } catch (error) {
-    if (error instanceof RpcError && error.code === Code.UNIMPLEMENTED) return undefined;
+    if (isUnimplemented(error)) return undefined;
     throw error;
   }
 }

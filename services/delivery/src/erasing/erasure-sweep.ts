@@ -1,7 +1,7 @@
 import type { IdentityClient } from "@lanekeeper/client";
 import { isUnavailable } from "@lanekeeper/postgres";
 import type { Erasure } from "@lanekeeper/protocol/lanekeeper/identity/v1/erasure";
-import { Code, isRetryable, RpcError } from "@lanekeeper/rpc";
+import { isRetryable, isUnimplemented } from "@lanekeeper/rpc";
 import type { Clock, Log } from "@lanekeeper/service";
 import type { Limits } from "../limits.ts";
 import { erase, type EraseDeps } from "./erase.ts";
@@ -46,7 +46,7 @@ export function erasureSweep(deps: ErasureDeps): (signal: AbortSignal) => Promis
 
 /** It does not answer, or is of a release that knows of no erasures. */
 function isAway(error: unknown): boolean {
-  return isRetryable(error) || (error instanceof RpcError && error.code === Code.UNIMPLEMENTED);
+  return isRetryable(error) || isUnimplemented(error);
 }
 
 /** One that fails holds up no other; while the database or session-identity is away all would. */

@@ -9,23 +9,13 @@ import { gate } from "../testing/gate.ts";
 import { lookAt, lookUntilDone, rowsWith } from "../testing/erasing.ts";
 import { echo, heldAnswer } from "../testing/model-double.ts";
 import { refusal, transcript } from "../testing/reading.ts";
-import { applyMain, Attached, KEY, type Submit, TENANT, turnFor } from "../testing/requests.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
+import { say } from "../testing/say.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
-import type { Replica, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
 
 const worlds = testWorlds();
 const WORD = "marmalade";
-
-async function say(
-  world: World,
-  replica: Replica,
-  text: string,
-  more: Submit & { key?: string } = {},
-) {
-  const turn = new Attached(replica, { submit: turnFor(world, text, more) });
-  await turn.ended;
-  return turn.turnId;
-}
 
 const count = async ({ db }: World, table: string, where = "true") =>
   (await db.query(`SELECT FROM ${table} WHERE ${where}`)).rowCount;

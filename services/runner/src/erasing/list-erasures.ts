@@ -1,5 +1,5 @@
 import type { Erasure } from "@lanekeeper/protocol/lanekeeper/identity/v1/erasure";
-import { Code, isRetryable, RpcError } from "@lanekeeper/rpc";
+import { isRetryable, isUnimplemented } from "@lanekeeper/rpc";
 import type { RunnerDeps } from "../deps.ts";
 import { LIMITS } from "../limits.ts";
 
@@ -14,14 +14,10 @@ export async function nextErasures(
   try {
     return (await identity.listErasuresToDo(request)).erasures;
   } catch (error) {
-    if (isOlder(error)) return [];
+    // It may be of the release before, which erases nothing.
+    if (isUnimplemented(error)) return [];
     throw error;
   }
-}
-
-/** session-identity may be of the release before, which erases nothing. */
-function isOlder(error: unknown): boolean {
-  return error instanceof RpcError && error.code === Code.UNIMPLEMENTED;
 }
 
 /** Whether session-identity could not be asked: next time it can. */

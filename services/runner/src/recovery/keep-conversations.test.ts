@@ -8,9 +8,10 @@ import { LIMITS } from "../limits.ts";
 import { runnerMetrics } from "../metrics.ts";
 import { gate } from "../testing/gate.ts";
 import { type Behaviour, echo, end, heldAnswer, toolCall } from "../testing/model-double.ts";
-import { applyMain, Attached, KEY, type Submit, TENANT, turnFor } from "../testing/requests.ts";
+import { applyMain, Attached, KEY, TENANT, turnFor } from "../testing/requests.ts";
 import { answers, parentOf, waitsFor } from "../testing/subagents.ts";
-import type { Replica, World } from "../testing/world.ts";
+import type { World } from "../testing/world.ts";
+import { say } from "../testing/say.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
 import { Retention } from "./retention.ts";
 
@@ -23,17 +24,6 @@ async function sweep({ db }: World, keep: number | "for ever" = 0): Promise<void
   const keepConversationsMs = keep === "for ever" ? undefined : keep;
   const metrics = runnerMetrics(createMetrics("runner", { ofProcess: false }));
   await new Retention({ db, metrics, keepConversationsMs }).sweep();
-}
-
-async function say(
-  world: World,
-  replica: Replica,
-  text: string,
-  more: Submit & { key?: string } = {},
-) {
-  const turn = new Attached(replica, { submit: turnFor(world, text, more) });
-  await turn.ended;
-  return turn.turnId;
 }
 
 /** What is said anywhere, and the turns and runs that are kept. */

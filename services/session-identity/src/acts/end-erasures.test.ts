@@ -18,6 +18,7 @@ import {
 } from "../testing/erasing.ts";
 import { startReplica } from "../testing/identity.ts";
 import { holdAfter, untilWaiting } from "../testing/locks.ts";
+import { usageOf } from "../testing/usage.ts";
 
 const database = testDatabase();
 const start = () => startErasing(database.open());
@@ -47,13 +48,7 @@ async function tablesWith({ db, tenant }: Erasing, text: string): Promise<readon
   return (await Promise.all(found)).flat().sort();
 }
 
-async function usage({ db, tenant }: Erasing) {
-  const { rows } = await db.query(
-    "select sum(key_count)::int as keys, sum(binding_count)::int as names from tenant_usage where tenant = $1",
-    [tenant],
-  );
-  return rows[0];
-}
+const usage = ({ db, tenant }: Erasing) => usageOf(db, tenant);
 
 async function stateOf({ cli }: Erasing, erasureId: string) {
   const { erasure } = await cli.getErasure({ erasureId });

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { toBinary } from "@bufbuild/protobuf";
 import {
   type EraseKeyRequest,
   EraseKeyRequestSchema,
@@ -11,6 +9,7 @@ import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
 import { readShown } from "./get-erasure.ts";
+import { fingerprint } from "./parse/fingerprint.ts";
 import { sessionKey } from "./parse/key.ts";
 import { note, optionalPositive, requestId } from "./parse/text.ts";
 
@@ -30,9 +29,7 @@ function parse(request: EraseKeyRequest, call: CallContext): EraseCommand {
   const key = sessionKey("session_key", request.sessionKey);
   return {
     requestId: requestId(request.requestId),
-    fingerprint: createHash("sha256")
-      .update(toBinary(EraseKeyRequestSchema, request))
-      .digest("base64url"),
+    fingerprint: fingerprint(EraseKeyRequestSchema, request),
     sessionKey: key,
     expectedGeneration: optionalPositive("expected_generation", request.expectedGeneration),
     note: note(request.note),

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { toBinary } from "@bufbuild/protobuf";
 import {
   type MergeSessionsRequest,
   MergeSessionsRequestSchema,
@@ -10,6 +8,7 @@ import type { IdentityContext } from "../context.ts";
 import { askerOf, checkBounds } from "../names/caller.ts";
 import { decided } from "./decided.ts";
 import type { IdentityRoutes } from "./handler.ts";
+import { fingerprint } from "./parse/fingerprint.ts";
 import { sessionKey } from "./parse/key.ts";
 import { note, requestId } from "./parse/text.ts";
 import { showSession } from "./show/session.ts";
@@ -32,9 +31,7 @@ function parse(request: MergeSessionsRequest): MergeCommand {
   if (loser === survivor) throw invalid("survivor_session_key", "is the key that moves");
   return {
     requestId: requestId(request.requestId),
-    fingerprint: createHash("sha256")
-      .update(toBinary(MergeSessionsRequestSchema, request))
-      .digest("base64url"),
+    fingerprint: fingerprint(MergeSessionsRequestSchema, request),
     ...{ loser, survivor },
     interruptActiveRun: request.interruptActiveRun,
     note: note(request.note),

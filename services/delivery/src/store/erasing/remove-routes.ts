@@ -1,5 +1,5 @@
 import { stateCode } from "../../domain/delivery-state.ts";
-import { lockRouteCount, type RoutedKey, uncountRoutes } from "../routes/gone-keys.ts";
+import { lockRouteCount, REMOVE_GONE, type RoutedKey, uncountRoutes } from "../routes/gone-keys.ts";
 import { type DeliveryDatabase, first, rows, type Sql } from "../sql.ts";
 import { endUnsent } from "./end-unsent.ts";
 
@@ -41,13 +41,7 @@ WITH gone AS (
   SELECT r.tenant, r.route_id FROM routes r
   WHERE r.tenant = $1 AND r.route_id = ANY ($2::uuid[]) AND NOT EXISTS (SELECT FROM deliveries d
     WHERE d.tenant = r.tenant AND d.route_id = r.route_id AND d.route_seq >= r.head_seq AND d.state IN ${OPEN})
-), history AS (
-  DELETE FROM route_changes c USING gone g WHERE c.tenant = g.tenant AND c.route_id = g.route_id
-), deleted AS (
-  DELETE FROM routes r USING gone g WHERE r.tenant = g.tenant AND r.route_id = g.route_id
-  RETURNING r.route_id
-)
-SELECT count(*)::int AS count FROM deleted`,
+), ${REMOVE_GONE}`,
 };
 
 const LEFT = {

@@ -27,6 +27,15 @@ const LOCK_COUNT = {
   text: "SELECT FROM route_counts WHERE tenant = $1 AND session_key = $2 FOR UPDATE",
 };
 
+/** Sql, for a statement whose `gone` has routes (tenant, route_id): removes them with their history, and counts them. */
+export const REMOVE_GONE = `history AS (
+  DELETE FROM route_changes c USING gone g WHERE c.tenant = g.tenant AND c.route_id = g.route_id
+), deleted AS (
+  DELETE FROM routes r USING gone g WHERE r.tenant = g.tenant AND r.route_id = g.route_id
+  RETURNING r.route_id
+)
+SELECT count(*)::int AS count FROM deleted`;
+
 /** A route of which a reply is remembered stays as long as that. */
 const FORGET = {
   name: "delivery_forget_routes_of_key",
@@ -36,13 +45,7 @@ WITH gone AS (
   WHERE r.tenant = $1 AND r.session_key = $2 AND r.due_time IS NULL AND r.blocked_by IS NULL
     AND NOT EXISTS (SELECT FROM deliveries d WHERE d.tenant = r.tenant AND d.route_id = r.route_id)
   ORDER BY r.route_id FOR UPDATE
-), history AS (
-  DELETE FROM route_changes c USING gone g WHERE c.tenant = g.tenant AND c.route_id = g.route_id
-), deleted AS (
-  DELETE FROM routes r USING gone g WHERE r.tenant = g.tenant AND r.route_id = g.route_id
-  RETURNING r.route_id
-)
-SELECT count(*)::int AS count FROM deleted`,
+), ${REMOVE_GONE}`,
 };
 
 const FORGET_COUNT = {

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { toBinary } from "@bufbuild/protobuf";
 import {
   type RotateSessionRequest,
   RotateSessionRequestSchema,
@@ -8,6 +6,7 @@ import { invalid } from "@lanekeeper/rpc";
 import type { Precondition, RotateCommand } from "../../domain/rotate.ts";
 import { PENDING_REPLIES, QUEUED_TURNS, REASONS, word, wordOr } from "./enums.ts";
 import { fence } from "./fence.ts";
+import { fingerprint } from "./fingerprint.ts";
 import { sessionKey } from "./key.ts";
 import { note, optionalId, optionalUuid, positive, requestId } from "./text.ts";
 
@@ -34,7 +33,11 @@ export function rotateCommand(request: RotateSessionRequest): ParsedRotate {
     ...source(request, reason),
     note: note(request.note),
   };
-  return { requestId: requestId(request.requestId), fingerprint: fingerprint(request), command };
+  return {
+    requestId: requestId(request.requestId),
+    fingerprint: fingerprint(RotateSessionRequestSchema, request),
+    command,
+  };
 }
 
 function askedReason(request: RotateSessionRequest): RotateCommand["reason"] {
@@ -66,11 +69,4 @@ function source(request: RotateSessionRequest, reason: RotateCommand["reason"]) 
     throw invalid("source_through_turn_id", "REPLAY has one, and nothing else");
   }
   return { sourceSessionId, sourceThroughTurnId };
-}
-
-/** Equal for equal requests: protobuf-es writes fields in one order. */
-export function fingerprint(request: RotateSessionRequest): string {
-  return createHash("sha256")
-    .update(toBinary(RotateSessionRequestSchema, request))
-    .digest("base64url");
 }

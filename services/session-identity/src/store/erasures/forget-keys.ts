@@ -1,5 +1,6 @@
 import type { CanonicalKey } from "@lanekeeper/session-key";
 import type { Tx } from "../db.ts";
+import { giveBack, tellGone } from "../keys/gone-keys.ts";
 
 /**
  * A peer's equivalences and links go with the last name that is bound for any of its spellings. The floors rise
@@ -10,12 +11,12 @@ const FORGET = {
   text: `
     with gone as (
       delete from session_keys where tenant = $1 and session_key = any($2::text[])
-      returning session_key, generation, run_epoch, revision, session_id
+      returning tenant, session_key, session_id, generation, run_epoch, revision
     ), gone_generations as (
       delete from generations where tenant = $1 and session_key = any($2::text[])
     ), gone_bindings as (
       delete from key_bindings where tenant = $1 and session_key = any($2::text[])
-      returning agent_id, party
+      returning tenant, agent_id, party
     ), roots as (
       select distinct b.agent_id, coalesce(e.root_party, b.party) as root
       from gone_bindings b
@@ -45,20 +46,8 @@ const FORGET = {
         generation = greatest(tenant_floors.generation, excluded.generation),
         run_epoch = greatest(tenant_floors.run_epoch, excluded.run_epoch),
         revision = greatest(tenant_floors.revision, excluded.revision)
-    ), given_back as (
-      insert into tenant_usage (tenant, shard, key_count, binding_count)
-      select $1, $3::smallint, -(select count(*) from gone), -(select count(*) from gone_bindings)
-      on conflict (tenant, shard) do update set
-        key_count = tenant_usage.key_count + excluded.key_count,
-        binding_count = tenant_usage.binding_count + excluded.binding_count
-    )
-    insert into journal (tenant, create_time, operation, accepted, reason, session_key, raw_key,
-      session_id, generation, turn_id, delivery_id, source, principal, request_id, trace_id,
-      rule_set_version, error_message, note, count, last_time)
-    select $1, clock_timestamp(), 'forget_key', true, 'ERASURE', session_key, '',
-      coalesce(session_id::text, ''), coalesce(generation, 0), '', '', 'session-identity', '', '', '',
-      0, '', '', 1, clock_timestamp()
-    from gone`,
+    ), given_back as (${giveBack("$3")}
+    )${tellGone("ERASURE")}`,
 };
 
 /**

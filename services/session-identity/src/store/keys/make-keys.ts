@@ -9,6 +9,10 @@ export interface NewKey {
   readonly ruleSetVersion: number;
 }
 
+/** Sql: how many the tenant of `w` holds. */
+const KEYS_HELD =
+  "coalesce((select sum(u.key_count) from tenant_usage u where u.tenant = w.tenant), 0)";
+
 /**
  * In key order, like the locks that follow: two batches that make keys for each other's names would
  * otherwise wait in a circle. Keys that are there are left out before the conflict check, since that
@@ -24,7 +28,7 @@ const MAKE_KEYS = {
       as w(tenant, session_key, agent_id, rule_set_version, source)
     where not exists (
         select from session_keys k where k.tenant = w.tenant and k.session_key = w.session_key)
-      and coalesce((select sum(u.key_count) from tenant_usage u where u.tenant = w.tenant), 0) < $6::bigint
+      and ${KEYS_HELD} < $6::bigint
     order by w.tenant collate "C", w.session_key collate "C"
     on conflict do nothing
     returning tenant`,
@@ -52,7 +56,7 @@ const WITH_ROOM = {
   name: "tenants_with_room",
   text: `
     select distinct w.tenant from unnest($1::text[]) as w(tenant)
-    where coalesce((select sum(u.key_count) from tenant_usage u where u.tenant = w.tenant), 0) < $2::bigint`,
+    where ${KEYS_HELD} < $2::bigint`,
 };
 
 /** Those of the tenants that may hold another key. */

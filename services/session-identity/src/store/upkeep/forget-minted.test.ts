@@ -8,6 +8,7 @@ import { begin, failure, fenceOf, newTenant, runIdFor } from "../../testing/call
 import { testDatabase } from "../../testing/database.ts";
 import { type IdentityClient, startReplica, testContext } from "../../testing/identity.ts";
 import { holdAfter, untilWaiting } from "../../testing/locks.ts";
+import { usageOf } from "../../testing/usage.ts";
 import type { Db } from "../db.ts";
 import { forgetMinted } from "./forget-minted.ts";
 
@@ -53,14 +54,6 @@ async function rowsOf(db: Db, tenant: string, key: string) {
   return Promise.all(counts);
 }
 
-async function usage(db: Db, tenant: string) {
-  const { rows } = await db.query(
-    "select sum(key_count)::int as keys, sum(binding_count)::int as names from tenant_usage where tenant = $1",
-    [tenant],
-  );
-  return rows[0];
-}
-
 /** The quota as if the tenant held so many keys beside its own. */
 async function fill(db: Db, tenant: string, keys: number): Promise<void> {
   await db.query(
@@ -101,7 +94,7 @@ test("a tenant whose subagents came and went for as many keys as it may hold goe
   const stop = new AbortController();
   const house = keepHouse({ ...testContext(db), clock }, stop.signal);
   await clock.advance(2 * LIMITS.sweepEveryMs);
-  await expect.poll(() => usage(db, tenant)).toMatchObject({ keys: LIMITS.maxKeysPerTenant - 2 });
+  await expect.poll(() => usageOf(db, tenant)).toMatchObject({ keys: LIMITS.maxKeysPerTenant - 2 });
   stop.abort();
   await house;
   for (const key of keys) expect(await rowsOf(db, tenant, key)).toEqual([0, 0, 0]);
@@ -114,17 +107,17 @@ test("what is minted takes a key's room and no name's, and gives it back when it
   await runner.resolveSession(raw(cron));
   const { key } = await mint(runner);
   expect(await rowsOf(db, tenant, key)).toEqual([1, 1, 0]);
-  expect(await usage(db, tenant)).toEqual({ keys: 2, names: 1 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 2, names: 1 });
   // By another name too: no binding is written that would outlive the key.
   const other = await runner.resolveSession(raw(key.replace("agent:main:", "")));
   expect(other.session?.ref?.sessionKey).toBe(key);
-  expect(await usage(db, tenant)).toEqual({ keys: 2, names: 1 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 2, names: 1 });
 
   const gone = await forgetMinted(db, REPLICA, Date.now() + RETENTION + 1_000, never);
   expect(gone).toBeGreaterThan(0);
   expect(await rowsOf(db, tenant, key)).toEqual([0, 0, 0]);
   expect(await rowsOf(db, tenant, cron)).toEqual([1, 1, 1]);
-  expect(await usage(db, tenant)).toEqual({ keys: 1, names: 1 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 1, names: 1 });
   const { entries } = await cli.listJournal({ sessionKey: key });
   expect(entries[0]).toMatchObject({ operation: "forget_key", reason: "RETENTION" });
 });
@@ -311,11 +304,11 @@ test("a key that somebody holds locked is left for another sweep, and sweeps of 
     forgetMinted(other, { usageShard: 4 }, later, never),
   ]);
   await forgetMinted(db, REPLICA, later, never);
-  expect(await usage(db, tenant)).toEqual({ keys: 1, names: 0 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 1, names: 0 });
   expect(await rowsOf(db, tenant, held.key)).toEqual([1, 1, 0]);
   await lock.release();
   await forgetMinted(db, REPLICA, later, never);
-  expect(await usage(db, tenant)).toEqual({ keys: 0, names: 0 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 0, names: 0 });
 });
 
 test("the names of an earlier release's keys go with them, and a sweep that is stopped takes nothing", async () => {
@@ -331,5 +324,5 @@ test("the names of an earlier release's keys go with them, and a sweep that is s
   expect(await forgetMinted(db, REPLICA, later, AbortSignal.abort())).toBe(0);
   await forgetMinted(db, REPLICA, later, never);
   expect(await rowsOf(db, tenant, key)).toEqual([0, 0, 0]);
-  expect(await usage(db, tenant)).toEqual({ keys: 0, names: -1 });
+  expect(await usageOf(db, tenant)).toEqual({ keys: 0, names: -1 });
 });

@@ -1,5 +1,6 @@
 import { LIMITS } from "../../limits.ts";
 import type { Db, Tx } from "../db.ts";
+import { giveBack, tellGone } from "../keys/gone-keys.ts";
 
 /** Those that whoever works with them holds locked are left for another sweep. */
 const LOCK_DUE = {
@@ -59,24 +60,8 @@ const FORGET = {
       where b.tenant = gone.tenant and b.agent_id = gone.agent_id and b.kind = 'raw'
         and b.name = gone.session_key
       returning b.tenant
-    ), told as (
-      insert into journal (tenant, create_time, operation, accepted, reason, session_key, raw_key,
-        session_id, generation, turn_id, delivery_id, source, principal, request_id, trace_id,
-        rule_set_version, error_message, note, count, last_time)
-      select gone.tenant, clock_timestamp(), 'forget_key', true, 'RETENTION', gone.session_key, '',
-        gone.session_id::text, gone.generation, '', '', 'session-identity', '', '', '', 0, '', '', 1,
-        clock_timestamp()
-      from gone
-    ), given_back as (
-      insert into tenant_usage (tenant, shard, key_count, binding_count)
-      select held.tenant, $6::smallint, -sum(held.keys), -sum(held.bindings) from (
-        select tenant, 1 as keys, 0 as bindings from gone
-        union all select tenant, 0, 1 from gone_bindings
-      ) held
-      group by held.tenant order by held.tenant
-      on conflict (tenant, shard) do update set
-        key_count = tenant_usage.key_count + excluded.key_count,
-        binding_count = tenant_usage.binding_count + excluded.binding_count
+    ), told as (${tellGone("RETENTION")}
+    ), given_back as (${giveBack("$6")}
     )
     select count(*)::int as count from gone`,
 };

@@ -7,8 +7,10 @@ interface Swept {
   readonly retentionMs: number;
 }
 
-/** What goes after its retention. Keys, bindings and generations stay, but for those of minted keys (forget-minted.ts)
- * and of conversations that were erased (erasures/forget-keys.ts). */
+/**
+ * What goes after its retention. Keys, bindings and generations stay, but for those of minted keys (forget-minted.ts)
+ * and of conversations that were erased (erasures/forget-keys.ts).
+ */
 const SWEPT: readonly Swept[] = [
   { table: "journal", where: "last_time < $1", retentionMs: LIMITS.journalRetentionMs },
   {
