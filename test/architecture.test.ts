@@ -6,10 +6,11 @@ import { describe, expect, test } from "vitest";
 import { importCircles } from "./support/import-circles.ts";
 
 const root = join(import.meta.dirname, "..");
-const SHARED = ["protocol", "rpc", "postgres", "service", "client"];
+const SHARED = ["collections", "protocol", "rpc", "postgres", "service", "client"];
 
 /** Who may depend on whom; an import of another workspace needs a declared dependency. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  "packages/collections": [],
   "packages/protocol": [],
   "packages/session-key": [],
   "packages/cron": [],
@@ -17,7 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "packages/embedded-postgres": [],
   "packages/postgres": [],
   "packages/service": [],
-  "packages/rpc": ["protocol"],
+  "packages/rpc": ["collections", "protocol"],
   "packages/client": ["protocol", "rpc"],
   "packages/adapter-kit": ["protocol", "rpc", "client"],
   "packages/testing": [...SHARED, "embedded-postgres"],

@@ -1,3 +1,4 @@
+import { PassingSet } from "@lanekeeper/collections";
 import { Code } from "../errors/code.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 
@@ -12,26 +13,28 @@ export function abortError(signals: readonly AbortSignal[]): RpcError | undefine
 
 /** Calls `cancel` when one of the signals aborts; the result forgets about them. */
 export function onAbort(signals: readonly AbortSignal[], cancel: () => void): () => void {
-  const waiting = signals.map(waitersOf);
-  for (const waiters of waiting) waiters.add(cancel);
+  const waiting = signals.map((signal) => {
+    const waiters = waitersOf(signal);
+    return { waiters, place: waiters.add(cancel) };
+  });
   return () => {
-    for (const waiters of waiting) waiters.delete(cancel);
+    for (const { waiters, place } of waiting) waiters.delete(place);
   };
 }
 
-const waitersBySignal = new WeakMap<AbortSignal, Set<() => void>>();
+const waitersBySignal = new WeakMap<AbortSignal, PassingSet<() => void>>();
 
 /**
  * All calls under one signal share one listener: a handler may well make dozens of calls at once, and
  * Node 20 warns of a leak at the eleventh listener of a signal.
  */
-function waitersOf(signal: AbortSignal): Set<() => void> {
+function waitersOf(signal: AbortSignal): PassingSet<() => void> {
   const known = waitersBySignal.get(signal);
   if (known !== undefined) return known;
-  const waiters = new Set<() => void>();
+  const waiters = new PassingSet<() => void>();
   waitersBySignal.set(signal, waiters);
   const cancelAll = () => {
-    for (const cancel of [...waiters]) cancel();
+    for (const cancel of [...waiters.values()]) cancel();
   };
   signal.addEventListener("abort", cancelAll, { once: true });
   return waiters;

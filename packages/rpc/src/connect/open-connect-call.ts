@@ -90,7 +90,7 @@ function admit(
   context: HandlerContext,
   deadlineMs: number,
 ): OpenConnectCall {
-  gate.inFlight.add(call);
+  const place = gate.inFlight.add(call);
   context.values.get(UNREAD).tell = (error) => call.abort(error);
   const disarm = deadlineMs === Number.POSITIVE_INFINITY ? () => {} : armDeadline(call, deadlineMs);
   const onEnd = () => call.abort(Date.now() >= deadlineMs ? deadlineExceeded() : cancelled());
@@ -101,7 +101,7 @@ function admit(
     close: () => {
       disarm();
       context.signal.removeEventListener("abort", onEnd);
-      gate.inFlight.delete(call);
+      gate.inFlight.delete(place);
     },
   };
 }

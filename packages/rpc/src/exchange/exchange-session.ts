@@ -1,5 +1,6 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
+import { PassingMap } from "@lanekeeper/collections";
 import { authorize } from "../auth/allow.ts";
 import { peerName } from "../auth/peer.ts";
 import { failedAnswer } from "../call/answer.ts";
@@ -30,7 +31,7 @@ export class ExchangeSession {
   readonly #stream: ServerCall;
   readonly #limits: ExchangeLimits;
   readonly #shape: ExchangeShape;
-  readonly #calls = new Map<bigint, ServerCall>();
+  readonly #calls = new PassingMap<bigint, ServerCall>();
   readonly #replies: PushStream<EncodedMessage>;
   /** Frames that were read and whose answers were not taken. */
   #open = 0;

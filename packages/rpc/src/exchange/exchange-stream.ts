@@ -1,5 +1,6 @@
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import { PassingMap } from "@lanekeeper/collections";
 import type { Status } from "@lanekeeper/protocol/google/rpc/status";
 import { abortError, onAbort } from "../client/abort.ts";
 import { Code } from "../errors/code.ts";
@@ -43,7 +44,7 @@ const SWEEP_MS = 20;
 export class ExchangeStream {
   readonly #shape: ExchangeShape;
   readonly #duplex: Duplex;
-  readonly #pending = new Map<bigint, Pending>();
+  readonly #pending = new PassingMap<bigint, Pending>();
   readonly #events: StreamEvents;
   readonly #silence: Silence;
   /** Who asked whether the replica is there. */
@@ -241,7 +242,7 @@ export class ExchangeStream {
 
   #sweep(): void {
     const now = Date.now();
-    for (const [callId, { deadlineMs }] of this.#pending) {
+    for (const [callId, { deadlineMs }] of this.#pending.entries()) {
       if (deadlineMs <= now) this.#give(callId, deadlineExceeded());
     }
     this.#listen();
@@ -254,7 +255,7 @@ export class ExchangeStream {
     if (this.#silence.look()) this.#ping();
     if (!this.isSilent) return;
     this.#tellAsking(false);
-    for (const [callId, pending] of this.#pending) {
+    for (const [callId, pending] of this.#pending.entries()) {
       const giveUp = () => this.#give(callId, cancelled());
       if (pending.onSilent?.(giveUp) === true) pending.onSilent = undefined;
     }

@@ -100,7 +100,7 @@ function admit(
   deadlineMs: number,
   ours: boolean,
 ): OpenCall {
-  gate.inFlight.add(call);
+  const place = gate.inFlight.add(call);
   const disarm = ours ? armDeadline(call, deadlineMs) : undefined;
   const onEnd = () => call.abort(Date.now() >= deadlineMs ? deadlineExceeded() : cancelled());
   incoming.on("cancelled", onEnd);
@@ -109,7 +109,7 @@ function admit(
     call,
     close: () => {
       disarm?.();
-      gate.inFlight.delete(call);
+      gate.inFlight.delete(place);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { PassingSet, type Place } from "@lanekeeper/collections";
 import type { ServerCall } from "../call/server-call.ts";
 import { draining, later } from "../errors/constructors.ts";
 import type { RpcError } from "../errors/rpc-error.ts";
@@ -8,7 +9,7 @@ const OVERLOAD_RETRY_MS = 200;
 /** The calls that a server is serving, from their acceptance until their handlers have returned. */
 export class InFlight {
   readonly #limit: number;
-  readonly #calls = new Set<ServerCall>();
+  readonly #calls = new PassingSet<ServerCall>();
   #draining = false;
   #whenIdle: (() => void) | undefined;
 
@@ -32,25 +33,25 @@ export class InFlight {
     );
   }
 
-  add(call: ServerCall): void {
-    this.#calls.add(call);
+  add(call: ServerCall): Place<ServerCall> {
+    return this.#calls.add(call);
   }
 
-  delete(call: ServerCall): void {
-    this.#calls.delete(call);
+  delete(place: Place<ServerCall>): void {
+    this.#calls.delete(place);
     if (this.#calls.size === 0) this.#whenIdle?.();
   }
 
   /** From now on new calls are refused, and the streams are told to end. */
   startDraining(): void {
     this.#draining = true;
-    for (const call of this.#calls) {
+    for (const call of this.#calls.values()) {
       if (call.method.methodKind !== "unary") call.drain(draining());
     }
   }
 
   abortAll(reason: RpcError): void {
-    for (const call of this.#calls) call.abort(reason);
+    for (const call of this.#calls.values()) call.abort(reason);
   }
 
   /** Resolves when no call is left. */

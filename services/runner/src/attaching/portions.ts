@@ -1,8 +1,10 @@
+import { PassingMap } from "@lanekeeper/collections";
 import type { Clock, ClockTimer } from "@lanekeeper/service";
 import { LIMITS } from "../limits.ts";
 
 /** What has something to store. */
 export interface Portioned {
+  readonly turnId: string;
   flush(): void;
 }
 
@@ -12,7 +14,7 @@ export interface Portioned {
  */
 export class Portions {
   readonly #clock: Pick<Clock, "setTimer">;
-  readonly #due = new Set<Portioned>();
+  readonly #due = new PassingMap<string, Portioned>();
   #timer: ClockTimer | undefined;
 
   constructor(clock: Pick<Clock, "setTimer">) {
@@ -21,13 +23,13 @@ export class Portions {
 
   /** It is flushed with the others. */
   add(one: Portioned): void {
-    this.#due.add(one);
+    this.#due.set(one.turnId, one);
     this.#timer ??= this.#clock.setTimer(LIMITS.streamFlushMs, () => this.#flush());
   }
 
   /** It has nothing to store any more. */
   remove(one: Portioned): void {
-    this.#due.delete(one);
+    if (this.#due.get(one.turnId) === one) this.#due.delete(one.turnId);
     if (this.#due.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -35,7 +37,7 @@ export class Portions {
 
   #flush(): void {
     this.#timer = undefined;
-    const due = [...this.#due];
+    const due = [...this.#due.values()];
     this.#due.clear();
     for (const one of due) one.flush();
   }

@@ -11,16 +11,16 @@ interface StoredParts extends Pick<RunnerDeps, "steps" | "clock" | "log"> {
 /** A stream of which what was told is stored, portion by portion, until its turn ends. */
 export class StoredStream implements Portioned {
   readonly stream: TurnStream;
+  readonly turnId: string;
   readonly #parts: StoredParts;
   readonly #tenant: string;
-  readonly #turnId: string;
   readonly #onClose: () => void;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(parts: StoredParts, tenant: string, turnId: string, onClose: () => void) {
     this.#parts = parts;
     this.#tenant = tenant;
-    this.#turnId = turnId;
+    this.turnId = turnId;
     this.#onClose = onClose;
     this.stream = new TurnStream((bytes) => this.#due(bytes));
   }
@@ -43,7 +43,7 @@ export class StoredStream implements Portioned {
     const chunk = this.stream.takePending();
     if (chunk === undefined) return;
     const { steps, log } = this.#parts;
-    const said = { tenant: this.#tenant, turnId: this.#turnId, chunk };
+    const said = { tenant: this.#tenant, turnId: this.turnId, chunk };
     this.#writing = this.#writing
       // Those attached here have it; elsewhere what comes after it would follow a gap.
       .then(() => persist(this.#parts, "store events", () => steps.append(said)))

@@ -1,3 +1,4 @@
+import { PassingMap } from "@lanekeeper/collections";
 import { type Log, UnderWay } from "@lanekeeper/service";
 import type { RunnerDeps } from "../deps.ts";
 import { Portions } from "./portions.ts";
@@ -10,8 +11,8 @@ type HubDeps = Pick<RunnerDeps, "steps" | "clock" | "log">;
 export class StreamHub {
   readonly #deps: HubDeps;
   readonly #portions: Portions;
-  readonly #streams = new Map<string, StoredStream>();
-  readonly #onOpen = new Map<string, Set<() => void>>();
+  readonly #streams = new PassingMap<string, StoredStream>();
+  readonly #onOpen = new PassingMap<string, Set<() => void>>();
   /** Ends that are being told. */
   readonly #telling = new UnderWay();
 

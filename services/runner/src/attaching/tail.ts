@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { PassingSet } from "@lanekeeper/collections";
 import {
   type AttachTurnResponse,
   AttachTurnResponseSchema,
@@ -43,7 +44,7 @@ interface Waiter extends Followed {
  */
 export class Tail {
   readonly #deps: Pick<RunnerDeps, "db" | "clock">;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new PassingSet<Waiter>();
   #timer: { readonly atMs: number; cancel(): void } | undefined;
   #isPolling = false;
   #polledAtMs = Number.NEGATIVE_INFINITY;
@@ -61,8 +62,8 @@ export class Tail {
     let cancel = (): void => undefined;
     const update = new Promise<TailUpdate>((resolve, reject) => {
       const waiter: Waiter = { ...followed, dueMs, resolve, reject };
-      cancel = () => this.#waiters.delete(waiter);
-      this.#waiters.add(waiter);
+      const place = this.#waiters.add(waiter);
+      cancel = () => this.#waiters.delete(place);
     });
     this.#schedule(dueMs);
     return { update, cancel };
@@ -81,19 +82,12 @@ export class Tail {
   /** Those that are due, or nearly: a timer may be early by a part of a millisecond. */
   #due(): Waiter[] {
     const nowMs = this.#deps.clock.monotonicMs() + 1;
-    const due: Waiter[] = [];
-    for (const waiter of this.#waiters) {
-      if (waiter.dueMs > nowMs) continue;
-      due.push(waiter);
-      if (due.length >= LIMITS.tailPollBatch) break;
-    }
-    for (const waiter of due) this.#waiters.delete(waiter);
-    return due;
+    return this.#waiters.take(({ dueMs }) => dueMs <= nowMs, LIMITS.tailPollBatch);
   }
 
   #scheduleNext(): void {
     let dueMs = Number.POSITIVE_INFINITY;
-    for (const waiter of this.#waiters) dueMs = Math.min(dueMs, waiter.dueMs);
+    for (const waiter of this.#waiters.values()) dueMs = Math.min(dueMs, waiter.dueMs);
     if (this.#waiters.size > 0) this.#schedule(dueMs);
   }
 

@@ -1,3 +1,4 @@
+import { PassingMap } from "@lanekeeper/collections";
 import type { Log } from "@lanekeeper/service";
 import { type RunSlot, UNBOUND } from "../lanes/run-slots.ts";
 import { type AbortCause, RunAborted } from "./run-abort.ts";
@@ -31,9 +32,9 @@ interface Listed extends LocalRun {
 
 /** The runs of this replica, and the room that they have. */
 export class LocalRuns {
-  readonly #runs = new Map<string, Listed>();
+  readonly #runs = new PassingMap<string, Listed>();
   /** The feed of changed sessions asks for each key; most are not ours. */
-  readonly #byKey = new Map<string, Set<LocalRun>>();
+  readonly #byKey = new PassingMap<string, Set<LocalRun>>();
   readonly #onCount: (count: number) => void;
   readonly rooms = new Rooms(() => this.onRoom());
   /** Told whenever there may be room again. */

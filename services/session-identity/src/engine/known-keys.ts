@@ -1,3 +1,4 @@
+import { PassingMap } from "@lanekeeper/collections";
 import type { FreshnessPolicy } from "../domain/freshness.ts";
 import { hasSession, type KeyState, type StandingKey } from "../domain/key-state.ts";
 import type { RunRecord } from "../domain/records.ts";
@@ -37,7 +38,7 @@ export function isBefore(state: KeyState | undefined, known: KnownKey | undefine
 
 /** The keys that were written last, of which there are at most `LIMITS.maxKnownKeys`. */
 export class KnownKeys {
-  readonly #keys = new Map<string, KnownKey>();
+  readonly #keys = new PassingMap<string, KnownKey>();
   readonly #max: number;
 
   constructor(max: number = LIMITS.maxKnownKeys) {
