@@ -24,6 +24,7 @@ import { IdentityStandIn } from "./identity-stand-in.ts";
 import { ModelDouble } from "./model-double.ts";
 import { type IdentityHooks, Life, mortalDatabase, mortalIdentity } from "./mortal.ts";
 
+import { forgetting } from "./forgotten-commit.ts";
 import { losingAnswerTo } from "./lost-answer.ts";
 import { Arm, armedDatabase, armedIdentity } from "./arm.ts";
 import type { ReplicaOrder } from "./replica-process.ts";
@@ -57,6 +58,8 @@ export interface ReplicaOptions {
   readonly dieAt?: string;
   /** A statement whose first answer is lost, by its name. */
   readonly loses?: string;
+  /** A statement that the database forgets once, by its name: answered, and lost when it died. */
+  readonly forgets?: string;
   /** Awaited before each statement, which it is told by its name. */
   readonly beforeStatement?: (name: string) => Promise<void>;
 }
@@ -175,7 +178,7 @@ export class World implements AsyncDisposable {
     opened.defer(() => identity.$close());
     const arm = new Arm(options.dieAt ?? "", () => life.kill());
     const isOver = (): boolean => life.isOver;
-    const losing = losingAnswerTo(db, options.loses ?? "");
+    const losing = losingAnswerTo(forgetting(db, options.forgets ?? ""), options.loses ?? "");
     const mortal = mortalDatabase(armedDatabase(losing, arm, isOver), life);
     return {
       db: mortal,

@@ -5,7 +5,7 @@ import type { Told } from "../../domain/transcript.ts";
 import { stateCode } from "../../domain/turn-state.ts";
 import type { Held } from "../lanes/claim-head.ts";
 import { messageBytes } from "../codec.ts";
-import { byPlace, type Column } from "@lanekeeper/postgres";
+import { byPlace, type Column, UNHURRIED } from "@lanekeeper/postgres";
 import { batchStatement } from "../batch-statement.ts";
 import type { Sql } from "../sql.ts";
 import { isSteered, mayBecomeFrom } from "../state-in.ts";
@@ -48,13 +48,14 @@ const TOLD = COLUMNS.length;
  * repeat (by this replica or by a successor) finds nothing to do; a lane is freed with the turn that
  * holds it or not at all. Lanes are locked first, in key order. A message that was handed over while the
  * ending was being stored, and that the ending did not see, is a turn of its own again before the lane is
- * free, so that nothing later goes before it.
+ * free, so that nothing later goes before it. Nobody waits until it is flushed: forgotten by a server that died, it is
+ * done again from what was prepared (docs/decisions/0056).
  */
 const FINISH = batchStatement(
   "runner_finish",
   COLUMNS,
   ({ item }) => `
-WITH ${item}, said AS MATERIALIZED (
+WITH ${UNHURRIED}, ${item}, said AS MATERIALIZED (
   SELECT * FROM unnest($${TOLD + 1}::int[], $${TOLD + 2}::int[], $${TOLD + 3}::bytea[],
     $${TOLD + 4}::smallint[], $${TOLD + 5}::text[]) AS s (place, nth, body, role, principal)
 ), held AS MATERIALIZED (
@@ -122,7 +123,7 @@ SELECT turn.place::int, lane.depth, turn.route_id <> '' AS "isRouted", turn.end_
   EXISTS (SELECT FROM turns s WHERE s.tenant = turn.tenant AND s.session_key = turn.session_key
           AND ${isSteered("s")} AND s.into_turn_id = turn.turn_id AND s.steer = 2)
     AS "hasSteers"
-FROM lane JOIN turn USING (place)`,
+FROM lane JOIN turn USING (place), unhurried`,
 );
 
 /** A turn that has reached its end. */
