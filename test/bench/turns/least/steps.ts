@@ -1,4 +1,4 @@
-import { type Batcher, byPlace, type Database } from "@lanekeeper/postgres";
+import { type Batcher, byPlace, type Database, UNHURRIED } from "@lanekeeper/postgres";
 import { grouped } from "../../shared/least/statements.ts";
 import type { Asked } from "./calls.ts";
 
@@ -56,7 +56,7 @@ SELECT item.place::int, held.is_free AS claimed FROM item JOIN held USING (key)`
 const ACTIVATE = {
   name: "least_activate",
   text: `
-WITH unhurried AS (SELECT set_config('synchronous_commit', 'off', true)), turn AS (
+WITH ${UNHURRIED}, turn AS (
   UPDATE least.turns t SET state = 2, begin_time = clock_timestamp()
   FROM unnest($1::uuid[], $2::uuid[]) AS i (id, run) WHERE t.id = i.id AND t.run = i.run
 )
@@ -82,7 +82,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS i (id, run, reply) WHERE t.id
 const FINISH = {
   name: "least_finish",
   text: `
-WITH item AS MATERIALIZED (
+WITH ${UNHURRIED}, item AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
     WITH ORDINALITY AS i (id, key, session, run, input, reply, place)
 ), held AS MATERIALIZED (
@@ -98,7 +98,7 @@ WITH item AS MATERIALIZED (
   SELECT item.session, turn.seq * 2 + m.role, item.id, m.role, CASE m.role WHEN 0 THEN item.input ELSE item.reply END
   FROM item JOIN turn USING (id) CROSS JOIN (VALUES (0), (1)) AS m (role)
 )
-SELECT item.place::int, held.depth FROM item JOIN held USING (key)`,
+SELECT item.place::int, held.depth FROM item JOIN held USING (key), unhurried`,
 };
 
 const CLAIM = {
