@@ -52,5 +52,6 @@ function toConfig(
   params: readonly unknown[],
 ): pg.QueryConfig<unknown[]> {
   const values = [...params];
-  return typeof statement === "string" ? { text: statement, values } : { ...statement, values };
+  if (typeof statement === "string") return { text: statement, values };
+  return { name: statement.name, text: statement.text, values };
 }

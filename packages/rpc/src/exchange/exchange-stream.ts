@@ -101,7 +101,7 @@ export class ExchangeStream {
 
   /** Sends one call. Rejects with its refusal, or UNAVAILABLE when the stream breaks first. */
   call(
-    frame: Omit<OutgoingFrame, "callId" | "timeoutMs">,
+    frame: OutgoingFrame,
     deadlineMs: number,
     signals: readonly AbortSignal[],
     onSilent?: OnSilent,
@@ -122,8 +122,7 @@ export class ExchangeStream {
         },
       });
       this.#sweepFrom(deadlineMs);
-      const timeoutMs = deadlineMs - Date.now();
-      this.#write(callFrame(this.#shape, { ...frame, callId, timeoutMs }));
+      this.#write(callFrame(this.#shape, callId, deadlineMs - Date.now(), frame));
     });
   }
 

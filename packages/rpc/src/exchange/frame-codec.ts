@@ -36,9 +36,6 @@ function frame(callId: bigint, field: number, message: Uint8Array): EncodedMessa
 
 /** One call on its way into a frame. */
 export interface OutgoingFrame {
-  readonly callId: bigint;
-  /** Infinity: the server's default. */
-  readonly timeoutMs: number;
   readonly traceparent: string | undefined;
   readonly caller: Caller;
   readonly requestId: string | undefined;
@@ -48,15 +45,20 @@ export interface OutgoingFrame {
   readonly request: Buffer;
 }
 
-/** Writes the frame of a call. What a shape has no field for is left out. */
-export function callFrame(shape: ExchangeShape, call: OutgoingFrame): Buffer {
-  const writer = new BinaryWriter().tag(CALL_ID, WireType.Varint).int64(call.callId);
+/** Writes the frame of a call. What a shape has no field for is left out. `timeoutMs`: Infinity is the server's default. */
+export function callFrame(
+  shape: ExchangeShape,
+  callId: bigint,
+  timeoutMs: number,
+  call: OutgoingFrame,
+): Buffer {
+  const writer = new BinaryWriter().tag(CALL_ID, WireType.Varint).int64(callId);
   const text = (name: string, value: string | undefined): void => {
     const field = shape.request.get(name);
     if (field === undefined || value === undefined || value === "") return;
     writer.tag(field, WireType.LengthDelimited).string(value);
   };
-  writeTimeout(writer, shape, call.timeoutMs);
+  writeTimeout(writer, shape, timeoutMs);
   text("traceparent", call.traceparent);
   text("tenant", call.caller.tenant);
   text("principal", call.caller.principal);

@@ -59,7 +59,7 @@ export class Entrance implements AsyncDisposable {
     const credential = await this.#check.authenticate(authorization);
     onKnown(credential);
     this.#lastUses.note(credential.principal);
-    this.#rateLimits.take({ ...credential, of: "key" }, tell);
+    this.#rateLimits.take({ of: "key", ...credential }, tell);
     return credential;
   }
 

@@ -39,7 +39,10 @@ export function reportRequest(
     disposition: facts.disposition,
   }).info(
     {
-      ...{ route, status, reason, silent_service: silentService(error) },
+      route,
+      status,
+      reason,
+      silent_service: silentService(error),
       client_retry_count: facts.clientRetryCount,
       duration_ms: Math.round(seconds * 1_000),
     },

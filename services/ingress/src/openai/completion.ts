@@ -26,7 +26,9 @@ export function completion(head: CompletionHead, ended: TurnEnded, lanekeeper: R
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
   return {
-    ...head,
+    id: head.id,
+    created: head.created,
+    model: head.model,
     object: "chat.completion",
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishReason(ended) }],
     usage: usageJson(ended.usage),

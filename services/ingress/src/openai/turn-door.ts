@@ -78,7 +78,7 @@ async function answerTurn<A extends StreamableAsk>(
   });
   const forget = watchLeaving(leave, res, context.lastCall);
   try {
-    const asked = { ...known, fingerprint: content, exchange, ask, body, leave };
+    const asked = { fingerprint: content, exchange, ask, body, leave, ...known };
     const turn = await open(context, door, asked);
     const format = door.format(exchange, ask, turn);
     const answer = ask.stream ? streamedAnswer : plainAnswer;
@@ -136,7 +136,11 @@ async function open<A extends StreamableAsk>(
       const came = { field: door.messagesField, bodyBytes: body.length };
       return fitHistory(whole, came, context.limits);
     },
-    ...{ fingerprint, caller, sent, firstTryMs, requestId },
+    fingerprint,
+    caller,
+    sent,
+    firstTryMs,
+    requestId,
     within: facts,
     signal: leave.signal,
     left: leave.left,

@@ -38,7 +38,7 @@ export async function awaitTurn(
   const timeoutMs = limits.attachAttemptMs + waitMs;
   try {
     const request = { submit, wait: durationFromMs(waitMs) };
-    return await runner.awaitTurn(request, { ...call, retry: false, timeoutMs });
+    return await runner.awaitTurn(request, { timeoutMs, ...call, retry: false });
   } catch (error) {
     if (call.signal.aborted) return "left";
     if (isBroken(error)) return "broken";

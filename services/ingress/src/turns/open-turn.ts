@@ -66,7 +66,7 @@ export async function openTurn(deps: Opening, request: TurnRequest): Promise<Ope
       return opened;
     }
   }
-  const events = followTurn(deps, target, { ...callOptions(request), signal, wholeAnswer });
+  const events = followTurn(deps, target, { signal, wholeAnswer, ...callOptions(request) });
   const accepted = await firstEvent(events).catch((error: unknown) => {
     if (target.case !== "submit" || !hasReason(error, "STORE_UNAVAILABLE")) throw error;
     throw deps.unsure.note(request, key, error);
@@ -101,7 +101,7 @@ async function openAwaited(
   const { signal, left, wholeAnswer } = request;
   const call = callOptions(request);
   const acceptedMs = deps.clock.monotonicMs();
-  const answer = await awaitTurn(deps, submit, { ...call, signal: left });
+  const answer = await awaitTurn(deps, submit, { signal: left, ...call });
   if (typeof answer === "string") {
     tellPlainWait(deps, answer);
     return undefined;
@@ -114,11 +114,15 @@ async function openAwaited(
   const isOver = ended === undefined && signal.aborted;
   tellPlainWait(deps, isOver ? "left" : waitOf(ended), turnId);
   return {
-    ...{ turnId, session, disposition: dispositionWord(disposition), position, acceptedMs },
+    turnId,
+    session,
+    disposition: dispositionWord(disposition),
+    position,
+    acceptedMs,
     ...(waited === undefined ? {} : { waitedMs: durationMs(waited) }),
     events: isOver
       ? notFollowed(turnId, signal.reason)
-      : followOn(deps, turnId, ended, { ...call, signal, wholeAnswer }),
+      : followOn(deps, turnId, ended, { signal, wholeAnswer, ...call }),
   };
 }
 

@@ -24,11 +24,13 @@ export interface TurnRequest extends UnsureRequest {
   readonly onSession: (session: SessionRef) => void;
 }
 
+type OptionsOfTurn = Omit<CallOptions, "signal" | "timeoutMs">;
+
 /** Retries reach over a restart of a neighbour, about 6 s. */
 const RETRY = { maxAttempts: 10 };
 
 /** For calls that are made for it. */
-export function callOptions({ caller, requestId, within }: TurnRequest): CallOptions {
+export function callOptions({ caller, requestId, within }: TurnRequest): OptionsOfTurn {
   const { tenant, principal, scopes, agents, keyPrefixes } = caller;
   return { tenant, principal, scopes, agents, keyPrefixes, requestId, within, retry: RETRY };
 }

@@ -34,7 +34,7 @@ export async function targetOf(
   }
   await requireAgentOf(deps.agents, caller, { agentId, rawKey, model }, within);
   await requireSame(deps, request, ask);
-  const value = await resolve(deps, request, { ...expectationOf(ask), agentId, rawKey });
+  const value = await resolve(deps, request, { agentId, rawKey, ...expectationOf(ask) });
   request.onSession(value);
   return { case: "session", value };
 }

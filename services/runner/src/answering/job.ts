@@ -38,10 +38,10 @@ export async function jobFor(parts: Collaborators, options: JobOptions): Promise
   stored.stream.emit({
     case: "runBegun",
     value: {
-      ...(ref === undefined ? {} : { session: ref }),
       runId: run.runId,
       discardPrevious: begun.ordinal > 1,
       model: model.name,
+      ...(ref === undefined ? {} : { session: ref }),
     },
   });
   await learnSession(deps, turn.tenant, grant.session, callFor(turn));

@@ -46,7 +46,11 @@ export function assembleContext(parts: ContextParts, budget: ContextBudget): Mes
 }
 
 /** All in one message: not every provider takes several, nor one that is not the first. */
-function systemMessages({ systemPrompt, pinned = [], summary = "" }: ContextParts): Message[] {
+function systemMessages({
+  systemPrompt,
+  pinned = [],
+  summary = "",
+}: Pick<ContextParts, "systemPrompt" | "pinned" | "summary">): Message[] {
   const memory =
     pinned.length === 0 ? "" : `${PINNED}\n${pinned.map((text) => `- ${text}`).join("\n")}`;
   const before = summary === "" ? "" : `${SUMMARY}\n${summary}`;
@@ -62,7 +66,7 @@ export function fixedChars(
   parts: Omit<ContextParts, "history" | "produced">,
   budget: ContextBudget,
 ): number {
-  return charsOf([...systemMessages({ ...parts, history: [] }), ...parts.input], budget);
+  return charsOf([...systemMessages(parts), ...parts.input], budget);
 }
 
 /** One text in one message. */

@@ -47,14 +47,7 @@ export async function accept(
   const given = isStateless ? await statelessSlot(context, parsed, found) : UNBOUND;
   const [slot, noSlot] = given instanceof LanekeeperError ? [UNBOUND, given] : [given, undefined];
   const isBound = await slots.isBound(parsed.tenant, parsed.agentId);
-  const onConflict = parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE);
-  const turn: NewTurn = {
-    ...parsed,
-    onConflict,
-    turnId: deps.ids.uuid(),
-    debounceMs: parsed.debounceMs ?? debounceOf(agent),
-    dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
-  };
+  const turn = newTurn(parsed, agent, deps.ids.uuid());
   // Under a bound the lane whose turn was accepted first is served first.
   const mayClaim = room !== undefined && !runner.isDraining && !isBound;
   const claimRunId = mayClaim ? deps.runIds.mint() : undefined;
@@ -142,6 +135,40 @@ function noteSteer({ runs }: RunnerContext, { turn, disposition }: AdmissionResu
   const { tenant, sessionKey, intoTurnId } = turn;
   if (disposition !== Disposition.STEERED || sessionKey === undefined) return;
   if (intoTurnId !== undefined) runs.noteSteer(tenant, sessionKey, intoTurnId);
+}
+
+/** With the agent's defaults. Each field is written out: all turns have one shape (docs/performance.md). */
+function newTurn(parsed: ParsedSubmit, agent: AgentConfig | undefined, turnId: string): NewTurn {
+  return {
+    tenant: parsed.tenant,
+    principal: parsed.principal,
+    turnId,
+    agentId: parsed.agentId,
+    session: parsed.session,
+    requiredGeneration: parsed.requiredGeneration,
+    turnClass: parsed.turnClass,
+    onConflict: parsed.onConflict ?? (agent?.onConflict || OnConflict.ENQUEUE),
+    idempotencyKey: parsed.idempotencyKey,
+    fingerprint: parsed.fingerprint,
+    keyIsGenerated: parsed.keyIsGenerated,
+    clientRetryCount: parsed.clientRetryCount,
+    firstTryAgeMs: parsed.firstTryAgeMs,
+    requestId: parsed.requestId,
+    traceId: parsed.traceId,
+    traceparent: parsed.traceparent,
+    origin: parsed.origin,
+    routeId: parsed.routeId,
+    maxWaitMs: parsed.maxWaitMs,
+    parameters: parsed.parameters,
+    messages: parsed.messages,
+    parentTurnId: parsed.parentTurnId,
+    callChain: parsed.callChain,
+    rootTurnId: parsed.rootTurnId,
+    debounceMs: parsed.debounceMs ?? debounceOf(agent),
+    dropsOldest: (parsed.overflow ?? agent?.overflow) === Overflow.DROP_OLDEST,
+    nested: parsed.nested,
+    childTurnId: parsed.childTurnId,
+  };
 }
 
 /** What a subagent found is never refused: its session has asked for it. */

@@ -64,8 +64,7 @@ async function outcome(
     leave();
     if (ended === undefined) onLeft(context, turn, call);
   }
-  return {
-    ...(waitedMs === undefined ? {} : { waited: durationFromMs(Math.round(waitedMs)) }),
-    ...(ended === undefined ? {} : { ended }),
-  };
+  const waited = waitedMs === undefined ? undefined : durationFromMs(Math.round(waitedMs));
+  if (waited === undefined) return ended === undefined ? {} : { ended };
+  return ended === undefined ? { waited } : { waited, ended };
 }

@@ -36,9 +36,10 @@ export function requireKey<K extends string>(key: K, call: CallContext): K {
  */
 export function requireUsable(key: CanonicalKey, call: CallContext): void {
   requireKey(key, call);
-  const { scopes, keyPrefixes } = call;
   const refusal = checkKeyPermission(key, {
-    ...{ outside: isOutside(call), scopes, keyPrefixes },
+    outside: isOutside(call),
+    scopes: call.scopes,
+    keyPrefixes: call.keyPrefixes,
     // Channels without a profile are known to session-identity alone, which judges when a name is resolved.
     typedChannels: { has: () => false },
   });

@@ -24,7 +24,8 @@ export async function makeVisible(
 ): Promise<TurnExit> {
   const told = toldBy(run.turn, ending);
   const chunk = run.chunk();
-  const held = { ...heldBy(run), turnClass: run.turn.turnClass };
+  const { tenant, sessionKey, turnId, turnClass } = run.turn;
+  const held = { tenant, sessionKey, turnId, runId: run.runId, turnClass };
   if (ending.state !== "COMPLETED") await free(deps, run);
   const finished = await persist(deps, "finish a turn", () =>
     deps.steps.finish({ held, ending, told, chunk }),

@@ -18,9 +18,17 @@ export function progressOf(
   turn: Omit<ProgressOf, "sessionId" | "generation">,
   { sessionId, generation }: Pick<ProgressOf, "sessionId" | "generation">,
 ): ProgressOf {
-  const { tenant, principal, requestId, traceparent, sessionKey, turnId, routeId } = turn;
-  const about = { tenant, principal, requestId, traceparent };
-  return { ...about, sessionKey, sessionId, generation, turnId, routeId };
+  return {
+    tenant: turn.tenant,
+    principal: turn.principal,
+    requestId: turn.requestId,
+    traceparent: turn.traceparent,
+    sessionKey: turn.sessionKey,
+    sessionId,
+    generation,
+    turnId: turn.turnId,
+    routeId: turn.routeId,
+  };
 }
 
 /**

@@ -147,8 +147,8 @@ function end(
   return answered(answer, {
     state: next,
     told: true,
-    runs: run === undefined ? [] : [{ ...run, state: "ended", ending: { ...ending, revision } }],
-    journal: [{ ...draft(command, next), reason: ending.errorReason }],
+    runs: run === undefined ? [] : [{ ...run, state: "ended", ending: { revision, ...ending } }],
+    journal: [{ reason: ending.errorReason, ...draft(command, next) }],
   });
 }
 

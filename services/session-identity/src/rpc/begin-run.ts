@@ -13,7 +13,9 @@ export function beginRun(context: IdentityContext): IdentityRoutes["beginRun"] {
     const { sessionKey, admittedGeneration: generation, turnId, runId } = command;
     const result = await context.engine.submit<"begin">(
       {
-        ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
+        tenant: call.tenant,
+        sessionKey,
+        asker: askerOf(call),
         ask: { kind: "begin", command, agentId: agentOf(sessionKey) },
       },
       call.abortState,

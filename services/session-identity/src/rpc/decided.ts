@@ -24,8 +24,9 @@ export type DecisionFields = Pick<
 /** What a log line tells of the right that a run or a reply shows. */
 export function fenceFields(shown: Fence | ReplyFence): DecisionFields {
   const { sessionKey, sessionId, generation } = shown;
-  const about = { session_key: sessionKey, session_id: sessionId, generation };
-  return "runId" in shown ? { ...about, run_id: shown.runId } : { ...about, turn_id: shown.turnId };
+  return "runId" in shown
+    ? { session_key: sessionKey, session_id: sessionId, generation, run_id: shown.runId }
+    : { session_key: sessionKey, session_id: sessionId, generation, turn_id: shown.turnId };
 }
 
 /** What a log line tells of a typed peer. */

@@ -38,11 +38,12 @@ function submit(
   call: CallContext,
 ): Promise<WriteAnswer | Refusal> {
   const { sessionKey } = write.command.fence;
-  const common = { tenant: call.tenant, sessionKey, asker: askerOf(call) };
+  const { tenant } = call;
+  const asker = askerOf(call);
   if (write.writer === "run") {
     const ask = { kind: "write_run", command: write.command } as const;
-    return engine.submit<"write_run">({ ...common, ask }, call.abortState);
+    return engine.submit<"write_run">({ tenant, sessionKey, asker, ask }, call.abortState);
   }
   const ask = { kind: "write_reply", command: write.command } as const;
-  return engine.submit<"write_reply">({ ...common, ask }, call.abortState);
+  return engine.submit<"write_reply">({ tenant, sessionKey, asker, ask }, call.abortState);
 }

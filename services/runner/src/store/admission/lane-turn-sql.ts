@@ -177,7 +177,8 @@ export function insertedRows<Row>(
   const chain = layEndToEnd(turns.map(({ turn }) => turn.callChain));
   const nothing = { from: 1, to: 0 };
   const items = turns.map((one, index) => ({
-    ...one,
+    turn: one.turn,
+    admission: one.admission,
     seed: seed.slices[index] ?? nothing,
     input: input.slices[index] ?? nothing,
     chain: chain.slices[index] ?? nothing,

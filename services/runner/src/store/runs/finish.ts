@@ -143,7 +143,9 @@ export async function finishAll(
   ends: readonly EndOfTurn[],
 ): Promise<readonly (Finished | undefined)[]> {
   const told = ends.flatMap((end, index) =>
-    end.told.map((one, nth): ToldOf => ({ ...one, of: index + 1, nth: nth + 1 })),
+    end.told.map(({ message, principal }, nth): ToldOf => {
+      return { message, principal, of: index + 1, nth: nth + 1 };
+    }),
   );
   const found = await FINISH.rows<Finished & { place: number }>(
     sql,

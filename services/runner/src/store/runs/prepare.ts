@@ -100,8 +100,8 @@ export async function prepareAll(
 ): Promise<readonly PrepareResult[]> {
   const produced = layEndToEnd(endings.map(({ ending }) => messagesBytes(ending.produced)));
   const items = endings.map((one, index) => ({
-    ...one,
     produced: produced.slices[index] ?? { from: 1, to: 0 },
+    ...one,
   }));
   const found = await PREPARE.rows<{ place: number }>(sql, items, produced.all);
   const stored = byPlace(found, endings.length);

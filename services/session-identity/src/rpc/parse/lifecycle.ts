@@ -58,8 +58,9 @@ export function writeCommand(request: WriteLifecycleRequest): WriteCommand {
   if (writer.case === "run") {
     const event = runEvent(request.event);
     const eventSeq = event.kind === "ended" ? noSeq(request.eventSeq) : seq(request.eventSeq);
-    const command = { fence: fence("run", writer.value), eventSeq, event };
-    return { writer: "run", command: { ...command, fingerprint: fingerprint(event) } };
+    const shown = fence("run", writer.value);
+    const command = { fence: shown, eventSeq, event, fingerprint: fingerprint(event) };
+    return { writer: "run", command };
   }
   if (writer.case === "reply") {
     const event = replyEvent(request.event);
@@ -67,8 +68,9 @@ export function writeCommand(request: WriteLifecycleRequest): WriteCommand {
       fence: replyFence("reply", writer.value),
       eventSeq: seq(request.eventSeq),
       event,
+      fingerprint: fingerprint(event),
     };
-    return { writer: "reply", command: { ...command, fingerprint: fingerprint(event) } };
+    return { writer: "reply", command };
   }
   throw invalid("writer", "run or reply is required");
 }

@@ -46,7 +46,10 @@ export function showSession(
 export function showActiveRun(run: ActiveRun): MessageInitShape<typeof RunSchema> {
   const { runId, turnId, epoch, startMs, heartbeatMs, model } = run;
   return {
-    ...{ runId, turnId, model, runEpoch: epoch },
+    runId,
+    turnId,
+    model,
+    runEpoch: epoch,
     startTime: timestampFromMs(startMs),
     heartbeatTime: timestampFromMs(heartbeatMs),
   };
@@ -55,7 +58,12 @@ export function showActiveRun(run: ActiveRun): MessageInitShape<typeof RunSchema
 function showPastRun(run: PastRun): MessageInitShape<typeof RunSchema> {
   const { runId, turnId, epoch, startMs, heartbeatMs, model, errorReason, errorMessage } = run;
   return {
-    ...{ runId, turnId, model, runEpoch: epoch, errorReason, errorMessage },
+    runId,
+    turnId,
+    model,
+    runEpoch: epoch,
+    errorReason,
+    errorMessage,
     startTime: timestampFromMs(startMs),
     heartbeatTime: timestampFromMs(heartbeatMs),
     endTime: timestampFromMs(run.endMs),

@@ -56,7 +56,7 @@ export class KnownWrites {
   }
 
   newRun(place: number, tenant: string, run: RunRecord): void {
-    this.#rows.newRuns.push({ ...runRow(tenant, run), place });
+    this.#rows.newRuns.push({ place, ...runRow(tenant, run) });
   }
 
   /** A run that ended. */
@@ -66,7 +66,7 @@ export class KnownWrites {
   }
 
   journal(place: number, row: JournalRow): void {
-    this.#rows.journal.push({ ...row, place });
+    this.#rows.journal.push({ place, ...row });
   }
 
   /** Whether watchers have to look once this is written. */
