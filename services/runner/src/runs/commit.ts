@@ -28,7 +28,7 @@ export async function commit(
   deps: RunnerDeps,
   run: EndingRun,
   ending: Ending,
-  giveUp?: AbortSignal,
+  giveUp?: Pick<AbortSignal, "aborted">,
 ): Promise<TurnExit | Steered> {
   const { endedStreamSeq, isSpent = false } = run;
   const held = heldBy(run);
@@ -50,7 +50,7 @@ export async function carryThrough(
   deps: RunnerDeps,
   run: EndingRun,
   ending: Ending,
-  giveUp?: AbortSignal,
+  giveUp?: Pick<AbortSignal, "aborted">,
 ): Promise<TurnExit> {
   const { errorReason, errorMessage, inputTokens, outputTokens } = ending;
   const outcome = outcomeOf(ending);

@@ -24,7 +24,7 @@ export async function leave(
   if (ending !== undefined) {
     const chunk = onceOnly(() => stored.stream.takePending());
     const held = { turn, runId, fence, endedStreamSeq, chunk, isSpent };
-    return commit(deps, held, ending, giveUpOf(run));
+    return commit(deps, held, ending, new UnlessDraining(run));
   }
   const ended = { turn, runId, fence, endedStreamSeq };
   const cause = abortCauseOf(run.signal);
@@ -45,14 +45,16 @@ export async function leave(
 }
 
 /** An ending that is stored is repeated until it is answered, unless the process is to end. */
-function giveUpOf(run: LocalRun): AbortSignal {
-  const controller = new AbortController();
-  const check = (): void => {
-    if (abortCauseOf(run.signal)?.kind === "draining") controller.abort();
-  };
-  if (run.signal.aborted) check();
-  else run.signal.addEventListener("abort", check, { once: true });
-  return controller.signal;
+class UnlessDraining {
+  readonly #signal: AbortSignal;
+
+  constructor({ signal }: LocalRun) {
+    this.#signal = signal;
+  }
+
+  get aborted(): boolean {
+    return abortCauseOf(this.#signal)?.kind === "draining";
+  }
 }
 
 /** The statement that carries the chunk may be sent several times. */

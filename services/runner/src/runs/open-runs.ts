@@ -24,7 +24,7 @@ export class OpenRuns {
     const { deps, runs, hub } = this.#parts;
     const { tenant, sessionKey, turnId } = turn;
     const log = inTrace(deps.log, turn.traceparent);
-    const ofRun = logOf(log, turn, { run_id: runId });
+    const ofRun = logOf(deps.log, turn, { run_id: runId });
     const run = runs.open({ tenant, sessionKey, turnId, runId, log: ofRun });
     // One whose claim was on its way when the time was over goes back at once.
     if (this.#isTimeUp) runs.abort(runId, { kind: "draining" });

@@ -32,7 +32,7 @@ export async function writeEnding(
   fence: Fence,
   ending: Told & { readonly outcome: RunOutcome },
   turn: Described,
-  giveUp?: AbortSignal,
+  giveUp?: Pick<AbortSignal, "aborted">,
 ): Promise<EndingVerdict> {
   const event = { case: "ended" as const, value: endedOf(ending) };
   const call = callFor(turn);
