@@ -72,11 +72,15 @@ async function submit(
   if (route !== undefined) onRoute(session, route);
   const accepted = await ports.runner.submitTurn(
     {
-      ...{ idempotencyKey, fingerprint, target: { case: "session", value: session } },
+      idempotencyKey,
+      fingerprint,
+      target: { case: "session", value: session },
       turnClass: TurnClass.PERSON,
       messages: [{ role: Role.USER, senderId, parts: [...event.parts] }],
       origin: {
-        ...{ source: account.channel, senderId, externalMessageId: event.messageId },
+        source: account.channel,
+        senderId,
+        externalMessageId: event.messageId,
         groupId: event.groupId ?? "",
         ...quietOf(event),
         ...(name.case === "peer" ? { peer: name.value } : { rawKey: name.value }),

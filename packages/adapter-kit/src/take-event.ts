@@ -45,7 +45,9 @@ export class EventTaker {
       switch (event.kind) {
         case "message":
           return await submitMessage({
-            ...{ ...source, event, deadline },
+            ...source,
+            event,
+            deadline,
             registerSame: () => this.#register(source, event, deadline),
             onRoute: (session, route) => (at = { session, route }),
           });

@@ -46,7 +46,8 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         limits: {
           ...DEFAULT_LIMITS,
           // As long as a run's, which operators set; a request for updates is half of it.
-          ...{ pollLeaseMs: settings.leaseMs, pollWaitMs: Math.max(1_000, settings.leaseMs / 2) },
+          pollLeaseMs: settings.leaseMs,
+          pollWaitMs: Math.max(1_000, settings.leaseMs / 2),
         },
         clients,
         credentialStore: credentials,
@@ -54,8 +55,12 @@ export async function startIngress(service: ServiceContext): Promise<RunningServ
         requestStore: requestStore(db),
         settingsStore: settingsStore(db),
         channels: {
-          ...{ store: accountStore(db), leases: pollLeases(db), env: process.env },
-          ...{ slackUrl, telegramUrl, holder: service.ids.uuid() },
+          store: accountStore(db),
+          leases: pollLeases(db),
+          env: process.env,
+          slackUrl,
+          telegramUrl,
+          holder: service.ids.uuid(),
         },
         scheduleStore: scheduleStore(db),
         corsOrigins,

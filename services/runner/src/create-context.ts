@@ -65,7 +65,9 @@ export function createContext(deps: RunnerDeps): RunnerContext {
   const parts: Collaborators = { deps, runs, hub, agents, relay, toolDeps, slots, absorbed };
   const runner = new Runner(parts);
   const sweeper = new Sweeper({
-    ...{ parts, runner, relay },
+    parts,
+    runner,
+    relay,
     tellChildren: () => tellChildren(context),
     tellUndelivered: () => tellUndelivered(context),
   });

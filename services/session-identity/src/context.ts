@@ -77,7 +77,17 @@ export function createContext(options: ContextOptions): IdentityContext {
     await lastSeen.flush();
   };
   return {
-    ...{ db, slowDb, engine, reads, resolver, feed, clock, ids, log, metrics, replica },
+    db,
+    slowDb,
+    engine,
+    reads,
+    resolver,
+    feed,
+    clock,
+    ids,
+    log,
+    metrics,
+    replica,
     flushLastSeen: () => lastSeen.flush(),
     [Symbol.asyncDispose]: close,
   };

@@ -43,7 +43,9 @@ export async function listDeliveries(options: DeliveryListOptions, output: Outpu
   };
   const what = options.state === undefined ? "dead letters" : "deliveries";
   const listing = {
-    ...{ schema: DeliverySchema, field: "deliveries", line: deliveryLine },
+    schema: DeliverySchema,
+    field: "deliveries",
+    line: deliveryLine,
     none: () => output.line(`no ${what}`),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listDeliveries, { ...question, ...page });

@@ -49,7 +49,10 @@ async function examine(): Promise<Finding[]> {
     ...(await lookAtDatabase({ settings, clusterSecret, state })),
     ...(state === undefined ? await lookAtPorts(settings, singles) : await lookAtServices(state)),
     ...(await lookAtReplicas({
-      ...{ env: process.env, state, clusterSecret, tls: () => tlsPaths(settings, "cli") },
+      env: process.env,
+      state,
+      clusterSecret,
+      tls: () => tlsPaths(settings, "cli"),
     })),
   ];
 }

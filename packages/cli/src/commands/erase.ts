@@ -101,7 +101,9 @@ export async function listErasures(
   const operator = await openOperator();
   const question = { underWayOnly: options.underWay ?? false };
   const listing = {
-    ...{ schema: ErasureSchema, field: "erasures", line: erasureLine },
+    schema: ErasureSchema,
+    field: "erasures",
+    line: erasureLine,
     none: () => output.line("no erasures"),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listErasures, { ...question, ...page });

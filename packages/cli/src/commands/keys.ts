@@ -56,7 +56,9 @@ export async function listKeys(
   using manager = await openKeyManager(options.tenant);
   const { all: includeEnded = false } = options;
   const listing = {
-    ...{ schema: ApiKeySchema, field: "apiKeys", line: keyLine },
+    schema: ApiKeySchema,
+    field: "apiKeys",
+    line: keyLine,
     none: () => output.line("no keys"),
     ask: async (page: PageRequest) => {
       const answer = await manager.listApiKeys({ includeEnded, ...page });
@@ -75,7 +77,8 @@ export async function rotateKey(
   using manager = await openKeyManager(options.tenant);
   const { overlap, requestId = randomUUID() } = options;
   const answer = await manager.rotateApiKey({
-    ...{ apiKeyId, requestId },
+    apiKeyId,
+    requestId,
     ...(overlap === undefined ? {} : { overlap: durationFromMs(overlap) }),
   });
   if (options.json) return showJson(output, toJson(RotateApiKeyResponseSchema, answer));

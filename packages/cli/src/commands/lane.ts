@@ -24,7 +24,9 @@ const METHODS = RunnerService.method;
 export async function listLanes(options: ListOptions, output: Output): Promise<void> {
   const operator = await openOperator();
   const listing = {
-    ...{ schema: LaneSchema, field: "lanes", line: laneLine },
+    schema: LaneSchema,
+    field: "lanes",
+    line: laneLine,
     none: () => output.line("no lane has work"),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listLanes, page);

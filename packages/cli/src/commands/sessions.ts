@@ -40,7 +40,9 @@ export async function listSessions(options: SessionListOptions, output: Output):
   const { agent = "", prefix = "", running: runningOnly = false } = options;
   const question = { agentId: agent, sessionKeyPrefix: prefix, runningOnly };
   const listing = {
-    ...{ schema: SessionSchema, field: "sessions", line: sessionLine },
+    schema: SessionSchema,
+    field: "sessions",
+    line: sessionLine,
     none: () => output.line("no sessions"),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listSessions, { ...question, ...page });
@@ -128,7 +130,9 @@ export async function listJournal(
   };
   const what = question.refusedOnly ? "No refusal" : "No decision";
   const listing = {
-    ...{ schema: JournalEntrySchema, field: "entries", line: journalLine },
+    schema: JournalEntrySchema,
+    field: "entries",
+    line: journalLine,
     none: () => output.problem(nothingThere(`${what} is recorded`, question.sessionKey)),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listJournal, { ...question, ...page });
@@ -147,7 +151,9 @@ export async function listRotations(
   const operator = await openOperator();
   const sessionKey = await canonicalKey(operator, name);
   const listing = {
-    ...{ schema: RotationSchema, field: "rotations", line: rotationLine },
+    schema: RotationSchema,
+    field: "rotations",
+    line: rotationLine,
     none: () => output.line(`${sessionKey} is of its first generation`),
     ask: async (page: PageRequest) => {
       const answer = await operator.call(METHODS.listRotations, { sessionKey, ...page });

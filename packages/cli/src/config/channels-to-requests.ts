@@ -46,7 +46,9 @@ function slackAccounts({ slack = {} }: Channels): Inbound[] {
   return Object.entries(slack)
     .filter(([, entry]) => takesEvents(entry))
     .map(([accountId, entry]) => ({
-      ...{ kind: ChannelKind.SLACK, accountId, agentId: entry.agent ?? "" },
+      kind: ChannelKind.SLACK,
+      accountId,
+      agentId: entry.agent ?? "",
       secretEnv: entry.signing_secret_env ?? "",
       tokenEnv: entry.token_env,
       ...limitOf(entry),
@@ -57,7 +59,9 @@ function telegramAccounts({ telegram = {} }: Channels): Inbound[] {
   return Object.entries(telegram)
     .filter(([, entry]) => takesEvents(entry))
     .map(([accountId, entry]) => ({
-      ...{ kind: ChannelKind.TELEGRAM, accountId, agentId: entry.agent ?? "" },
+      kind: ChannelKind.TELEGRAM,
+      accountId,
+      agentId: entry.agent ?? "",
       secretEnv: entry.webhook_secret_env ?? "",
       tokenEnv: entry.token_env,
       polling: entry.polling ?? false,
@@ -67,7 +71,9 @@ function telegramAccounts({ telegram = {} }: Channels): Inbound[] {
 
 function webhooks({ webhook = {} }: Channels): Inbound[] {
   return Object.entries(webhook).map(([accountId, entry]) => ({
-    ...{ kind: ChannelKind.WEBHOOK, accountId, agentId: entry.agent ?? "" },
+    kind: ChannelKind.WEBHOOK,
+    accountId,
+    agentId: entry.agent ?? "",
     secretEnv: entry.secret_env,
     webhook: rulesOf(entry),
     ...limitOf(entry),
@@ -83,7 +89,9 @@ function rulesOf({ channel = "", reply_url: replyUrl = "", hmac }: WebhookEntry)
   const { signature_header: signatureHeader, prefix = "", encoding, timestamp_header } = hmac;
   const isBase64 = encoding === "base64";
   const scheme = {
-    ...{ signatureHeader, prefix, timestampHeader: timestamp_header ?? "" },
+    signatureHeader,
+    prefix,
+    timestampHeader: timestamp_header ?? "",
     encoding: isBase64 ? SignatureEncoding.BASE64 : SignatureEncoding.HEX,
   };
   return { channel, replyUrl, hmac: scheme };

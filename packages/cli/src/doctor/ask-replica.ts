@@ -38,7 +38,9 @@ export async function askReplica(
   how: AskHow,
 ): Promise<ReplicaAnswer> {
   const said = (finding: Finding, isSilent = false) => ({
-    ...{ address, isSilent, finding: { ...finding, address } },
+    address,
+    isSilent,
+    finding: { ...finding, address },
   });
   try {
     await readOne(service, address, how);
@@ -80,8 +82,13 @@ async function readOne(service: AskedService, target: string, how: AskHow): Prom
   const credential = serviceCredential("cli", clusterSecret);
   const defaults = { tenant: "default", principal: "cli", timeoutMs: ANSWERS_WITHIN_MS };
   const options: ServiceClientOptions = {
-    ...{ target, serverName, credential, tls, defaults },
-    ...{ exchange: false, retry: { maxAttempts: 1 } },
+    target,
+    serverName,
+    credential,
+    tls,
+    defaults,
+    exchange: false,
+    retry: { maxAttempts: 1 },
   };
   switch (service) {
     case "session-identity": {

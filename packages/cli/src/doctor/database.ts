@@ -90,7 +90,8 @@ function openSchema(service: ServiceName, input: DatabaseInput) {
 
 function open(url: string, schema?: string) {
   return createDatabase({
-    ...{ url, ...(schema === undefined ? {} : { schema }) },
+    url,
+    ...(schema === undefined ? {} : { schema }),
     poolSize: 1,
     applicationName: "lanekeeper-doctor",
     log: () => undefined,

@@ -18,7 +18,11 @@ export async function post(edge: EdgeOptions, call: EdgeCall, request: Post): Pr
   const url = `${edge.baseUrl.replace(/\/+$/, "")}/${method.parent.typeName}/${method.name}`;
   const headers = { ...call.headers, ...timeoutHeader(call), "content-type": contentType };
   const response = await fetch(url, {
-    ...{ method: "POST", headers, body, signal, redirect: "error" },
+    method: "POST",
+    headers,
+    body,
+    signal,
+    redirect: "error",
   }).catch((cause: unknown) => {
     throw transportError(call, cause);
   });

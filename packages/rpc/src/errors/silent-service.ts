@@ -48,7 +48,10 @@ function namingRefusal(error: LanekeeperError, service: ServiceName): Lanekeeper
   if (error.code !== Code.UNAVAILABLE) return error;
   const { reason, cause, remote, details, fieldViolations, retryAfterMs, metadata } = error;
   return new LanekeeperError(reason, `${service}: ${error.message}`, {
-    ...{ cause, remote, details, fieldViolations },
+    cause,
+    remote,
+    details,
+    fieldViolations,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     metadata: { ...metadata, ...serviceMetadata(service) },
   });

@@ -84,7 +84,9 @@ function makeCall(
     tracestate: first(metadata, METADATA.tracestate),
   });
   return new ServerCall({
-    ...who,
+    peer: who.peer,
+    caller: who.caller,
+    deadlineMs: who.deadlineMs,
     method,
     requestId: requestIdOr(first(metadata, METADATA.requestId)),
     span: startCallSpan("server", method, parent),

@@ -42,7 +42,9 @@ function lazily(path: string, binding: () => ReflectionBinding): ReflectionBindi
   };
   const definition: ServiceDefinition = {
     [METHOD]: {
-      ...{ path, requestStream: true, responseStream: true },
+      path,
+      requestStream: true,
+      responseStream: true,
       requestSerialize: (value: unknown) => method().requestSerialize(value),
       requestDeserialize: (bytes) => method().requestDeserialize(bytes),
       responseSerialize: (value: unknown) => method().responseSerialize(value),

@@ -49,7 +49,8 @@ async function findHolder(port: number): Promise<Holder | undefined> {
     const command = await commandOf(pid);
     if (!command.includes("lanekeeper") || !(await holdsAny(pid, inodes))) continue;
     return {
-      ...{ pid: Number(pid), command: command.slice(0, 200) },
+      pid: Number(pid),
+      command: command.slice(0, 200),
       supervisorPid: await supervisorOf(pid),
     };
   }

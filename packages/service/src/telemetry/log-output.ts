@@ -21,7 +21,10 @@ export type LogOutput = ReturnType<typeof destination>;
 /** Asynchronous, so that a slow reader of our output does not stop the event loop; pino flushes it at exit. */
 export function logOutput(fd: number, maxWaitingBytes = MAX_WAITING_BYTES): LogOutput {
   const output = destination({
-    ...{ dest: fd, sync: false, minLength: PAGE_BYTES, maxLength: maxWaitingBytes },
+    dest: fd,
+    sync: false,
+    minLength: PAGE_BYTES,
+    maxLength: maxWaitingBytes,
   });
   flushOnceWritten(output);
   outliveErrors(output);

@@ -44,7 +44,13 @@ export function openChannels(
   const taker = new EventTaker(() => clock.monotonicMs());
   const taking = { taker, clients: { ...clients, agents }, log };
   const pollers = new Pollers({
-    ...{ store, leases, holder, clock, log, limits, apiUrl: telegramUrl },
+    store,
+    leases,
+    holder,
+    clock,
+    log,
+    limits,
+    apiUrl: telegramUrl,
     refreshMs: limits.pollRefreshMs,
     token: (account) => accounts.token(account),
     read: ({ account, tenant }, update, signal) => {

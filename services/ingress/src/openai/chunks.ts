@@ -95,7 +95,9 @@ export class Chunks implements AnswerStream {
 
   #chunk(delta: object, finish: string | null = null): object {
     return {
-      ...this.#head,
+      id: this.#head.id,
+      created: this.#head.created,
+      model: this.#head.model,
       object: "chat.completion.chunk",
       choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
       ...(this.#includeUsage ? { usage: null } : {}),

@@ -92,7 +92,10 @@ async function attempt(
   const key = dueKey(scheduleId, dueTime);
   const principal = `schedule/${scheduleId}`;
   let log = turnLog(deps.log, {
-    ...{ tenant: schedule.tenant, principal, channel: "schedule", request_id: key },
+    tenant: schedule.tenant,
+    principal,
+    channel: "schedule",
+    request_id: key,
     raw_key: rawKeyOf(scheduleId),
   });
   try {

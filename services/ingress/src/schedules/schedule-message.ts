@@ -27,11 +27,18 @@ export function scheduleMessage(schedule: Schedule): MessageInitShape<typeof Sch
   const { isPaused: paused, fromConfig, principal, lastRun } = schedule;
   return {
     spec: {
-      ...{ scheduleId, agentId, cron, timeZone, message, routeId },
+      scheduleId,
+      agentId,
+      cron,
+      timeZone,
+      message,
+      routeId,
       onConflict: onConflictOf(schedule.onConflict),
     },
     sessionKey: sessionKeyOf(schedule),
-    ...{ paused, fromConfig, principal },
+    paused,
+    fromConfig,
+    principal,
     createTime: timestampFromDate(schedule.createTime),
     ...time("nextDueTime", schedule.nextDueTime),
     ...time("lastMissedTime", schedule.lastMissedTime),

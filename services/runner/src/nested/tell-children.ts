@@ -54,7 +54,8 @@ async function isOnItsWay(
   const { tenant, principal, childTurnId: turnId, routeId } = child;
   const request = { turnId, routeId, pageSize: 1 };
   const { deliveries } = await delivery.listDeliveries(request, {
-    ...{ tenant, principal },
+    tenant,
+    principal,
     within: child,
   });
   const [found] = deliveries;

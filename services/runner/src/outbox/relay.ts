@@ -118,7 +118,9 @@ export class Relay {
         parts,
       },
       {
-        ...{ tenant, principal, requestId },
+        tenant,
+        principal,
+        requestId,
         traceparent: row.traceparent || undefined,
         timeoutMs: LIMITS.outboxTimeoutMs,
       },

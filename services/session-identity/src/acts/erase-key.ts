@@ -113,8 +113,15 @@ async function begin(
   if ((await countUnderWay(tx, tenant)) >= LIMITS.maxErasuresUnderWay) return tooMany();
   const { nowMs, activeRun, sendingCount } = found;
   const erasing = decideErase({
-    ...{ nowMs, state, pointers, activeRun, sendingCount, note },
-    ...{ erasureId: ids.uuid(), newSessionId: ids.uuid(), principal: asker.principal },
+    nowMs,
+    state,
+    pointers,
+    activeRun,
+    sendingCount,
+    note,
+    erasureId: ids.uuid(),
+    newSessionId: ids.uuid(),
+    principal: asker.principal,
   });
   if (isRefusal(erasing)) return erasing;
   const { sessionKey } = state;

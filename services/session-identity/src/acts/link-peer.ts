@@ -78,7 +78,8 @@ async function noteThreadsOf(
 ): Promise<void> {
   const parties = await spellingsOf(tx, { tenant: actor.tenant, agentId }, [party]);
   await noteThreads(tx, actor, agentId, {
-    ...{ parties, note: note === "" ? `link to ${person}` : note },
+    parties,
+    note: note === "" ? `link to ${person}` : note,
     before: { party },
     after: { party, person },
   });
@@ -99,7 +100,9 @@ async function unite(
   const alone = keyOfParty(agentId, { party, person: undefined }, tenant);
   const goes = before !== undefined || isKeyRefusal(alone) ? stays : alone;
   return uniteKeys(tx, writes, actor, {
-    ...{ stays, goes, note },
+    stays,
+    goes,
+    note,
     survivor: (a, b) => named(a, b, survivor),
     absorbs: 0,
   });

@@ -76,7 +76,10 @@ export async function makeRows(
 ): Promise<void> {
   const makable = [...new Set(keys)].filter((key) => mintedAtMs(key) === undefined);
   const wanted = makable.map((sessionKey) => ({
-    ...{ tenant, sessionKey, agentId: agentOf(sessionKey), source },
+    tenant,
+    sessionKey,
+    agentId: agentOf(sessionKey),
+    source,
     ruleSetVersion: writes.ruleSetVersion,
   }));
   const made = await makeKeys(tx, wanted, LIMITS.maxKeysPerTenant);

@@ -43,8 +43,14 @@ export function mergeSessions(
     if (recorded !== undefined && hasSession(standing))
       return { merged: recorded, survivor: standing };
     const effects = decideMerge({
-      ...{ now, loser: state, survivor: standing, activeRun: runs[0], note: command.note },
-      ...{ loserKey: loser, survivorKey: survivor, pointers: keys.pointers(loser) },
+      now,
+      loser: state,
+      survivor: standing,
+      activeRun: runs[0],
+      note: command.note,
+      loserKey: loser,
+      survivorKey: survivor,
+      pointers: keys.pointers(loser),
       interruptActiveRun: command.interruptActiveRun,
       absorbs: 0,
     });

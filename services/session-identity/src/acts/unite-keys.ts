@@ -77,7 +77,10 @@ export async function makeRowsToUnite(
 function sideOf(keys: LockedKeys, key: CanonicalKey, activeRun: Side["activeRun"]): Side {
   const standing = keys.standing(key);
   return {
-    ...{ key, row: keys.row(key), standing, activeRun },
+    key,
+    row: keys.row(key),
+    standing,
+    activeRun,
     keyPointers: keys.pointers(key),
     standingPointers: standing === undefined ? [] : keys.pointers(standing.sessionKey),
   };

@@ -40,9 +40,17 @@ export function decideErase(facts: EraseFacts): Erasing | Refusal {
   if (isRefusal(reset)) return reset;
   return {
     erasure: {
-      ...{ tenant, erasureId, keys: erasedWith(state, pointers), principal, note },
-      ...{ createMs: nowMs, runnerMs: undefined, deliveryMs: undefined, endMs: undefined },
-      ...{ returned: undefined, perhapsSentCount: facts.sendingCount },
+      tenant,
+      erasureId,
+      keys: erasedWith(state, pointers),
+      principal,
+      note,
+      createMs: nowMs,
+      runnerMs: undefined,
+      deliveryMs: undefined,
+      endMs: undefined,
+      returned: undefined,
+      perhapsSentCount: facts.sendingCount,
     },
     effects: {
       ...reset,
@@ -62,13 +70,24 @@ function effectsOfReset(facts: EraseFacts): Effects | Refusal {
   if (!hasSession(state)) return {};
   const decision = decideRotate(
     {
-      ...{ sessionKey: state.sessionKey, reason: "reset", precondition: { kind: "none" } },
-      ...{ queuedTurns: "skip", pendingReplies: "suppress", note },
-      ...{ sourceSessionId: undefined, sourceThroughTurnId: "" },
+      sessionKey: state.sessionKey,
+      reason: "reset",
+      precondition: { kind: "none" },
+      queuedTurns: "skip",
+      pendingReplies: "suppress",
+      note,
+      sourceSessionId: undefined,
+      sourceThroughTurnId: "",
     },
     {
-      ...{ nowMs, state, activeRun, sendingCount, newSessionId, principal },
-      ...{ run: undefined, source: undefined },
+      nowMs,
+      state,
+      activeRun,
+      sendingCount,
+      newSessionId,
+      principal,
+      run: undefined,
+      source: undefined,
     },
   );
   return "refusal" in decision ? decision.refusal : decision.effects;

@@ -52,11 +52,19 @@ export function decideReserve(
   const next = born(command, facts);
   const { sessionId, generation } = next.session;
   const birth: Birth = {
-    ...{ sessionKey: next.sessionKey, agentId: next.agentId, sessionId, generation },
-    ...{ principal: facts.principal, note: "", createMs: facts.nowMs },
+    sessionKey: next.sessionKey,
+    agentId: next.agentId,
+    sessionId,
+    generation,
+    principal: facts.principal,
+    note: "",
+    createMs: facts.nowMs,
   };
   const entry = {
-    ...{ operation: "reserve", sessionId, generation, rawKey: command.rawKey },
+    operation: "reserve",
+    sessionId,
+    generation,
+    rawKey: command.rawKey,
     current: currentFence(next),
   };
   return answered(

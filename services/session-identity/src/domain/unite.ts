@@ -75,7 +75,11 @@ function twoSessions(a: StandingKey, b: StandingKey): Refusal {
 function merge(facts: UniteFacts, survivor: StandingKey, losing: Side): United | Refusal {
   const loser = losing.standing;
   const effects = decideMerge({
-    ...{ now: facts.now, loser, survivor, activeRun: losing.activeRun, note: facts.note },
+    now: facts.now,
+    loser,
+    survivor,
+    activeRun: losing.activeRun,
+    note: facts.note,
     loserKey: loser?.sessionKey ?? losing.key,
     survivorKey: survivor.sessionKey,
     pointers: losing.standingPointers,

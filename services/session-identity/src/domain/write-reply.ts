@@ -169,7 +169,10 @@ function draft({ fence, event }: WriteReplyCommand, state: KeyState | undefined)
   const { sessionKey, sessionId, generation, turnId, deliveryId } = fence;
   return {
     operation: event.kind === "sending" ? "reply_sending" : "reply_settled",
-    ...{ sessionId, generation, turnId, deliveryId },
+    sessionId,
+    generation,
+    turnId,
+    deliveryId,
     shown: { sessionKey, sessionId, generation, runId: "", runEpoch: 0n },
     ...(hasSession(state) ? { current: currentFence(state) } : {}),
   };

@@ -17,24 +17,27 @@ export type AskOf<Kind extends Ask["kind"]> = Extract<Ask, { kind: Kind }>;
 
 /** What a command needs to be looked up beside its row. */
 export function wantedBy({ tenant, sessionKey, ask }: Command): Wanted {
-  const key = { tenant, sessionKey };
   switch (ask.kind) {
     case "reserve":
-      return { ...key, floors: true };
+      return { tenant, sessionKey, floors: true };
     case "begin":
       return {
-        ...{ ...key, runId: ask.command.runId, policyAgentId: ask.agentId },
-        ...{ activeRun: true, countSending: true },
+        tenant,
+        sessionKey,
+        runId: ask.command.runId,
+        policyAgentId: ask.agentId,
+        activeRun: true,
+        countSending: true,
       };
     case "write_run":
-      return { ...key, runId: ask.command.fence.runId, ...runWriter(ask) };
+      return { tenant, sessionKey, runId: ask.command.fence.runId, ...runWriter(ask) };
     case "write_reply": {
       const { deliveryId } = ask.command.fence;
       const writer = { kind: "reply", id: deliveryId, eventSeq: ask.command.eventSeq } as const;
-      return { ...key, deliveryId, writer };
+      return { tenant, sessionKey, deliveryId, writer };
     }
     case "rotate":
-      return { ...key, ...rotateWanted(ask), activeRun: true, countSending: true };
+      return { tenant, sessionKey, activeRun: true, countSending: true, ...rotateWanted(ask) };
   }
 }
 
@@ -107,8 +110,13 @@ function reserve(
   }
   const { nowMs, generationFloor, epochFloor, revisionFloor } = found;
   return decideReserve(ask.command, {
-    ...{ nowMs, state, newSessionId: ids.uuid(), principal: asker.principal },
-    ...{ generationFloor, epochFloor, revisionFloor },
+    nowMs,
+    state,
+    newSessionId: ids.uuid(),
+    principal: asker.principal,
+    generationFloor,
+    epochFloor,
+    revisionFloor,
   });
 }
 
@@ -132,8 +140,13 @@ function rotate(
   if (isRefusal(recorded)) return { refusal: recorded, journal: { operation: "rotate" } };
   if (recorded !== undefined) return answered(rotateAnswerOf(recorded));
   return decideRotate(command, {
-    ...{ nowMs: found.nowMs, state, run: found.run, activeRun: found.activeRun },
-    ...{ source: found.source, sendingCount: found.sendingCount, newSessionId: ids.uuid() },
+    nowMs: found.nowMs,
+    state,
+    run: found.run,
+    activeRun: found.activeRun,
+    source: found.source,
+    sendingCount: found.sendingCount,
+    newSessionId: ids.uuid(),
     principal: asker.principal,
   });
 }

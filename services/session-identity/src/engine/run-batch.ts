@@ -151,7 +151,7 @@ function learn({ keys }: Memory, learnt: readonly Learnt[], xid: string | undefi
     if ("refusal" in decision || decision.effects.state === undefined) continue;
     const after = knownAfter(command.ask, decision.effects, facts, keys.get(command));
     if (after === undefined || xid === undefined) keys.forget(command);
-    else keys.keep(command, { ...after, xid });
+    else keys.keep(command, { xid, ...after });
   }
 }
 

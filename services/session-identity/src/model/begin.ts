@@ -56,9 +56,17 @@ function take(facts: Facts, call: BeginCall, key: KeyFacts): void {
   key.used = true;
   if (call.person) key.personMs = facts.nowMs;
   facts.runs.set(call.run, {
-    ...{ key: call.key, turn: call.turn, person: call.person },
-    ...{ epoch: key.epoch, begun: key.generation, leaseEndMs: facts.nowMs + LEASE_MS },
-    ...{ lastSeq: 0, fate: "holds", rotatedInto: 0, outcome: "", written: new Map() },
+    key: call.key,
+    turn: call.turn,
+    person: call.person,
+    epoch: key.epoch,
+    begun: key.generation,
+    leaseEndMs: facts.nowMs + LEASE_MS,
+    lastSeq: 0,
+    fate: "holds",
+    rotatedInto: 0,
+    outcome: "",
+    written: new Map(),
   });
 }
 

@@ -34,7 +34,11 @@ function isSame(known: ReplyFacts, { shown }: ReplyCall): boolean {
 function newReply(facts: Facts, { shown }: ReplyCall): ReplyFacts {
   const { key, generation, turn, delivery } = shown;
   const reply: ReplyFacts = {
-    ...{ key, generation, turn, state: "unknown", claimed: false },
+    key,
+    generation,
+    turn,
+    state: "unknown",
+    claimed: false,
     written: new Map(),
   };
   facts.replies.set(delivery, reply);

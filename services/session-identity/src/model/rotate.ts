@@ -19,7 +19,10 @@ export function rotate(facts: Facts, call: RotateCall): Answer {
   if (call.skip) key.oldestRunnable = key.generation;
   if (call.suppress) key.oldestDeliverable = key.generation;
   const tells = {
-    ...{ previous, generation: key.generation, ended, owner },
+    previous,
+    generation: key.generation,
+    ended,
+    owner,
     parent: call.reason === "reset" ? 0 : previous,
     perhapsSent: [...facts.replies.values()].filter(
       (reply) => reply.key === call.key && reply.state === "sending",

@@ -58,8 +58,14 @@ function resolve(facts: Facts, name: string): Answer {
   const known = facts.keys.get(name);
   if (known !== undefined) return read(standing(known));
   const key: KeyFacts = {
-    ...{ generation: 1, epoch: 0, holder: "", oldestRunnable: 1, oldestDeliverable: 1 },
-    ...{ rotatedMs: facts.nowMs, personMs: 0, used: false },
+    generation: 1,
+    epoch: 0,
+    holder: "",
+    oldestRunnable: 1,
+    oldestDeliverable: 1,
+    rotatedMs: facts.nowMs,
+    personMs: 0,
+    used: false,
   };
   facts.keys.set(name, key);
   return grant(standing(key));

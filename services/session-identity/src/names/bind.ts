@@ -40,8 +40,14 @@ export function newBinding(
   const dmScope = scopeOf(tenant, agentId);
   const peer = name.kind === "peer" ? { channel: name.peer.channel, party, dmScope } : undefined;
   return {
-    ...{ tenant: tenantName, agentId, kind, name: text, sessionKey: key, peer },
-    ...{ ruleSetVersion, source },
+    tenant: tenantName,
+    agentId,
+    kind,
+    name: text,
+    sessionKey: key,
+    peer,
+    ruleSetVersion,
+    source,
   };
 }
 
@@ -69,7 +75,13 @@ export function bindingOf(
   if (row === undefined) throw new Error("a bound name has a ledger entry or a row");
   const { ruleSetVersion, source, bindMs } = row;
   return {
-    ...{ agentId, name, sessionKey: key, aliasOf, ruleSetVersion, source },
-    ...{ firstSeenMs: bindMs, lastSeenMs: found.nowMs },
+    agentId,
+    name,
+    sessionKey: key,
+    aliasOf,
+    ruleSetVersion,
+    source,
+    firstSeenMs: bindMs,
+    lastSeenMs: found.nowMs,
   };
 }

@@ -107,7 +107,11 @@ function planPeer(
     agentId,
     name: { kind: "peer", peer },
     wanted: {
-      ...{ tenant: tenantName, agentId, kind: "peer", name: peerSpelling(peer), own: "" },
+      tenant: tenantName,
+      agentId,
+      kind: "peer",
+      name: peerSpelling(peer),
+      own: "",
       candidate: rendered.ok ? rendered.key : "",
       party: peerSpelling(peerIdentity(peer)),
     },

@@ -213,7 +213,9 @@ export class Resolver {
     const command = { sessionKey, internal: question.internal, rawKey, mintedMs };
     granted(
       await this.#parts.engine.submit<"reserve">({
-        ...{ tenant: caller.tenant, sessionKey, asker: caller.asker },
+        tenant: caller.tenant,
+        sessionKey,
+        asker: caller.asker,
         ask: { kind: "reserve", command, agentId, binding, ledBy: ledByOf(plan, found) },
       }),
     );

@@ -116,15 +116,15 @@ async function story(
       ? []
       : await listRotations(db, call.tenant, sessionKey, LIMITS.maxExplainRotations);
   const journal = await listJournal(db, {
-    ...{
-      tenant: call.tenant,
-      sessionKey,
-      requestId: "",
-      traceId: "",
-      turnId: "",
-      refusedOnly: false,
-    },
-    ...{ agents: call.agents, keyPrefixes: call.keyPrefixes, withInternal: !isOutside(call) },
+    tenant: call.tenant,
+    sessionKey,
+    requestId: "",
+    traceId: "",
+    turnId: "",
+    refusedOnly: false,
+    agents: call.agents,
+    keyPrefixes: call.keyPrefixes,
+    withInternal: !isOutside(call),
     before,
     limit: limit + 1,
   });

@@ -24,7 +24,9 @@ export function getKeyPolicies({ db }: IdentityContext): IdentityRoutes["getKeyP
 
 function showPolicy({ agentId, dmScope, idleAfterMs, dailyAt, timeZone }: AgentPolicy) {
   return {
-    ...{ agentId, dailyAt, timeZone },
+    agentId,
+    dailyAt,
+    timeZone,
     dmScope: numberOf(DM_SCOPES, dmScope),
     ...(idleAfterMs === undefined ? {} : { idleAfter: durationFromMs(idleAfterMs) }),
   };

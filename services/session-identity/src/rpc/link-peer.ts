@@ -51,7 +51,9 @@ async function parse(
   checkAgent(agent, call);
   checkRules(tenant, replica.rules.version);
   return {
-    ...{ agentId: agent, peer, person: person(request.person) },
+    agentId: agent,
+    peer,
+    person: person(request.person),
     survivor: survivor === "" ? undefined : sessionKey("survivor_session_key", survivor),
     note: note(request.note),
   };

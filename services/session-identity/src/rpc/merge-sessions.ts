@@ -32,7 +32,8 @@ function parse(request: MergeSessionsRequest): MergeCommand {
   return {
     requestId: requestId(request.requestId),
     fingerprint: fingerprint(MergeSessionsRequestSchema, request),
-    ...{ loser, survivor },
+    loser,
+    survivor,
     interruptActiveRun: request.interruptActiveRun,
     note: note(request.note),
   };

@@ -42,8 +42,13 @@ function bindingOf({
   bindMs,
 }: KeyState) {
   return {
-    ...{ agentId, sessionKey: key, aliasOf, ruleSetVersion, source },
+    agentId,
+    sessionKey: key,
+    aliasOf,
+    ruleSetVersion,
+    source,
     name: { kind: "raw", raw: key } as const,
-    ...{ firstSeenMs: bindMs, lastSeenMs: bindMs },
+    firstSeenMs: bindMs,
+    lastSeenMs: bindMs,
   };
 }

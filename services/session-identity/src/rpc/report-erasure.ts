@@ -22,7 +22,11 @@ export function reportErasure(context: IdentityContext): IdentityRoutes["reportE
     }
     const asked = uuid("erasure_id", request.erasureId);
     const result = await report(context, {
-      ...{ tenant, erasureId: asked, holder, also, done: request.done },
+      tenant,
+      erasureId: asked,
+      holder,
+      also,
+      done: request.done,
     });
     const erasureId = decided(context, call, "report_erasure", {}, result);
     return { erasure: await readShown(context, tenant, erasureId) };

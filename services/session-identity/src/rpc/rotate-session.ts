@@ -20,7 +20,9 @@ export function rotateSession(context: IdentityContext): IdentityRoutes["rotateS
     await checkSource(context, call, command);
     const result = await context.engine.submit<"rotate">(
       {
-        ...{ tenant: call.tenant, sessionKey, asker: askerOf(call) },
+        tenant: call.tenant,
+        sessionKey,
+        asker: askerOf(call),
         ask: { kind: "rotate", command, requestId, fingerprint },
       },
       call.abortState,

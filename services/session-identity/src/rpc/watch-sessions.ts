@@ -35,7 +35,10 @@ export function watchSessions({
     const question = {
       tenant: everybody ? undefined : call.tenant,
       ...sessionFilter(request, call),
-      ...{ ...tokens, skipSnapshot, stopWhenTold, rotationsOnly },
+      ...tokens,
+      skipSnapshot,
+      stopWhenTold,
+      rotationsOnly,
       bookmarkMs: bookmarkMs(request),
     };
     try {

@@ -108,7 +108,10 @@ function startServer({
   maxConnections,
 }: EmbeddedDatabaseOptions): Promise<EmbeddedPostgres> {
   return startEmbeddedPostgres({
-    ...{ dataDir, log: tell, signal: stopping, spawned },
+    dataDir,
+    log: tell,
+    signal: stopping,
+    spawned,
     ...(maxConnections === undefined ? {} : { maxConnections }),
   });
 }

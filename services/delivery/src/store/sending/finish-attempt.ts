@@ -118,7 +118,9 @@ export function finishAll(
 function routeOf({ claimed, ending, wantsNext }: EndedAttempt): RouteGoesOn {
   const { tenant, routeId, deliveryId, routeSeq, gapBefore } = claimed;
   return {
-    ...{ tenant, routeId, wantsNext },
+    tenant,
+    routeId,
+    wantsNext,
     ended: {
       deliveryId,
       routeSeq,

@@ -23,8 +23,13 @@ export function takeUpdate(taking: Taking, adapter: TelegramAdapter): Polling["t
     const turn = outcome.kind === "turn" ? { turn_id: outcome.turnId } : {};
     const session = "session" in outcome ? outcome.session : undefined;
     turnLog(taking.log, {
-      ...{ tenant: caller.tenant, principal: caller.principal, channel: "telegram" },
-      ...{ traceparent, request_id: requestId, session_key: session?.sessionKey, ...turn },
+      tenant: caller.tenant,
+      principal: caller.principal,
+      channel: "telegram",
+      traceparent,
+      request_id: requestId,
+      session_key: session?.sessionKey,
+      ...turn,
     }).info({ outcome: outcome.kind, ...reasonOf(outcome) }, "update");
   };
 }

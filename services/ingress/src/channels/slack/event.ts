@@ -107,7 +107,10 @@ async function saidIn(
   const parts = [...textParts(isEdited ? `(edited) ${words}` : words), ...brought];
   if (parts.length === 0) return ignored("nothing that could be answered");
   return {
-    ...{ ...common, kind: "message", messageId: ts, parts },
+    ...common,
+    kind: "message",
+    messageId: ts,
+    parts,
     // One message may come as two events, `message` and `app_mention`: its own id is what they share, and
     // what it says; which previews and messages of others stand below it may have changed in between.
     eventId: `${channel}/${ts}${edit}`,
@@ -153,13 +156,19 @@ function renamed(event: JsonObject, teamId: string, eventTime: unknown): Inbound
     throw invalid("event.new_channel_id", "must be the id of a conversation");
   }
   const peer = (peerId: string) => ({
-    ...{ channel: "slack", accountId: teamId, kind: PeerKind.CHANNEL, peerId },
+    channel: "slack",
+    accountId: teamId,
+    kind: PeerKind.CHANNEL,
+    peerId,
   });
   return {
     kind: "same-peer",
     samePeers: [{ peer: peer(old), sameAs: peer(fresh) }],
     moved: {
-      ...{ kind: RouteKind.SLACK, accountId: teamId, address: old, newAddress: fresh },
+      kind: RouteKind.SLACK,
+      accountId: teamId,
+      address: old,
+      newAddress: fresh,
       changeTime: timeOf(ts) ?? timeOf(eventTime),
     },
   };

@@ -21,7 +21,11 @@ export function slashCommandOf(form: URLSearchParams, now: Date): InboundEvent {
   if (trigger === "") throw invalid("trigger_id", "is required");
   const { name, samePeers } = conversationOf({ teamId, channelId, userId, threadTs: "" });
   return {
-    ...{ kind: "command", command, name, samePeers, senderId: userId },
+    kind: "command",
+    command,
+    name,
+    samePeers,
+    senderId: userId,
     eventId: `command/${trigger}`,
     // The answer to the post tells it to the person alone.
     place: undefined,

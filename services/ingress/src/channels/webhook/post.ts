@@ -62,7 +62,8 @@ export function eventOf(post: JsonObject, scene: PostScene): InboundEvent {
     const untilMs = sentAt.getTime() + CLOCK_SKEW_MS;
     return {
       ...common,
-      ...{ kind: "command", command },
+      kind: "command",
+      command,
       isAbout: ({ acceptTime }) => acceptTime.getTime() <= untilMs,
     };
   }

@@ -152,8 +152,12 @@ export class ResponseEvents implements AnswerStream {
   }
 
   #ofText(type: string, fields: object): StreamData {
-    const place = { item_id: messageId(this.#head.turnId), output_index: 0, content_index: 0 };
-    return this.#event(type, { ...place, ...fields });
+    return this.#event(type, {
+      item_id: messageId(this.#head.turnId),
+      output_index: 0,
+      content_index: 0,
+      ...fields,
+    });
   }
 
   #event(type: string, fields: object): StreamData {

@@ -30,7 +30,10 @@ export function runSchedule(
       spec,
       idempotencyKey: handKey(scheduleId, request.requestId),
       about: {
-        ...{ tenant, principal, requestId, within: call },
+        tenant,
+        principal,
+        requestId,
+        within: call,
         timeoutMs: rpcs.limits.scheduleAttemptMs,
       },
     });

@@ -21,13 +21,11 @@ export function sessionKey(field: string, text: string): CanonicalKey {
 
 /** Parts of a typed peer, as the message Peer calls them. */
 const PEER_FIELDS: Readonly<Record<Exclude<PeerField, "person">, string>> = {
-  ...{
-    channel: "channel",
-    account: "account_id",
-    kind: "kind",
-    peer: "peer_id",
-    thread: "thread_id",
-  },
+  channel: "channel",
+  account: "account_id",
+  kind: "kind",
+  peer: "peer_id",
+  thread: "thread_id",
 };
 
 /** The field of a request that a refusal is about, where the peer stands in `peer`; empty: none. */

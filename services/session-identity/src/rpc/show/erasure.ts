@@ -17,7 +17,12 @@ export function showErasure(
   const { erasureId, tenant, keys, principal, note, perhapsSentCount, createMs } = erasure;
   const { runnerMs, deliveryMs, endMs } = erasure;
   return {
-    ...{ erasureId, tenant, returned, principal, note, perhapsSentCount },
+    erasureId,
+    tenant,
+    returned,
+    principal,
+    note,
+    perhapsSentCount,
     state: endMs === undefined ? ErasureState.REMOVING : ErasureState.ERASED,
     keys: keys.filter(({ sessionKey }) => bounds === undefined || isKeyWithin(sessionKey, bounds)),
     settled: isSettledAt(erasure, nowMs),

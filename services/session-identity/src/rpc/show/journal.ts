@@ -17,7 +17,12 @@ export function showEntry(
   return {
     entryId: row.entry_id,
     createTime: timestampFromDate(row.create_time),
-    ...{ operation, reason, generation, source, principal, count },
+    operation,
+    reason,
+    generation,
+    source,
+    principal,
+    count,
     decision: row.accepted ? Decision.ACCEPTED : Decision.REFUSED,
     sessionKey: row.session_key,
     rawKey: row.raw_key,

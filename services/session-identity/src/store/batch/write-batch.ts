@@ -163,7 +163,7 @@ export class BatchWrites {
    */
   async flush(query: Query): Promise<string | undefined> {
     const refusals = [...this.#refusals.values()];
-    const rows = { ...this.#rows, refusals };
+    const rows = { refusals, ...this.#rows };
     const statement = writeStatement((part) => rows[part].length > 0, this.#madeKeys.length > 0);
     const { parts, countsUsage, name, text } = statement;
     if (parts.length === 0) return undefined;

@@ -64,7 +64,8 @@ export function standingOf(row: StandingErasureRow): StandingErasure {
 
 export function keysJson(keys: readonly ErasedKey[]): string {
   const rows: readonly ErasedKeyJson[] = keys.map(({ sessionKey, throughGeneration }) => ({
-    ...{ sessionKey, throughGeneration: String(throughGeneration) },
+    sessionKey,
+    throughGeneration: String(throughGeneration),
   }));
   return JSON.stringify(rows);
 }
