@@ -65,7 +65,7 @@ export class Chunks implements AnswerStream {
     const calls = replyToolCalls(ended.reply)
       .filter(({ callId }) => !this.#callIds.includes(callId))
       .flatMap((call) => this.toolCall(call));
-    const last = { ...this.#chunk({}, finishReason(ended)), lanekeeper };
+    const last = { lanekeeper, ...this.#chunk({}, finishReason(ended)) };
     return [...this.#role(), ...rest, ...calls, last, ...this.#usage(ended), "[DONE]"];
   }
 
