@@ -12,10 +12,10 @@ import {
 export function contentFingerprint(request: EnqueueDeliveryRequest): Buffer {
   const { session, turnId, routeId, parts } = request;
   const content = create(EnqueueDeliveryRequestSchema, {
-    ...(session === undefined ? {} : { session }),
     turnId,
     routeId,
     parts,
+    ...(session === undefined ? {} : { session }),
   });
   return createHash("sha256").update(toBinary(EnqueueDeliveryRequestSchema, content)).digest();
 }

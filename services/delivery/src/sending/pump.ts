@@ -141,7 +141,8 @@ export class Pump implements AsyncDisposable {
     let next: NextClaim | undefined = head;
     for (let sent = 1; next !== undefined; sent += 1) {
       const wantsNext = () => !this.#isStopping && mayGoOn(sent);
-      next = await runAttempt(this.#deps, { ...next, signal, wantsNext, onNext });
+      const { claimed, claimedAtMs } = next;
+      next = await runAttempt(this.#deps, { claimed, claimedAtMs, signal, wantsNext, onNext });
     }
   }
 

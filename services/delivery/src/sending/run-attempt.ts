@@ -93,7 +93,7 @@ async function sendAndFinish(
   const wasClaimed = claimed.wasClaimed || fence.wasAccepted;
   const { failureCount, perhapsSent } = claimed;
   const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
-  const ending = endAttempt(outcome, facts, { ...deps.limits, random: deps.random() });
+  const ending = endAttempt(outcome, facts, { random: deps.random(), ...deps.limits });
   const bounded = { ...ending, error: told(ending.error).slice(0, deps.limits.errorChars) };
   const untold = (await isTold(deps, claimed, bounded, claimedAtMs)) ? undefined : bounded.report;
   const ended = { claimed, ending: bounded, wasClaimed, pieceCount, untold };
@@ -118,7 +118,22 @@ async function isTold(
 ): Promise<boolean> {
   if (report === undefined) return true;
   if (claimed.hasUntold || !isHeld(deps, claimedAtMs)) return false;
-  return settleInTime(deps, { ...claimed, untold: report, error, providerMessageId });
+  return settleInTime(deps, {
+    tenant: claimed.tenant,
+    deliveryId: claimed.deliveryId,
+    fenceId: claimed.fenceId,
+    attempt: claimed.attempt,
+    untold: report,
+    error,
+    providerMessageId,
+    sessionKey: claimed.sessionKey,
+    sessionId: claimed.sessionId,
+    generation: claimed.generation,
+    turnId: claimed.turnId,
+    principal: claimed.principal,
+    requestLabel: claimed.requestLabel,
+    traceparent: claimed.traceparent,
+  });
 }
 
 function isHeld({ clock, limits }: SendDeps, claimedAtMs: number): boolean {
@@ -188,7 +203,7 @@ function finish(
   const { steps, clock, limits } = deps;
   const ask = async () => {
     const askedAtMs = clock.monotonicMs();
-    return { finished: await steps.finish({ ...ended, wantsNext: wantsNext() }), askedAtMs };
+    return { finished: await steps.finish({ wantsNext: wantsNext(), ...ended }), askedAtMs };
   };
   return retry(ask, {
     isRetryable: (error) => isUnavailable(error) && isHeld(deps, claimedAtMs),

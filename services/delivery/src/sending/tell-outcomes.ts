@@ -53,7 +53,11 @@ async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
  * told. Asks once and not long, since the route waits.
  */
 export function settleInTime(deps: SettleDeps, untold: Untold): Promise<boolean> {
-  const call = { ...replyCall(untold, deps.limits.settleMs), retry: false } as const;
+  const { tenant, principal, requestId, within, timeoutMs } = replyCall(
+    untold,
+    deps.limits.settleMs,
+  );
+  const call = { tenant, principal, requestId, within, timeoutMs, retry: false } as const;
   return isDone(deps, untold, async () => void (await settle(deps, untold, call)));
 }
 

@@ -96,7 +96,7 @@ export class Answering implements Dispatcher.DispatchHandler {
   #answer(): void {
     if (this.#head === undefined) return;
     const read = Buffer.concat(this.#chunks).subarray(0, this.#request.responseBytes);
-    this.#told.resolve({ ...this.#head, body: read.toString("utf8") });
+    this.#told.resolve({ body: read.toString("utf8"), ...this.#head });
   }
 
   #abort(reason: unknown): void {

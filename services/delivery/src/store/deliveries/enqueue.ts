@@ -205,8 +205,8 @@ async function append(
   const parts = layEndToEnd(deliveries.map((one) => one.parts.map((part) => Buffer.from(part))));
   const nothing = { from: 1, to: 0 };
   const items = deliveries.map((one, index) => ({
-    ...one,
     partsIn: parts.slices[index] ?? nothing,
+    ...one,
   }));
   const params = [...itemParams(COLUMNS, items), parts.all];
   const found = await rows<{ place: number; routeSeq: bigint }>(sql, APPEND, params);

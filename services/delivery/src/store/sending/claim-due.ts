@@ -56,7 +56,7 @@ export function claimDue(
 ): Promise<readonly Claimed[]> {
   return db.transaction(async (sql) => {
     const due = await lockDue(sql, limit, shares);
-    const routes = due.map((route) => ({ ...route, wantsNext: true }));
+    const routes = due.map((route) => ({ wantsNext: true, ...route }));
     return (await goOn(sql, claimant, routes)).flatMap(({ next }) => next ?? []);
   });
 }
