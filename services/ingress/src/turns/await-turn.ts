@@ -16,7 +16,7 @@ export interface Awaiting {
   readonly limits: Pick<IngressLimits, "attachAttemptMs" | "awaitMs" | "plainWaitMs">;
 }
 
-export interface AwaitCall extends CallOptions {
+export interface AwaitCall extends Omit<CallOptions, "timeoutMs"> {
   /** The caller has left. */
   readonly signal: AbortSignal;
 }

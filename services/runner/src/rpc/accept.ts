@@ -137,8 +137,11 @@ function noteSteer({ runs }: RunnerContext, { turn, disposition }: AdmissionResu
   if (intoTurnId !== undefined) runs.noteSteer(tenant, sessionKey, intoTurnId);
 }
 
+/** Also those that may be left out. */
+type EachField = { readonly [Field in keyof Required<NewTurn>]: NewTurn[Field] };
+
 /** With the agent's defaults. Each field is written out: all turns have one shape (docs/performance.md). */
-function newTurn(parsed: ParsedSubmit, agent: AgentConfig | undefined, turnId: string): NewTurn {
+function newTurn(parsed: ParsedSubmit, agent: AgentConfig | undefined, turnId: string): EachField {
   return {
     tenant: parsed.tenant,
     principal: parsed.principal,
