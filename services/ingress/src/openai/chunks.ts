@@ -65,7 +65,7 @@ export class Chunks implements AnswerStream {
     const calls = replyToolCalls(ended.reply)
       .filter(({ callId }) => !this.#callIds.includes(callId))
       .flatMap((call) => this.toolCall(call));
-    const last = { lanekeeper, ...this.#chunk({}, finishReason(ended)) };
+    const last = this.#chunk({}, finishReason(ended), { lanekeeper });
     return [...this.#role(), ...rest, ...calls, last, ...this.#usage(ended), "[DONE]"];
   }
 
@@ -93,7 +93,7 @@ export class Chunks implements AnswerStream {
     return [{ ...this.#chunk({}), choices: [], usage: usageJson(ended.usage) }];
   }
 
-  #chunk(delta: object, finish: string | null = null): object {
+  #chunk(delta: object, finish: string | null = null, more: object = {}): object {
     return {
       id: this.#head.id,
       created: this.#head.created,
@@ -101,6 +101,7 @@ export class Chunks implements AnswerStream {
       object: "chat.completion.chunk",
       choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
       ...(this.#includeUsage ? { usage: null } : {}),
+      ...more,
     };
   }
 }
