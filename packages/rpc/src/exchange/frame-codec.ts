@@ -45,7 +45,11 @@ export interface OutgoingFrame {
   readonly request: Buffer;
 }
 
-/** Writes the frame of a call. What a shape has no field for is left out. `timeoutMs`: Infinity is the server's default. */
+/**
+ * Writes the frame of a call. What a shape has no field for is left out.
+ *
+ * @param timeoutMs Infinity: the server's default
+ */
 export function callFrame(
   shape: ExchangeShape,
   callId: bigint,

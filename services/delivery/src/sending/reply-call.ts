@@ -24,7 +24,7 @@ export function replyWriter(reply: ReplyOwner) {
  * For whom: the tenant and principal of the turn, within its trace. No scopes, since delivery acts for
  * itself.
  */
-export function replyCall(reply: ReplyOwner, timeoutMs: number): CallOptions {
+export function replyCall(reply: ReplyOwner, timeoutMs: number): Omit<CallOptions, "retry"> {
   const { tenant, principal, requestLabel } = reply;
   return { tenant, principal, requestId: requestLabel, within: reply, timeoutMs };
 }

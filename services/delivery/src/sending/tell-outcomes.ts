@@ -53,11 +53,7 @@ async function tellOutcome(deps: TellDeps, untold: Untold): Promise<boolean> {
  * told. Asks once and not long, since the route waits.
  */
 export function settleInTime(deps: SettleDeps, untold: Untold): Promise<boolean> {
-  const { tenant, principal, requestId, within, timeoutMs } = replyCall(
-    untold,
-    deps.limits.settleMs,
-  );
-  const call = { tenant, principal, requestId, within, timeoutMs, retry: false } as const;
+  const call = { retry: false, ...replyCall(untold, deps.limits.settleMs) } as const;
   return isDone(deps, untold, async () => void (await settle(deps, untold, call)));
 }
 

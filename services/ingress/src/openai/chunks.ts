@@ -42,7 +42,7 @@ export class Chunks implements AnswerStream {
   /** Without choices, as the chunk of the usage is: clients read past it. */
   queued(queued: TurnQueued): StreamData[] {
     const lanekeeper = { queued: queuedJson(queued) };
-    return [{ ...this.#chunk({}), choices: [], lanekeeper }];
+    return [this.#chunk({}, null, { choices: [], lanekeeper })];
   }
 
   begun(): StreamData[] {
@@ -90,7 +90,7 @@ export class Chunks implements AnswerStream {
 
   #usage(ended: TurnEnded): object[] {
     if (!this.#includeUsage) return [];
-    return [{ ...this.#chunk({}), choices: [], usage: usageJson(ended.usage) }];
+    return [this.#chunk({}, null, { choices: [], usage: usageJson(ended.usage) })];
   }
 
   #chunk(delta: object, finish: string | null = null, more: object = {}): object {

@@ -140,7 +140,7 @@ function noteSteer({ runs }: RunnerContext, { turn, disposition }: AdmissionResu
 /** Also those that may be left out. */
 type EachField = { readonly [Field in keyof Required<NewTurn>]: NewTurn[Field] };
 
-/** With the agent's defaults. Each field is written out: all turns have one shape (docs/performance.md). */
+/** With the agent's defaults. Each field is written out: all turns have one shape (docs/decisions/0057). */
 function newTurn(parsed: ParsedSubmit, agent: AgentConfig | undefined, turnId: string): EachField {
   return {
     tenant: parsed.tenant,

@@ -58,30 +58,16 @@ export function bindingOf(
   key: CanonicalKey,
 ): Binding {
   const { binding, key: row } = found;
-  const aliasOf = row?.aliasOf ?? row?.movedTo;
-  if (binding !== undefined) {
-    const { ruleSetVersion, source, firstSeenMs, lastSeenMs } = binding;
-    return {
-      agentId,
-      name,
-      sessionKey: key,
-      aliasOf,
-      ruleSetVersion,
-      source,
-      firstSeenMs,
-      lastSeenMs,
-    };
-  }
-  if (row === undefined) throw new Error("a bound name has a ledger entry or a row");
-  const { ruleSetVersion, source, bindMs } = row;
+  const entry = binding ?? row;
+  if (entry === undefined) throw new Error("a bound name has a ledger entry or a row");
   return {
     agentId,
     name,
     sessionKey: key,
-    aliasOf,
-    ruleSetVersion,
-    source,
-    firstSeenMs: bindMs,
-    lastSeenMs: found.nowMs,
+    aliasOf: row?.aliasOf ?? row?.movedTo,
+    ruleSetVersion: entry.ruleSetVersion,
+    source: entry.source,
+    firstSeenMs: "bindMs" in entry ? entry.bindMs : entry.firstSeenMs,
+    lastSeenMs: binding?.lastSeenMs ?? found.nowMs,
   };
 }
