@@ -1,5 +1,5 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { bundle } from "./bundle.js";
+import { bundle } from "../bundle/bundle.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PROGRAM = {
@@ -15,10 +15,8 @@ const PROGRAM = {
  * @returns what its main module exports
  */
 export async function load(options = PROGRAM) {
-  // Traces of errors name lines as they were written.
-  process.setSourceMapsEnabled(true);
   const path = await bundle(options).catch(() => undefined);
-  if (path !== undefined) return import(pathToFileURL(path).href);
+  if (path !== undefined) return (await import(pathToFileURL(path).href)).default;
   await import("./typescript.js");
   return import(pathToFileURL(`${options.root}/${options.entry}`).href);
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { bundledProgram, RUN_BUNDLED } from "@lanekeeper/testing";
+import { bundledProgram } from "@lanekeeper/testing";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createIdentityClient, type IdentityClient } from "./index.ts";
 
@@ -27,7 +27,7 @@ afterAll(async () => {
 
 async function startReplica(): Promise<Replica> {
   const path = await bundledProgram(join(import.meta.dirname, "fixtures/replica.ts"));
-  const child = fork(path, [SECRET], { execArgv: RUN_BUNDLED });
+  const child = fork(path, [SECRET], { execArgv: [] });
   const [port] = (await once(child, "message")) as [number];
   return { process: child, pid: String(child.pid), port };
 }

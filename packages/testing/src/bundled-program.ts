@@ -8,19 +8,16 @@ interface Bundler {
 }
 
 /**
- * What Node can run in place of a TypeScript program of this repository, at a quarter of the CPU that
- * loading it module by module takes: for tests that start processes. With `RUN_BUNDLED` as arguments of Node.
+ * What Node can run in place of a TypeScript program of this repository, at a fifth of the CPU that
+ * loading it module by module takes: for tests that start processes.
  *
  * @param path of the program's main module
  */
 export async function bundledProgram(path: string): Promise<string> {
   // Plain JavaScript, as `lanekeeper` itself loads it.
-  const bundler = new URL("../../cli/bin/bundle.js", import.meta.url).href;
+  const bundler = new URL("../../cli/bundle/bundle.js", import.meta.url).href;
   const { bundle } = (await import(bundler)) as Bundler;
   const entry = relative(ROOT, path);
   const cache = join(ROOT, "node_modules/.cache/lanekeeper-tests", entry.replaceAll("/", "-"));
   return bundle({ root: ROOT, entry, cache });
 }
-
-/** Traces name lines as they were written. */
-export const RUN_BUNDLED = ["--enable-source-maps"];

@@ -1,6 +1,6 @@
 export type { ApiBehaviour, ApiCall, ApiServer } from "./channels/api-server.ts";
 export { type SlackMessage, type SlackServer, startSlackServer } from "./channels/slack-server.ts";
-export { bundledProgram, RUN_BUNDLED } from "./bundled-program.ts";
+export { bundledProgram } from "./bundled-program.ts";
 export {
   startTelegramServer,
   type TelegramMessage,

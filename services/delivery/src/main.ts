@@ -2,7 +2,8 @@ import { newestMigration } from "@lanekeeper/postgres";
 import { runService } from "@lanekeeper/service";
 import { MIGRATIONS, startDelivery } from "./start.ts";
 
-await runService({
+/** Its exit code, once it has ended. */
+export const ended = runService({
   name: "delivery",
   moduleUrl: import.meta.url,
   schema: newestMigration(MIGRATIONS),

@@ -2,5 +2,7 @@
 import { obey } from "./obey.ts";
 
 obey();
-const { main } = await import("../../../packages/cli/src/main.ts");
-await main(process.argv);
+// What the product loads comes after that.
+export const ended = import("../../../packages/cli/src/main.ts").then(({ main }) =>
+  main(process.argv),
+);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeBundle } from "../../../packages/cli/bin/make-bundle.js";
+import { makeBundle } from "../../../packages/cli/bundle/make-bundle.js";
 import { MUTANTS } from "../mutants/mutants.ts";
 import { type Patch, planted } from "./planted.ts";
 import { POINTS } from "./points.ts";
@@ -24,5 +24,5 @@ export async function putTogether(folder: string, mutant?: string): Promise<read
     cache: join(folder, "program"),
     change: (of, text) => patches.filter(({ file }) => file === of).reduce(planted, text),
   });
-  return ["--enable-source-maps", path];
+  return [path];
 }

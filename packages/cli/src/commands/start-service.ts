@@ -1,7 +1,9 @@
 import { SERVICE_NAMES, type ServiceName } from "@lanekeeper/service";
 import { CliError } from "../cli-error.ts";
 
-const MAIN_MODULES: Readonly<Record<ServiceName, () => Promise<unknown>>> = {
+const MAIN_MODULES: Readonly<
+  Record<ServiceName, () => Promise<{ readonly ended: Promise<number> }>>
+> = {
   "session-identity": () => import("../../../../services/session-identity/src/main.ts"),
   runner: () => import("../../../../services/runner/src/main.ts"),
   delivery: () => import("../../../../services/delivery/src/main.ts"),
@@ -19,5 +21,6 @@ export async function startService(name: string): Promise<void> {
       `There is no service ${name}: start one of ${SERVICE_NAMES.join(", ")}, or, without a name, all of them.`,
     );
   }
-  await MAIN_MODULES[service]();
+  const { ended } = await MAIN_MODULES[service]();
+  await ended;
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createRunnerClient, type RunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
-import { bundledProgram, RUN_BUNDLED } from "@lanekeeper/testing";
+import { bundledProgram } from "@lanekeeper/testing";
 import type { ReplicaNews, ReplicaOrder } from "./replica-process.ts";
 
 const PROGRAM = fileURLToPath(new URL("./replica-process.ts", import.meta.url));
@@ -28,8 +28,7 @@ export class SpawnedReplica implements AsyncDisposable {
 
   static async start(order: ReplicaOrder): Promise<SpawnedReplica> {
     const program = await bundledProgram(PROGRAM);
-    const execArgv = RUN_BUNDLED;
-    const child = fork(program, { execArgv, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(program, { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     const news: ReplicaNews[] = [];
     const serving = new Promise<number>((resolve, reject) => {
       child.once("exit", () => reject(new Error("the replica ended before it served")));

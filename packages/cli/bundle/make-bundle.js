@@ -1,0 +1,110 @@
+// Puts a program's modules together, and keeps them for the next start.
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stop } from "esbuild";
+import { CODE_SUFFIX } from "./code-cache.js";
+import { hashFiles } from "./hash-files.js";
+import { makeScripts } from "./make-scripts.js";
+import { manifestOf } from "./manifests.js";
+import { MAIN_SCRIPT } from "./run-bundle.js";
+
+/** From when another took its place: a program that runs may read of its bundle where a line was written. */
+const KEEP_MS = 24 * 60 * 60 * 1_000;
+/** What a bundle depends on besides the program's own modules. */
+const MAKERS = ["make-bundle.js", "make-scripts.js", "origins.js", "../bin/esbuild-options.js"];
+const MAIN = "main.mjs";
+const RUNS = `import { runBundle } from ${JSON.stringify(new URL("run-bundle.js", import.meta.url).href)};
+export default runBundle(import.meta.dirname);
+`;
+
+/**
+ * See `bundle`. What is written once is never changed: processes that start at once each write one.
+ *
+ * @param {{ root: string, entry: string, cache: string, change?: (path: string, text: string) => string }} options
+ *   `change` may say otherwise what stands in a module of the program: for tests of what it would be then
+ * @returns {Promise<string>}
+ */
+export function makeBundle(options) {
+  const made = before.then(() => make(options));
+  before = made.catch(() => undefined);
+  return made;
+}
+
+/** One after the other: who has made one stops esbuild, for all in this process. */
+let before = Promise.resolve();
+
+async function make({ root, entry, cache, change = (_, text) => text }) {
+  const texts = new Map();
+  const name = randomUUID();
+  const folder = join(cache, name);
+  const files = new Map([[MAIN, Buffer.from(RUNS)]]);
+  try {
+    let scripts = new Map([[MAIN_SCRIPT, entry]]);
+    while (scripts.size > 0) {
+      const made = await makeScripts({ root, folder, scripts, texts, change });
+      for (const [path, content] of made.files) files.set(path, content);
+      scripts = new Map([...made.others].filter(([script]) => !files.has(script)));
+    }
+  } finally {
+    await stop();
+  }
+  const sources = inputs(root, texts);
+  const latest = {
+    entry,
+    folder: name,
+    main: MAIN,
+    sources: [...sources.keys()],
+    sourcesHash: hashFiles(root, sources.keys(), (path) => sources.get(path)),
+    files: [...files.keys()],
+    filesHash: hashFiles(folder, files.keys(), (path) => files.get(path)),
+  };
+  await mkdir(folder, { recursive: true });
+  await Promise.all([...files].map(([path, text]) => writeFile(join(folder, path), text)));
+  await writeFile(`${folder}.json`, JSON.stringify(latest));
+  await keepLatest(cache);
+  await rename(`${folder}.json`, join(cache, "latest.json"));
+  await removeOld(cache, name);
+  return join(folder, latest.main);
+}
+
+/**
+ * What is looked at before a bundle is used: the program's own modules; the manifests, which say what a
+ * package's name leads to and of which version a library is; and what makes the bundle.
+ */
+function inputs(root, texts) {
+  const own = [...texts].filter(([path]) => !path.startsWith(`node_modules${sep}`));
+  const manifests = [...texts.keys()].map((path) => manifestOf(dirname(join(root, path))));
+  const makers = MAKERS.map((name) => fileURLToPath(new URL(name, import.meta.url)));
+  const others = new Set([...manifests, ...makers].map((path) => relative(root, path)));
+  return new Map([...own, ...[...others].map((path) => [path, readFileSync(join(root, path))])]);
+}
+
+/** What was the latest until now may have run for weeks. */
+async function keepLatest(cache) {
+  try {
+    const { folder } = JSON.parse(await readFile(join(cache, "latest.json"), "utf8"));
+    const now = new Date();
+    await utimes(join(cache, folder), now, now);
+  } catch {
+    // There was none, or it was not whole.
+  }
+}
+
+async function removeOld(cache, latest) {
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > KEEP_MS) await rm(path, { recursive: true, force: true });
+    // Who runs has read it.
+    else if (name !== latest) await removeCode(path);
+  }
+}
+
+async function removeCode(folder) {
+  const names = await readdir(folder).catch(() => []);
+  const code = names.filter((name) => name.endsWith(CODE_SUFFIX));
+  await Promise.all(code.map((name) => rm(join(folder, name), { force: true })));
+}
