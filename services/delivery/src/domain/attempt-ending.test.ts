@@ -13,6 +13,7 @@ const RULES = {
 };
 const FRESH: AttemptFacts = {
   failureCount: 0,
+  unavailableCount: 0,
   wasClaimed: false,
   claimedNow: false,
   perhapsSent: false,
@@ -63,6 +64,21 @@ test("the pause doubles with each failure in a row, and Retry-After comes before
   expect(endAttempt(notSent("unavailable"), FRESH, RULES).delayMs).toBe(100);
 });
 
+test("whose failures they are: one side's outage makes the other's pauses no longer", () => {
+  const away = notSent("unavailable");
+  const ends = (outcome: SendOutcome, facts: AttemptFacts) => {
+    const { failureCount, unavailableCount, delayMs } = endAttempt(outcome, facts, RULES);
+    return { failureCount, unavailableCount, delayMs };
+  };
+  const known = { ...CLAIMED, failureCount: 2, unavailableCount: 9 };
+  expect(ends(failed, known)).toEqual({ failureCount: 3, unavailableCount: 0, delayMs: 2_000 });
+  expect(ends(unknown, known)).toEqual({ failureCount: 3, unavailableCount: 0, delayMs: 2_000 });
+  const unknownYet = { ...FRESH, failureCount: 9, unavailableCount: 2 };
+  expect(ends(away, unknownYet)).toEqual({ failureCount: 9, unavailableCount: 3, delayMs: 400 });
+  // Without a word from session-identity: a receiver that cannot be connected to.
+  expect(ends(failed, unknownYet)).toMatchObject({ failureCount: 10, unavailableCount: 2 });
+});
+
 test("a piece that was taken, and a pause that the channel asks for, are no failures", () => {
   const facts = { ...CLAIMED, failureCount: 3 };
   expect(endAttempt(accepted, facts, RULES)).toMatchObject({ failureCount: 0, delayMs: 0 });
@@ -108,8 +124,8 @@ test("whatever the attempts come to, perhaps sent is never forgotten and no stat
         if (ending.state === "SUPPRESSED_STALE") expect(facts.wasClaimed).toBe(false);
         if (wasUnknown) expect(["PENDING", "SENT", "UNKNOWN"]).toContain(ending.state);
         if (hasEnded(ending.state)) return;
-        const { failureCount, perhapsSent } = ending;
-        facts = { ...facts, failureCount, perhapsSent };
+        const { failureCount, unavailableCount, perhapsSent } = ending;
+        facts = { ...facts, failureCount, unavailableCount, perhapsSent };
       }
     }),
   );

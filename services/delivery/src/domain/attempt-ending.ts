@@ -5,8 +5,10 @@ import type { AttemptOutcome, SendOutcome } from "./send-outcome.ts";
 
 /** What was known of a delivery when the attempt ended. */
 export interface AttemptFacts {
-  /** In a row, before this one; for the backoff. */
+  /** On the receiver's side, in a row, before this one; for the backoff. */
   readonly failureCount: number;
+  /** Attempts in a row, before this one, that came to nothing on our side; for the backoff. */
+  readonly unavailableCount: number;
   /** session-identity accepted a `sending` of it, in this attempt or an earlier one. */
   readonly wasClaimed: boolean;
   /** Likewise in this attempt. */
@@ -24,8 +26,10 @@ export interface AttemptEnding {
   readonly error: string;
   readonly providerMessageId: string;
   readonly perhapsSent: boolean;
-  /** In a row, with this one. */
+  /** Of the receiver, in a row, with this one. */
   readonly failureCount: number;
+  /** On our side, in a row, with this one. */
+  readonly unavailableCount: number;
   /** The channel has taken the piece. */
   readonly hasAccepted: boolean;
   /** What session-identity is to be told; undefined: nothing that it does not know. */
@@ -77,12 +81,9 @@ export function endAttempt(
     case "held":
       return ended("UNKNOWN", "held", outcome.error, facts);
     case "paced":
-      return {
-        ...again("paced", "", facts, outcome.delayMs),
-        failureCount: facts.failureCount,
-      };
+      return again("paced", "", facts, outcome.delayMs);
     case "moved":
-      return { ...again("moved", outcome.error, facts, 0), failureCount: facts.failureCount };
+      return again("moved", outcome.error, facts, 0);
     case "refused":
       return dead("refused", outcome.error, facts);
     case "failed":
@@ -113,7 +114,7 @@ function notSent(
       return dead("refused", error, facts);
     case "unavailable": {
       const { fenceBackoff, random } = rules;
-      const delayMs = retryDelayMs(facts.failureCount + 1, fenceBackoff, random);
+      const delayMs = retryDelayMs(facts.unavailableCount + 1, fenceBackoff, random);
       return again("unavailable", error, facts, delayMs);
     }
   }
@@ -136,6 +137,7 @@ function accepted(providerMessageId: string, { perhapsSent }: AttemptFacts): Att
     providerMessageId,
     perhapsSent,
     failureCount: 0,
+    unavailableCount: 0,
     hasAccepted: true,
     report: undefined,
   };
@@ -157,7 +159,7 @@ function ended(
   state: keyof typeof REPORTS,
   outcome: AttemptOutcome,
   error: string,
-  { perhapsSent, failureCount }: AttemptFacts,
+  { perhapsSent, failureCount, unavailableCount }: AttemptFacts,
 ): AttemptEnding {
   return {
     state,
@@ -167,6 +169,7 @@ function ended(
     providerMessageId: "",
     perhapsSent,
     failureCount,
+    unavailableCount,
     hasAccepted: false,
     report: REPORTS[state],
   };
@@ -176,10 +179,11 @@ function ended(
 function again(
   outcome: "failed" | "unknown" | "unavailable" | "paced" | "moved",
   error: string,
-  { claimedNow, perhapsSent, failureCount }: AttemptFacts,
+  { claimedNow, perhapsSent, failureCount, unavailableCount }: AttemptFacts,
   delayMs: number,
 ): AttemptEnding {
   const isUnknown = outcome === "unknown";
+  const isUnavailable = outcome === "unavailable";
   const settled = isUnknown ? ReplyState.UNKNOWN : ReplyState.FAILED;
   return {
     state: "PENDING",
@@ -188,7 +192,8 @@ function again(
     error,
     providerMessageId: "",
     perhapsSent: perhapsSent || isUnknown,
-    failureCount: failureCount + 1,
+    failureCount: failureCount + (isUnknown || outcome === "failed" ? 1 : 0),
+    unavailableCount: isUnavailable ? unavailableCount + 1 : claimedNow ? 0 : unavailableCount,
     hasAccepted: false,
     report: claimedNow ? settled : undefined,
   };

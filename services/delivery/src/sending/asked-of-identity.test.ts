@@ -4,6 +4,7 @@ import { LanekeeperError } from "@lanekeeper/rpc";
 import { gate, startWebhookSink, eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { registerWebhook, reply, SESSION_ID, SESSION_KEY, untilState } from "../testing/replies.ts";
+import { QUICK } from "../testing/test-delivery.ts";
 import { testSending } from "../testing/test-sending.ts";
 
 const sending = testSending();
@@ -108,6 +109,28 @@ test("nothing is sent while session-identity is down; afterwards it is", async (
   await sending.identity.start();
   await untilState(runner, deliveryId, "SENT");
   expect(sending.sink.posts).toHaveLength(1);
+});
+
+test("an outage of session-identity does not make the receiver's pauses longer", async () => {
+  const hours = { baseMs: 20, maxMs: 24 * 3_600_000 };
+  const limits = { ...QUICK, retryBackoff: hours, fenceBackoff: { baseMs: 1, maxMs: 5 } };
+  const { runner, routeId } = await startWithRoute({ limits });
+  sending.identity.beforeSending = () => {
+    throw new LanekeeperError("STORE_UNAVAILABLE", "no database");
+  };
+  sending.sink.next({ status: 500, body: "out of order" });
+  const { deliveryId } = await runner.enqueueDelivery(reply(routeId, "turn-1"));
+  await eventually(async () => {
+    const { delivery } = await runner.getDelivery({ deliveryId });
+    return (delivery?.attemptCount ?? 0) > 16;
+  });
+  sending.identity.beforeSending = () => undefined;
+  await untilState(runner, deliveryId, "SENT");
+  expect(sending.sink.posts).toHaveLength(2);
+  const { rows } = await sending.db.query<{ failures: number; away: number }>(
+    "SELECT failure_count AS failures, unavailable_count AS away FROM deliveries",
+  );
+  expect(rows).toEqual([{ failures: 1, away: 0 }]);
 });
 
 test("an outcome that could not be told is told when session-identity is back", async () => {

@@ -41,6 +41,7 @@ const CLAIMED: Claimed = {
   pieceHandle: "",
   mayResend: true,
   failureCount: 0,
+  unavailableCount: 0,
   gapBefore: 0,
 };
 

@@ -91,8 +91,9 @@ async function sendAndFinish(
   };
   const outcome = await send(deps, { claimed, isBeforeTold, fence, signal, notes });
   const wasClaimed = claimed.wasClaimed || fence.wasAccepted;
-  const { failureCount, perhapsSent } = claimed;
-  const facts = { failureCount, wasClaimed, claimedNow: fence.wasAccepted, perhapsSent };
+  const { failureCount, unavailableCount, perhapsSent } = claimed;
+  const claimedNow = fence.wasAccepted;
+  const facts = { failureCount, unavailableCount, wasClaimed, claimedNow, perhapsSent };
   const ending = endAttempt(outcome, facts, { random: deps.random(), ...deps.limits });
   const bounded = { ...ending, error: told(ending.error).slice(0, deps.limits.errorChars) };
   const untold = (await isTold(deps, claimed, bounded, claimedAtMs)) ? undefined : bounded.report;

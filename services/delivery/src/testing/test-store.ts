@@ -41,8 +41,9 @@ export function testStore() {
   const claim = (replica: string, leaseMs = 30_000) => claimDue(db, { replica, leaseMs }, 32);
 
   function end(claimed: Claimed, outcome: SendOutcome, wantsNext = false) {
-    const { failureCount, perhapsSent } = claimed;
-    const facts = { failureCount, wasClaimed: true, claimedNow: true, perhapsSent };
+    const { failureCount, unavailableCount, perhapsSent } = claimed;
+    const before = { failureCount, unavailableCount, perhapsSent };
+    const facts = { ...before, wasClaimed: true, claimedNow: true };
     const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
     const { report: untold } = ending;
     return steps.finish({ claimed, ending, wasClaimed: true, pieceCount: 1, untold, wantsNext });

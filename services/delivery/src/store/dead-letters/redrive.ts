@@ -26,7 +26,7 @@ const LOCK_ROUTE = {
 const REDRIVE = {
   name: "delivery_redrive",
   text: `
-UPDATE deliveries d SET state = 1, end_time = NULL, dismiss_time = NULL, failure_count = 0,
+UPDATE deliveries d SET state = 1, end_time = NULL, dismiss_time = NULL, failure_count = 0, unavailable_count = 0,
   may_resend = true, next_attempt_time = clock_timestamp(), redrive_id = $3,
   expire_time = clock_timestamp() + $4 * interval '1 millisecond',
   session_id = coalesce($5::text, d.session_id), generation = coalesce($6::bigint, d.generation),

@@ -23,7 +23,13 @@ test("each state lists what stands in it, and nothing else", async () => {
     await add(newDelivery(routeId, turn));
     const [head] = await claim("a");
     if (head === undefined) throw new Error("nothing was claimed");
-    const facts = { failureCount: 0, wasClaimed: false, claimedNow: false, perhapsSent: false };
+    const facts = {
+      failureCount: 0,
+      unavailableCount: 0,
+      wasClaimed: false,
+      claimedNow: false,
+      perhapsSent: false,
+    };
     const ending = endAttempt(outcome, facts, { ...QUICK, random: 0 });
     const rest = { wasClaimed: false, pieceCount: 1, untold: undefined, wantsNext: false };
     await store.steps.finish({ claimed: head, ending, ...rest });

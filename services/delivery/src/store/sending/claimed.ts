@@ -40,5 +40,6 @@ export interface Claimed {
   /** What perhaps arrived may be sent again. */
   readonly mayResend: boolean;
   readonly failureCount: number;
+  readonly unavailableCount: number;
   readonly gapBefore: number;
 }

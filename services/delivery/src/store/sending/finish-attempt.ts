@@ -43,6 +43,7 @@ const ENDINGS: readonly Column<EndedAttempt>[] = [
   { name: "outcome", type: "text", of: ({ ending }) => ending.outcome },
   { name: "untold", type: "smallint", of: ({ untold }) => untold ?? null },
   { name: "failure_count", type: "int", of: ({ ending }) => ending.failureCount },
+  { name: "unavailable_count", type: "int", of: ({ ending }) => ending.unavailableCount },
   { name: "has_accepted", type: "boolean", of: ({ ending }) => ending.hasAccepted },
   { name: "piece_count", type: "int", of: ({ pieceCount }) => pieceCount },
 ];
@@ -64,7 +65,7 @@ WITH ${itemTable(ENDINGS)}, locked AS MATERIALIZED (
       ELSE least(d.expire_time, clock_timestamp() + i.delay_ms * interval '1 millisecond') END,
     end_time = CASE WHEN i.has_ended THEN clock_timestamp() END, last_error = i.error,
     provider_message_id = CASE WHEN i.message_id = '' THEN d.provider_message_id ELSE i.message_id END,
-    failure_count = i.failure_count,
+    failure_count = i.failure_count, unavailable_count = i.unavailable_count,
     accepted_pieces = d.accepted_pieces + CASE WHEN i.has_accepted THEN 1 ELSE 0 END,
     piece_count = greatest(d.piece_count, i.piece_count),
     is_doubtful = NOT i.has_accepted AND (d.is_doubtful OR i.outcome = 'unknown'),

@@ -142,7 +142,7 @@ SELECT g.place::int, NOT g.waits AND g.next_attempt_time IS NOT NULL AS "hasNext
     WHERE a.tenant = c.tenant AND a.delivery_id = c.delivery_id AND a.untold IS NOT NULL) AS "hasUntold",
   (extract(epoch FROM c.expire_time - clock_timestamp()) * 1000)::float8 AS "expiresInMs",
   c.accepted_pieces AS "acceptedPieces", c.is_doubtful AS "isDoubtful",
-  c.piece_handle AS "pieceHandle", c.failure_count AS "failureCount", c.gap_before AS "gapBefore",
+  c.piece_handle AS "pieceHandle", c.failure_count AS "failureCount", c.unavailable_count AS "unavailableCount", c.gap_before AS "gapBefore",
   c.may_resend OR c.on_unknown = ${OnUnknown.RESEND} AS "mayResend",
   g.kind, g.account_id AS "accountId", g.address, g.thread_id AS "threadId",
   CASE WHEN g.old_secret_end > clock_timestamp() THEN ARRAY[g.signing_secret, g.old_secret]
