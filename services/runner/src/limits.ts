@@ -28,7 +28,9 @@ export const LIMITS = {
   childTurnsRetentionMs: 30 * 86_400_000,
   /** Replies that delivery refused for good, as it keeps dead letters. */
   refusedRepliesRetentionMs: 14 * 86_400_000,
-  /** Runs that began: a turn that three processes died of would kill the fourth. */
+  /**
+   * Runs that came to nothing, a shutdown's not counted: a turn that three processes died of would kill the fourth.
+   */
   runsPerTurn: 3,
   /** After so many person turns one system turn is served, so that schedules do not starve. */
   personTurnsPerSystemTurn: 8,

@@ -35,7 +35,7 @@ test("a turn that is given back to its queue while it is cancelled is cancelled 
   const runId = world.identity.holder("t1", KEY) ?? "";
   const held = { tenant: "t1", sessionKey: KEY, turnId: attached.turnId, runId };
   const db = meanwhile(cancelParts.deps.db, "runner_request_stop", () =>
-    requeue(world.db, held, { outcome: 0, errorReason: "" }),
+    requeue(world.db, held, { outcome: 0, errorReason: "", isSpared: false }),
   );
   const parts = { ...cancelParts, deps: { ...cancelParts.deps, db }, onFreed: () => undefined };
   const turn = await cancelTurn(parts, "t1", attached.turnId, "");

@@ -3,6 +3,7 @@ import { TurnState } from "@lanekeeper/protocol/lanekeeper/runner/v1/turn";
 import { eventually } from "@lanekeeper/testing";
 import { expect, test } from "vitest";
 import { stateCode } from "../domain/turn-state.ts";
+import { LIMITS } from "../limits.ts";
 import { gate } from "../testing/gate.ts";
 import { answersAtOnce, heldTurn } from "../testing/held-turn.ts";
 import { heldAnswer } from "../testing/model-double.ts";
@@ -58,6 +59,26 @@ test.concurrent("a drained replica gives its turns back and another one answers 
     RunOutcome.REQUEUED,
     RunOutcome.COMPLETED,
   ]);
+});
+
+test.concurrent("a new release that goes over more replicas than a turn has runs loses it to none of them", async () => {
+  await using world = await worlds.start();
+  let current = await world.replica();
+  await applyMain(current);
+  const { turnId } = await heldTurn(world, current);
+  for (let drains = 1; drains <= LIMITS.runsPerTurn + 1; drains++) {
+    if (drains > LIMITS.runsPerTurn) world.model.behaviour = answersAtOnce("here");
+    const next = await world.replica();
+    const timeUp = new AbortController();
+    const drained = current.drain(timeUp.signal);
+    timeUp.abort();
+    await drained;
+    const begun = async () => (await turnOf(next, turnId)).runs.length === drains + 1;
+    await eventually(begun);
+    current = next;
+  }
+  const { ended } = new Attached(current, { turnId });
+  expect((await ended).state).toBe(TurnState.COMPLETED);
 });
 
 test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {

@@ -44,8 +44,19 @@ test.concurrent("a turn that three runs gave back fails", async () => {
     await eventually(left);
     world.identity.isDown = false;
   }
-  expect(await attached.ended).toMatchObject({ state: TurnState.FAILED, errorReason: "INTERNAL" });
+  const { state, errorReason, errorMessage } = await attached.ended;
+  expect({ state, errorReason }).toEqual({ state: TurnState.FAILED, errorReason: "INTERNAL" });
   expect((await turnOf(replica, attached.turnId)).runs.length).toBe(3);
+  const why = "session-identity renewed its lease no more in time";
+  expect(errorMessage).toBe(
+    `3 runs of the turn began and none of them ended; the last one: ${why}`,
+  );
+  const ends = replica.log.lines.filter(({ msg }) => msg === "run ended");
+  expect(ends).toMatchObject([
+    { level: "warn", exit: "requeued", because: why },
+    { level: "warn", exit: "requeued", because: why },
+    { level: "warn", exit: "committed", state: "FAILED", because: errorMessage },
+  ]);
 });
 
 test.concurrent("the last run is not given up for its old hint while its lease lives", async () => {

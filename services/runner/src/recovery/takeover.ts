@@ -27,6 +27,8 @@ import { callFor } from "../turn-fields.ts";
 import { writeEnding } from "../runs/write-ending.ts";
 
 /** A turn whose run has not renewed for a lease. */
+const NOT_HEARD_OF = "its replica was not heard of for a lease";
+
 export interface DeadTurn {
   readonly turn: LaneTurn;
   readonly deadRunId: string;
@@ -134,7 +136,7 @@ async function runAnew(
     const again = { ...turn, runId: deadRunId, requiredGeneration: 0n };
     const result = await begin(parts, again, claimed.run);
     if (result.kind === "granted") {
-      if (turn.runCount >= LIMITS.runsPerTurn) {
+      if (turn.runCount - turn.sparedRuns >= LIMITS.runsPerTurn) {
         return await giveUp(deps, before, claimed, result.grant);
       }
       return await enterAnew(parts, dead, run, claimed, result.grant);
@@ -170,7 +172,7 @@ async function giveUp(
   claimed: Claimed,
   grant: Grant,
 ): Promise<TurnExit> {
-  const error = { reason: "INTERNAL", message: noRunEnded(before.turn.runCount) };
+  const error = { reason: "INTERNAL", message: noRunEnded(NOT_HEARD_OF) };
   await abandonKey(deps, claimed, grant, error);
   return endWithInput(deps, before, "FAILED", error);
 }
@@ -210,7 +212,7 @@ async function enterAnew(
   deps.metrics.tookOver("run again");
   claimed.run.log.warn({ dead_run_id: deadRunId, run: begun.ordinal }, "took a turn over");
   await lead(parts, claimed, grant, begun, undefined);
-  return { kind: "requeued" };
+  return { kind: "requeued", left: { because: NOT_HEARD_OF, isSpared: false } };
 }
 
 /**

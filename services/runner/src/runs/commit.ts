@@ -8,7 +8,7 @@ import { persist } from "../persist.ts";
 import { endAs, endWithInput, heldBy, isStillHeld, makeVisible } from "./end-turn.ts";
 import { stoppedEnding } from "./forced-ending.ts";
 import { prepareEnding } from "./prepare-ending.ts";
-import type { EndingRun, TurnExit } from "./turn-exit.ts";
+import type { EndingRun, Left, TurnExit } from "./turn-exit.ts";
 import { type EndingVerdict, outcomeOf, writeEnding } from "./write-ending.ts";
 
 /** A message was handed to the turn and is unread: the model gets another step. */
@@ -75,7 +75,7 @@ export async function refused(
         message: MERGED,
       });
     case "ended_otherwise":
-      return giveBack(deps, run, RunOutcome.UNSPECIFIED, "RUN_ENDED");
+      return giveBack(deps, run, ENDED_OTHERWISE);
     case "taken_over":
       return LOST;
     case "unreachable":
@@ -83,27 +83,33 @@ export async function refused(
   }
 }
 
+const ENDED_OTHERWISE: Left = {
+  outcome: RunOutcome.UNSPECIFIED,
+  errorReason: "RUN_ENDED",
+  because: "session-identity had ended it, as it does where a lease runs out",
+  isSpared: false,
+};
+
 /** Back to the queue, at the old place; a turn that has had all its runs fails. */
 export async function giveBack(
   deps: RunnerDeps,
   run: Pick<EndingRun, "turn" | "runId" | "endedStreamSeq">,
-  outcome: number,
-  errorReason: string,
+  left: Left,
 ): Promise<TurnExit> {
   const held = heldBy(run);
   const done = await persist(deps, "give a turn back", async () => {
     await discardPrepared(deps.db, held);
-    if (await requeue(deps.db, held, { outcome, errorReason })) return true;
+    if (await requeue(deps.db, held, left)) return true;
     // An activation that a database lost when it died left the turn a claim.
     return releaseClaim(deps.db, held);
   });
-  if (done) return { kind: "requeued" };
+  if (done) return { kind: "requeued", left };
   if (!(await isStillHeld(deps, run.turn, run.runId))) return LOST;
-  const message = noRunEnded(LIMITS.runsPerTurn);
+  const message = noRunEnded(left.because);
   return endWithInput(deps, run, "FAILED", { reason: "INTERNAL", message });
 }
 
 /** What is told of a turn that has had all its runs. */
-export function noRunEnded(runs: number): string {
-  return `${runs} runs of the turn began and none of them ended`;
+export function noRunEnded(why: string): string {
+  return `${LIMITS.runsPerTurn} runs of the turn began and none of them ended; the last one: ${why}`;
 }

@@ -2,7 +2,7 @@ import { RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session"
 import type { Ending } from "../domain/ending.ts";
 import type { Grant } from "./grant.ts";
 import { commit, giveBack, refused, type Steered } from "./commit.ts";
-import type { TurnExit } from "./turn-exit.ts";
+import type { Left, TurnExit } from "./turn-exit.ts";
 import type { RunnerDeps } from "../deps.ts";
 import type { LocalRun } from "./local-runs.ts";
 import { abortCauseOf } from "./run-abort.ts";
@@ -34,7 +34,7 @@ export async function leave(
     case "moved":
       return refused(deps, ended, "moved");
     case "lease_over":
-      return giveBack(deps, ended, RunOutcome.UNSPECIFIED, "");
+      return giveBack(deps, ended, LEASE_OVER);
     case "draining":
       return handBack(deps, ended, grant, run.signal, DRAINING);
     case "store_gone":
@@ -63,19 +63,25 @@ function onceOnly<T>(take: () => T): () => T {
   return () => (taken ??= { value: take() }).value;
 }
 
-interface Because {
-  readonly errorReason: string;
-  readonly errorMessage: string;
-}
-
-const DRAINING: Because = {
-  errorReason: "DRAINING",
-  errorMessage: "the replica is shutting down",
+const LEASE_OVER: Left = {
+  outcome: RunOutcome.UNSPECIFIED,
+  errorReason: "",
+  because: "session-identity renewed its lease no more in time",
+  isSpared: false,
 };
 
-const STORE_GONE: Because = {
+const DRAINING: Left = {
+  outcome: RunOutcome.REQUEUED,
+  errorReason: "DRAINING",
+  because: "the replica is shutting down",
+  isSpared: true,
+};
+
+const STORE_GONE: Left = {
+  outcome: RunOutcome.REQUEUED,
   errorReason: "STORE_UNAVAILABLE",
-  errorMessage: "the runner's database could not be asked",
+  because: "the runner's database could not be asked",
+  isSpared: false,
 };
 
 /** Ends the run and gives its turn back, so that a successor need not wait for the lease. */
@@ -84,11 +90,11 @@ async function handBack(
   run: Parameters<typeof giveBack>[1],
   grant: Grant,
   signal: AbortSignal,
-  because: Because,
+  left: Left,
 ): Promise<TurnExit> {
-  const { REQUEUED: outcome } = RunOutcome;
-  const ended = { outcome, ...because, inputTokens: 0n, outputTokens: 0n };
+  const { outcome, errorReason, because: errorMessage } = left;
+  const ended = { outcome, errorReason, errorMessage, inputTokens: 0n, outputTokens: 0n };
   const verdict = await writeEnding(deps, grant.fence, ended, run.turn, signal);
-  if (verdict === "accepted") return giveBack(deps, run, outcome, because.errorReason);
+  if (verdict === "accepted") return giveBack(deps, run, left);
   return refused(deps, run, verdict);
 }

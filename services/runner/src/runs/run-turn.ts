@@ -253,7 +253,20 @@ function report(deps: RunnerDeps, { run }: Claimed, exit: TurnExit, startedMs: n
   const reason = end?.errorReason ?? "";
   deps.metrics.ran(state ?? exit.kind, ms / 1_000);
   if (state !== undefined) deps.metrics.ended(state, reason);
-  run.log.info({ exit: exit.kind, state, reason, duration_ms: Math.round(ms) }, "run ended");
+  const because = whyNot(exit, end);
+  const fields = { exit: exit.kind, state, reason, because, duration_ms: Math.round(ms) };
+  // A shutdown's is as it should be.
+  const isTrouble = exit.kind === "requeued" ? !exit.left.isSpared : reason === "INTERNAL";
+  run.log[isTrouble ? "warn" : "info"](fields, "run ended");
+}
+
+/** Why the turn has no answer by this run, where it is not by somebody's wish. */
+function whyNot(
+  exit: TurnExit,
+  end: { readonly state: string; readonly errorMessage: string } | undefined,
+): string | undefined {
+  if (exit.kind === "requeued") return exit.left.because;
+  return end?.state === "FAILED" ? end.errorMessage : undefined;
 }
 
 function sessionOf({ fence }: Grant): { readonly sessionId: string; readonly generation: bigint } {

@@ -1,7 +1,8 @@
-import type { Fence } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
+import type { Fence, RunOutcome } from "@lanekeeper/protocol/lanekeeper/identity/v1/session";
 import type { Ending } from "../domain/ending.ts";
 import type { TurnStateName } from "../domain/turn-state.ts";
 import type { EventChunk } from "../store/attaching/turn-events.ts";
+import type { GivenBack } from "../store/runs/end-unanswered.ts";
 import type { LaneTurn } from "../store/turn-row.ts";
 
 /** A run that ends its turn: its own, or one that its successor carries through. */
@@ -15,6 +16,13 @@ export interface EndingRun {
   readonly endedStreamSeq: bigint;
   /** Its model is asked no more. */
   readonly isSpent?: boolean;
+}
+
+/** How a run gives its turn back. */
+export interface Left extends GivenBack {
+  readonly outcome: RunOutcome;
+  /** For people: why the run came to nothing. */
+  readonly because: string;
 }
 
 /** How a turn left its run. */
@@ -35,7 +43,7 @@ export type TurnExit =
       readonly errorMessage: string;
     }
   /** Another run of the turn will go on. */
-  | { readonly kind: "requeued" }
+  | { readonly kind: "requeued"; readonly left: Pick<Left, "because" | "isSpared"> }
   /** The turn is somebody else's. */
   | { readonly kind: "lost" }
   /** Session-identity could not be asked before the process ended; a successor carries it through. */

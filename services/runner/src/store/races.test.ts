@@ -57,7 +57,9 @@ describe("every change of a turn or lane is a compare-and-set on the run that ho
       endedStreamSeq: 1n,
     };
     expect(await endHeld(world.db, end, held.runId)).toBeUndefined();
-    expect(await requeue(world.db, held, { outcome: 5, errorReason: "" })).toBe(false);
+    expect(await requeue(world.db, held, { outcome: 5, errorReason: "", isSpared: false })).toBe(
+      false,
+    );
     expect(await releaseClaim(world.db, held)).toBe(false);
     const lane = await readLane(world.db, TENANT, held.sessionKey);
     expect(lane).toMatchObject({ activeTurnId: held.turnId, holderRunId: next.runId, depth: 0 });

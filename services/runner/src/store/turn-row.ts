@@ -48,6 +48,8 @@ export interface StoredTurn {
   readonly runId: string | undefined;
   readonly replica: string;
   readonly runCount: number;
+  /** Of those, given back because their replica was shut down. */
+  readonly sparedRuns: number;
   /** A run's ending is stored and on its way to session-identity. */
   readonly preparedRunId: string | undefined;
   readonly stop: Stop | undefined;
@@ -77,7 +79,7 @@ export const TURN_COLUMNS = `
   t.origin, t.route_id, t.admitted_session_id, t.admitted_generation, t.required_generation,
   t.accept_time, t.seed, t.input, t.parameters, t.parent_turn_id, t.root_turn_id, t.call_chain, t.run_id,
   t.replica,
-  t.run_count, t.prepared_run_id, t.stop, t.stop_note, t.steer, t.session_id, t.generation,
+  t.run_count, t.spared_runs, t.prepared_run_id, t.stop, t.stop_note, t.steer, t.session_id, t.generation,
   t.end_time, t.error_reason, t.error_message, t.into_turn_id, t.reply, t.input_tokens,
   t.output_tokens, t.finish_reason, t.model, t.ended_stream_seq`;
 
@@ -112,6 +114,7 @@ export interface TurnRow {
   readonly run_id: string | null;
   readonly replica: string;
   readonly run_count: number;
+  readonly spared_runs: number;
   readonly prepared_run_id: string | null;
   readonly stop: number | null;
   readonly stop_note: string | null;
@@ -166,6 +169,7 @@ export const NO_TURN: StoredTurn = {
   runId: undefined,
   replica: "",
   runCount: 0,
+  sparedRuns: 0,
   preparedRunId: undefined,
   stop: undefined,
   stopNote: "",
@@ -222,6 +226,7 @@ export function turnOf(row: TurnRow): StoredTurn {
     runId: row.run_id ?? undefined,
     replica: row.replica,
     runCount: row.run_count,
+    sparedRuns: row.spared_runs,
     preparedRunId: row.prepared_run_id ?? undefined,
     stop: stopOf(row.stop),
     stopNote: row.stop_note ?? "",

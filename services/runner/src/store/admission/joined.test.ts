@@ -43,7 +43,9 @@ describe("messages handed to a turn that is given back", () => {
     await world.db.transaction((sql) =>
       insertSteered(sql, guest, host.turnId, guest.messages, "a"),
     );
-    expect(await requeue(world.db, held, { outcome: 5, errorReason: "DRAINING" })).toBe(true);
+    expect(
+      await requeue(world.db, held, { outcome: 5, errorReason: "DRAINING", isSpared: true }),
+    ).toBe(true);
     const later = newTurn(held.sessionKey);
     await stored.admit(later);
     return { host, held, guest, later };
@@ -158,7 +160,9 @@ describe("what joins another turn is answered as it would have been", () => {
     for (const turn of [any, bound]) {
       await insertSteered(world.db, turn, host.turnId, turn.messages, "a");
     }
-    expect(await requeue(world.db, held, { outcome: 0, errorReason: "" })).toBe(true);
+    expect(await requeue(world.db, held, { outcome: 0, errorReason: "", isSpared: false })).toBe(
+      true,
+    );
     expect(await moveWaiting(world.db, TENANT, held.sessionKey, to)).toBe(1);
     const read = async ({ turnId }: { turnId: string }) => readTurn(world.db, TENANT, turnId);
     expect(await read(host)).toMatchObject({ sessionKey: to.sessionKey });

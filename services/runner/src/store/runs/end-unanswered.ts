@@ -109,11 +109,12 @@ WITH lane AS (
   WHERE tenant = $1 AND session_key = $2 AND holder_run_id = $4
   RETURNING depth
 ), turn AS (
-  UPDATE turns t SET state = ${stateCode("QUEUED")}, run_id = NULL, renewed_at = NULL, replica = ''
+  UPDATE turns t SET state = ${stateCode("QUEUED")}, run_id = NULL, renewed_at = NULL, replica = '',
+    spared_runs = t.spared_runs + CASE WHEN $7 THEN 1 ELSE 0 END
   FROM lane
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
     AND ${mayBecomeFrom("t.state", "QUEUED")} AND t.prepared_run_id IS NULL
-    AND t.run_count < ${LIMITS.runsPerTurn}
+    AND ($7 OR t.run_count - t.spared_runs < ${LIMITS.runsPerTurn})
   RETURNING t.turn_id
 ), run AS (
   UPDATE runs r SET end_time = clock_timestamp(), outcome = $5, error_reason = $6 FROM turn
@@ -121,6 +122,14 @@ WITH lane AS (
 )
 SELECT lane.depth FROM lane, turn`,
 };
+
+/** How a run is told of that gives its turn back. */
+export interface GivenBack {
+  readonly outcome: number;
+  readonly errorReason: string;
+  /** It counts for nothing against the turn. */
+  readonly isSpared: boolean;
+}
 
 /**
  * Gives an active turn back to its queue, at its old place. False: it is not the run's, or was the last
@@ -134,10 +143,10 @@ export async function requeue(
     readonly turnId: string;
     readonly runId: string;
   },
-  run: { readonly outcome: number; readonly errorReason: string },
+  { outcome, errorReason, isSpared }: GivenBack,
 ): Promise<boolean> {
   const { tenant, sessionKey, turnId, runId } = held;
-  const params = [tenant, sessionKey, turnId, runId, run.outcome, run.errorReason];
+  const params = [tenant, sessionKey, turnId, runId, outcome, errorReason, isSpared];
   return db
     .transaction(async (sql) => {
       const found = await rows(sql, REQUEUE, params);
