@@ -1,7 +1,18 @@
 // Puts a program's modules together, and keeps them for the next start.
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  access,
+  constants,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stop } from "esbuild";
@@ -37,6 +48,9 @@ export function makeBundle(options) {
 let before = Promise.resolve();
 
 async function make({ root, entry, cache, change = (_, text) => text }) {
+  // Before the work of seconds, which would be for nothing.
+  await mkdir(cache, { recursive: true });
+  await access(cache, constants.W_OK);
   const texts = new Map();
   const name = randomUUID();
   const folder = join(cache, name);
