@@ -20,12 +20,19 @@ import { CODE_SUFFIX } from "./code-cache.js";
 import { hashFiles } from "./hash-files.js";
 import { makeScripts } from "./make-scripts.js";
 import { manifestOf } from "./manifests.js";
+import { Modules } from "./modules.js";
 import { MAIN_SCRIPT } from "./run-bundle.js";
 
 /** From when another took its place: a program that runs may read of its bundle where a line was written. */
 const KEEP_MS = 24 * 60 * 60 * 1_000;
 /** What a bundle depends on besides the program's own modules. */
-const MAKERS = ["make-bundle.js", "make-scripts.js", "origins.js", "../bin/esbuild-options.js"];
+const MAKERS = [
+  "make-bundle.js",
+  "make-scripts.js",
+  "modules.js",
+  "origins.js",
+  "../bin/esbuild-options.js",
+];
 const MAIN = "main.mjs";
 const RUNS = `import { runBundle } from ${JSON.stringify(new URL("run-bundle.js", import.meta.url).href)};
 export default runBundle(import.meta.dirname);
@@ -51,21 +58,21 @@ async function make({ root, entry, cache, change = (_, text) => text }) {
   // Before the work of seconds, which would be for nothing.
   await mkdir(cache, { recursive: true });
   await access(cache, constants.W_OK);
-  const texts = new Map();
+  const modules = new Modules(root, change);
   const name = randomUUID();
   const folder = join(cache, name);
   const files = new Map([[MAIN, Buffer.from(RUNS)]]);
   try {
     let scripts = new Map([[MAIN_SCRIPT, entry]]);
     while (scripts.size > 0) {
-      const made = await makeScripts({ root, folder, scripts, texts, change });
+      const made = await makeScripts({ root, folder, scripts, modules });
       for (const [path, content] of made.files) files.set(path, content);
       scripts = new Map([...made.others].filter(([script]) => !files.has(script)));
     }
   } finally {
     await stop();
   }
-  const sources = inputs(root, texts);
+  const sources = inputs(root, modules.texts);
   const latest = {
     entry,
     folder: name,

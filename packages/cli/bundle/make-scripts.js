@@ -1,11 +1,8 @@
 // Puts the modules of each script together.
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, join, parse, relative, resolve, sep } from "node:path";
-import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { OPTIONS } from "../bin/esbuild-options.js";
-import { manifestOf } from "./manifests.js";
+import { quoted } from "./modules.js";
 import { originsOf } from "./origins.js";
 
 /** Loaded by their names, which are looked up from the cache: what most never need, and what is not installed. */
@@ -17,14 +14,12 @@ const OTHER = "script of another program";
  *   root: string,
  *   folder: string,
  *   scripts: ReadonlyMap<string, string>,
- *   texts: Map<string, Uint8Array>,
- *   change: (path: string, text: string) => string,
- * }} options `scripts` are the main modules by the names of their scripts in `folder`; each module that is read is
- *   added to `texts`, by its path
+ *   modules: import("./modules.js").Modules,
+ * }} options `scripts` are the main modules by the names of their scripts in `folder`
  * @returns {Promise<{ files: Map<string, Uint8Array>, others: ReadonlyMap<string, string> }>} the scripts and where
  *   their lines were written, by their names; and the scripts that these run
  */
-export async function makeScripts({ root, folder, scripts, texts, change }) {
+export async function makeScripts({ root, folder, scripts, modules }) {
   const others = new Map();
   const { outputFiles } = await build({
     ...OPTIONS,
@@ -49,7 +44,7 @@ export async function makeScripts({ root, folder, scripts, texts, change }) {
     legalComments: "none",
     sourcemap: "external",
     tsconfigRaw: {},
-    plugins: [modules({ root, texts, change, others })],
+    plugins: [modulesOf({ root, modules, others })],
     write: false,
     logLevel: "silent",
   });
@@ -79,10 +74,10 @@ function withPlainWrappers(text) {
 }
 
 /**
- * Reads the modules of the program into `texts`, by their paths. The main module of another program, such as of a
- * service, which somebody imports when it is to run, becomes a script of its own, which is added to `others`.
+ * The main module of another program, such as of a service, which somebody imports when it is to run, becomes a
+ * script of its own, which is added to `others`.
  */
-function modules({ root, texts, change, others }) {
+function modulesOf({ root, modules, others }) {
   return {
     name: "modules of the program",
     setup(build) {
@@ -96,33 +91,7 @@ function modules({ root, texts, change, others }) {
       build.onLoad({ filter: /^/, namespace: OTHER }, ({ path }) => ({
         contents: `module.exports = runOther(${quoted(path)});`,
       }));
-      build.onLoad({ filter: /\.[cm]?[tj]s$/ }, async ({ path }) => {
-        const text = await readFile(path);
-        texts.set(relative(root, path), text);
-        const changed = change(relative(root, path), text.toString());
-        const contents = inPlace(path, changed);
-        return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
-      });
+      build.onLoad({ filter: /\.[cm]?[tj]s$/ }, ({ path }) => modules.load(path));
     },
   };
-}
-
-/** A module's own files are where it was written. */
-function inPlace(path, text) {
-  if (isModule(path)) return text.replaceAll("import.meta.url", quoted(pathToFileURL(path).href));
-  return text
-    .replace(/(?<![\w$.])__dirname\b/g, () => quoted(dirname(path)))
-    .replace(/(?<![\w$.])__filename\b/g, () => quoted(path));
-}
-
-function quoted(text) {
-  return JSON.stringify(text);
-}
-
-/** Of ES. */
-function isModule(path) {
-  if (/\.[cm][tj]s$/.test(path)) return path.at(-3) === "m";
-  return (
-    path !== "" && JSON.parse(readFileSync(manifestOf(dirname(path)), "utf8")).type === "module"
-  );
 }
