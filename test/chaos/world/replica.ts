@@ -55,6 +55,11 @@ export class Replica implements AsyncDisposable {
     this.#start();
   }
 
+  /** Of its process now; undefined: it has none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   get restarts(): number {
     return this.#restarts;
   }

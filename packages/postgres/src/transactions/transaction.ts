@@ -16,13 +16,13 @@ export async function inTransaction<Schema, Result>(
   work: (transaction: Transaction<Schema>) => Promise<Result>,
   options: TransactionOptions = {},
 ): Promise<Result> {
-  const { transaction, end } = openTransaction<Schema>(connection, beginStatement(options));
+  const transaction = new OpenTransaction<Schema>(connection, beginStatement(options));
   try {
     const result = await work(transaction);
-    await end("COMMIT");
+    await transaction.end("COMMIT");
     return result;
   } catch (error) {
-    await end("ROLLBACK");
+    await transaction.end("ROLLBACK");
     throw error;
   }
 }
@@ -55,40 +55,49 @@ async function rollBack(connection: Lease): Promise<void> {
  * A handle that refuses statements after its end: by then the connection may serve somebody else. BEGIN
  * goes with the first statement, whose answer is held back until BEGIN is answered too.
  */
-function openTransaction<Schema>(connection: Lease, beginning: string) {
-  let ended = false;
-  let begun: Promise<unknown> | undefined;
-  let kysely: Kysely<Schema> | undefined;
-  const query: Lease["query"] = async (statement, params) => {
-    if (ended) throw new Error("the transaction has ended; nothing can be asked in it");
-    begun ??= connection.query(beginning);
-    const [, answer] = await Promise.all([begun, connection.query(statement, params)]);
+class OpenTransaction<Schema> implements Transaction<Schema> {
+  readonly isTransaction = true;
+  readonly #connection: Lease;
+  readonly #beginning: string;
+  #ended = false;
+  #begun: Promise<unknown> | undefined;
+  #kysely: Kysely<Schema> | undefined;
+
+  constructor(connection: Lease, beginning: string) {
+    this.#connection = connection;
+    this.#beginning = beginning;
+  }
+
+  readonly query: Lease["query"] = async (statement, params) => {
+    if (this.#ended) throw new Error("the transaction has ended; nothing can be asked in it");
+    this.#begun ??= this.#connection.query(this.#beginning);
+    const asked = this.#connection.query(statement, params);
+    const [, answer] = await Promise.all([this.#begun, asked]);
     return answer as never;
   };
-  const transaction: Transaction<Schema> = {
-    isTransaction: true,
-    query,
-    queryAndCommit: async (statement, params) => {
-      const asked = query(statement, params);
-      ended = true;
-      const [answered, committed] = await Promise.allSettled([asked, commit(connection)]);
-      if (answered.status === "rejected") throw answered.reason;
-      if (committed.status === "rejected") throw committed.reason;
-      return answered.value as never;
-    },
-    get kysely() {
-      return (kysely ??= kyselyOn<Schema>(async () => ({
-        ...connection,
-        query,
-        release: () => undefined,
-      })));
-    },
+
+  readonly queryAndCommit: Lease["query"] = async (statement, params) => {
+    const asked = this.query(statement, params);
+    this.#ended = true;
+    const [answered, committed] = await Promise.allSettled([asked, commit(this.#connection)]);
+    if (answered.status === "rejected") throw answered.reason;
+    if (committed.status === "rejected") throw committed.reason;
+    return answered.value as never;
   };
-  const end = async (how: "COMMIT" | "ROLLBACK"): Promise<void> => {
-    const isOpen = !ended && begun !== undefined;
-    ended = true;
-    if (how === "ROLLBACK") await rollBack(connection);
-    else if (isOpen) await commit(connection);
-  };
-  return { transaction, end };
+
+  get kysely(): Kysely<Schema> {
+    this.#kysely ??= kyselyOn<Schema>(async () => ({
+      ...this.#connection,
+      query: this.query,
+      release: () => undefined,
+    }));
+    return this.#kysely;
+  }
+
+  async end(how: "COMMIT" | "ROLLBACK"): Promise<void> {
+    const isOpen = !this.#ended && this.#begun !== undefined;
+    this.#ended = true;
+    if (how === "ROLLBACK") await rollBack(this.#connection);
+    else if (isOpen) await commit(this.#connection);
+  }
 }
