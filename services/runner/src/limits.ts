@@ -32,6 +32,8 @@ export const LIMITS = {
    * Runs that came to nothing, a shutdown's not counted: a turn that three processes died of would kill the fourth.
    */
   runsPerTurn: 3,
+  /** Shutdowns that count for nothing; a turn by which replicas seem dead, and are ended for it, must end too. */
+  sparedRunsPerTurn: 30,
   /** After so many person turns one system turn is served, so that schedules do not starve. */
   personTurnsPerSystemTurn: 8,
 

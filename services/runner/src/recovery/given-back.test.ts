@@ -81,6 +81,24 @@ test.concurrent("a new release that goes over more replicas than a turn has runs
   expect((await ended).state).toBe(TurnState.COMPLETED);
 });
 
+test.concurrent("shutdowns that go on for ever end a turn, and it is told why", async () => {
+  await using world = await worlds.start();
+  const [a, b] = [await world.replica(), await world.replica()];
+  await applyMain(a);
+  const { turnId } = await heldTurn(world, a);
+  const { runsPerTurn, sparedRunsPerTurn } = LIMITS;
+  const counts = "UPDATE turns SET run_count = $2, spared_runs = $3 WHERE turn_id = $1";
+  const runs = runsPerTurn + sparedRunsPerTurn;
+  await world.db.query(counts, [turnId, runs, sparedRunsPerTurn]);
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  const { state, errorMessage } = await new Attached(b, { turnId }).ended;
+  expect(state).toBe(TurnState.FAILED);
+  expect(errorMessage).toContain("the last one: the replica is shutting down");
+});
+
 test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {
   await using world = await worlds.start();
   const a = await world.replica();

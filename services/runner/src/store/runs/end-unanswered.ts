@@ -101,6 +101,8 @@ export function endWaiting(db: RunnerDatabase, end: Unanswered): Promise<boolean
   });
 }
 
+const IS_SPARED = `($7 AND t.spared_runs < ${LIMITS.sparedRunsPerTurn})`;
+
 const REQUEUE = {
   name: "runner_requeue",
   text: `
@@ -110,11 +112,11 @@ WITH lane AS (
   RETURNING depth
 ), turn AS (
   UPDATE turns t SET state = ${stateCode("QUEUED")}, run_id = NULL, renewed_at = NULL, replica = '',
-    spared_runs = t.spared_runs + CASE WHEN $7 THEN 1 ELSE 0 END
+    spared_runs = t.spared_runs + CASE WHEN ${IS_SPARED} THEN 1 ELSE 0 END
   FROM lane
   WHERE t.tenant = $1 AND t.turn_id = $3 AND t.run_id = $4
     AND ${mayBecomeFrom("t.state", "QUEUED")} AND t.prepared_run_id IS NULL
-    AND ($7 OR t.run_count - t.spared_runs < ${LIMITS.runsPerTurn})
+    AND (${IS_SPARED} OR t.run_count - t.spared_runs < ${LIMITS.runsPerTurn})
   RETURNING t.turn_id
 ), run AS (
   UPDATE runs r SET end_time = clock_timestamp(), outcome = $5, error_reason = $6 FROM turn
