@@ -16,6 +16,11 @@ export interface ExchangeClientLimits {
   /** Between two attempts to open a stream that failed, doubling up to the maximum, jittered. */
   readonly redialMs: number;
   readonly maxRedialMs: number;
+  /**
+   * A replica that says it is shutting down gets no calls in its stream for so long, where another has one: it may
+   * say so for as long as its runs take, and who asks it again meanwhile spends his attempts on it.
+   */
+  readonly leavingMs: number;
   /** Until a server that has no Exchange, or not for us, is asked again. */
   readonly refusedMs: number;
   /** Between two looks at which replicas there are. */
@@ -39,6 +44,7 @@ export const DEFAULT_EXCHANGE_CLIENT_LIMITS: ExchangeClientLimits = {
   idleMs: 60_000,
   redialMs: 100,
   maxRedialMs: 5_000,
+  leavingMs: 1_000,
   refusedMs: 60_000,
   refreshMs: 30_000,
   // Together well below the 5 s of the shortest deadlines, and longer than a collection of garbage.

@@ -101,6 +101,7 @@ export class ExchangeLink {
     const duplex = this.#transport.open();
     const stream: ExchangeStream = new ExchangeStream(this.#shape, this.#limits, duplex, {
       opened: () => this.#opened(stream),
+      leaving: () => this.#left(stream),
       ended: (error) => this.#ended(stream, error),
     });
     this.#dialled = stream;
@@ -119,6 +120,13 @@ export class ExchangeLink {
     this.#stream = stream;
     this.#failures = 0;
     this.#replaceAtMs = Date.now() + this.#limits.maxAgeMs * (0.9 + Math.random() * 0.2);
+  }
+
+  /** Calls go elsewhere for a while: a stream that was opened again at once would be told the same. */
+  #left(stream: ExchangeStream): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, Date.now() + this.#limits.leavingMs);
   }
 
   #ended(stream: ExchangeStream, error: RpcError): void {

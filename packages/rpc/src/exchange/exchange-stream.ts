@@ -33,6 +33,8 @@ interface Pending {
 export interface StreamEvents {
   /** The server took the stream: calls may be sent. */
   opened(): void;
+  /** The server is shutting down, and has said so to a call. */
+  leaving(): void;
   /** The stream takes no further calls. */
   ended(error: RpcError): void;
 }
@@ -195,7 +197,10 @@ export class ExchangeStream {
       return;
     }
     const error = fromStatus(frame.result.value as Status);
-    if (hasReason(error, "DRAINING")) this.retire();
+    if (hasReason(error, "DRAINING")) {
+      this.retire();
+      this.#events.leaving();
+    }
     pending?.reject(error);
   }
 

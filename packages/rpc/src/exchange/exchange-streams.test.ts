@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { allowAll } from "../auth/allow.ts";
 import { Code } from "../errors/code.ts";
+import { draining } from "../errors/constructors.ts";
 import { RpcError } from "../errors/rpc-error.ts";
 import { aborted, echoRoutes, failure, gate, startEcho } from "../testing/echo.ts";
 import { framingClient, startExchange, untilFramed } from "../testing/exchange-echo.ts";
@@ -109,6 +110,40 @@ test("a draining server answers what it took, and the rest goes elsewhere", asyn
     .poll(() => client.echo({ text: "x" }).catch(() => null))
     .toMatchObject({ text: "x" });
   await untilFramed(client, next);
+});
+
+test("who says that he is shutting down is asked no more for a while, where another answers", async () => {
+  let isLeaving = false;
+  let asked = 0;
+  const routes = {
+    shout: async () => {
+      asked += 1;
+      if (isLeaving) throw draining();
+      return {};
+    },
+  };
+  const leaving = await startExchange({ routes });
+  const staying = await startExchange();
+  const target = `${leaving.server.address},${staying.server.address}`;
+  const client = framingClient(target, { exchange: { leavingMs: 60_000 } });
+  await untilFramed(client, leaving, staying);
+  isLeaving = true;
+  for (let n = 0; n < 40; n += 1) await client.shout({});
+  expect(asked).toBe(1);
+});
+
+test("who has said that he is shutting down, and serves again, is asked again", async () => {
+  let isLeaving = true;
+  const shout = async () => {
+    if (isLeaving) throw draining();
+    return {};
+  };
+  const only = await startExchange({ routes: { shout } });
+  const client = framingClient(only.server.address);
+  await untilFramed(client, only);
+  expect(await failure(client.shout({}, { retry: false }))).toMatchObject({ reason: "DRAINING" });
+  isLeaving = false;
+  await untilFramed(client, only);
 });
 
 test("a client that is closed fails what is on the way, and holds no stream", async () => {

@@ -46,7 +46,7 @@ export function startExchange(options: Options = {}): Promise<EchoServer> {
 export function framingClient(target: string, options: Partial<ClientOptions> = {}): EchoClient {
   return echoClient(target, {
     ...options,
-    exchange: { warmUpCalls: 0, redialMs: 5, maxRedialMs: 20, ...options.exchange },
+    exchange: { warmUpCalls: 0, redialMs: 5, maxRedialMs: 20, leavingMs: 20, ...options.exchange },
   });
 }
 
