@@ -99,6 +99,28 @@ test.concurrent("shutdowns that go on for ever end a turn, and it is told why", 
   expect(errorMessage).toContain("the last one: the replica is shutting down");
 });
 
+test.concurrent("what is shut down as a whole, more often than a turn has runs, loses it to none of them", async () => {
+  await using world = await worlds.start();
+  let current = await world.replica();
+  await applyMain(current);
+  const { turnId } = await heldTurn(world, current);
+  for (let drains = 1; drains <= LIMITS.runsPerTurn + 1; drains++) {
+    world.identity.isDown = true;
+    const timeUp = new AbortController();
+    const drained = current.drain(timeUp.signal);
+    timeUp.abort();
+    await drained;
+    await world.expireLeases();
+    world.identity.isDown = false;
+    if (drains > LIMITS.runsPerTurn) world.model.behaviour = answersAtOnce("here");
+    const next = await world.replica();
+    await eventually(async () => (await turnOf(next, turnId)).runs.length === drains + 1);
+    current = next;
+  }
+  const { ended } = new Attached(current, { turnId });
+  expect((await ended).state).toBe(TurnState.COMPLETED);
+});
+
 test.concurrent("a run whose activation the database lost when it died gives its turn back too, and it is answered", async () => {
   await using world = await worlds.start();
   const a = await world.replica();

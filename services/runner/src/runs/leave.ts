@@ -84,7 +84,10 @@ const STORE_GONE: Left = {
   isSpared: false,
 };
 
-/** Ends the run and gives its turn back, so that a successor need not wait for the lease. */
+/**
+ * Ends the run and gives its turn back, so that a successor need not wait for the lease. Where all of the installation
+ * is shut down, nobody can be told: then it waits, but the run is no dead one, which would count against the turn.
+ */
 async function handBack(
   deps: RunnerDeps,
   run: Parameters<typeof giveBack>[1],
@@ -95,6 +98,7 @@ async function handBack(
   const { outcome, errorReason, because: errorMessage } = left;
   const ended = { outcome, errorReason, errorMessage, inputTokens: 0n, outputTokens: 0n };
   const verdict = await writeEnding(deps, grant.fence, ended, run.turn, signal);
-  if (verdict === "accepted") return giveBack(deps, run, left);
+  const isOver = verdict === "accepted" || (verdict === "unreachable" && left.isSpared);
+  if (isOver) return giveBack(deps, run, left);
   return refused(deps, run, verdict);
 }
