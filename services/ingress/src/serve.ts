@@ -22,6 +22,7 @@ import { requestListener } from "./http/listener.ts";
 import { BodyBudget } from "./http/read-body.ts";
 import type { Route } from "./http/routes.ts";
 import { type HttpServer, startHttpServer } from "./http/server.ts";
+import { Visits } from "./http/visits.ts";
 import type { ApiKeyStore, OnKeyChanged } from "./keys/api-key.ts";
 import type { IngressLimits } from "./limits.ts";
 import { ingressMetrics } from "./metrics.ts";
@@ -90,6 +91,8 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
     const { settings } = base;
     const door = { settings, clusterSecret, credentials, hooks, limits, metrics };
     const grpc = opened.use(await openGrpc(door, own));
+    const visits = new Visits();
+    opened.defer(() => visits.over());
     const http = opened.use(
       await startHttpServer({
         listen: base.settings.http,
@@ -104,6 +107,7 @@ export async function serveIngress(parts: IngressParts): Promise<RunningIngress>
           metrics,
           requestLog,
           maxRequestsInFlight: limits.maxRequestsInFlight,
+          visits,
         }),
       }),
     );

@@ -19,6 +19,7 @@ import { finalStatus, logRpc, reportRequest } from "./report.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type Match, matchRoute, type Route } from "./routes.ts";
 import { readSingleHeaders, requireOneHost } from "./single-headers.ts";
+import type { Visits } from "./visits.ts";
 
 /** What stands behind the HTTP port. */
 export interface HttpApp {
@@ -30,6 +31,7 @@ export interface HttpApp {
   readonly log: Log;
   readonly metrics: IngressMetrics;
   readonly maxRequestsInFlight: number;
+  readonly visits: Pick<Visits, "began" | "ended">;
   readonly requestLog: { add(entry: RequestEntry): void };
 }
 
@@ -75,6 +77,7 @@ async function respond(
 ): Promise<void> {
   const parent = textHeader(req, "traceparent");
   let traceparent = parent;
+  app.visits.began();
   try {
     const match = matchRoute(app.routes, req.method ?? "", pathOf(req));
     const route = `${req.method} ${routeName(match)}`;
@@ -88,6 +91,8 @@ async function respond(
     const log = inTrace(app.log, traceparent);
     log.error({ err, request_id: requestId }, "a request could not be answered");
     res.destroy();
+  } finally {
+    app.visits.ended();
   }
 }
 

@@ -174,3 +174,16 @@ test("who hangs up while the answer is being written was cut off, and who got it
   const report = lane.runner.calls.find(({ method }) => method === "reportCutOff");
   expect(report?.request).toMatchObject({ turnId: lane.runner.last.turnId });
 });
+
+test("the process ends only when it is recorded that it cut a stream off, and what became of the request", async () => {
+  lane.runner.script = holdTurn;
+  const stream = rawStream(lane);
+  await expect.poll(() => lane.runner.turns.length).toBe(1);
+  lane.runner.last.begin().say("One moment");
+  await expect.poll(() => stream.text()).toContain("One moment");
+  // As long as it is waited for that, and no longer.
+  lane.runner.recording = gate();
+  await lane.ingress[Symbol.asyncDispose]();
+  expect(count("reportCutOff")).toBe(1);
+  expect(lane.requests.entries).toHaveLength(1);
+});
