@@ -61,6 +61,29 @@ test.concurrent("a drained replica gives its turns back and another one answers 
   ]);
 });
 
+test.concurrent("who attaches after a run was given back is told nothing of that one", async () => {
+  await using world = await worlds.start();
+  const [a, b, elsewhere] = [await world.replica(), await world.replica(), await world.replica()];
+  await applyMain(a);
+  const { turnId } = await heldTurn(world, a);
+  const stored = "SELECT FROM turn_events WHERE turn_id = $1";
+  await eventually(async () => (await world.db.query(stored, [turnId])).rows.length > 0);
+  const held = gate();
+  world.model.behaviour = heldAnswer(held.opened, "here");
+  const timeUp = new AbortController();
+  const drained = a.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+  await eventually(async () => (await turnOf(b, turnId)).runs.length === 2);
+  const readers = [b, elsewhere].map((replica) => new Attached(replica, { turnId }));
+  for (const reader of readers) await eventually(() => reader.kinds.includes("textDelta"));
+  held.open();
+  for (const reader of readers) {
+    expect((await reader.ended).state).toBe(TurnState.COMPLETED);
+    expect(reader.kinds.filter((kind) => kind === "runBegun")).toHaveLength(1);
+  }
+});
+
 test.concurrent("a new release that goes over more replicas than a turn has runs loses it to none of them", async () => {
   await using world = await worlds.start();
   let current = await world.replica();

@@ -1,7 +1,9 @@
 import { type Column, UNHURRIED } from "@lanekeeper/postgres";
+import { firstStreamSeq } from "../../domain/stream-seq.ts";
 import { LIMITS } from "../../limits.ts";
 import { batchStatement } from "../batch-statement.ts";
 import { rows, type Sql } from "../sql.ts";
+import { stateIn } from "../state-in.ts";
 
 /** A portion of a turn's events. */
 export interface EventChunk {
@@ -63,6 +65,7 @@ export interface FollowedState {
 
 /**
  * One page a turn: the next poll reads on. The state is read with the events, so that an ended turn's are all there.
+ * Who was told nothing yet begins with the run that stands, or comes next: what others said is void.
  * Past retention there are none: they are removed one by one, and those that are left would be half an answer.
  */
 const READ_FOLLOWED = {
@@ -72,6 +75,8 @@ SELECT t.turn_id AS "turnId", f.after_seq AS "afterSeq", t.session_key AS "sessi
   coalesce(l.holder_run_id IS NULL AND l.session_key IS NOT NULL, false) AS "laneIsFree",
   ARRAY(SELECT e.body FROM turn_events e
         WHERE e.tenant = t.tenant AND e.turn_id = t.turn_id AND e.last_seq > f.after_seq
+          AND (f.after_seq > 0 OR e.first_seq > $6::bigint *
+            (t.run_count - 1 + CASE WHEN ${stateIn("t.state", "QUEUED")} THEN 1 ELSE 0 END))
           AND (t.end_time IS NULL OR t.end_time >= clock_timestamp() - $5 * interval '1 ms')
         ORDER BY e.first_seq LIMIT $4) AS chunks
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS f (tenant, turn_id, after_seq)
@@ -90,5 +95,6 @@ export function readFollowed(
     followed.map(({ afterSeq }) => afterSeq),
     pageRows,
     LIMITS.eventsRetentionMs,
+    firstStreamSeq(2) - firstStreamSeq(1),
   ]);
 }
