@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hashFiles } from "./hash-files.js";
 import { Glance } from "./glance.js";
+import { byOneMaker } from "./one-maker.js";
 
 /**
  * @param {{ root: string, entry: string, cache: string }} options `root` is the folder of all sources,
@@ -16,9 +17,14 @@ import { Glance } from "./glance.js";
 export async function bundle(options) {
   const found = latestBundle(options);
   if (found !== undefined) return found;
-  // With esbuild, which is loaded only where it has something to do.
-  const { makeBundle } = await import("./make-bundle.js");
-  return makeBundle(options);
+  return byOneMaker(options.cache, {
+    find: () => latestBundle(options),
+    make: async () => {
+      // With esbuild, which is loaded only where it has something to do.
+      const { makeBundle } = await import("./make-bundle.js");
+      return makeBundle(options);
+    },
+  });
 }
 
 /** Undefined: there is none, or it is of other sources, or its files are not what was written. */

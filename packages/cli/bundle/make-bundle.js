@@ -114,10 +114,13 @@ async function keepLatest(cache) {
   }
 }
 
+/** Another has removed it, or given it its name. */
+const GONE = { mtimeMs: 0 };
+
 async function removeOld(cache, latest) {
   for (const name of await readdir(cache)) {
     const path = join(cache, name);
-    const { mtimeMs } = await stat(path);
+    const { mtimeMs } = await stat(path).catch(() => GONE);
     if (Date.now() - mtimeMs > KEEP_MS) await rm(path, { recursive: true, force: true });
     // Who runs has read it.
     else if (name !== latest) await removeCode(path);

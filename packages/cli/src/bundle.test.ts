@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -214,12 +214,28 @@ test("a bundle that was cut or changed on the disk is made anew", async () => {
   expect(await program.run()).toEqual(said);
 });
 
-test("processes that start at once, without a bundle, do not disturb each other", async () => {
+test("of processes that start at once, without a bundle, one makes it, and the others wait for it", async () => {
   await using program = await tree();
   const all = await Promise.all([program.run(), program.run(), program.run(), program.run()]);
   expect(new Set(all.map(([said]) => said))).toEqual(new Set(["first library late"]));
   expect((await program.run())[0]).toBe("first library late");
+  expect(await program.bundles()).toHaveLength(1);
 });
+
+test.each(["is dead", "has hung for minutes"])(
+  "nobody waits for one who said that he makes the bundle, and %s",
+  async (how) => {
+    await using program = await tree();
+    const claim = join(program.cache, "making");
+    await mkdir(program.cache, { recursive: true });
+    const dead = spawnSync(process.execPath, ["-e", "0"]).pid;
+    await writeFile(claim, String(how === "is dead" ? dead : process.pid));
+    const minutesAgo = new Date(Date.now() - 5 * 60_000);
+    if (how !== "is dead") await utimes(claim, minutesAgo, minutesAgo);
+    expect((await program.run())[0]).toBe("first library late");
+    expect(await program.bundles()).toHaveLength(1);
+  },
+);
 
 test("a package gets the library of its own version, which no bundle can name", async () => {
   await using program = await tree();

@@ -273,7 +273,8 @@ export type AttachTurnRequest = Message<"lanekeeper.runner.v1.AttachTurnRequest"
   } | { case: undefined; value?: undefined };
 
   /**
-   * Resume after this event; 0: from the start. 0..2^62: no event has a number above that.
+   * Resume after this event; 0: from the begin of the run that stands, since what those before it said is
+   * void. 0..2^62: no event has a number above that.
    *
    * @generated from field: int64 after_stream_seq = 3;
    */
