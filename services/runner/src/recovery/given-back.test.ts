@@ -10,8 +10,17 @@ import { heldAnswer } from "../testing/model-double.ts";
 import { transcript, turnOf } from "../testing/reading.ts";
 import { applyMain, Attached, turnFor } from "../testing/requests.ts";
 import { testWorlds } from "../testing/test-worlds.ts";
+import type { Replica } from "../testing/world.ts";
 
 const worlds = testWorlds();
+
+/** Its drain has no time. */
+async function shutDown(replica: Replica): Promise<void> {
+  const timeUp = new AbortController();
+  const drained = replica.drain(timeUp.signal);
+  timeUp.abort();
+  await drained;
+}
 
 test.concurrent("while session-identity is away a run goes on as long as its lease lives", async () => {
   await using world = await worlds.start();
@@ -49,10 +58,7 @@ test.concurrent("a drained replica gives its turns back and another one answers 
   await applyMain(a);
   const attached = await heldTurn(world, a);
   world.model.behaviour = answersAtOnce("here");
-  const timeUp = new AbortController();
-  const drained = a.drain(timeUp.signal);
-  timeUp.abort();
-  await drained;
+  await shutDown(a);
   const reader = new Attached(b, { turnId: attached.turnId });
   expect((await reader.ended).state).toBe(TurnState.COMPLETED);
   expect(world.identity.endings.map(({ outcome }) => outcome)).toEqual([
@@ -70,10 +76,7 @@ test.concurrent("who attaches after a run was given back is told nothing of that
   await eventually(async () => (await world.db.query(stored, [turnId])).rows.length > 0);
   const held = gate();
   world.model.behaviour = heldAnswer(held.opened, "here");
-  const timeUp = new AbortController();
-  const drained = a.drain(timeUp.signal);
-  timeUp.abort();
-  await drained;
+  await shutDown(a);
   await eventually(async () => (await turnOf(b, turnId)).runs.length === 2);
   const readers = [b, elsewhere].map((replica) => new Attached(replica, { turnId }));
   for (const reader of readers) await eventually(() => reader.kinds.includes("textDelta"));
@@ -92,10 +95,7 @@ test.concurrent("a new release that goes over more replicas than a turn has runs
   for (let drains = 1; drains <= LIMITS.runsPerTurn + 1; drains++) {
     if (drains > LIMITS.runsPerTurn) world.model.behaviour = answersAtOnce("here");
     const next = await world.replica();
-    const timeUp = new AbortController();
-    const drained = current.drain(timeUp.signal);
-    timeUp.abort();
-    await drained;
+    await shutDown(current);
     const begun = async () => (await turnOf(next, turnId)).runs.length === drains + 1;
     await eventually(begun);
     current = next;
@@ -113,10 +113,7 @@ test.concurrent("shutdowns that go on for ever end a turn, and it is told why", 
   const counts = "UPDATE turns SET run_count = $2, spared_runs = $3 WHERE turn_id = $1";
   const runs = runsPerTurn + sparedRunsPerTurn;
   await world.db.query(counts, [turnId, runs, sparedRunsPerTurn]);
-  const timeUp = new AbortController();
-  const drained = a.drain(timeUp.signal);
-  timeUp.abort();
-  await drained;
+  await shutDown(a);
   const { state, errorMessage } = await new Attached(b, { turnId }).ended;
   expect(state).toBe(TurnState.FAILED);
   expect(errorMessage).toContain("the last one: the replica is shutting down");
@@ -129,10 +126,7 @@ test.concurrent("what is shut down as a whole, more often than a turn has runs, 
   const { turnId } = await heldTurn(world, current);
   for (let drains = 1; drains <= LIMITS.runsPerTurn + 1; drains++) {
     world.identity.isDown = true;
-    const timeUp = new AbortController();
-    const drained = current.drain(timeUp.signal);
-    timeUp.abort();
-    await drained;
+    await shutDown(current);
     await world.expireLeases();
     world.identity.isDown = false;
     if (drains > LIMITS.runsPerTurn) world.model.behaviour = answersAtOnce("here");
@@ -158,10 +152,7 @@ test.concurrent("a run whose activation the database lost when it died gives its
     await sql.query("DELETE FROM runs WHERE turn_id = $1", [turnId]);
   });
   world.model.behaviour = answersAtOnce("here");
-  const timeUp = new AbortController();
-  const drained = a.drain(timeUp.signal);
-  timeUp.abort();
-  await drained;
+  await shutDown(a);
   expect(await new Attached(b, { turnId }).ended).toMatchObject({ state: TurnState.COMPLETED });
   expect(await transcript(b)).toEqual(["one", "here"]);
 });
