@@ -10,7 +10,7 @@ export interface ChannelLimits {
   /** A ping after this silence; with its timeout a black-holed peer is noticed within 18 s. */
   readonly keepaliveTimeMs: number;
   readonly keepaliveTimeoutMs: number;
-  /** Between two attempts to connect: a restarted service is found again within the second. */
+  /** Between two attempts to connect: a restarted service is found again within two seconds. */
   readonly initialReconnectMs: number;
   readonly maxReconnectMs: number;
 }
