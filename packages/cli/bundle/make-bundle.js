@@ -29,8 +29,10 @@ const KEEP_MS = 24 * 60 * 60 * 1_000;
 const MAKERS = [
   "make-bundle.js",
   "make-scripts.js",
+  "manifests.js",
   "modules.js",
   "origins.js",
+  "mappings.js",
   "../bin/esbuild-options.js",
 ];
 const MAIN = "main.mjs";
@@ -39,7 +41,7 @@ export default runBundle(import.meta.dirname);
 `;
 
 /**
- * See `bundle`. What is written once is never changed: processes that start at once each write one.
+ * See `bundle`. What is written once is never changed: of several who make one, each writes its own.
  *
  * @param {{ root: string, entry: string, cache: string, change?: (path: string, text: string) => string }} options
  *   `change` may say otherwise what stands in a module of the program: for tests of what it would be then

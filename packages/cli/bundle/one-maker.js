@@ -17,7 +17,7 @@ const POLL_MS = 100;
  */
 export async function byOneMaker(cache, { find, make }) {
   const claim = join(cache, "making");
-  while (isClaimed(claim)) await sleep(POLL_MS);
+  while (isClaimed(cache, claim)) await sleep(POLL_MS);
   try {
     return find() ?? (await make());
   } finally {
@@ -26,9 +26,9 @@ export async function byOneMaker(cache, { find, make }) {
 }
 
 /** By another, who lives. Else it is ours from now on. */
-function isClaimed(claim) {
+function isClaimed(cache, claim) {
   try {
-    mkdirSync(join(claim, ".."), { recursive: true });
+    mkdirSync(cache, { recursive: true });
     writeFileSync(claim, String(process.pid), { flag: "wx" });
     return false;
   } catch (error) {
@@ -36,7 +36,7 @@ function isClaimed(claim) {
   }
   if (isHeld(claim)) return true;
   rmSync(claim, { force: true });
-  return isClaimed(claim);
+  return isClaimed(cache, claim);
 }
 
 function isHeld(claim) {

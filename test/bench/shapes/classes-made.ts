@@ -16,20 +16,28 @@ export function toggleTelling(pid: number): void {
 }
 
 /**
- * How many hidden classes a process has told of, by why and by the lines of the script that made them; less some forty
- * that it has not written yet.
+ * How many hidden classes processes of one script have told of, by why and by the lines that made them; less some forty
+ * each that they have not written yet.
  */
-export async function classesTold(folder: string, pid: number): Promise<Map<string, number>> {
+export async function classesTold(
+  folder: string,
+  pids: readonly number[],
+): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
+  for (const pid of pids) {
+    for await (const where of toldBy(folder, pid)) counts.set(where, (counts.get(where) ?? 0) + 1);
+  }
+  return counts;
+}
+
+async function* toldBy(folder: string, pid: number): AsyncGenerator<string> {
   const lines = createInterface({ input: createReadStream(pathOf(folder, String(pid))) });
   for await (const line of lines) {
     // map,<what>,<time>,<from>,<to>,<code>,<line>,<column>,<why>,<name>
     const [kind, what, , , , , place, column, ...why] = line.split(",");
     if (kind !== "map") continue;
-    const where = `${what} ${place}:${column} ${why.join(" ").replace(/ hash \w+/, "")}`;
-    counts.set(where, (counts.get(where) ?? 0) + 1);
+    yield `${what} ${place}:${column} ${why.join(" ").replace(/ hash \w+/, "")}`;
   }
-  return counts;
 }
 
 function pathOf(folder: string, pid: string): string {

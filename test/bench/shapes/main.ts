@@ -4,17 +4,14 @@
 // their own. Ends with 1 where more are made than was so, with 2 when nothing could be counted.
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createIdentityClient, createRunnerClient } from "@lanekeeper/client";
 import { serviceCredential } from "@lanekeeper/rpc";
 import type { Disposal, ServiceName } from "@lanekeeper/service";
-import { type Cluster, startCluster } from "../../chaos/world/cluster.ts";
+import { BIN, type Cluster, startCluster } from "../../chaos/world/cluster.ts";
 import { runBench, tellRows } from "../shared/bench.ts";
 import { spreadOf } from "../shared/ratios.ts";
 import type { Row } from "../shared/row.ts";
 import { classesTold, tellingClasses, toggleTelling } from "./classes-made.ts";
-
-const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
 
 /** Half as many again as on 1 December 2026: Node's own signals, three a class each, are nearly all of them. */
 const AT_MOST: Readonly<Partial<Record<ServiceName, number>>> = {
@@ -45,9 +42,8 @@ async function measure(opened: Disposal): Promise<boolean> {
   for (const { pid } of replicas) toggleTelling(pid);
   const rows: Row[] = [];
   for (const [service, atMost] of Object.entries(AT_MOST)) {
-    const own = replicas.filter((each) => each.service === service);
-    const told = await Promise.all(own.map(({ pid }) => classesTold(folder, pid)));
-    rows.push(rowOf(service, added(told), atMost));
+    const own = replicas.filter((each) => each.service === service).map(({ pid }) => pid);
+    rows.push(rowOf(service, await classesTold(folder, own), atMost));
   }
   return tellRows(rows);
 }
@@ -55,24 +51,16 @@ async function measure(opened: Disposal): Promise<boolean> {
 /** The scripted model, and a context of fixed size. */
 async function configure(cluster: Cluster): Promise<void> {
   const credential = serviceCredential("cli", cluster.secret);
-  const defaults = { tenant: "default" };
-  const [identityTarget = "", runnerTarget = ""] = [
-    cluster.targets("session-identity")[0],
-    cluster.targets("runner")[0],
-  ];
-  using identity = createIdentityClient({ target: identityTarget, credential, defaults });
-  using runner = createRunnerClient({ target: runnerTarget, credential, defaults });
+  const of = (service: ServiceName) => ({
+    ...{ target: cluster.targets(service).join(","), credential },
+    defaults: { tenant: "default" },
+  });
+  using identity = createIdentityClient(of("session-identity"));
+  using runner = createRunnerClient(of("runner"));
   await identity.applyKeyPolicies({ defaultAgentId: AGENT, policies: [{ agentId: AGENT }] });
   const model = { provider: { case: "scripted", value: {} } } as const;
   const context = { contextTokenBudget: 2_000, compaction: { off: true } };
   await runner.applyAgents({ agents: [{ agentId: AGENT, model, ...context }] });
-}
-
-function added(told: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
-  const sums = new Map<string, number>();
-  for (const [where, count] of told.flatMap((each) => [...each]))
-    sums.set(where, (sums.get(where) ?? 0) + count);
-  return sums;
 }
 
 function rowOf(service: string, counts: ReadonlyMap<string, number>, atMost: number): Row {

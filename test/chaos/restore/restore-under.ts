@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Disposal } from "@lanekeeper/service";
 import { eventually, freeEnvironment } from "@lanekeeper/testing";
@@ -18,7 +17,7 @@ import { readTurns } from "../final/read-turns.ts";
 import type { History } from "../history/history.ts";
 import { judgeError } from "../history/judge-error.ts";
 import { Recorder } from "../history/recorder.ts";
-import { type Cluster, startCluster } from "../world/cluster.ts";
+import { BIN, type Cluster, startCluster } from "../world/cluster.ts";
 import { openDoors } from "../world/doors.ts";
 import { startChainModel } from "../world/model.ts";
 import { applyTenants } from "../world/tenants.ts";
@@ -28,7 +27,6 @@ import { Holder } from "./holders.ts";
 import { gotOn } from "./judges.ts";
 import { RESTORE } from "./nothing-old.ts";
 
-const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
 const run = promisify(execFile);
 
 /** How long clients work before the backup, and between it and the restore. */

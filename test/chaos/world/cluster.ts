@@ -12,7 +12,10 @@ import { Replica } from "./replica.ts";
 export const LEASE_MS = 2_000;
 const DELIVERY_LEASE_MS = 3_000;
 
-const BIN = fileURLToPath(new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url));
+/** The product. */
+export const BIN = fileURLToPath(
+  new URL("../../../packages/cli/bin/lanekeeper.js", import.meta.url),
+);
 
 /** Two replicas of each service over one Postgres, every way between them through a link. */
 export interface Cluster {
